@@ -1,0 +1,186 @@
+# make run     installs what is missing, builds, runs the main job and prints its table
+# make test    installs what is missing, builds and runs all tests
+# make         builds ./harness; config=release|debug|sanitize|portable puts objects into build/$(config)
+# Others: deps lint paper notebooks install clean compile_commands.json - each says below what it does.
+
+config ?= release
+PREFIX ?= /usr/local
+PYTHON ?= /usr/bin/python3
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
+
+B := build/$(config)
+
+# V=1 shows the commands.
+Q   := $(if $(V),,@)
+say := @$(if $(V),true,printf '  %-4s %s\n')
+
+# ---- flags -------------------------------------------------------------------------------------------
+# No -march=native: one binary runs on every x86-64, kernels are chosen at run time.
+# -ffp-contract=off: a fused multiply-add happens where the source says fma and nowhere else.
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
+OPT_release  := -O3 -g
+OPT_portable := -O3 -g -DKERNELS_PORTABLE_ONLY
+OPT_debug    := -O0 -g3
+OPT_sanitize := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+OPT := $(OPT_$(config))
+ifeq ($(OPT),)
+$(error config=$(config) is unknown (release, debug, sanitize or portable))
+endif
+PACKAGES := gsl hdf5 inih jansson libxxhash libcrypto
+# Not evaluated before a compiler runs: `make deps` must work without them.
+PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
+PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES))
+BASE_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARNINGS) $(OPT) -ffp-contract=off -fopenmp -I.
+ALL_CFLAGS   = $(BASE_CFLAGS) $(PKG_CFLAGS) -I$(B) $(CFLAGS)
+ALL_CXXFLAGS = -std=c++17 -Wall -Wextra $(OPT) -ffp-contract=off -I. $(PKG_CFLAGS) $(CXXFLAGS)
+ALL_LDFLAGS  = $(OPT) -fopenmp $(LDFLAGS)
+LIBS         = $(PKG_LIBS) -lstdc++ -lm
+
+# ---- sources: a new file needs no line here ----------------------------------------------------------
+ENGINE      := $(wildcard engine/*.c engine/base/*.c engine/model/*.c engine/target/*.c engine/policies/*.c engine/rules/*.c)
+KERNELS     := $(filter-out engine/kernels/generic.c,$(wildcard engine/kernels/*.c))
+DATASETS    := $(wildcard datasets/*.c)
+EXPERIMENTS := $(filter-out experiments/harness.c,$(wildcard experiments/*.c experiments/store/*.c))
+ANALYSIS    := $(wildcard analysis/*.c)
+TESTS       := $(wildcard tests/unit/*.c tests/fixtures/*.c)
+
+# The generic kernels are one source compiled once for each instruction set.
+ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
+ISAS := portable
+ifeq ($(ARCH)-$(filter portable,$(config)),x86_64-)
+ISAS += avx2 avx512
+endif
+ISA_FLAGS_avx2   := -mavx2 -mfma -mf16c
+ISA_FLAGS_avx512 := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
+
+objects = $(patsubst %.c,$(B)/%.o,$(1))
+LIB_OBJ := $(call objects,$(ENGINE) $(KERNELS) $(DATASETS) $(ANALYSIS) $(EXPERIMENTS)) $(B)/engine/base/rng.o \
+           $(if $(wildcard engine/kernels/generic.c),$(ISAS:%=$(B)/engine/kernels/generic_%.o))
+LIB     := $(B)/libharness.a
+
+.DEFAULT_GOAL := harness
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all harness deps deps-test deps-paper run test unit integration lint format install clean paper notebooks FORCE
+
+# ---- build -------------------------------------------------------------------------------------------
+all: $(B)/harness $(B)/unit-tests
+
+# ./harness is always the release build.
+harness: $(B)/harness
+ifeq ($(config),release)
+	@ln -sf $(B)/harness harness
+endif
+
+$(B)/harness: $(B)/experiments/harness.o $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/unit-tests: $(call objects,$(TESTS)) $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs criterion) $(LIBS)
+
+# q, not r: two folders may hold files of one name.
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	$(say) AR $@
+	$(Q)ar qcs $@ $^
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(say) CC $<$(if $(ISA_FLAGS_$*), [$*])
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/%.o: %.cc
+	@mkdir -p $(@D)
+	$(say) CXX $<
+	$(Q)$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/engine/kernels/generic_%.o: engine/kernels/generic.c
+	@mkdir -p $(@D)
+	$(say) CC $<$(if $(ISA_FLAGS_$*), [$*])
+	$(Q)$(CC) $(ALL_CFLAGS) $(ISA_FLAGS_$*) -DKERNEL_ISA=$* -MMD -MP -c -o $@ $<
+
+# Who built this, from what: goes into every results file. `sources` covers all that can change a result.
+RESULT_SOURCES := $(sort $(shell find engine datasets experiments -name '*.[ch]' -o -name '*.cc' -o -name '*.def'))
+$(B)/experiments/provenance.o: $(B)/version.h
+$(B)/version.h: FORCE
+	@mkdir -p $(@D)
+	@{ echo '#define BUILD_COMMIT "$(shell git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null || echo unknown)"'; \
+	   echo '#define BUILD_SOURCES "'$$(cat $(RESULT_SOURCES) | sha256sum | cut -c1-16)'"'; \
+	   echo '#define BUILD_COMPILER "$(shell $(CC) --version | head -n 1)"'; \
+	   echo '#define BUILD_FLAGS "$(strip $(BASE_CFLAGS) $(CFLAGS))"'; } > $@.new
+	@cmp -s $@ $@.new && rm $@.new || mv $@.new $@
+
+compile_commands.json: FORCE
+	bear --output $@ -- $(MAKE) -B config=debug all
+
+install: harness
+	install -D -m 755 $(B)/harness $(DESTDIR)$(PREFIX)/bin/harness
+
+clean:
+	rm -rf build harness compile_commands.json
+
+# ---- what must be installed --------------------------------------------------------------------------
+DEPS      := gcc g++ make pkg-config git libgsl-dev libhdf5-dev libpcg-cpp-dev libinih-dev libjansson-dev \
+             libxxhash-dev libssl-dev
+DEPS_TEST := libcriterion-dev python3-pytest python3-h5py python3-pandas python3-matplotlib python3-nbconvert \
+             python3-nbformat python3-ipykernel hdf5-tools
+DEPS_LINT := clang clang-format clang-tidy cppcheck bear
+DEPS_PAPER := latexmk texlive-latex-recommended texlive-latex-extra texlive-fonts-recommended poppler-utils \
+             python3-h5py python3-pandas python3-matplotlib
+
+# Installs what dpkg does not know as installed; elsewhere says what to look for.
+define install_packages
+@missing=; for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'install ok' || missing="$$missing $$p"; done; \
+if [ -z "$$missing" ]; then :; \
+elif ! command -v apt-get >/dev/null; then \
+  echo "Not a Debian system: please install the equivalents of: $(1)"; \
+else \
+  echo "Installing:$$missing"; sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+fi
+endef
+
+deps:
+	$(call install_packages,$(DEPS))
+deps-test: deps
+	$(call install_packages,$(DEPS_TEST))
+deps-lint: deps-test
+	$(call install_packages,$(DEPS_LINT))
+deps-paper: deps
+	$(call install_packages,$(DEPS_PAPER))
+
+# ---- jobs --------------------------------------------------------------------------------------------
+run: deps
+	@$(MAKE) --no-print-directory -j2 harness
+	./harness sweep experiments/configs/quick.ini
+
+# HARNESS_DATA names a folder of public data for the conformance tests; without it they are skipped.
+test: deps-test
+	@$(MAKE) --no-print-directory -j2 all harness
+	@$(MAKE) --no-print-directory unit integration
+
+unit: $(B)/unit-tests
+	$(B)/unit-tests --verbose=0
+
+integration: $(B)/harness
+	HARNESS=$(CURDIR)/$(B)/harness $(PYTHON) -m pytest -q -p no:cacheprovider tests/integration tests/conformance
+
+SOURCES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+format:
+	clang-format -i $(SOURCES)
+
+lint: deps-lint
+	@$(MAKE) --no-print-directory $(B)/version.h
+	clang-format --dry-run -Werror $(SOURCES)
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
+	  --suppressions-list=.cppcheck -D__x86_64__ -I. $(filter %.c,$(SOURCES))
+	clang-tidy --quiet --warnings-as-errors='*' $(filter-out tests/%,$(filter %.c,$(SOURCES))) -- $(filter-out -fopenmp,$(ALL_CFLAGS)) -DKERNEL_ISA=portable
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,65 @@
+/* dataset.h - records read from JSONL: text or token ids, a prompt, references, and maybe an output.
+ *
+ * A format is one file in datasets/ and one line in formats.def. Readers give records in file order and
+ * know nothing of tokenizers, but for what other people's formats demand (see dataset_options).
+ */
+#ifndef DATASETS_DATASET_H
+#define DATASETS_DATASET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+#include "engine/base/tokens.h"
+#include "engine/model/tokenizer.h"
+
+/* Text, or token ids where the record gave those. */
+typedef struct {
+    char  *text;   /* UTF-8, NUL-terminated; NULL when ids are given */
+    size_t n_text; /* bytes; NULs may stand inside */
+    tokens ids;    /* used when text is NULL */
+} passage;
+
+typedef struct {
+    char    *id;       /* unique in its dataset */
+    char    *scenario; /* "" when unknown */
+    passage  prompt;
+    passage *references; /* [n_references] */
+    size_t   n_references;
+    bool     has_output;
+    passage  output;
+    size_t   line; /* in the file, from 1 */
+} record;
+
+typedef struct {
+    const char      *format;      /* "auto" or a name from formats.def */
+    size_t           limit;       /* at most this many records; 0 = all */
+    bool             append_docs; /* llma: prompt from its template with the documents, else the bare query */
+    size_t           doc_tokens;  /* llma: documents in the prompt are cut to this many tokens; 0 = whole */
+    const tokenizer *tok;         /* cuts documents; NULL allowed when doc_tokens is 0 */
+    bool             skip_bad;    /* count bad lines and go on, instead of failing */
+} dataset_options;
+
+typedef struct {
+    char   *path;
+    char   *format; /* the one that was used */
+    char    sha256[65];
+    record *records;
+    size_t  n;
+    size_t  bad;     /* lines skipped under skip_bad; each was reported through dataset_report */
+    size_t  dropped; /* records the format itself leaves out (llma: no result text) */
+} dataset;
+
+/* Called for each line skipped under skip_bad with the error it would have been. */
+typedef void dataset_report(void *ctx, const err *why);
+
+int  dataset_read(const char *path, const dataset_options *o, dataset_report *report, void *ctx, dataset *out, err *e);
+void dataset_free(dataset *d);
+
+/* Names of the known formats, "auto" not included. */
+size_t      dataset_format_count(void);
+const char *dataset_format_name(size_t i);
+const char *dataset_format_help(size_t i);
+
+#endif

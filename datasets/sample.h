@@ -1,0 +1,37 @@
+/* sample.h - records as one tokenizer sees them: what a trial runs on. */
+#ifndef DATASETS_SAMPLE_H
+#define DATASETS_SAMPLE_H
+
+#include "datasets/dataset.h"
+#include "engine/policies/policy.h"
+
+typedef struct {
+    const record *rec;
+    tokens        prompt;     /* text: BOS first when the tokenizer adds it, and for an empty text when it has one */
+    tokens       *docs;       /* [n_references] their ids, without BOS; memory behind `references` */
+    reference    *references; /* [n_references] views of docs */
+    size_t        n_references;
+    size_t        reference_tokens; /* sum over references */
+    bool          has_output;
+    tokens        output; /* without BOS, EOS last (added when missing and the tokenizer has one) */
+} sample;
+
+typedef struct {
+    sample *at;
+    size_t  n;
+    size_t  bad; /* samples left out under skip_bad */
+} samples;
+
+typedef struct {
+    bool   need_output; /* forced decoding: a record without output is an error */
+    bool   need_prompt; /* a transformer cannot begin with no token at all */
+    size_t context;     /* the prompt and one more token must fit; 0 = no limit */
+    bool   skip_bad;
+} sample_options;
+
+/* Tokenizes all records. The dataset must outlive the samples. Errors name file and line. */
+int  samples_prepare(const dataset *d, const tokenizer *tok, const sample_options *o, dataset_report *report, void *ctx,
+                     samples *out, err *e);
+void samples_free(samples *s);
+
+#endif

@@ -1,0 +1,67 @@
+#include "engine/base/digest.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "engine/base/mem.h"
+
+#include <stdlib.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "digests, GGUF and results are little-endian; this host is not"
+#endif
+
+uint64_t digest64(const void *bytes, size_t n) {
+    return XXH3_64bits(bytes, n);
+}
+
+static int hex_of(EVP_MD_CTX *ctx, char hex[DIGEST_HEX]) {
+    unsigned char md[EVP_MAX_MD_SIZE];
+    unsigned      n = 0;
+    if (EVP_DigestFinal_ex(ctx, md, &n) != 1 || n != 32) return -1;
+    for (unsigned i = 0; i < n; i++) {
+        hex[2 * i] = "0123456789abcdef"[md[i] >> 4];
+        hex[2 * i + 1] = "0123456789abcdef"[md[i] & 15];
+    }
+    hex[64] = '\0';
+    return 0;
+}
+
+int digest_sha256(const void *bytes, size_t n, char hex[DIGEST_HEX], err *e) {
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    int ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 && EVP_DigestUpdate(ctx, bytes, n) == 1 &&
+             hex_of(ctx, hex) == 0;
+    EVP_MD_CTX_free(ctx);
+    return ok ? 0 : err_run(e, "SHA-256 failed");
+}
+
+int digest_sha256_file(const char *path, char hex[DIGEST_HEX], err *e) {
+    enum { CHUNK = 1 << 20 };
+    int            ret = -1;
+    unsigned char *buf = NULL;
+    EVP_MD_CTX    *ctx = NULL;
+    ssize_t        got;
+
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return err_errno(e, path, "cannot open");
+    if ((buf = mem_new(CHUNK, 1, e)) == NULL) goto out;
+    ctx = EVP_MD_CTX_new();
+    if (ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) {
+        err_run(e, "SHA-256 failed");
+        goto out;
+    }
+    while ((got = read(fd, buf, CHUNK)) > 0) EVP_DigestUpdate(ctx, buf, (size_t)got);
+    if (got < 0) {
+        err_errno(e, path, "cannot read");
+        goto out;
+    }
+    ret = hex_of(ctx, hex);
+    if (ret != 0) err_run(e, "SHA-256 failed");
+out:
+    EVP_MD_CTX_free(ctx);
+    free(buf);
+    close(fd);
+    return ret;
+}

@@ -1,0 +1,77 @@
+#include "engine/base/mem.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t fail_countdown;
+
+void mem_fail_at(size_t n) {
+    fail_countdown = n;
+}
+
+/* True when a test wants this allocation to fail. */
+static int fails_now(void) {
+    return fail_countdown > 0 && --fail_countdown == 0;
+}
+
+static void *out_of_memory(size_t n, size_t size, err *e) {
+    err_run(e, "out of memory (asked for %zu x %zu bytes)", n, size);
+    return NULL;
+}
+
+void *mem_new(size_t n, size_t size, err *e) {
+    if (fails_now() || (size > 0 && n > PTRDIFF_MAX / size)) return out_of_memory(n, size, e);
+    void *p = calloc(n > 0 ? n : 1, size > 0 ? size : 1);
+    return p != NULL ? p : out_of_memory(n, size, e);
+}
+
+void *mem_new_aligned(size_t n, size_t size, size_t align, err *e) {
+    void *p = NULL;
+    if (size > 0 && n > PTRDIFF_MAX / size) return out_of_memory(n, size, e);
+    if (fails_now() || posix_memalign(&p, align, n * size > 0 ? n * size : 1) != 0) return out_of_memory(n, size, e);
+    memset(p, 0, n * size);
+    return p;
+}
+
+int mem_grow(void **array, size_t *cap, size_t want, size_t size, err *e) {
+    if (want <= *cap) return 0;
+    size_t bigger = *cap + *cap / 2;
+    if (bigger < want) bigger = want;
+    if (bigger < 8) bigger = 8;
+    void *p = bigger > PTRDIFF_MAX / size || fails_now() ? NULL : realloc(*array, bigger * size);
+    if (p == NULL) {
+        out_of_memory(bigger, size, e);
+        return -1;
+    }
+    *array = p;
+    *cap = bigger;
+    return 0;
+}
+
+char *mem_strndup(const char *s, size_t n, err *e) {
+    if (n == SIZE_MAX) return out_of_memory(n, 1, e);
+    char *p = mem_new(n + 1, 1, e);
+    if (p != NULL) memcpy(p, s, n);
+    return p;
+}
+
+char *mem_strdup(const char *s, err *e) {
+    return mem_strndup(s, strlen(s), e);
+}
+
+char *mem_printf(err *e, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    if (n < 0) return out_of_memory(0, 1, e);
+    char *p = mem_new((size_t)n + 1, 1, e);
+    if (p == NULL) return NULL;
+    va_start(args, fmt);
+    vsnprintf(p, (size_t)n + 1, fmt, args);
+    va_end(args);
+    return p;
+}

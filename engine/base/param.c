@@ -1,0 +1,70 @@
+#include "engine/base/param.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void param_presets(const param_spec *specs, size_t n, param_values *out) {
+    *out = (param_values){0};
+    for (size_t i = 0; i < n; i++) out->at[i] = specs[i].preset;
+}
+
+int param_find(const param_spec *specs, size_t n, const char *name) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(specs[i].name, name) == 0) return (int)i;
+    return -1;
+}
+
+int param_format(const param_spec *spec, double value, char *buf, size_t size) {
+    if (spec->type == PARAM_INT) return snprintf(buf, size, "%.0f", value);
+    char text[40];
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) break;
+    }
+    return snprintf(buf, size, "%s", text);
+}
+
+int param_parse(const param_spec *spec, const char *text, double *out, err *e) {
+    char  *end;
+    double v = strtod(text, &end);
+    char   lo[40], hi[40];
+    param_format(spec, spec->min, lo, sizeof lo);
+    param_format(spec, spec->max, hi, sizeof hi);
+    const char *kind = spec->type == PARAM_INT ? "an integer" : "a number";
+    bool        wrong = end == text || *end != '\0' || !isfinite(v) || (spec->type == PARAM_INT && v != floor(v));
+    if (wrong || v < spec->min || v > spec->max)
+        return err_input(e, "%s = \"%s\" is not allowed (%s from %s to %s)", spec->name, text, kind, lo, hi);
+    *out = v;
+    return 0;
+}
+
+int param_parse_list(const char *owner, const param_spec *specs, size_t n, const char *text, param_values *out,
+                     err *e) {
+    bool seen[PARAM_MAX] = {false};
+    param_presets(specs, n, out);
+    while (*text != '\0') {
+        size_t      len = strcspn(text, ",");
+        const char *eq = memchr(text, '=', len);
+        char        name[64], value[64];
+        if (eq == NULL || (size_t)(eq - text) >= sizeof name || (size_t)(text + len - eq - 1) >= sizeof value)
+            return err_input(e, "%s: \"%.*s\" is not a parameter (NAME=VALUE)", owner, (int)len, text);
+        snprintf(name, sizeof name, "%.*s", (int)(eq - text), text);
+        snprintf(value, sizeof value, "%.*s", (int)(text + len - eq - 1), eq + 1);
+        int i = param_find(specs, n, name);
+        if (i < 0) {
+            const char *names[PARAM_MAX];
+            char        allowed[512] = "none";
+            for (size_t k = 0; k < n; k++) names[k] = specs[k].name;
+            if (n > 0) err_list(allowed, sizeof allowed, names, n);
+            return err_input(e, "%s has no parameter \"%s\" (allowed: %s)", owner, name, allowed);
+        }
+        if (seen[i]) return err_input(e, "%s: parameter \"%s\" is given twice", owner, name);
+        seen[i] = true;
+        if (param_parse(&specs[i], value, &out->at[i], e) != 0) return err_prefix(e, "%s", owner);
+        text += len;
+        if (*text == ',' && *++text == '\0') return err_input(e, "%s: nothing follows the last comma", owner);
+    }
+    return 0;
+}

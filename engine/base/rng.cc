@@ -1,0 +1,59 @@
+// PCG behind the C interface of rng.h: the one C++ file of the project, because pcg-cpp is a C++ library.
+#include "engine/base/rng.h"
+
+#include <cstdarg>
+#include <cstring>
+#include <new>
+#include <string>
+
+#include <pcg_random.hpp>
+
+extern "C" {
+#include "engine/base/digest.h"
+}
+
+static double unit(uint64_t bits) {
+    return static_cast<double>(bits >> 11) * 0x1p-53;
+}
+
+static void pcg_set(void *state, unsigned long seed) {
+    new (state) pcg64(static_cast<uint64_t>(seed), uint64_t{0});
+}
+
+static unsigned long pcg_get(void *state) {
+    return static_cast<unsigned long>((*static_cast<pcg64 *>(state))());
+}
+
+static double pcg_get_double(void *state) {
+    return unit((*static_cast<pcg64 *>(state))());
+}
+
+static_assert(sizeof(unsigned long) == 8, "gsl_rng_get must return 64 bits");
+
+static const gsl_rng_type pcg64_type = {"pcg64", ~0UL, 0, sizeof(pcg64), pcg_set, pcg_get, pcg_get_double};
+
+extern "C" {
+
+const gsl_rng_type *const rng_pcg64 = &pcg64_type;
+
+gsl_rng *rng_new(uint64_t seed, uint64_t stream) {
+    gsl_rng *r = gsl_rng_alloc(rng_pcg64);
+    if (r != nullptr) new (r->state) pcg64(seed, stream);
+    return r;
+}
+
+double noise_uniform(noise n, uint64_t position, unsigned draw) {
+    pcg64 g(n.seed, n.stream);
+    g.advance(position * NOISE_DRAWS + draw);
+    return unit(g());
+}
+
+uint64_t rng_stream(const char *part, ...) {
+    std::string all;
+    va_list     args;
+    va_start(args, part);
+    for (const char *p = part; p != nullptr; p = va_arg(args, const char *)) all.append(p, std::strlen(p) + 1);
+    va_end(args);
+    return digest64(all.data(), all.size());
+}
+}

@@ -1,0 +1,27 @@
+/* compare.h - is a trial's output the same as plain decoding, bit for bit? */
+#ifndef ENGINE_COMPARE_H
+#define ENGINE_COMPARE_H
+
+#include "engine/decode.h"
+
+enum { LOGITS_DIFFER = 0, LOGITS_EQUAL = 1, LOGITS_NONE = 2 };
+
+typedef struct {
+    bool    equal;                   /* same ids, same length */
+    int     logits_equal;            /* LOGITS_*: bitwise, over all emitted positions */
+    int64_t first_divergence;        /* first output index where ids differ or one output ends; else -1 */
+    int64_t first_logits_divergence; /* first output index where the logits' hashes differ; else -1 */
+    double
+        max_abs_logit_diff; /* 0 when the logits are equal, NaN when there are none; else filled by compare_recompute */
+} comparison;
+
+/* Compares ids and hashes only. */
+void compare_traces(const trial_trace *trial, const int32_t *baseline, size_t n_baseline, const uint64_t *baseline_hash,
+                    comparison *out);
+
+/* After a mismatch: runs the trial again (same setup) beside plain decoding of the same tokens on `plain`,
+ * a second target over the same weights, and reports the largest absolute logit difference over the
+ * positions up to and including the first one where ids differ. */
+int compare_recompute(const decode_setup *s, target *plain, comparison *c, err *e);
+
+#endif

@@ -1,0 +1,70 @@
+/* decode.h - the decode loop: propose, verify, accept, roll back, record.
+ *
+ * Invariants:
+ *  D1  emitted = accepted + 1 in every step: the last emitted token is the target's own word.
+ *  D2  EOS ends the output. A draft token at or after an emitted EOS never stands, but counts as drafted.
+ *  D3  At most max_new_tokens are emitted, and the context never overflows; either end sets `truncated`.
+ *  D4  Nothing but propose, verify, accept, rollback and observe happens inside the timed windows.
+ */
+#ifndef ENGINE_DECODE_H
+#define ENGINE_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+#include "engine/base/tokens.h"
+#include "engine/policies/policy.h"
+#include "engine/rules/rule.h"
+#include "engine/target/target.h"
+
+/* One step, as it is written to /steps. */
+typedef struct {
+    uint32_t position; /* index in the output of the first token this step emits */
+    uint16_t match_length;
+    int32_t  source, source_position;
+    uint16_t drafted, accepted, emitted;
+    uint64_t draft_ns;  /* propose and observe; in step 0 also the policy's begin */
+    uint64_t verify_ns; /* the target's pass; in step 0 the prompt's */
+} step_trace;
+
+typedef struct {
+    tokens      output; /* EOS included when it was reached */
+    step_trace *steps;
+    size_t      n_steps, cap_steps;
+    uint64_t   *logits_hash; /* [output.n] digest64 of each emitted position's logits; NULL without logits */
+    size_t      cap_hash;
+    double      min_margin; /* smallest top1 - top2 logit gap over emitted positions; NaN without logits */
+    bool        truncated;  /* max_new_tokens or the context's end was reached before EOS */
+    uint64_t    prefill_ns; /* step 0's verify_ns */
+    uint64_t    decode_ns;  /* all timed windows but prefill: begin, propose, verify, accept, rollback, observe */
+    uint64_t    draft_ns, verify_ns; /* sums over the steps */
+} trial_trace;
+
+/* A zeroed struct is an empty trace; decode_run reuses its memory. */
+void trial_trace_free(trial_trace *t);
+
+/* Called after each step, outside the timed windows; emitted[i] was decided by row i. May be NULL. */
+typedef struct {
+    int (*step)(void *ctx, const step_trace *s, const int32_t *emitted, const draft *d, const rows *r, err *e);
+    void *ctx;
+} decode_sink;
+
+typedef struct {
+    target        *target;
+    policy        *policy;
+    rule          *rule;
+    policy_input   input;  /* prompt, references, truth, noise of the policy */
+    const int32_t *forced; /* recorded output ending in EOS, or NULL */
+    size_t         n_forced;
+    int32_t        eos; /* -1: none */
+    size_t         max_new_tokens;
+    noise          noise; /* of the rule */
+    decode_sink    sink;
+} decode_setup;
+
+/* One trial. On failure `out` holds what was recorded until then. */
+int decode_run(const decode_setup *s, trial_trace *out, err *e);
+
+#endif

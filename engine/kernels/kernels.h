@@ -1,0 +1,51 @@
+/* kernels.h - the arithmetic of the forward pass as a table of functions.
+ *
+ * The table is filled once with portable code, which defines what is computed, and overwritten entry by
+ * entry with what the CPU supports. engine/docs/numerics.md is the specification; every entry of every
+ * instruction set gives the same bits. HARNESS_ISA=portable|avx2|avx512 forces a choice (an unusable one
+ * is an error) and is the only environment variable that reaches the numbers; its result is recorded.
+ */
+#ifndef ENGINE_KERNELS_KERNELS_H
+#define ENGINE_KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+#include "engine/model/dtype.h"
+
+/* How one weight type is multiplied. Activations are first brought into the form that the type's dot
+ * product is defined over (numerics.md, "Weights"), once per pass, then rows are computed in any order. */
+typedef struct {
+    /* Bytes of one prepared activation row of `cols` elements. */
+    size_t (*prepared_bytes)(size_t cols);
+    /* x[cols] -> out[prepared_bytes(cols)], 64-byte aligned. */
+    void (*prepare)(const float *x, void *out, size_t cols);
+    /* y[t * y_stride + r] = W[r, :] . x[t, :] for r in [row0, row1), t in [0, tokens).
+     * w: rows of `cols` elements in storage layout; x: prepared rows, prepared_bytes(cols) apart. */
+    void (*multiply)(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
+                     size_t y_stride);
+} matmul_ops;
+
+typedef struct {
+    const char *isa; /* "portable", "avx2", "avx512", ... */
+    matmul_ops  matmul[DTYPE_COUNT];
+    /* out[i] = x[i] * rsqrt(mean(x^2) + eps) * w[i] */
+    void (*rmsnorm)(const float *x, const float *w, float *out, size_t n, float eps);
+    /* One head, one query at position n - 1 over n cached positions: softmax(q . K * scale) V.
+     * keys and values: rows of head_dim floats, `stride` floats apart; scores: scratch [n]. */
+    void (*attend)(const float *q, const float *keys, const float *values, float *out, float *scores, size_t n,
+                   size_t head_dim, size_t stride, float scale);
+    /* gate[i] = silu(gate[i]) * up[i] */
+    void (*swiglu)(float *gate, const float *up, size_t n);
+    /* x[i] += y[i] */
+    void (*add)(float *x, const float *y, size_t n);
+} kernel_table;
+
+/* Chooses on first use. ERR_INPUT when HARNESS_ISA asks for what is unknown or cannot run here. */
+const kernel_table *kernels_get(err *e);
+
+/* The table of one instruction set by name, for tests; NULL when it is not built or cannot run here. */
+const kernel_table *kernels_by_name(const char *isa);
+
+#endif

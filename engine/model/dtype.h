@@ -1,0 +1,39 @@
+/* dtype.h - tensor element types: a table that grows.
+ *
+ * Storage of each type is GGUF's (ggml's published block layouts). Decoded values equal the format's
+ * definition exactly.
+ */
+#ifndef ENGINE_MODEL_DTYPE_H
+#define ENGINE_MODEL_DTYPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum { DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0, DTYPE_COUNT } dtype;
+
+typedef struct {
+    const char *name;
+    uint32_t    gguf_id;                                   /* the number in a GGUF file */
+    size_t      block;                                     /* elements per block; a row's length is a multiple of it */
+    size_t      block_bytes;                               /* bytes per block */
+    void (*decode)(const void *src, float *dst, size_t n); /* n elements, a multiple of block */
+    void (*encode)(const float *src, void *dst, size_t n); /* round to nearest, ties to even */
+} dtype_info;
+
+const dtype_info *dtype_get(dtype t);
+
+/* The dtype with this GGUF number; -1 when it is not supported. */
+int dtype_from_gguf(uint32_t gguf_id);
+
+/* Name of any type number known to GGUF, supported or not; "unknown" otherwise. For error messages. */
+const char *dtype_gguf_name(uint32_t gguf_id);
+
+/* Bytes of n elements (a multiple of the block). */
+size_t dtype_bytes(dtype t, size_t n);
+
+float    f16_to_f32(uint16_t h);
+uint16_t f32_to_f16(float f); /* round to nearest even; overflow to infinity */
+float    bf16_to_f32(uint16_t h);
+uint16_t f32_to_bf16(float f); /* round to nearest even */
+
+#endif

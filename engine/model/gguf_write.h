@@ -1,0 +1,34 @@
+/* gguf_write.h - writes GGUF v3 (or v2, for tests): add values, add tensors, then write once.
+ *
+ * The file appears under its name only when it is complete: it is written beside it, synced and renamed.
+ * Key, string and tensor data are copied when added, but tensor data is not: it must live until
+ * gguf_writer_save returns.
+ */
+#ifndef ENGINE_MODEL_GGUF_WRITE_H
+#define ENGINE_MODEL_GGUF_WRITE_H
+
+#include "engine/model/gguf.h"
+
+typedef struct gguf_writer gguf_writer;
+
+gguf_writer *gguf_writer_new(err *e);
+void         gguf_writer_free(gguf_writer *w); /* NULL is fine */
+
+int gguf_put_u32(gguf_writer *w, const char *key, uint32_t v, err *e);
+int gguf_put_f32(gguf_writer *w, const char *key, float v, err *e);
+int gguf_put_bool(gguf_writer *w, const char *key, bool v, err *e);
+int gguf_put_string(gguf_writer *w, const char *key, const char *v, err *e);
+int gguf_put_strings(gguf_writer *w, const char *key, const gguf_str *v, size_t n, err *e);
+int gguf_put_f32s(gguf_writer *w, const char *key, const float *v, size_t n, err *e);
+int gguf_put_i32s(gguf_writer *w, const char *key, const int32_t *v, size_t n, err *e);
+/* Any value: `data` holds `bytes` bytes as the file wants them (for an array: its items). */
+int gguf_put_raw(gguf_writer *w, const char *key, gguf_type type, gguf_type item, uint64_t count, const void *data,
+                 size_t bytes, err *e);
+
+/* shape[0] is the row length. `data` is in the type's storage layout. */
+int gguf_put_tensor(gguf_writer *w, const char *name, dtype type, uint32_t n_dims, const uint64_t *shape,
+                    const void *data, err *e);
+
+int gguf_writer_save(gguf_writer *w, const char *path, uint32_t version, uint32_t alignment, err *e);
+
+#endif

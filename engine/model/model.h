@@ -1,0 +1,62 @@
+/* model.h - a Llama-architecture model: its shape and its weights, bound and checked once.
+ *
+ * model_open binds every tensor by name, type and shape; a forward pass afterwards checks nothing.
+ * Weights stay in the memory-mapped file. A model is immutable and safe to share between threads and
+ * forked processes.
+ */
+#ifndef ENGINE_MODEL_MODEL_H
+#define ENGINE_MODEL_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+#include "engine/model/gguf.h"
+#include "engine/model/tokenizer.h"
+
+typedef struct {
+    size_t n_layers;
+    size_t dim;        /* width of the residual stream */
+    size_t n_heads;    /* query heads */
+    size_t n_kv_heads; /* key and value heads; divides n_heads (grouped-query attention) */
+    size_t head_dim;   /* dim / n_heads */
+    size_t rope_dim;   /* leading elements of a head that are rotated; even, <= head_dim */
+    size_t ffn_dim;
+    size_t vocab;
+    size_t context; /* longest sequence it was made for, in tokens */
+    float  rms_eps;
+    float  rope_theta; /* base of the rotation frequencies */
+    float  rope_scale; /* linear scaling: positions are multiplied by this (1 = none) */
+} model_shape;
+
+/* A weight matrix, rows x cols, row-major in the file: y[rows] = W x[cols]. */
+typedef struct {
+    dtype       type;
+    size_t      rows, cols;
+    const void *data;
+} matrix;
+
+typedef struct {
+    const float *attn_norm; /* [dim] */
+    matrix       wq;        /* [n_heads * head_dim, dim] */
+    matrix       wk, wv;    /* [n_kv_heads * head_dim, dim] */
+    matrix       wo;        /* [dim, n_heads * head_dim] */
+    const float *ffn_norm;  /* [dim] */
+    matrix       gate, up;  /* [ffn_dim, dim] */
+    matrix       down;      /* [dim, ffn_dim] */
+} layer_weights;
+
+typedef struct {
+    gguf          *file;
+    tokenizer     *tok;
+    model_shape    shape;
+    matrix         embed;  /* [vocab, dim] */
+    layer_weights *layers; /* [n_layers] */
+    const float   *norm;   /* [dim] */
+    matrix         output; /* [vocab, dim]; the embedding itself when the file ties them */
+} model;
+
+model *model_open(const char *path, err *e);
+void   model_close(model *m); /* NULL is fine */
+
+#endif

@@ -1,0 +1,77 @@
+/* policy.h - drafting policies: what to propose next, from the context and the references.
+ *
+ * To add one: write engine/policies/NAME.c that defines `const policy_ops policy_NAME`, and add a line to
+ * policies.def. Everything else (help, INI, checks, sweeps, the losslessness tests) follows from that.
+ *
+ * A policy is deterministic: the same calls give the same drafts. All randomness comes from input.noise.
+ */
+#ifndef ENGINE_POLICIES_POLICY_H
+#define ENGINE_POLICIES_POLICY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+#include "engine/base/param.h"
+#include "engine/base/rng.h"
+#include "engine/model/tokenizer.h"
+#include "engine/policies/draft.h"
+
+typedef struct {
+    const int32_t *ids;
+    size_t         n;
+} reference;
+
+/* All pointers live until the next begin or the end of the trial. */
+typedef struct {
+    const int32_t   *prompt;
+    size_t           n_prompt;
+    const reference *references;
+    size_t           n_references;
+    const int32_t   *truth; /* the baseline's output, for policies with NEEDS_TRUTH; else NULL */
+    size_t           n_truth;
+    size_t           vocab;
+    const tokenizer *tok; /* NULL when the data has ids only */
+    noise            noise;
+} policy_input;
+
+enum { NEEDS_TRUTH = 1 };
+
+typedef struct policy policy;
+
+typedef struct {
+    const char       *name, *help, *origin; /* origin: paper or code it follows */
+    const param_spec *params;
+    size_t            n_params;
+    unsigned          needs;
+    size_t            state_bytes; /* zeroed memory given to begin; 0 = none */
+    /* A new trial. Builds indexes; its time counts as drafting time of step 0. */
+    int (*begin)(policy *p, const policy_input *in, err *e);
+    /* Tokens that now stand in the output, in order. Called after each step. NULL = not interested. */
+    int (*observe)(policy *p, const int32_t *ids, size_t n, err *e);
+    /* Fills d (given empty) with at most `limit` tokens; none is fine. NULL = never drafts. */
+    int (*propose)(policy *p, size_t limit, draft *d, err *e);
+    void (*end)(policy *p); /* frees what the state holds; called before another begin and at close */
+} policy_ops;
+
+struct policy {
+    const policy_ops *ops;
+    param_values      params;
+    policy_input      in;
+    void             *state;
+};
+
+policy *policy_open(const policy_ops *ops, const param_values *params, err *e);
+void    policy_close(policy *p); /* NULL is fine */
+
+int policy_begin(policy *p, const policy_input *in, err *e);
+int policy_observe(policy *p, const int32_t *ids, size_t n, err *e);
+/* Clears d first; checks what comes back (at most limit, ids in the vocabulary, a chain): a policy that
+ * breaks these is an ERR_RUN, not a wrong result. */
+int policy_propose(policy *p, size_t limit, draft *d, err *e);
+
+const policy_ops *policy_find(const char *name); /* NULL when unknown */
+size_t            policy_count(void);
+const policy_ops *policy_at(size_t i);
+
+#endif

@@ -1,0 +1,79 @@
+/* config.h - one INI file, parsed and checked: what to run, before any of it is opened.
+ *
+ * Every value of every key is checked against its declaration here; errors name file, line, key and what
+ * is allowed. Relative paths have become relative to the working directory. Lists are kept as lists.
+ */
+#ifndef EXPERIMENTS_CONFIG_H
+#define EXPERIMENTS_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+
+typedef struct {
+    double *at;
+    size_t  n;
+} value_list;
+
+typedef struct {
+    char             *label; /* [model LABEL] */
+    size_t            line;
+    const target_ops *target;
+    char             *path;      /* transformer: GGUF with weights; NULL for replay */
+    char             *tokenizer; /* replay: GGUF path, or "bytes" */
+    value_list        threads;   /* swept */
+    char             *gemm;      /* "exact" */
+    char             *cost;      /* path of a cost file, or NULL */
+    size_t            context;   /* tokens; 0 = the model's own */
+} model_config;
+
+typedef struct {
+    char  *label;
+    size_t line;
+    char  *path, *format;
+    size_t limit; /* 0 = all */
+    bool   forced, append_docs;
+    size_t doc_tokens;
+    size_t max_new_tokens;
+} dataset_config;
+
+/* [policy NAME] or [policy NAME LABEL], and the same for rules under [accept ...]. */
+typedef struct {
+    const policy_ops *ops;
+    char             *label; /* "" when none */
+    size_t            line;
+    value_list        values[PARAM_MAX]; /* swept; in the order of ops->params */
+} policy_config;
+
+typedef struct {
+    const rule_ops *ops;
+    char           *label;
+    size_t          line;
+    value_list      values[PARAM_MAX];
+} rule_config;
+
+typedef struct {
+    char           *path; /* of the INI file */
+    char           *text; /* its content as read, for /configs; with the overrides in effect appended as comments */
+    char           *name, *output;
+    uint64_t        seed;
+    size_t          repeats;
+    model_config   *models;
+    size_t          n_models;
+    dataset_config *datasets;
+    size_t          n_datasets;
+    policy_config  *policies;
+    size_t          n_policies;
+    rule_config    *rules;
+    size_t          n_rules;
+} config;
+
+/* `sets`: overrides "section.key=value" from --set, e.g. "policy llma.n=1,2", "sweep.repeats=1"; each must
+ * name a section that exists (or sweep). Missing sections or keys, unknown ones, duplicates, empty lists and
+ * values out of range are ERR_INPUT "FILE:LINE: ...". */
+int  config_read(const char *path, const char *const *sets, size_t n_sets, config *out, err *e);
+void config_free(config *c);
+
+#endif

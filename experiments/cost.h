@@ -1,0 +1,35 @@
+/* cost.h - a cost file: measured time of a verification pass over k tokens, for replay's modeled speed-up.
+ *
+ *     [cost]
+ *     model   = llama-1.1b      ; free text
+ *     threads = 2
+ *     [T]                       ; k = nanoseconds (median)
+ *     1  = 52000000
+ *     16 = 61000000
+ */
+#ifndef EXPERIMENTS_COST_H
+#define EXPERIMENTS_COST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+#include "engine/decode.h"
+
+typedef struct {
+    char    sha256[65];
+    size_t *k; /* ascending, first is 1 */
+    double *ns;
+    size_t  n;
+} cost_model;
+
+int  cost_read(const char *path, cost_model *out, err *e);
+void cost_free(cost_model *c);
+
+/* T(k) in ns, linear between measured points; NaN beyond the largest. */
+double cost_pass(const cost_model *c, size_t k);
+
+/* Modeled time of a trial's decoding: the sum over steps after the prompt's of T(1 + drafted) + draft_ns. */
+double cost_trial(const cost_model *c, const step_trace *steps, size_t n);
+
+#endif

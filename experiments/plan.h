@@ -1,0 +1,80 @@
+/* plan.h - the grid of one sweep: configuration in, cells out, each with its identity.
+ *
+ * Planning opens every file, reads and tokenizes every dataset, and refuses everything that can be
+ * refused, so that a sweep that starts can finish. The grid is the Cartesian product of values within each
+ * policy section, united over policy sections, times rules, models (threads included) and datasets. Each
+ * (model, dataset, rule) group begins with its baseline, policy `none`, added when no section asks for it.
+ */
+#ifndef EXPERIMENTS_PLAN_H
+#define EXPERIMENTS_PLAN_H
+
+#include "datasets/sample.h"
+#include "experiments/config.h"
+#include "experiments/cost.h"
+
+/* One [model] at one thread count. Weights and tokenizer are shared between variants of one section. */
+typedef struct {
+    const model_config *cfg;
+    model              *weights; /* NULL for replay */
+    const tokenizer    *tok;
+    char                sha256[DIGEST_HEX]; /* of the GGUF; of the tokenizer (tokenizer_digest) for replay */
+    int                 threads;
+    size_t              context; /* 0 = no limit (replay) */
+    const cost_model   *cost;    /* NULL without one */
+} plan_model;
+
+typedef struct {
+    const dataset_config *cfg;
+    dataset               data;
+} plan_dataset;
+
+/* A dataset as one model's tokenizer sees it. */
+typedef struct {
+    size_t  model, dataset; /* indices into the plan; model: the first with this tokenizer */
+    samples set;
+} plan_samples;
+
+typedef struct {
+    char id[17];                               /* first 16 hex digits of SHA-256 over the canonical JSON of all that
+                                                  determines the result */
+    size_t            model, dataset, samples; /* indices into the plan */
+    const policy_ops *policy;
+    param_values      policy_params;
+    const rule_ops   *rule;
+    param_values      rule_params;
+    size_t            baseline; /* index of the group's baseline cell; its own index when it is one */
+    char             *params;   /* canonical JSON {"policy":{...},"rule":{...}} */
+} plan_cell;
+
+typedef struct {
+    const config *cfg;
+    plan_model   *models;
+    size_t        n_models;
+    plan_dataset *datasets;
+    size_t        n_datasets;
+    plan_samples *samples;
+    size_t        n_samples;
+    plan_cell    *cells;
+    size_t        n_cells;
+    /* owned behind the views above */
+    model     **weights;
+    size_t      n_weights;
+    tokenizer **toks;
+    size_t      n_toks;
+    cost_model *costs;
+    size_t      n_costs;
+} plan;
+
+typedef struct {
+    bool            skip_bad;
+    dataset_report *report; /* lines skipped */
+    void           *ctx;
+} plan_options;
+
+int  plan_make(const config *c, const plan_options *o, plan *out, err *e);
+void plan_free(plan *p);
+
+/* Value of the policy parameter named `name` in a cell, or -1 (the columns n and k). */
+int32_t plan_cell_param(const plan_cell *c, const char *name);
+
+#endif

@@ -1,0 +1,97 @@
+/* Errors, memory, parameters and randomness. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine.h"
+
+Test(err, prefix_keeps_kind_and_cuts_at_the_end) {
+    err e;
+    cr_assert_eq(err_input(&e, "x = %d", 3), -1);
+    cr_assert_eq(err_prefix(&e, "file:%d", 7), -1);
+    cr_assert_eq(e.kind, ERR_INPUT);
+    cr_assert_str_eq(e.text, "file:7: x = 3");
+    for (int i = 0; i < 400; i++) err_prefix(&e, "deep");
+    cr_assert_eq(strlen(e.text), sizeof e.text - 1);
+}
+
+Test(mem, refuses_products_that_overflow) {
+    err e = {0};
+    cr_assert_null(mem_new(SIZE_MAX / 2, 3, &e));
+    cr_assert_eq(e.kind, ERR_RUN);
+    int   *a = NULL;
+    size_t cap = 0;
+    cr_assert_eq(mem_reserve(&a, &cap, SIZE_MAX / 2, &e), -1);
+    cr_assert_null(a);
+    cr_assert_eq(cap, 0);
+}
+
+Test(mem, fails_exactly_the_chosen_allocation) {
+    err e = {0};
+    mem_fail_at(2);
+    void *p = mem_new(1, 1, &e);
+    cr_assert_not_null(p);
+    cr_assert_null(mem_new(1, 1, &e));
+    void *q = mem_new(1, 1, &e);
+    cr_assert_not_null(q);
+    free(p);
+    free(q);
+}
+
+static const param_spec specs[] = {
+    {"n", PARAM_INT, 1, 1, 64, "trigger length"},
+    {"temperature", PARAM_REAL, 1, 0.01, 100, "softmax temperature"},
+};
+
+Test(param, parses_lists_and_names_what_is_wrong) {
+    param_values v;
+    err          e = {0};
+    cr_assert_eq(param_parse_list("llma", specs, 2, "temperature=0.7,n=3", &v, &e), 0);
+    cr_assert_eq(v.at[0], 3);
+    cr_assert_eq(v.at[1], 0.7);
+    cr_assert_eq(param_parse_list("llma", specs, 2, "", &v, &e), 0);
+    cr_assert_eq(v.at[0], 1);
+
+    const char *bad[] = {"n", "n=", "n=0", "n=65", "n=1.5", "n=nan", "m=1", "n=1,n=2", "n=1,", "temperature=inf", "=1"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        cr_assert_eq(param_parse_list("llma", specs, 2, bad[i], &v, &e), -1, "%s was taken", bad[i]);
+        cr_assert_eq(e.kind, ERR_INPUT);
+        cr_assert(strstr(e.text, "llma") != NULL, "%s", e.text);
+    }
+}
+
+Test(param, formats_values_that_read_back_equal) {
+    const double values[] = {0.7, 1, 0.1 + 0.2, 1e-7, 100};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char buf[40];
+        param_format(&specs[1], values[i], buf, sizeof buf);
+        cr_assert_eq(strtod(buf, NULL), values[i]);
+    }
+    char buf[40];
+    param_format(&specs[0], 20, buf, sizeof buf);
+    cr_assert_str_eq(buf, "20");
+}
+
+Test(rng, noise_is_the_stream_read_at_a_position) {
+    gsl_rng *r = rng_new(42, 7);
+    for (uint64_t position = 0; position < 100; position++)
+        for (unsigned draw = 0; draw < NOISE_DRAWS; draw++)
+            cr_assert_eq(gsl_rng_uniform(r), noise_uniform((noise){42, 7}, position, draw));
+    gsl_rng_free(r);
+}
+
+Test(rng, streams_differ_and_parts_do_not_run_together) {
+    cr_assert_neq(rng_stream("ab", "c", NULL), rng_stream("a", "bc", NULL));
+    cr_assert_neq(noise_uniform((noise){1, 1}, 0, 0), noise_uniform((noise){1, 2}, 0, 0));
+    cr_assert_neq(noise_uniform((noise){1, 1}, 0, 0), noise_uniform((noise){2, 1}, 0, 0));
+}
+
+Test(digest, known_values) {
+    char hex[DIGEST_HEX];
+    err  e = {0};
+    cr_assert_eq(digest_sha256("abc", 3, hex, &e), 0);
+    cr_assert_str_eq(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    cr_assert_eq(digest64("", 0), 0x2d06800538d394c2u);
+    cr_assert_eq(digest_sha256_file("/nonexistent", hex, &e), -1);
+}
