@@ -47,7 +47,7 @@ KERNELS     := $(filter-out engine/kernels/generic.c,$(wildcard engine/kernels/*
 DATASETS    := $(wildcard datasets/*.c)
 EXPERIMENTS := $(filter-out experiments/harness.c,$(wildcard experiments/*.c experiments/store/*.c))
 ANALYSIS    := $(wildcard analysis/*.c)
-TESTS       := $(wildcard tests/unit/*.c tests/fixtures/*.c)
+TESTS       := $(wildcard tests/unit/*.c tests/fixtures/*.c tests/conformance/*.c)
 
 # The generic kernels are one source compiled once for each instruction set.
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
