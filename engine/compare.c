@@ -1,0 +1,68 @@
+#include "engine/compare.h"
+
+#include <math.h>
+
+void compare_traces(const trial_trace *trial, const int32_t *baseline, size_t n_baseline, const uint64_t *baseline_hash,
+                    comparison *out) {
+    size_t n = trial->output.n, common = n < n_baseline ? n : n_baseline;
+    *out = (comparison){.first_divergence = -1, .first_logits_divergence = -1};
+
+    size_t i = 0;
+    while (i < common && trial->output.ids[i] == baseline[i]) i++;
+    out->equal = i == n && i == n_baseline;
+    if (!out->equal) out->first_divergence = (int64_t)i;
+
+    if (trial->logits_hash == NULL || baseline_hash == NULL) {
+        out->logits_equal = LOGITS_NONE;
+        out->max_abs_logit_diff = NAN;
+        return;
+    }
+    /* Logits can be compared as long as they follow the same tokens: up to where the ids part, included. */
+    size_t comparable = i < common ? i + 1 : common;
+    size_t j = 0;
+    while (j < comparable && trial->logits_hash[j] == baseline_hash[j]) j++;
+    if (j < comparable) out->first_logits_divergence = (int64_t)j;
+    out->logits_equal = out->equal && j == comparable ? LOGITS_EQUAL : LOGITS_DIFFER;
+    out->max_abs_logit_diff = j == comparable ? 0 : NAN;
+}
+
+typedef struct {
+    const decode_setup *setup;
+    target             *plain;
+    int64_t             last; /* last comparable position */
+    double              largest;
+} recompute;
+
+/* Scores the step's emitted tokens one at a time on the plain target and compares row by row. */
+static int recompute_step(void *ctx, const step_trace *s, const int32_t *emitted, const draft *d, const rows *r,
+                          err *e) {
+    (void)d;
+    recompute          *c = ctx;
+    const policy_input *in = &c->setup->input;
+    draft               none;
+    rows                one;
+    draft_clear(&none);
+    for (size_t i = 0; i < s->emitted && (int64_t)(s->position + i) <= c->last; i++) {
+        /* What the plain target has not seen yet: the prompt at first, then the token before this one. */
+        bool           first = s->position + i == 0;
+        const int32_t *pending = first ? in->prompt : emitted + i - 1; /* emitted - 1: the output is one array */
+        if (c->plain->ops->verify(c->plain, pending, first ? in->n_prompt : 1, &none, &one, e) != 0) return -1;
+        for (size_t v = 0; v < r->vocab; v++) {
+            double diff = fabs((double)r->logits[i * r->vocab + v] - (double)one.logits[v]);
+            if (diff > c->largest) c->largest = diff;
+        }
+    }
+    return 0;
+}
+
+int compare_recompute(const decode_setup *s, target *plain, comparison *c, err *e) {
+    recompute    ctx = {.setup = s, .plain = plain, .last = c->first_divergence < 0 ? INT64_MAX : c->first_divergence};
+    decode_setup again = *s;
+    trial_trace  trace = {0};
+    again.sink = (decode_sink){recompute_step, &ctx};
+    int ret = plain->ops->begin(plain, s->forced, s->n_forced, e);
+    if (ret == 0) ret = decode_run(&again, &trace, e);
+    if (ret == 0) c->max_abs_logit_diff = ctx.largest;
+    trial_trace_free(&trace);
+    return ret;
+}

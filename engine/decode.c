@@ -1,0 +1,140 @@
+/* decode.c - one trial: prompt in, checked tokens out. Invariants D1 to D4 stand in decode.h. */
+#include "engine/decode.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/digest.h"
+#include "engine/base/mem.h"
+
+void trial_trace_free(trial_trace *t) {
+    tokens_free(&t->output);
+    free(t->steps);
+    free(t->logits_hash);
+    *t = (trial_trace){0};
+}
+
+static void trace_clear(trial_trace *t) {
+    t->output.n = 0;
+    t->n_steps = 0;
+    t->min_margin = NAN;
+    t->truncated = false;
+    t->prefill_ns = t->decode_ns = t->draft_ns = t->verify_ns = 0;
+}
+
+/* Gap between the two largest logits. */
+static double top_margin(const float *logits, size_t n) {
+    float first = -INFINITY, second = -INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        if (logits[i] > first) {
+            second = first;
+            first = logits[i];
+        } else if (logits[i] > second) {
+            second = logits[i];
+        }
+    }
+    return (double)first - (double)second;
+}
+
+/* Adds a step and what its rows say about the emitted tokens, which row i decided one by one. */
+static int trace_record(trial_trace *t, const step_trace *s, const rows *r, err *e) {
+    if (mem_reserve(&t->steps, &t->cap_steps, t->n_steps + 1, e) != 0) return -1;
+    t->steps[t->n_steps++] = *s;
+    t->draft_ns += s->draft_ns;
+    t->verify_ns += s->verify_ns;
+    if (r->logits == NULL) return 0;
+    if (mem_reserve(&t->logits_hash, &t->cap_hash, t->output.n, e) != 0) return -1;
+    for (size_t i = 0; i < s->emitted; i++) {
+        const float *logits = r->logits + i * r->vocab;
+        double       margin = top_margin(logits, r->vocab);
+        t->logits_hash[s->position + i] = digest64(logits, r->vocab * sizeof *logits);
+        if (!(t->min_margin <= margin)) t->min_margin = margin;
+    }
+    return 0;
+}
+
+/* Cuts a verdict where the output ends: at the first EOS among the accepted tokens (D2), and at `room`
+ * tokens (D3). The token at the cut becomes the target's own word, which is what it said there (D1). */
+static void verdict_cut(verdict *v, const draft *d, int32_t eos, size_t room) {
+    size_t stand = v->accepted;
+    if (stand > room - 1) stand = room - 1;
+    for (size_t i = 0; i < stand; i++)
+        if (d->ids[i] == eos) stand = i;
+    if (stand < v->accepted) *v = (verdict){stand, d->ids[stand]};
+}
+
+int decode_run(const decode_setup *s, trial_trace *out, err *e) {
+    const policy_input *in = &s->input;
+    tokens             *output = &out->output;
+    const int32_t      *pending = in->prompt;
+    size_t              n_pending = in->n_prompt;
+    draft               d;
+
+    trace_clear(out);
+    if (s->max_new_tokens == 0) return err_input(e, "max_new_tokens = 0 is not allowed (at least 1)");
+    if (s->forced != NULL && s->n_forced == 0) return err_input(e, "the recorded output to follow is empty");
+    /* A recording without EOS ends the output where it ends itself. */
+    size_t end = s->forced != NULL && s->n_forced < s->max_new_tokens ? s->n_forced : s->max_new_tokens;
+    if (tokens_reserve(output, end, e) != 0) return -1;
+    if (s->target->ops->begin(s->target, s->forced, s->n_forced, e) != 0) return -1;
+
+    uint64_t begun = clock_ns();
+    if (policy_begin(s->policy, in, e) != 0) return -1;
+    uint64_t draft_ns = clock_ns() - begun; /* index building counts as drafting (D4: it is paid for) */
+
+    for (;;) {
+        size_t context_room = s->target->ops->room(s->target);
+        if (context_room < n_pending) {
+            out->truncated = true;
+            return 0;
+        }
+        size_t limit = context_room - n_pending;
+        if (limit > DRAFT_CAP) limit = DRAFT_CAP;
+
+        rows     r;
+        verdict  v;
+        uint64_t t0 = clock_ns();
+        if (policy_propose(s->policy, limit, &d, e) != 0) return -1;
+        uint64_t t1 = clock_ns();
+        if (s->target->ops->verify(s->target, pending, n_pending, &d, &r, e) != 0) return -1;
+        uint64_t t2 = clock_ns();
+        size_t   position = output->n;
+        if (s->rule->ops->accept(s->rule, &r, &d, position, s->noise, &v, e) != 0) return -1;
+        verdict_cut(&v, &d, s->eos, end - position);
+        size_t emitted = v.accepted + 1;
+        if (tokens_append(output, d.ids, v.accepted, e) != 0 || tokens_push(output, v.next, e) != 0) return -1;
+        if (s->target->ops->rollback(s->target, in->n_prompt + output->n - 1, e) != 0) return -1;
+        uint64_t t3 = clock_ns();
+        if (policy_observe(s->policy, output->ids + position, emitted, e) != 0) return -1;
+        uint64_t t4 = clock_ns();
+
+        step_trace step = {
+            .position = (uint32_t)position,
+            .match_length = d.match_length,
+            .source = d.source,
+            .source_position = d.source_position,
+            .drafted = (uint16_t)d.n,
+            .accepted = (uint16_t)v.accepted,
+            .emitted = (uint16_t)emitted,
+            .draft_ns = draft_ns + (t1 - t0) + (t4 - t3),
+            .verify_ns = t2 - t1,
+        };
+        out->decode_ns += draft_ns + (t4 - t0);
+        draft_ns = 0;
+        if (out->n_steps == 0) {
+            out->prefill_ns = step.verify_ns;
+            out->decode_ns -= step.verify_ns;
+        }
+        if (trace_record(out, &step, &r, e) != 0) return -1;
+        if (s->sink.step != NULL && s->sink.step(s->sink.ctx, &step, output->ids + position, &d, &r, e) != 0) return -1;
+
+        if (v.next == s->eos) return 0;
+        if (output->n == end) {
+            out->truncated = s->forced == NULL || s->n_forced > end;
+            return 0;
+        }
+        pending = output->ids + output->n - 1;
+        n_pending = 1;
+    }
+}
