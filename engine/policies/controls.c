@@ -1,0 +1,103 @@
+/* controls.c - policies that attack the decode loop rather than save time.
+ *
+ * `oracle` drafts what plain decoding will say: every draft stands. `wrong` drafts what it will not say: none
+ * does. `random` drafts anything. Whatever they draft, the output must be the same. All draft from step 0 on.
+ */
+#include "engine/policies/policy.h"
+
+enum { K };
+
+static const param_spec params[] = {
+    [K] = {"k", PARAM_INT, 8, 1, DRAFT_CAP, "copy length in tokens, the last token included: k - 1 are drafted"},
+};
+
+typedef struct {
+    size_t position; /* tokens that stand in the output */
+} control_state;
+
+static int control_observe(policy *p, const int32_t *ids, size_t n, err *e) {
+    (void)ids, (void)e;
+    control_state *s = p->state;
+    s->position += n;
+    return 0;
+}
+
+/* How many tokens to draft. */
+static size_t control_length(const policy *p, size_t limit) {
+    size_t most = (size_t)p->params.at[K] - 1;
+    return most < limit ? most : limit;
+}
+
+/* An integer from 0 to n - 1 that depends on the output position alone. */
+static int32_t control_pick(const policy *p, uint64_t position, size_t n) {
+    size_t i = (size_t)(noise_uniform(p->in.noise, position, 0) * (double)n);
+    return (int32_t)(i < n ? i : n - 1);
+}
+
+static int oracle_propose(policy *p, size_t limit, draft *d, err *e) {
+    (void)e;
+    const control_state *s = p->state;
+    size_t               left = s->position < p->in.n_truth ? p->in.n_truth - s->position : 0;
+    size_t               n = control_length(p, limit);
+    if (left > 0) draft_extend(d, p->in.truth + s->position, n < left ? n : left);
+    return 0;
+}
+
+static int random_propose(policy *p, size_t limit, draft *d, err *e) {
+    (void)e;
+    const control_state *s = p->state;
+    size_t               n = control_length(p, limit);
+    for (size_t i = 0; i < n; i++) {
+        int32_t id = control_pick(p, s->position + i, p->in.vocab);
+        draft_extend(d, &id, 1);
+    }
+    return 0;
+}
+
+static int wrong_propose(policy *p, size_t limit, draft *d, err *e) {
+    (void)e;
+    const control_state *s = p->state;
+    size_t               n = control_length(p, limit), vocab = p->in.vocab;
+    if (vocab < 2) return 0; /* nothing is wrong */
+    for (size_t i = s->position; i < s->position + n; i++) {
+        int32_t id = i < p->in.n_truth ? control_pick(p, i, vocab - 1) : control_pick(p, i, vocab);
+        if (i < p->in.n_truth && id >= p->in.truth[i]) id++; /* all ids but the true one, alike likely */
+        draft_extend(d, &id, 1);
+    }
+    return 0;
+}
+
+const policy_ops policy_oracle = {
+    .name = "oracle",
+    .help = "control: drafts the true continuation",
+    .origin = "the best any policy can do",
+    .params = params,
+    .n_params = sizeof params / sizeof *params,
+    .needs = NEEDS_TRUTH,
+    .state_bytes = sizeof(control_state),
+    .observe = control_observe,
+    .propose = oracle_propose,
+};
+
+const policy_ops policy_random = {
+    .name = "random",
+    .help = "control: drafts tokens drawn uniformly from the vocabulary",
+    .origin = "a test of the decode loop",
+    .params = params,
+    .n_params = sizeof params / sizeof *params,
+    .state_bytes = sizeof(control_state),
+    .observe = control_observe,
+    .propose = random_propose,
+};
+
+const policy_ops policy_wrong = {
+    .name = "wrong",
+    .help = "control: drafts tokens that are not the true ones",
+    .origin = "the worst any policy can do",
+    .params = params,
+    .n_params = sizeof params / sizeof *params,
+    .needs = NEEDS_TRUTH,
+    .state_bytes = sizeof(control_state),
+    .observe = control_observe,
+    .propose = wrong_propose,
+};

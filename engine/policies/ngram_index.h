@@ -1,0 +1,59 @@
+/* ngram_index.h - where each n-gram of some token sequences occurs first.
+ *
+ * First means: in the lowest sequence, and there at the lowest position. Keys are compared token by token: an
+ * equal hash alone is never a match. A look-up costs the same however much is indexed.
+ *
+ *  N1  An n-gram lies within one sequence.
+ *  N2  A sequence that holds an n-gram holds its suffixes too. So when a suffix of a history is not in the index,
+ *      no longer suffix is: look-ups go from short to long and stop at the first miss.
+ */
+#ifndef ENGINE_POLICIES_NGRAM_INDEX_H
+#define ENGINE_POLICIES_NGRAM_INDEX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+#include "engine/base/tokens.h"
+
+enum { NGRAM_MAX = 64 }; /* longest n-gram */
+
+/* An open-addressing table of one n-gram length; all zero when empty. */
+typedef struct {
+    struct ngram_slot *slots; /* [mask + 1], at most half of them used */
+    size_t             mask, used;
+} ngram_table;
+
+/* A zeroed struct holds nothing and may be freed. */
+typedef struct {
+    size_t      min_n, max_n;
+    tokens      text;   /* all sequences, one after the other */
+    uint32_t   *owner;  /* [text.n] the sequence of each token */
+    size_t     *starts; /* [n_sequences] where each sequence begins in text */
+    size_t      cap_owner, n_sequences, cap_starts;
+    ngram_table tables[NGRAM_MAX]; /* tables[n - min_n] */
+} ngram_index;
+
+/* For n-grams of min_n to max_n tokens, 1 <= min_n <= max_n <= NGRAM_MAX; `expected` tokens make no table grow.
+ * Whatever happens, free it afterwards. */
+int  ngram_index_init(ngram_index *x, size_t min_n, size_t max_n, size_t expected, err *e);
+void ngram_index_free(ngram_index *x);
+
+/* Begins the next sequence; numbers count from 0. */
+int ngram_index_sequence(ngram_index *x, err *e);
+
+/* Appends tokens to the last sequence. */
+int ngram_index_append(ngram_index *x, const int32_t *ids, size_t n, err *e);
+
+typedef struct {
+    size_t sequence, position; /* of the n-gram's first token, within its sequence */
+} ngram_place;
+
+/* Looks up the last min_n, min_n + 1, ..., max_n tokens of a history of n tokens. Returns how many of these, from
+ * the shortest on, the index holds, and where each occurs first: places[i] is that of the last min_n + i tokens. */
+size_t ngram_index_suffixes(const ngram_index *x, const int32_t *history, size_t n, ngram_place places[NGRAM_MAX]);
+
+/* The tokens of a sequence; valid until the next append. */
+const int32_t *ngram_index_tokens(const ngram_index *x, size_t sequence, size_t *n);
+
+#endif

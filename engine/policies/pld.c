@@ -1,0 +1,84 @@
+/* pld.c - prompt-lookup decoding (Saxena 2023, prompt-lookup-decoding), from prompt and output.
+ *
+ * The history H is the prompt and the output so far. Its last n tokens, n from the largest down to 1, are looked
+ * for from the left; the first window at s is taken for which c = s + n, where copying starts, satisfies
+ *
+ *     c + k <= |H|  (all k tokens are there)   and   c < |H| - n  (binds only when k <= n),
+ *
+ * and exactly k tokens are drafted from c. A shorter match never yields a shorter draft.
+ *
+ * P1  Both conditions bound c from above, so if any window passes, the leftmost does: the first occurrence of an
+ *     n-gram decides, and the suffix itself, at c = |H|, never passes. One look-up takes the place of the scan.
+ * P2  Step 0 drafts, from the prompt alone.
+ * P3  n > |H| is left out; the original refuses such a history.
+ */
+#include "engine/policies/ngram_index.h"
+#include "engine/policies/policy.h"
+
+enum { N, K, MISS };
+
+static const param_spec params[] = {
+    [N] = {"n", PARAM_INT, 3, 1, NGRAM_MAX, "longest trigger tried, in tokens (max_ngram_size)"},
+    [K] = {"k", PARAM_INT, 10, 1, DRAFT_CAP,
+           "drafted tokens (num_pred_tokens); as its authors count, the last token is not among them"},
+    [MISS] = {"miss", PARAM_INT, -1, -1, INT32_MAX,
+              "id drafted alone when nothing matches (the original: 100); -1 = none"},
+};
+
+typedef struct {
+    ngram_index index; /* one sequence: H */
+} pld_state;
+
+static int pld_begin(policy *p, const policy_input *in, err *e) {
+    pld_state *s = p->state;
+    double     miss = p->params.at[MISS];
+    if (miss >= (double)in->vocab)
+        return err_input(e, "miss = %.0f is not in the vocabulary (-1 to %zu)", miss, in->vocab - 1);
+    if (ngram_index_init(&s->index, 1, (size_t)p->params.at[N], in->n_prompt, e) != 0) return -1;
+    if (ngram_index_sequence(&s->index, e) != 0) return -1;
+    return ngram_index_append(&s->index, in->prompt, in->n_prompt, e);
+}
+
+static int pld_observe(policy *p, const int32_t *ids, size_t n, err *e) {
+    pld_state *s = p->state;
+    return ngram_index_append(&s->index, ids, n, e);
+}
+
+static int pld_propose(policy *p, size_t limit, draft *d, err *e) {
+    (void)e;
+    pld_state     *s = p->state;
+    size_t         k = (size_t)p->params.at[K], n_history;
+    const int32_t *history = ngram_index_tokens(&s->index, 0, &n_history);
+    ngram_place    places[NGRAM_MAX];
+    for (size_t n = ngram_index_suffixes(&s->index, history, n_history, places); n >= 1; n--) {
+        size_t from = places[n - 1].position + n;
+        if (from + k > n_history || from + n >= n_history) continue;
+        size_t n_prompt = p->in.n_prompt;
+        draft_extend(d, history + from, k < limit ? k : limit);
+        d->match_length = (uint16_t)n;
+        d->source = from < n_prompt ? SOURCE_PROMPT : SOURCE_OUTPUT;
+        d->source_position = (int32_t)(from < n_prompt ? from : from - n_prompt);
+        return 0;
+    }
+    int32_t miss = (int32_t)p->params.at[MISS];
+    if (miss >= 0 && limit > 0) draft_extend(d, &miss, 1);
+    return 0;
+}
+
+static void pld_end(policy *p) {
+    pld_state *s = p->state;
+    ngram_index_free(&s->index);
+}
+
+const policy_ops policy_pld = {
+    .name = "pld",
+    .help = "copies from prompt or output what follows their last tokens there",
+    .origin = "Saxena 2023, prompt-lookup-decoding",
+    .params = params,
+    .n_params = sizeof params / sizeof *params,
+    .state_bytes = sizeof(pld_state),
+    .begin = pld_begin,
+    .observe = pld_observe,
+    .propose = pld_propose,
+    .end = pld_end,
+};

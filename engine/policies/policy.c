@@ -1,0 +1,86 @@
+#include "engine/policies/policy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+
+#define POLICY(name) extern const policy_ops policy_##name;
+#include "engine/policies/policies.def"
+#undef POLICY
+
+static const policy_ops *const table[] = {
+#define POLICY(name) &policy_##name,
+#include "engine/policies/policies.def"
+#undef POLICY
+};
+
+size_t policy_count(void) {
+    return sizeof table / sizeof *table;
+}
+
+const policy_ops *policy_at(size_t i) {
+    return table[i];
+}
+
+const policy_ops *policy_find(const char *name) {
+    for (size_t i = 0; i < policy_count(); i++)
+        if (strcmp(table[i]->name, name) == 0) return table[i];
+    return NULL;
+}
+
+policy *policy_open(const policy_ops *ops, const param_values *params, err *e) {
+    policy *p = mem_new(1, sizeof *p, e);
+    if (p == NULL) return NULL;
+    p->ops = ops;
+    p->params = *params;
+    p->state = mem_new(1, ops->state_bytes, e);
+    if (p->state == NULL) {
+        free(p);
+        return NULL;
+    }
+    return p;
+}
+
+static void policy_end(policy *p) {
+    if (p->ops->end != NULL) p->ops->end(p);
+    memset(p->state, 0, p->ops->state_bytes);
+}
+
+void policy_close(policy *p) {
+    if (p == NULL) return;
+    policy_end(p);
+    free(p->state);
+    free(p);
+}
+
+int policy_begin(policy *p, const policy_input *in, err *e) {
+    policy_end(p);
+    p->in = *in;
+    if (in->vocab == 0) return err_run(e, "policy %s: the vocabulary is empty", p->ops->name);
+    if ((p->ops->needs & NEEDS_TRUTH) != 0 && in->truth == NULL)
+        return err_run(e, "policy %s needs the output of plain decoding, which is not known here", p->ops->name);
+    if (p->ops->begin != NULL && p->ops->begin(p, in, e) != 0) return err_prefix(e, "policy %s", p->ops->name);
+    return 0;
+}
+
+int policy_observe(policy *p, const int32_t *ids, size_t n, err *e) {
+    if (p->ops->observe != NULL && p->ops->observe(p, ids, n, e) != 0) return err_prefix(e, "policy %s", p->ops->name);
+    return 0;
+}
+
+int policy_propose(policy *p, size_t limit, draft *d, err *e) {
+    const char *name = p->ops->name;
+    draft_clear(d);
+    if (p->ops->propose == NULL) return 0;
+    if (limit > DRAFT_CAP) limit = DRAFT_CAP;
+    if (p->ops->propose(p, limit, d, e) != 0) return err_prefix(e, "policy %s", name);
+    if (d->n > limit) return err_run(e, "policy %s drafted %zu tokens (at most %zu)", name, d->n, limit);
+    for (size_t i = 0; i < d->n; i++) {
+        if (d->ids[i] < 0 || (size_t)d->ids[i] >= p->in.vocab)
+            return err_run(e, "policy %s drafted id %d (0 to %zu)", name, (int)d->ids[i], p->in.vocab - 1);
+        if (d->parent[i] != (int32_t)i - 1)
+            return err_run(e, "policy %s drafted a tree (only chains are checked)", name);
+    }
+    return 0;
+}
