@@ -1,0 +1,190 @@
+/* dataset.c - the way of a file into records: lines, the format that fits, ids that differ, the limit. */
+#include "datasets/dataset.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "datasets/format.h"
+#include "engine/base/digest.h"
+#include "engine/base/mem.h"
+
+#define FORMAT(name) extern const dataset_format format_##name;
+#include "datasets/formats.def"
+#undef FORMAT
+
+static const dataset_format *const formats[] = {
+#define FORMAT(name) &format_##name,
+#include "datasets/formats.def"
+#undef FORMAT
+};
+enum { N_FORMATS = sizeof formats / sizeof *formats };
+
+size_t dataset_format_count(void) {
+    return N_FORMATS;
+}
+
+const char *dataset_format_name(size_t i) {
+    return formats[i]->name;
+}
+
+const char *dataset_format_help(size_t i) {
+    return formats[i]->help;
+}
+
+/* ---- records ---- */
+
+static void passage_free(passage *p) {
+    free(p->text);
+    tokens_free(&p->ids);
+}
+
+static void record_free(record *r) {
+    free(r->id);
+    free(r->scenario);
+    passage_free(&r->prompt);
+    for (size_t i = 0; i < r->n_references; i++) passage_free(&r->references[i]);
+    free(r->references);
+    passage_free(&r->output);
+}
+
+/* Takes back the records behind the first n. */
+static void cut_records(dataset *d, size_t n) {
+    while (d->n > n) record_free(&d->records[--d->n]);
+}
+
+void dataset_free(dataset *d) {
+    cut_records(d, 0);
+    free(d->records);
+    free(d->path);
+    free(d->format);
+    *d = (dataset){0};
+}
+
+record *dataset_add(dataset_builder *b, err *e) {
+    dataset *d = b->data;
+    if (mem_reserve(&d->records, &b->cap, d->n + 1, e) != 0) return NULL;
+    record *r = &d->records[d->n++];
+    *r = (record){.line = b->file->line};
+    return r;
+}
+
+void dataset_drop(dataset_builder *b) {
+    cut_records(b->data, b->data->n - 1);
+    b->data->dropped++;
+}
+
+int record_references(record *r, size_t n, err *e) {
+    r->references = mem_new(n, sizeof *r->references, e);
+    if (r->references == NULL) return -1;
+    r->n_references = n;
+    return 0;
+}
+
+/* ---- formats ---- */
+
+/* NULL in *out for "auto": the first record decides. */
+static int find_format(const char *name, const dataset_format **out, err *e) {
+    const char *names[N_FORMATS + 1] = {"auto"};
+    *out = NULL;
+    if (name == NULL || strcmp(name, "auto") == 0) return 0;
+    for (size_t i = 0; i < N_FORMATS; i++) {
+        names[i + 1] = formats[i]->name;
+        if (strcmp(name, formats[i]->name) == 0) *out = formats[i];
+    }
+    if (*out != NULL) return 0;
+    char known[256];
+    err_list(known, sizeof known, names, N_FORMATS + 1);
+    return err_input(e, "unknown dataset format \"%s\" (%s)", name, known);
+}
+
+static const dataset_format *detect(const jsonl *file, const json_t *object, err *e) {
+    char   looked_for[512];
+    size_t at = 0;
+    looked_for[0] = '\0';
+    for (size_t i = 0; i < N_FORMATS; i++) {
+        if (formats[i]->fits(object)) return formats[i];
+        if (at < sizeof looked_for)
+            at += (size_t)snprintf(looked_for + at, sizeof looked_for - at, "%s%s: %s", i > 0 ? "; " : "",
+                                   formats[i]->name, formats[i]->keys);
+    }
+    jsonl_bad(file, e, "no known format has this record's keys (%s)", looked_for);
+    return NULL;
+}
+
+/* ---- the file ---- */
+
+/* Ids of the records behind the first `from`: `seen` maps each id to its line. */
+static int check_ids(const dataset_builder *b, size_t from, json_t *seen, err *e) {
+    for (size_t i = from; i < b->data->n; i++) {
+        const record *r = &b->data->records[i];
+        const json_t *before = json_object_get(seen, r->id);
+        if (before != NULL)
+            return jsonl_bad(b->file, e, "id \"%.100s\" was already given on line %lld (ids must differ)", r->id,
+                             (long long)json_integer_value(before));
+        if (json_object_set_new(seen, r->id, json_integer((json_int_t)r->line)) != 0)
+            return err_run(e, "out of memory");
+    }
+    return 0;
+}
+
+/* Reads one line's records, all of them or, on failure, none. */
+static int read_object(const dataset_format *format, const json_t *object, dataset_builder *b, json_t *seen, err *e) {
+    size_t kept = b->data->n;
+    if (format->read(object, b, e) == 0 && check_ids(b, kept, seen, e) == 0) return 0;
+    cut_records(b->data, kept);
+    return -1;
+}
+
+static int read_lines(const dataset_options *o, const dataset_format *format, jsonl *file, dataset_report *report,
+                      void *ctx, dataset *d, err *e) {
+    dataset_builder b = {.file = file, .options = o, .data = d};
+    json_t         *seen = json_object();
+    int             ret = -1;
+    if (seen == NULL) return err_run(e, "out of memory");
+
+    while (o->limit == 0 || d->n < o->limit) {
+        json_t *object = NULL;
+        err     why = {0};
+        int     got = jsonl_next(file, &object, &why);
+        if (got == 0) break;
+        if (got > 0 && format == NULL && (format = detect(file, object, e)) == NULL) {
+            json_decref(object); /* not one bad line, but a file of another kind: never skipped */
+            goto out;
+        }
+        if (got > 0) got = read_object(format, object, &b, seen, &why);
+        json_decref(object);
+        if (got >= 0) continue;
+        if (!o->skip_bad || why.kind != ERR_INPUT) {
+            if (e != NULL) *e = why;
+            goto out;
+        }
+        d->bad++;
+        if (report != NULL) report(ctx, &why);
+    }
+    if (o->limit > 0 && d->n > o->limit) cut_records(d, o->limit); /* a line may hold several */
+    if (d->n == 0) {
+        err_input(e, "%s: no records (bad lines: %zu; left out for lack of a result: %zu)", file->path, d->bad,
+                  d->dropped);
+        goto out;
+    }
+    d->format = mem_strdup(format->name, e);
+    ret = d->format != NULL ? 0 : -1;
+out:
+    json_decref(seen);
+    return ret;
+}
+
+int dataset_read(const char *path, const dataset_options *o, dataset_report *report, void *ctx, dataset *out, err *e) {
+    const dataset_format *format;
+    jsonl                 file;
+
+    *out = (dataset){0};
+    if (find_format(o->format, &format, e) != 0 || jsonl_open(&file, path, e) != 0) return -1;
+    int ret = -1;
+    if (digest_sha256(file.bytes, file.n, out->sha256, e) == 0 && (out->path = mem_strdup(path, e)) != NULL)
+        ret = read_lines(o, format, &file, report, ctx, out, e);
+    jsonl_close(&file);
+    if (ret != 0) dataset_free(out);
+    return ret;
+}

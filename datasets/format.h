@@ -1,0 +1,38 @@
+/* format.h - what a dataset format is, for the files that read one. Users of datasets need dataset.h only.
+ *
+ * To add one: write datasets/NAME.c that defines `const dataset_format format_NAME`, and add a line to
+ * formats.def. A format reads one line's object at a time and adds as many records as it holds.
+ */
+#ifndef DATASETS_FORMAT_H
+#define DATASETS_FORMAT_H
+
+#include "datasets/dataset.h"
+#include "datasets/jsonl.h"
+
+/* A dataset while it is read. */
+typedef struct {
+    const jsonl           *file; /* for errors about the line in hand */
+    const dataset_options *options;
+    dataset               *data;
+    size_t                 cap; /* of data->records */
+} dataset_builder;
+
+typedef struct {
+    const char *name, *help;
+    const char *keys;                   /* what tells it from others, for the error of "auto" */
+    bool (*fits)(const json_t *object); /* whether those keys are there */
+    /* Adds the line's records with dataset_add. On failure it leaves what it has added as it is: the caller takes
+     * this line's records back. */
+    int (*read)(const json_t *object, dataset_builder *b, err *e);
+} dataset_format;
+
+/* A new record at the dataset's end: zeroed but for `line`, and valid until the next call. */
+record *dataset_add(dataset_builder *b, err *e);
+
+/* Takes the record added last back and counts it as one that the format leaves out. */
+void dataset_drop(dataset_builder *b);
+
+/* Gives the record room for n empty references. */
+int record_references(record *r, size_t n, err *e);
+
+#endif

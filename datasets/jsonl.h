@@ -1,0 +1,46 @@
+/* jsonl.h - JSON Lines: one object after the other, and typed values out of them.
+ *
+ * Lines end with \n and may be of any length. A \r before the \n, a byte order mark at the file's start and
+ * blank lines (counted, skipped) are tolerated. Refused: anything but one object to a line, a key given
+ * twice, text that is not UTF-8. Texts may hold U+0000 (written \u0000); names may not.
+ */
+#ifndef DATASETS_JSONL_H
+#define DATASETS_JSONL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/base/err.h"
+#include "engine/base/tokens.h"
+
+/* The file is held whole, so that a digest of `bytes` is that of what was parsed. */
+typedef struct {
+    const char *path;
+    char       *bytes;
+    size_t      n, at; /* size; where the next line begins */
+    size_t      line;  /* number of the line given last, from 1 */
+} jsonl;
+
+int  jsonl_open(jsonl *j, const char *path, err *e); /* path must outlive it */
+void jsonl_close(jsonl *j);
+
+/* 1: *object is the next line's, to be given to json_decref. 0: the end. -1: this line is bad (ERR_INPUT),
+ * and the next call goes on behind it. */
+int jsonl_next(jsonl *j, json_t **object, err *e);
+
+/* An ERR_INPUT "PATH:LINE: ..." about the line given last; control bytes become '?'. Returns -1. */
+int jsonl_bad(const jsonl *j, err *e, const char *fmt, ...) ERR_PRINTF(3, 4);
+
+/* The value of a key; NULL when it is missing or null. */
+const json_t *jsonl_get(const json_t *object, const char *key);
+/* The same, but NULL is an error. */
+const json_t *jsonl_need(const jsonl *j, const json_t *object, const char *key, err *e);
+
+/* Checked copies; `what` names the value in errors, e.g. "prompt" or "references[2]". */
+int jsonl_text(const jsonl *j, const json_t *v, const char *what, char **text, size_t *n, err *e);
+int jsonl_name(const jsonl *j, const json_t *v, const char *what, char **name, err *e); /* no U+0000 */
+int jsonl_ids(const jsonl *j, const json_t *v, const char *what, tokens *ids, err *e);  /* each 0 to INT32_MAX */
+int jsonl_array(const jsonl *j, const json_t *v, const char *what, err *e);             /* only checks */
+
+#endif

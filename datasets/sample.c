@@ -1,0 +1,147 @@
+/* sample.c - from passages to token ids, once for each tokenizer.
+ *
+ * Text is only text: a control token spelled out in it is not recognised, so a document that quotes "</s>" ends
+ * nothing. Data that needs control tokens gives ids; those are taken as they stand, after these checks:
+ * every id is in the vocabulary, and an output has no BOS in front and no EOS before its end.
+ */
+#include "datasets/sample.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/base/mem.h"
+
+/* Where an error is. */
+typedef struct {
+    const char *path;
+    size_t      line;
+} place;
+
+static int bad(place at, err *e, const char *fmt, ...) ERR_PRINTF(3, 4);
+static int bad(place at, err *e, const char *fmt, ...) {
+    char    text[256];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    return err_input(e, "%s:%zu: %s", at.path, at.line, text);
+}
+
+static int check_ids(place at, const tokens *ids, const char *what, size_t vocab, err *e) {
+    for (size_t i = 0; i < ids->n; i++)
+        if (ids->ids[i] < 0 || (size_t)ids->ids[i] >= vocab)
+            return bad(at, e, "%s[%zu] is %d (the tokenizer has the ids 0 to %zu)", what, i, ids->ids[i], vocab - 1);
+    return 0;
+}
+
+/* Appends a passage's ids; `what` names them where the record gave ids. */
+static int add_passage(place at, const passage *p, const char *what, const tokenizer *tok, tokens *out, err *e) {
+    if (p->text != NULL) return tokenizer_encode(tok, p->text, p->n_text, false, out, e);
+    if (check_ids(at, &p->ids, what, tokenizer_vocab(tok), e) != 0) return -1;
+    return tokens_append(out, p->ids.ids, p->ids.n, e);
+}
+
+static int prepare_prompt(place at, sample *s, const tokenizer *tok, const sample_options *o, err *e) {
+    const passage *p = &s->rec->prompt;
+    int32_t        bos = tokenizer_bos(tok);
+    if (p->text != NULL && bos >= 0 && (tokenizer_adds_bos(tok) || p->n_text == 0) &&
+        tokens_push(&s->prompt, bos, e) != 0)
+        return -1;
+    if (add_passage(at, p, "prompt_ids", tok, &s->prompt, e) != 0) return -1;
+    if (o->need_prompt && s->prompt.n == 0)
+        return bad(at, e, "the prompt has no tokens (a transformer needs at least one)");
+    if (o->context > 0 && s->prompt.n >= o->context)
+        return bad(at, e, "the prompt has %zu tokens (at most %zu leave room for one more in a context of %zu)",
+                   s->prompt.n, o->context - 1, o->context);
+    return 0;
+}
+
+static int prepare_references(place at, sample *s, const tokenizer *tok, err *e) {
+    size_t n = s->rec->n_references;
+    if ((s->docs = mem_new(n, sizeof *s->docs, e)) == NULL) return -1;
+    s->n_references = n; /* from here on sample_free sees the docs */
+    if ((s->references = mem_new(n, sizeof *s->references, e)) == NULL) return -1;
+    for (size_t i = 0; i < n; i++) {
+        char what[48];
+        snprintf(what, sizeof what, "references_ids[%zu]", i);
+        if (add_passage(at, &s->rec->references[i], what, tok, &s->docs[i], e) != 0) return -1;
+        s->references[i] = (reference){s->docs[i].ids, s->docs[i].n};
+        s->reference_tokens += s->docs[i].n;
+    }
+    return 0;
+}
+
+/* Outputs given as ids: forced decoding ends at the first EOS, so one in the middle would silently shorten it. */
+static int check_output(place at, const tokens *ids, int32_t bos, int32_t eos, err *e) {
+    if (bos >= 0 && bos != eos && ids->n > 0 && ids->ids[0] == bos)
+        return bad(at, e, "output_ids[0] is %d, which begins a text (an output follows the prompt, without it)", bos);
+    for (size_t i = 0; eos >= 0 && i + 1 < ids->n; i++)
+        if (ids->ids[i] == eos)
+            return bad(at, e, "output_ids[%zu] is %d, which ends a text (only the last id may)", i, eos);
+    return 0;
+}
+
+static int prepare_output(place at, sample *s, const tokenizer *tok, const sample_options *o, err *e) {
+    int32_t eos = tokenizer_eos(tok);
+    s->has_output = s->rec->has_output;
+    if (!s->has_output)
+        return o->need_output
+                   ? bad(at, e, "no output (decoding is forced: each record needs \"output\" or \"output_ids\")")
+                   : 0;
+    if (add_passage(at, &s->rec->output, "output_ids", tok, &s->output, e) != 0) return -1;
+    if (s->rec->output.text == NULL && check_output(at, &s->output, tokenizer_bos(tok), eos, e) != 0) return -1;
+    if (eos >= 0 && (s->output.n == 0 || s->output.ids[s->output.n - 1] != eos)) return tokens_push(&s->output, eos, e);
+    if (o->need_output && s->output.n == 0)
+        return bad(at, e, "the output has no tokens (decoding is forced: at least one, as this tokenizer has no EOS)");
+    return 0;
+}
+
+static void sample_free(sample *s) {
+    tokens_free(&s->prompt);
+    for (size_t i = 0; i < s->n_references; i++) tokens_free(&s->docs[i]);
+    free(s->docs);
+    free(s->references);
+    tokens_free(&s->output);
+    *s = (sample){0};
+}
+
+static int prepare(const dataset *d, const record *r, const tokenizer *tok, const sample_options *o, sample *s,
+                   err *e) {
+    place at = {d->path, r->line};
+    s->rec = r;
+    if (prepare_prompt(at, s, tok, o, e) == 0 && prepare_references(at, s, tok, e) == 0 &&
+        prepare_output(at, s, tok, o, e) == 0)
+        return 0;
+    sample_free(s);
+    return -1;
+}
+
+int samples_prepare(const dataset *d, const tokenizer *tok, const sample_options *o, dataset_report *report, void *ctx,
+                    samples *out, err *e) {
+    *out = (samples){0};
+    if ((out->at = mem_new(d->n, sizeof *out->at, e)) == NULL) return -1;
+    for (size_t i = 0; i < d->n; i++) {
+        err why = {0};
+        if (prepare(d, &d->records[i], tok, o, &out->at[out->n], &why) == 0) {
+            out->n++;
+        } else if (o->skip_bad && why.kind == ERR_INPUT) {
+            out->bad++;
+            if (report != NULL) report(ctx, &why);
+        } else {
+            if (e != NULL) *e = why;
+            goto fail;
+        }
+    }
+    if (out->n > 0) return 0;
+    err_input(e, "%s: no usable records (%zu of %zu are bad)", d->path, out->bad, d->n);
+fail:
+    samples_free(out);
+    return -1;
+}
+
+void samples_free(samples *s) {
+    for (size_t i = 0; i < s->n; i++) sample_free(&s->at[i]);
+    free(s->at);
+    *s = (samples){0};
+}
