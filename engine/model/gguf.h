@@ -46,6 +46,7 @@ typedef struct {
     int         type;      /* dtype, or -1 when unsupported */
     uint32_t    n_dims;
     uint64_t    shape[GGUF_MAX_DIMS]; /* shape[0] is contiguous (a row); 1 beyond n_dims */
+    size_t      offset;               /* of its data, from the file's start */
     const void *data;                 /* NULL when the type is unsupported */
     size_t      bytes;                /* 0 when the type is unsupported */
 } gguf_tensor;
@@ -55,8 +56,8 @@ typedef struct {
     gguf_type   type;
     gguf_type   item;  /* of an array */
     uint64_t    count; /* of an array; else 1 */
-    const void *data;  /* first byte of the value */
-    size_t      bytes;
+    const void *data;  /* first byte of the value (of a string: its length; of an array: its first item) */
+    size_t      bytes; /* from there to the value's end */
 } gguf_value;
 
 typedef struct gguf gguf;
@@ -68,6 +69,9 @@ const char *gguf_path(const gguf *g);
 uint32_t    gguf_version(const gguf *g);
 uint32_t    gguf_alignment(const gguf *g);
 size_t      gguf_size(const gguf *g); /* of the file, in bytes */
+
+const char *gguf_type_name(gguf_type t);
+size_t      gguf_type_bytes(gguf_type t); /* of one item; 0 for strings and arrays, which vary */
 
 size_t             gguf_value_count(const gguf *g);
 const gguf_value  *gguf_value_at(const gguf *g, size_t i);

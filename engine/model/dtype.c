@@ -1,0 +1,167 @@
+#include "engine/model/dtype.h"
+
+#include <string.h>
+
+static uint32_t bits_of(float f) {
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+
+static float float_of(uint32_t u) {
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+/* ---- half precision: 1 sign, 5 exponent (bias 15), 10 fraction bits ---------------------------------- */
+
+float f16_to_f32(uint16_t h) {
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, fraction = h & 0x3FF;
+    if (exponent == 31) return float_of(sign | 0x7F800000 | fraction << 13);
+    if (exponent > 0) return float_of(sign | (exponent + 112) << 23 | fraction << 13);
+    float f = (float)fraction * 0x1p-24f; /* zero or subnormal; normal as a float, so exact */
+    return float_of(sign | bits_of(f));
+}
+
+uint16_t f32_to_f16(float f) {
+    uint32_t u = bits_of(f), sign = (u >> 16) & 0x8000, x = u & 0x7FFFFFFF;
+    if (x > 0x7F800000) return (uint16_t)(sign | 0x7E00 | (x >> 13 & 0x3FF)); /* NaN, made quiet */
+    if (x >= bits_of(65520.0f)) return (uint16_t)(sign | 0x7C00);             /* half way past the largest, 65504 */
+    if (x >= bits_of(0x1p-14f)) {
+        x -= 112u << 23;
+        x += 0xFFF + (x >> 13 & 1); /* half of the last place, less one when that would break a tie upwards to odd */
+        return (uint16_t)(sign | x >> 13);
+    }
+    /* Subnormal: a multiple of 2^-24. The fraction with its hidden bit is worth 2^(exponent - 150). */
+    uint32_t exponent = x >> 23, shift = 126 - exponent;
+    if (shift > 24) return (uint16_t)sign; /* below 2^-25 */
+    x = (x & 0x7FFFFF) | 0x800000;
+    x += (1u << (shift - 1)) - 1 + (x >> shift & 1);
+    return (uint16_t)(sign | x >> shift);
+}
+
+/* ---- bfloat16: the upper half of a float --------------------------------------------------------------- */
+
+float bf16_to_f32(uint16_t h) {
+    return float_of((uint32_t)h << 16);
+}
+
+uint16_t f32_to_bf16(float f) {
+    uint32_t u = bits_of(f);
+    if ((u & 0x7FFFFFFF) > 0x7F800000) return (uint16_t)(u >> 16 | 0x40); /* NaN, made quiet */
+    return (uint16_t)((u + 0x7FFF + (u >> 16 & 1)) >> 16);
+}
+
+/* ---- the table's codecs ------------------------------------------------------------------------------ */
+
+static void copy_f32(const void *src, float *dst, size_t n) {
+    memcpy(dst, src, n * sizeof *dst);
+}
+
+static void put_f32(const float *src, void *dst, size_t n) {
+    memcpy(dst, src, n * sizeof *src);
+}
+
+static void decode_f16(const void *src, float *dst, size_t n) {
+    const uint16_t *h = src;
+    for (size_t i = 0; i < n; i++) dst[i] = f16_to_f32(h[i]);
+}
+
+static void encode_f16(const float *src, void *dst, size_t n) {
+    uint16_t *h = dst;
+    for (size_t i = 0; i < n; i++) h[i] = f32_to_f16(src[i]);
+}
+
+static void decode_bf16(const void *src, float *dst, size_t n) {
+    const uint16_t *h = src;
+    for (size_t i = 0; i < n; i++) dst[i] = bf16_to_f32(h[i]);
+}
+
+static void encode_bf16(const float *src, void *dst, size_t n) {
+    uint16_t *h = dst;
+    for (size_t i = 0; i < n; i++) h[i] = f32_to_bf16(src[i]);
+}
+
+/* Q8_0: 32 elements share a half-precision scale; element = scale * quant, exact in a float (11 + 7 bits). */
+enum { Q8_BLOCK = 32 };
+
+typedef struct {
+    uint16_t scale;
+    int8_t   quant[Q8_BLOCK];
+} q8_block;
+_Static_assert(sizeof(q8_block) == 34, "Q8_0 blocks are packed");
+
+static void decode_q8_0(const void *src, float *dst, size_t n) {
+    const q8_block *b = src;
+    for (; n > 0; n -= Q8_BLOCK, b++) {
+        float scale = f16_to_f32(b->scale);
+        for (size_t i = 0; i < Q8_BLOCK; i++) *dst++ = scale * (float)b->quant[i];
+    }
+}
+
+/* To the nearest integer, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no fraction bits. */
+static int32_t nearest(float x) {
+    return (int32_t)((x + 0x1.8p23f) - 0x1.8p23f);
+}
+
+/* The scale is max|x| / 127 as a half; one place up when the largest element would not fit beside it (scales
+ * that are subnormal halves are coarse). Quants are taken against the scale that is stored. A block with an
+ * element that is not finite, or too large for any scale, decodes as NaN: damage must show. */
+static void encode_q8_0(const float *src, void *dst, size_t n) {
+    q8_block *b = dst;
+    for (; n > 0; n -= Q8_BLOCK, b++, src += Q8_BLOCK) {
+        uint32_t largest = 0;
+        for (size_t i = 0; i < Q8_BLOCK; i++) {
+            uint32_t magnitude = bits_of(src[i]) & 0x7FFFFFFF;
+            if (magnitude > largest) largest = magnitude;
+        }
+        memset(b, 0, sizeof *b);
+        b->scale = f32_to_f16(float_of(largest) / 127.0f);
+        if (b->scale < 0x7C00 && float_of(largest) > 127.5f * f16_to_f32(b->scale)) b->scale++;
+        if (b->scale >= 0x7C00) {
+            b->scale = 0x7E00;
+        } else if (b->scale > 0) {
+            float scale = f16_to_f32(b->scale);
+            for (size_t i = 0; i < Q8_BLOCK; i++) {
+                int32_t q = nearest(src[i] / scale);
+                b->quant[i] = (int8_t)(q > 127 ? 127 : q < -127 ? -127 : q);
+            }
+        }
+    }
+}
+
+static const dtype_info table[DTYPE_COUNT] = {
+    [DTYPE_F32] = {"F32", 0, 1, 4, copy_f32, put_f32},
+    [DTYPE_F16] = {"F16", 1, 1, 2, decode_f16, encode_f16},
+    [DTYPE_BF16] = {"BF16", 30, 1, 2, decode_bf16, encode_bf16},
+    [DTYPE_Q8_0] = {"Q8_0", 8, Q8_BLOCK, sizeof(q8_block), decode_q8_0, encode_q8_0},
+};
+
+const dtype_info *dtype_get(dtype t) {
+    return &table[t];
+}
+
+int dtype_from_gguf(uint32_t gguf_id) {
+    for (int t = 0; t < DTYPE_COUNT; t++)
+        if (table[t].gguf_id == gguf_id) return t;
+    return -1;
+}
+
+/* Type numbers of ggml.h's enum ggml_type; gaps are types that were withdrawn. */
+const char *dtype_gguf_name(uint32_t gguf_id) {
+    static const char *const names[] = {
+        [0] = "F32",     [1] = "F16",    [2] = "Q4_0",     [3] = "Q4_1",    [6] = "Q5_0",     [7] = "Q5_1",
+        [8] = "Q8_0",    [9] = "Q8_1",   [10] = "Q2_K",    [11] = "Q3_K",   [12] = "Q4_K",    [13] = "Q5_K",
+        [14] = "Q6_K",   [15] = "Q8_K",  [16] = "IQ2_XXS", [17] = "IQ2_XS", [18] = "IQ3_XXS", [19] = "IQ1_S",
+        [20] = "IQ4_NL", [21] = "IQ3_S", [22] = "IQ2_S",   [23] = "IQ4_XS", [24] = "I8",      [25] = "I16",
+        [26] = "I32",    [27] = "I64",   [28] = "F64",     [29] = "IQ1_M",  [30] = "BF16",    [34] = "TQ1_0",
+        [35] = "TQ2_0",  [39] = "MXFP4", [40] = "NVFP4",   [41] = "Q1_0",   [42] = "Q2_0",
+    };
+    const char *name = gguf_id < sizeof names / sizeof *names ? names[gguf_id] : NULL;
+    return name != NULL ? name : "unknown";
+}
+
+size_t dtype_bytes(dtype t, size_t n) {
+    return n / table[t].block * table[t].block_bytes;
+}

@@ -1,0 +1,247 @@
+#include "engine/model/gguf_write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/mem.h"
+
+typedef struct {
+    char  *at;
+    size_t n, cap;
+} bytes;
+
+typedef struct {
+    char       *name;
+    dtype       type;
+    uint32_t    n_dims;
+    uint64_t    shape[GGUF_MAX_DIMS];
+    const void *data; /* not ours */
+    size_t      bytes;
+} tensor;
+
+struct gguf_writer {
+    bytes    values; /* metadata entries, encoded */
+    uint64_t n_values;
+    tensor  *tensors;
+    size_t   n_tensors, cap_tensors;
+};
+
+gguf_writer *gguf_writer_new(err *e) {
+    return mem_new(1, sizeof(gguf_writer), e);
+}
+
+void gguf_writer_free(gguf_writer *w) {
+    if (w == NULL) return;
+    for (size_t i = 0; i < w->n_tensors; i++) free(w->tensors[i].name);
+    free(w->tensors);
+    free(w->values.at);
+    free(w);
+}
+
+/* ---- metadata ------------------------------------------------------------------------------------------ */
+
+/* Room is reserved first, for a whole entry, so that an entry is added whole or not at all. */
+static int make_room(bytes *b, size_t n, err *e) {
+    if (n > SIZE_MAX - b->n) return err_run(e, "GGUF metadata is too large");
+    return mem_reserve(&b->at, &b->cap, b->n + n, e);
+}
+
+static void add(bytes *b, const void *p, size_t n) {
+    if (n > 0) memcpy(b->at + b->n, p, n);
+    b->n += n;
+}
+
+static void add_u32(bytes *b, uint32_t v) {
+    add(b, &v, sizeof v);
+}
+
+static void add_u64(bytes *b, uint64_t v) {
+    add(b, &v, sizeof v);
+}
+
+static void add_string(bytes *b, const char *s, size_t n) {
+    add_u64(b, n);
+    add(b, s, n);
+}
+
+/* Makes room for an entry whose value takes n bytes, and writes all before the value. */
+static int begin_value(gguf_writer *w, const char *key, gguf_type type, gguf_type item, uint64_t count, size_t n,
+                       err *e) {
+    size_t head = 8 + strlen(key) + 4 + 4 + 8;
+    if (n > SIZE_MAX - head || make_room(&w->values, head + n, e) != 0) return -1;
+    add_string(&w->values, key, strlen(key));
+    add_u32(&w->values, type);
+    if (type == GGUF_ARRAY) {
+        add_u32(&w->values, item);
+        add_u64(&w->values, count);
+    }
+    w->n_values++;
+    return 0;
+}
+
+int gguf_put_raw(gguf_writer *w, const char *key, gguf_type type, gguf_type item, uint64_t count, const void *data,
+                 size_t n, err *e) {
+    if (begin_value(w, key, type, item, count, n, e) != 0) return -1;
+    add(&w->values, data, n);
+    return 0;
+}
+
+int gguf_put_u32(gguf_writer *w, const char *key, uint32_t v, err *e) {
+    return gguf_put_raw(w, key, GGUF_U32, GGUF_U32, 1, &v, sizeof v, e);
+}
+
+int gguf_put_f32(gguf_writer *w, const char *key, float v, err *e) {
+    return gguf_put_raw(w, key, GGUF_F32, GGUF_F32, 1, &v, sizeof v, e);
+}
+
+int gguf_put_bool(gguf_writer *w, const char *key, bool v, err *e) {
+    uint8_t b = v;
+    return gguf_put_raw(w, key, GGUF_BOOL, GGUF_BOOL, 1, &b, sizeof b, e);
+}
+
+int gguf_put_string(gguf_writer *w, const char *key, const char *v, err *e) {
+    size_t n = strlen(v);
+    if (begin_value(w, key, GGUF_STRING, GGUF_STRING, 1, 8 + n, e) != 0) return -1;
+    add_string(&w->values, v, n);
+    return 0;
+}
+
+int gguf_put_strings(gguf_writer *w, const char *key, const gguf_str *v, size_t n, err *e) {
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++) total += 8 + v[i].n;
+    if (begin_value(w, key, GGUF_ARRAY, GGUF_STRING, n, total, e) != 0) return -1;
+    for (size_t i = 0; i < n; i++) add_string(&w->values, v[i].at, v[i].n);
+    return 0;
+}
+
+int gguf_put_f32s(gguf_writer *w, const char *key, const float *v, size_t n, err *e) {
+    return gguf_put_raw(w, key, GGUF_ARRAY, GGUF_F32, n, v, n * sizeof *v, e);
+}
+
+int gguf_put_i32s(gguf_writer *w, const char *key, const int32_t *v, size_t n, err *e) {
+    return gguf_put_raw(w, key, GGUF_ARRAY, GGUF_I32, n, v, n * sizeof *v, e);
+}
+
+/* ---- tensors ------------------------------------------------------------------------------------------- */
+
+int gguf_put_tensor(gguf_writer *w, const char *name, dtype type, uint32_t n_dims, const uint64_t *shape,
+                    const void *data, err *e) {
+    const dtype_info *d = dtype_get(type);
+    if (n_dims < 1 || n_dims > GGUF_MAX_DIMS)
+        return err_input(e, "tensor \"%s\" has %u dimensions (1 to %d)", name, n_dims, GGUF_MAX_DIMS);
+    tensor t = {.type = type, .n_dims = n_dims, .data = data};
+    size_t elements = 1;
+    for (uint32_t i = 0; i < n_dims; i++) {
+        t.shape[i] = shape[i];
+        if (shape[i] == 0 || __builtin_mul_overflow(elements, shape[i], &elements))
+            return err_input(e, "tensor \"%s\" is empty or too large", name);
+    }
+    if (shape[0] % d->block != 0)
+        return err_input(e, "tensor \"%s\" has rows of %zu %s elements (a multiple of %zu)", name, (size_t)shape[0],
+                         d->name, d->block);
+    t.bytes = dtype_bytes(type, elements);
+    if (mem_reserve(&w->tensors, &w->cap_tensors, w->n_tensors + 1, e) != 0) return -1;
+    t.name = mem_strdup(name, e);
+    if (t.name == NULL) return -1;
+    w->tensors[w->n_tensors++] = t;
+    return 0;
+}
+
+/* ---- saving -------------------------------------------------------------------------------------------- */
+
+/* All before the tensors' data: header, metadata, tensor infos. */
+static int encode_head(const gguf_writer *w, uint32_t version, uint32_t alignment, bytes *head, err *e) {
+    static const char key[] = "general.alignment";
+    bool              own = alignment != 32; /* the format's default goes unsaid */
+    size_t            n = 64 + sizeof key + w->values.n;
+    for (size_t i = 0; i < w->n_tensors; i++) n += 8 + strlen(w->tensors[i].name) + 4 + 8 * GGUF_MAX_DIMS + 4 + 8;
+    if (make_room(head, n, e) != 0) return -1;
+
+    add(head, "GGUF", 4);
+    add_u32(head, version);
+    add_u64(head, w->n_tensors);
+    add_u64(head, w->n_values + own);
+    if (own) {
+        add_string(head, key, sizeof key - 1);
+        add_u32(head, GGUF_U32);
+        add_u32(head, alignment);
+    }
+    add(head, w->values.at, w->values.n);
+    uint64_t offset = 0;
+    for (size_t i = 0; i < w->n_tensors; i++) {
+        const tensor *t = &w->tensors[i];
+        add_string(head, t->name, strlen(t->name));
+        add_u32(head, t->n_dims);
+        add(head, t->shape, t->n_dims * sizeof *t->shape);
+        add_u32(head, dtype_get(t->type)->gguf_id);
+        add_u64(head, offset);
+        offset += (t->bytes + alignment - 1) / alignment * alignment;
+    }
+    return 0;
+}
+
+/* Writes n bytes and zeros up to the next multiple of the alignment. */
+static bool put_padded(FILE *f, const void *p, size_t n, uint32_t alignment) {
+    if (n > 0 && fwrite(p, 1, n, f) != n) return false;
+    for (; n % alignment != 0; n++)
+        if (putc(0, f) == EOF) return false;
+    return true;
+}
+
+static int write_part(const gguf_writer *w, const bytes *head, const char *part, uint32_t alignment, err *e) {
+    FILE *f = fopen(part, "wbe");
+    if (f == NULL) return err_errno(e, part, "cannot create");
+    bool ok = put_padded(f, head->at, head->n, alignment);
+    for (size_t i = 0; ok && i < w->n_tensors; i++)
+        ok = put_padded(f, w->tensors[i].data, w->tensors[i].bytes, alignment);
+    ok = ok && fflush(f) == 0 && fsync(fileno(f)) == 0;
+    int why = errno;
+    if (fclose(f) != 0 && ok) {
+        ok = false;
+        why = errno;
+    }
+    errno = why;
+    return ok ? 0 : err_errno(e, part, "cannot write");
+}
+
+/* Makes a rename in the folder of `path` last. */
+static int sync_folder(const char *path, err *e) {
+    char *copy = mem_strdup(path, e);
+    if (copy == NULL) return -1;
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = fd >= 0 && fsync(fd) == 0 ? 0 : err_errno(e, path, "cannot sync its folder");
+    if (fd >= 0) close(fd);
+    free(copy);
+    return result;
+}
+
+int gguf_writer_save(gguf_writer *w, const char *path, uint32_t version, uint32_t alignment, err *e) {
+    if (version != 2 && version != 3) return err_input(e, "%s: GGUF version %u (2 or 3)", path, version);
+    if (alignment < 8 || (alignment & (alignment - 1)) != 0)
+        return err_input(e, "%s: alignment %u (a power of two, at least 8)", path, alignment);
+    bytes head = {0};
+    int   result = -1;
+    char *part = mem_printf(e, "%s.%ld.part", path, (long)getpid());
+    if (part == NULL || encode_head(w, version, alignment, &head, e) != 0) goto out;
+    if (write_part(w, &head, part, alignment, e) == 0) {
+        gguf *check = gguf_open(part, e); /* what we cannot read ourselves gets no name */
+        gguf_close(check);
+        if (check == NULL) goto discard;
+        if (rename(part, path) == 0) {
+            result = sync_folder(path, e);
+            goto out;
+        }
+        err_errno(e, path, "cannot rename to it");
+    }
+discard:
+    unlink(part);
+out:
+    free(part);
+    free(head.at);
+    return result;
+}
