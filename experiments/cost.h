@@ -23,13 +23,15 @@ typedef struct {
     size_t  n;
 } cost_model;
 
+/* Refuses, with file and line: unknown sections and keys, k not ascending from 1, times that are not above 0. */
 int  cost_read(const char *path, cost_model *out, err *e);
 void cost_free(cost_model *c);
 
 /* T(k) in ns, linear between measured points; NaN beyond the largest. */
 double cost_pass(const cost_model *c, size_t k);
 
-/* Modeled time of a trial's decoding: the sum over steps after the prompt's of T(1 + drafted) + draft_ns. */
+/* Modeled decode_ns of a trial: T(1 + drafted) over the steps after the prompt's, and draft_ns over all steps
+ * (step 0's holds the policy's begin). NaN when a step is wider than the table. */
 double cost_trial(const cost_model *c, const step_trace *steps, size_t n);
 
 #endif
