@@ -1,0 +1,148 @@
+/* The tokenizer on public vocabularies: llama.cpp's own test pairs, and the ids that SentencePiece gives for
+ * LLMA's records. */
+#include <jansson.h>
+#include <string.h>
+
+#include "engine/engine.h"
+#include "tests/conformance/conformance.h"
+
+static tokenizer *open_tokenizer(const char *relative) {
+    err   e = {0};
+    gguf *g = gguf_open(conformance_path(relative), &e);
+    cr_assert_not_null(g, "%s", e.text);
+    tokenizer *t = tokenizer_from_gguf(g, &e);
+    cr_assert_not_null(t, "%s", e.text);
+    gguf_close(g);
+    return t;
+}
+
+/* ---- test pairs ----------------------------------------------------------------------------------- */
+
+static char *read_all(const char *path) {
+    static const size_t room = 1 << 20;
+    FILE               *f = fopen(path, "rb");
+    cr_assert_not_null(f, "%s", path);
+    char  *text = calloc(room, 1);
+    size_t n = fread(text, 1, room - 1, f);
+    cr_assert(n > 0 && n < room - 1, "%s", path);
+    fclose(f);
+    return text;
+}
+
+static void check_pairs(const char *vocabulary) {
+    static const char separator[] = "\n__ggml_vocab_test__\n";
+    char              relative[200];
+    tokenizer        *t = open_tokenizer(vocabulary);
+    snprintf(relative, sizeof relative, "%s.inp", vocabulary);
+    char *texts = read_all(conformance_path(relative));
+    snprintf(relative, sizeof relative, "%s.out", vocabulary);
+    char  *lines = read_all(conformance_path(relative)), *line = lines;
+    size_t pairs = 0;
+    for (char *text = texts, *end; (end = strstr(text, separator)) != NULL; text = end + strlen(separator), pairs++) {
+        err    e = {0};
+        tokens ids = {0};
+        size_t n = (size_t)(end - text), len;
+        cr_assert_eq(tokenizer_encode(t, text, n, false, &ids, &e), 0, "%s", e.text);
+        char *line_end = strchr(line, '\n');
+        cr_assert_not_null(line_end);
+        for (size_t i = 0; i < ids.n; i++) {
+            char *after;
+            cr_assert_eq(strtol(line, &after, 10), ids.ids[i], "pair %zu, id %zu", pairs, i);
+            cr_assert(after > line && after <= line_end, "pair %zu has fewer ids than %zu", pairs, ids.n);
+            line = after;
+        }
+        cr_assert_eq(strspn(line, " "), (size_t)(line_end - line), "pair %zu has more ids than %zu", pairs, ids.n);
+        line = line_end + 1;
+
+        char *back = tokenizer_decode(t, ids.ids, ids.n, &len, &e);
+        cr_assert_not_null(back, "%s", e.text);
+        cr_assert(len == n && memcmp(back, text, n) == 0, "pair %zu reads \"%s\"", pairs, back);
+        free(back);
+        tokens_free(&ids);
+    }
+    cr_assert_eq(pairs, 46);
+    free(texts);
+    free(lines);
+    tokenizer_close(t);
+}
+
+Test(conformance_tokenizer, llama_pairs) {
+    check_pairs("data/tokenizers/ggml-vocab-llama-spm.gguf");
+}
+
+Test(conformance_tokenizer, phi3_pairs) {
+    check_pairs("data/tokenizers/ggml-vocab-phi-3.gguf");
+}
+
+Test(conformance_tokenizer, gpt2_is_refused_by_name) {
+    err   e = {0};
+    gguf *g = gguf_open(conformance_path("data/tokenizers/ggml-vocab-gpt-2.gguf"), &e);
+    cr_assert_not_null(g, "%s", e.text);
+    cr_assert_null(tokenizer_from_gguf(g, &e));
+    cr_assert(strstr(e.text, "gpt2") != NULL, "%s", e.text);
+    gguf_close(g);
+}
+
+/* ---- LLMA's records ------------------------------------------------------------------------------- */
+
+static void check_ids(const tokenizer *t, const char *text, bool bos, bool eos, size_t limit, const json_t *want) {
+    err    e = {0};
+    tokens ids = {0};
+    if (bos) tokens_push(&ids, tokenizer_bos(t), &e);
+    cr_assert_eq(tokenizer_encode(t, text, strlen(text), false, &ids, &e), 0, "%s", e.text);
+    if (eos) tokens_push(&ids, tokenizer_eos(t), &e);
+    if (ids.n > limit) ids.n = limit;
+    cr_assert_eq(ids.n, json_array_size(want), "%s", text);
+    for (size_t i = 0; i < ids.n; i++)
+        cr_assert_eq(ids.ids[i], json_integer_value(json_array_get(want, i)), "id %zu of %s", i, text);
+    tokens_free(&ids);
+}
+
+/* The template's parts joined; the record's documents are at most a few kilobytes. */
+static char *fill_template(const json_t *docs, const char *query) {
+    err   e = {0};
+    char *text = mem_strdup("docs:\n", &e);
+    for (size_t i = 0; i < json_array_size(docs); i++) {
+        char *more = mem_printf(&e, "%s%s%s", text, i > 0 ? "\n" : "", json_string_value(json_array_get(docs, i)));
+        free(text);
+        text = more;
+    }
+    char *whole = mem_printf(&e, "%s\nquery: %s\nanswer:", text, query);
+    free(text);
+    return whole;
+}
+
+Test(conformance_tokenizer, llma_records) {
+    tokenizer *t = open_tokenizer("data/tokenizers/ggml-vocab-llama-spm.gguf");
+    FILE      *records = fopen(conformance_path("data/llma/rag.jsonl"), "r");
+    char       command[4200];
+    snprintf(command, sizeof command, "zcat '%s'", conformance_path("oracle/llma/rag_tokens.jsonl.gz"));
+    FILE *ids = popen(command, "r");
+    cr_assert(records != NULL && ids != NULL);
+    char  *line = NULL;
+    size_t cap = 0, n = 0;
+    for (; getline(&line, &cap, ids) > 0; n++) {
+        json_t *want = json_loads(line, 0, NULL);
+        cr_assert(getline(&line, &cap, records) > 0);
+        json_t *record = json_loads(line, 0, NULL);
+        cr_assert(want != NULL && record != NULL);
+        const json_t *docs = json_object_get(record, "docs"), *want_docs = json_object_get(want, "docs");
+        const char   *query = json_string_value(json_object_get(record, "query"));
+        const char   *output = json_string_value(json_object_get(json_object_get(record, "result"), "text"));
+        cr_assert_eq(json_array_size(docs), json_array_size(want_docs));
+        for (size_t i = 0; i < json_array_size(docs); i++)
+            check_ids(t, json_string_value(json_array_get(docs, i)), false, false, 768, json_array_get(want_docs, i));
+        check_ids(t, output, false, true, SIZE_MAX, json_object_get(want, "output"));
+        check_ids(t, query, true, false, SIZE_MAX, json_object_get(want, "prompt_query"));
+        char *prompt = fill_template(docs, query);
+        check_ids(t, prompt, true, false, SIZE_MAX, json_object_get(want, "prompt_template"));
+        free(prompt);
+        json_decref(want);
+        json_decref(record);
+    }
+    cr_assert_eq(n, 30);
+    free(line);
+    fclose(records);
+    cr_assert_eq(pclose(ids), 0);
+    tokenizer_close(t);
+}
