@@ -1,0 +1,180 @@
+#include "analysis/cell_keys.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+
+void cell_keys_free(cell_keys *k) {
+    for (size_t i = 0; i < k->n; i++) {
+        free(k->keys[i].name);
+        free(k->keys[i].column);
+        for (size_t c = 0; k->keys[i].at != NULL && c < k->n_cells; c++) free(k->keys[i].at[c]);
+        free(k->keys[i].at);
+    }
+    free(k->keys);
+    *k = (cell_keys){0};
+}
+
+/* The key with this column name, made when there is none. The pointer is good until the next call. */
+static cell_key *key_for(cell_keys *k, const char *name, const char *prefix, bool number, err *e) {
+    char *column = mem_printf(e, "%s%s", prefix, name);
+    if (column == NULL) return NULL;
+    for (size_t i = 0; i < k->n; i++)
+        if (strcmp(k->keys[i].column, column) == 0) {
+            free(column);
+            return &k->keys[i];
+        }
+    if (mem_reserve(&k->keys, &k->cap, k->n + 1, e) != 0) {
+        free(column);
+        return NULL;
+    }
+    cell_key *key = &k->keys[k->n++];
+    *key = (cell_key){.name = mem_strdup(name, e), .column = column, .number = number};
+    key->at = mem_new(k->n_cells, sizeof *key->at, e);
+    return key->name != NULL && key->at != NULL ? key : NULL;
+}
+
+static int set(cell_key *key, size_t cell, const char *value, err *e) {
+    if (key == NULL) return -1;
+    key->at[cell] = mem_strdup(value, e);
+    return key->at[cell] != NULL ? 0 : -1;
+}
+
+static int set_text(cell_keys *k, const char *name, size_t cell, const char *value, err *e) {
+    return set(key_for(k, name, "", false, e), cell, value, e);
+}
+
+static int set_real(cell_keys *k, const char *name, const char *prefix, size_t cell, double x, err *e) {
+    char value[40];
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(value, sizeof value, "%.*g", digits, x);
+        if (strtod(value, NULL) == x) break;
+    }
+    return set(key_for(k, name, prefix, true, e), cell, value, e);
+}
+
+/* n and k are -1 in policies that have none. */
+static int set_int(cell_keys *k, const char *name, size_t cell, int32_t x, err *e) {
+    char value[16];
+    snprintf(value, sizeof value, "%d", x);
+    cell_key *key = key_for(k, name, "", true, e);
+    return key != NULL && x < 0 ? 0 : set(key, cell, value, e);
+}
+
+/* The parameters of params[section]; those with a column of their own in /cells are not repeated. */
+static int set_params(cell_keys *k, size_t cell, const json_t *params, const char *section, const char *prefix,
+                      err *e) {
+    const char *name;
+    json_t     *value, *values = json_object_get(params, section);
+    json_object_foreach(values, name, value) {
+        if (strcmp(name, "n") == 0 || strcmp(name, "k") == 0 || strcmp(name, "temperature") == 0) continue;
+        if (!json_is_number(value)) return err_input(e, "cell %zu: params.%s.%s is not a number", cell, section, name);
+        if (set_real(k, name, prefix, cell, json_number_value(value), e) != 0) return -1;
+    }
+    return 0;
+}
+
+int cell_keys_make(const store_data *d, cell_keys *out, err *e) {
+    *out = (cell_keys){.n_cells = d->n_cells};
+    for (size_t pass = 0; pass < 2; pass++) /* all policy keys come before any rule key, whatever the cells' order */
+        for (size_t c = 0; c < d->n_cells; c++) {
+            const cell_row *row = &d->cells[c];
+            json_error_t    why;
+            json_t         *params = json_loads(row->params, 0, &why);
+            if (params == NULL) {
+                err_input(e, "cell %zu: params are not JSON: %s", c, why.text);
+                goto fail;
+            }
+            int status = 0;
+            if (pass == 0) {
+                status = set_text(out, "policy", c, row->policy, e) != 0 || set_int(out, "n", c, row->n, e) != 0 ||
+                         set_int(out, "k", c, row->k, e) != 0 ||
+                         set_params(out, c, params, "policy", "policy_", e) != 0;
+            } else {
+                status = set_text(out, "rule", c, row->rule, e) != 0 ||
+                         set_real(out, "temperature", "", c, row->temperature, e) != 0 ||
+                         set_params(out, c, params, "rule", "rule_", e) != 0 ||
+                         set_text(out, "dataset", c, row->dataset, e) != 0 ||
+                         set_text(out, "model", c, row->model, e) != 0 ||
+                         set_text(out, "target", c, row->target, e) != 0 ||
+                         set_text(out, "forced", c, row->forced ? "yes" : "no", e) != 0 ||
+                         set_int(out, "threads", c, row->threads, e) != 0 ||
+                         set_text(out, "gemm", c, row->gemm, e) != 0 || set_text(out, "config", c, row->config, e) != 0;
+            }
+            json_decref(params);
+            if (status != 0) goto fail;
+        }
+    for (size_t i = 0; i < out->n; i++) {
+        cell_key   *key = &out->keys[i];
+        const char *first = NULL;
+        for (size_t c = 0; c < out->n_cells; c++) {
+            if (key->at[c] == NULL) continue;
+            if (first == NULL) first = key->at[c];
+            key->applies = true;
+            key->varies = key->varies || strcmp(first, key->at[c]) != 0;
+        }
+    }
+    return 0;
+fail:
+    cell_keys_free(out);
+    return -1;
+}
+
+static bool is_column(const cell_key *key) {
+    return key->varies || strcmp(key->column, "policy") == 0;
+}
+
+void cell_keys_columns(const cell_keys *k, table *t) {
+    for (size_t i = 0; i < k->n; i++)
+        table_column(t, k->keys[i].number ? COLUMN_RIGHT : COLUMN_LEFT, is_column(&k->keys[i]) ? k->keys[i].name : NULL,
+                     k->keys[i].column);
+}
+
+void cell_keys_put(const cell_keys *k, size_t cell, table *t) {
+    for (size_t i = 0; i < k->n; i++) table_put_text(t, k->keys[i].at[cell]);
+}
+
+/* Puts ", name = value" behind *list. */
+static int list_add(char **list, const char *name, const char *value, err *e) {
+    char *longer = mem_printf(e, "%s%s%s = %s", *list, **list != '\0' ? ", " : "", name, value);
+    free(*list);
+    *list = longer;
+    return longer != NULL ? 0 : -1;
+}
+
+char *cell_keys_constant(const cell_keys *k, err *e) {
+    char *list = mem_strdup("", e);
+    for (size_t i = 0; list != NULL && i < k->n; i++) {
+        const cell_key *key = &k->keys[i];
+        if (is_column(key) || !key->applies) continue;
+        size_t c = 0;
+        while (key->at[c] == NULL) c++;
+        if (list_add(&list, key->name, key->at[c], e) != 0) return NULL;
+    }
+    return list;
+}
+
+static bool is_n_or_k(const cell_key *key) {
+    return strcmp(key->column, "n") == 0 || strcmp(key->column, "k") == 0;
+}
+
+bool cell_keys_same_but_nk(const cell_keys *k, size_t a, size_t b) {
+    for (size_t i = 0; i < k->n; i++) {
+        const char *x = k->keys[i].at[a], *y = k->keys[i].at[b];
+        if (is_n_or_k(&k->keys[i]) || (x == NULL && y == NULL)) continue;
+        if (x == NULL || y == NULL || strcmp(x, y) != 0) return false;
+    }
+    return true;
+}
+
+char *cell_keys_group(const cell_keys *k, size_t cell, err *e) {
+    char *list = mem_strdup("", e);
+    for (size_t i = 0; list != NULL && i < k->n; i++) {
+        const cell_key *key = &k->keys[i];
+        if (!is_column(key) || is_n_or_k(key) || key->at[cell] == NULL) continue;
+        if (list_add(&list, key->name, key->at[cell], e) != 0) return NULL;
+    }
+    return list;
+}

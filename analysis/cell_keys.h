@@ -1,0 +1,45 @@
+/* cell_keys.h - what tells the cells of a results file apart: policy, rule, their parameters, data, model.
+ *
+ * Parameters come out of the canonical JSON in the column `params`. A key that says the same for every cell
+ * belongs above a table, not into it.
+ */
+#ifndef ANALYSIS_CELL_KEYS_H
+#define ANALYSIS_CELL_KEYS_H
+
+#include <stdbool.h>
+
+#include "analysis/table_writer.h"
+
+typedef struct {
+    char  *name;
+    char  *column; /* name in CSV: as in HDF5; policy_NAME and rule_NAME for parameters */
+    char **at;     /* [cells] canonical text; NULL where the key does not apply */
+    bool   number;
+    bool   varies;  /* takes two values or more, "does not apply" not counted */
+    bool   applies; /* to some cell */
+} cell_key;
+
+typedef struct {
+    cell_key *keys;
+    size_t    n, cap, n_cells;
+} cell_keys;
+
+/* ERR_INPUT when a cell's params are not the JSON that they should be. */
+int  cell_keys_make(const store_data *d, cell_keys *out, err *e);
+void cell_keys_free(cell_keys *k);
+
+/* The keys as columns: for people those that vary (`policy` always), for programs all. cell_keys_put fills one row's
+ * cells of the same columns. */
+void cell_keys_columns(const cell_keys *k, table *t);
+void cell_keys_put(const cell_keys *k, size_t cell, table *t);
+
+/* "name = value, ..." of the keys that are the same everywhere they apply; the caller frees it. */
+char *cell_keys_constant(const cell_keys *k, err *e);
+
+/* Cells a and b agree in every key but n and k. */
+bool cell_keys_same_but_nk(const cell_keys *k, size_t a, size_t b);
+
+/* "name = value, ..." of cell's keys that vary, n and k left out, policy first; the caller frees it. */
+char *cell_keys_group(const cell_keys *k, size_t cell, err *e);
+
+#endif

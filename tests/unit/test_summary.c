@@ -1,0 +1,273 @@
+/* Statistics of a results file, on data small enough to do in the head. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/summary.h"
+#include "engine/base/mem.h"
+#include "tests/unit/results_sample.h"
+
+static cell_summary *make(const store_data *d) {
+    cell_summary *rows;
+    err           e = {0};
+    cr_assert_eq(summary_make(d, &rows, &e), 0, "%s", e.text);
+    return rows;
+}
+
+Test(summary, counts_and_ratios_of_a_cell) {
+    store_data d;
+    results_sample(&d);
+    cell_summary *rows = make(&d), *c = &rows[1];
+    cr_assert_eq(c->cell, &d.cells[1]);
+    cr_assert_eq(c->trials, 4);
+    cr_assert_eq(c->tokens, 20);
+    cr_assert_eq(c->steps, 10);
+    cr_assert_eq(c->drafting_steps, 8);
+    cr_assert_eq(c->drafted, 18);
+    cr_assert_eq(c->accepted, 10);
+    cr_assert_eq(c->tokens_per_step, 2.0);
+    cr_assert_eq(c->coverage, 0.8);
+    cr_assert_eq(c->acceptance, 10.0 / 18.0);
+    cr_assert_eq(c->equal, 3);
+    cr_assert_eq(c->logits_none, 4);
+    cr_assert_eq(c->first_divergence, 3);
+    cr_assert_eq(c->divergence_sample, 1);
+    cr_assert_eq(c->draft_ns_step, 250.0); /* median of 100, 200, 300, 300 */
+    free(rows);
+}
+
+Test(summary, nan_is_left_out_and_never_counts_as_zero) {
+    store_data d;
+    results_sample(&d);
+    cell_summary *rows = make(&d);
+    cr_assert_eq(rows[1].speedup.n, 3); /* 2, 3, 1 */
+    cr_assert_eq(rows[1].speedup.median, 2.0);
+    cr_assert_eq(rows[1].speedup.q1, 1.5);
+    cr_assert_eq(rows[1].speedup.q3, 2.5);
+    cr_assert_eq(rows[1].modeled.n, 0);
+    cr_assert(isnan(rows[1].modeled.median) && isnan(rows[1].modeled.q1) && isnan(rows[1].modeled.lo));
+    cr_assert(isnan(rows[1].max_abs_logit_diff) && isnan(rows[1].min_margin));
+    free(rows);
+}
+
+Test(summary, nothing_drafted_has_no_acceptance_rate) {
+    store_data d;
+    results_sample(&d);
+    cell_summary *rows = make(&d);
+    cr_assert(isnan(rows[2].acceptance));
+    cr_assert_eq(rows[2].coverage, 0.0);
+    cr_assert_eq(rows[2].tokens_per_step, 1.0);
+    cr_assert_eq(rows[2].tps_lo, 1.0);
+    cr_assert_eq(rows[2].tps_hi, 1.0);
+    free(rows);
+}
+
+Test(summary, the_interval_resamples_whole_samples) {
+    store_data d;
+    results_sample(&d);
+    cell_summary *rows = make(&d);
+    /* Two samples give three resamples: aa 12/4, ab 20/10, bb 8/6; 95% covers all of them. */
+    cr_assert_eq(rows[1].tps_lo, 4.0 / 3.0);
+    cr_assert_eq(rows[1].tps_hi, 3.0);
+    /* Speed-ups: {2, 3} and {1}; medians of the resamples 2.5, 2, 1. */
+    cr_assert_eq(rows[1].speedup.lo, 1.0);
+    cr_assert_eq(rows[1].speedup.hi, 2.5);
+    free(rows);
+}
+
+Test(summary, one_sample_has_no_interval) {
+    store_data d;
+    results_sample(&d);
+    trial_row one[2] = {d.trials[4], d.trials[5]};
+    d.trials = one;
+    d.n_trials = 2;
+    d.n_steps = 0;
+    cell_summary *rows = make(&d);
+    cr_assert_eq(rows[1].tokens_per_step, 3.0);
+    cr_assert(isnan(rows[1].tps_lo) && isnan(rows[1].tps_hi));
+    cr_assert(isnan(rows[1].speedup.lo));
+    cr_assert_eq(rows[1].speedup.median, 2.5);
+    cr_assert_eq(rows[0].trials, 0);
+    cr_assert(isnan(rows[0].tokens_per_step) && isnan(rows[0].coverage) && isnan(rows[0].draft_ns_step));
+    free(rows);
+}
+
+Test(summary, does_not_depend_on_the_order_of_trials_or_other_cells) {
+    store_data d;
+    results_sample(&d);
+    cell_summary *rows = make(&d);
+    trial_row     turned[12];
+    for (size_t i = 0; i < d.n_trials; i++) turned[i] = d.trials[d.n_trials - 1 - i];
+    store_data other = d;
+    other.trials = turned;
+    other.n_steps = 0;
+    cell_summary *again = make(&other);
+    for (size_t c = 0; c < d.n_cells; c++) {
+        cr_assert_eq(rows[c].tps_lo, again[c].tps_lo);
+        cr_assert_eq(rows[c].tps_hi, again[c].tps_hi);
+        cr_assert_eq(rows[c].speedup.lo, again[c].speedup.lo);
+        cr_assert_eq(rows[c].speedup.hi, again[c].speedup.hi);
+        cr_assert_eq(rows[c].speedup.median, again[c].speedup.median);
+    }
+    other.n_trials = 8; /* the trials of cell 2 and 1, reversed; none of cell 0's */
+    cell_summary *fewer = make(&other);
+    cr_assert_eq(rows[1].tps_lo, fewer[1].tps_lo);
+    cr_assert_eq(rows[1].speedup.hi, fewer[1].speedup.hi);
+    free(rows);
+    free(again);
+    free(fewer);
+}
+
+Test(summary, indices_that_lead_nowhere_are_input_errors) {
+    store_data    d;
+    cell_summary *rows;
+    err           e = {0};
+    results_sample(&d);
+    trial_row bad = d.trials[0];
+    bad.cell = 3;
+    d.trials = &bad;
+    d.n_trials = 1;
+    cr_assert_eq(summary_make(&d, &rows, &e), -1);
+    cr_assert_eq(e.kind, ERR_INPUT);
+    bad.cell = 0;
+    bad.sample = 2;
+    cr_assert_eq(summary_make(&d, &rows, &e), -1);
+    bad.sample = 0;
+    d.steps[0].trial = 1;
+    cr_assert_eq(summary_make(&d, &rows, &e), -1);
+    cr_assert(strstr(e.text, "trial 1 of 1") != NULL, "%s", e.text);
+    cr_assert_null(rows);
+}
+
+Test(summary, an_empty_file_has_no_rows) {
+    store_data    d = {0};
+    cell_summary *rows = make(&d);
+    free(rows);
+    cell_positions *p;
+    err             e = {0};
+    cr_assert_eq(positions_make(&d, &p, &e), 0);
+    positions_free(p, 0);
+}
+
+Test(summary, every_allocation_may_fail) {
+    store_data d;
+    results_sample(&d);
+    for (size_t k = 1;; k++) {
+        cell_summary *rows;
+        err           e = {0};
+        mem_fail_at(k);
+        int status = summary_make(&d, &rows, &e);
+        mem_fail_at(0);
+        if (status == 0) {
+            cr_assert_gt(k, 5);
+            free(rows);
+            break;
+        }
+        cr_assert_eq(e.kind, ERR_RUN);
+        cr_assert_null(rows);
+    }
+}
+
+Test(spread, quartiles_of_values_with_holes) {
+    const double v[] = {4, NAN, 1, 3, 2, NAN, 5};
+    spread       s;
+    err          e = {0};
+    cr_assert_eq(spread_of(v, 7, &s, &e), 0);
+    cr_assert_eq(s.n, 5);
+    cr_assert_eq(s.median, 3.0);
+    cr_assert_eq(s.q1, 2.0);
+    cr_assert_eq(s.q3, 4.0);
+    cr_assert(s.lo >= 1 && s.lo <= s.median && s.hi >= s.median && s.hi <= 5);
+    spread again;
+    cr_assert_eq(spread_of(v, 7, &again, &e), 0);
+    cr_assert_eq(memcmp(&s, &again, sizeof s), 0);
+
+    cr_assert_eq(spread_of(v + 1, 1, &s, &e), 0);
+    cr_assert(s.n == 0 && isnan(s.median) && isnan(s.q1) && isnan(s.q3) && isnan(s.lo) && isnan(s.hi));
+    cr_assert_eq(spread_of(v, 1, &s, &e), 0);
+    cr_assert(s.n == 1 && s.median == 4 && s.q1 == 4 && s.q3 == 4 && isnan(s.lo));
+}
+
+Test(positions, count_reached_tested_accepted) {
+    store_data      d;
+    cell_positions *p;
+    err             e = {0};
+    results_sample(&d);
+    cr_assert_eq(positions_make(&d, &p, &e), 0);
+    cr_assert_eq(p[0].n, 0);
+    cr_assert_eq(p[2].n, 0);
+    cr_assert_eq(p[1].n, 3);
+    /* Drafts {length, accepted}, twice each: {3,3} {3,1} {2,0} {1,1} */
+    const position_count want[] = {{8, 8, 6}, {6, 4, 2}, {4, 2, 2}};
+    for (size_t i = 0; i < 3; i++) {
+        cr_assert_eq(p[1].at[i].reached, want[i].reached);
+        cr_assert_eq(p[1].at[i].tested, want[i].tested);
+        cr_assert_eq(p[1].at[i].accepted, want[i].accepted);
+    }
+    positions_free(p, d.n_cells);
+}
+
+/* What the table says must be what the steps say, whatever the data. */
+Test(summary, agrees_with_a_recount_from_the_steps) {
+    enum { CELLS = 5, SAMPLES = 7, REPEATS = 3, TRIALS = CELLS * SAMPLES * REPEATS };
+    static cell_row   cells[CELLS];
+    static sample_row samples[SAMPLES];
+    static trial_row  trials[TRIALS];
+    static step_row   steps[TRIALS * 9];
+    uint32_t          noise_state = 12345;
+    size_t            n = 0, tokens[CELLS] = {0}, passes[CELLS] = {0}, drafting[CELLS] = {0};
+    for (uint32_t t = 0; t < TRIALS; t++) {
+        trial_row *r = &trials[t];
+        *r = (trial_row){.trial = t,
+                         .cell = t / (SAMPLES * REPEATS),
+                         .sample = t / REPEATS % SAMPLES,
+                         .repeat = t % REPEATS,
+                         .speedup = NAN,
+                         .modeled_speedup = NAN,
+                         .first_divergence = -1};
+        noise_state = noise_state * 1664525 + 1013904223;
+        r->steps = 1 + (noise_state >> 16) % 9;
+        for (uint32_t s = 0; s < r->steps; s++) {
+            noise_state = noise_state * 1664525 + 1013904223;
+            uint16_t drafted = (uint16_t)((noise_state >> 20) % 5),
+                     accepted = (uint16_t)((noise_state >> 12) % (drafted + 1u));
+            steps[n++] = (step_row){
+                .trial = t, .step = s, .drafted = drafted, .accepted = accepted, .emitted = (uint16_t)(accepted + 1)};
+            r->tokens += accepted + 1u;
+            r->drafted += drafted;
+            r->accepted += accepted;
+            tokens[r->cell] += accepted + 1u;
+            passes[r->cell]++;
+            drafting[r->cell] += drafted > 0;
+        }
+    }
+    store_data      d = {.cells = cells,
+                         .n_cells = CELLS,
+                         .samples = samples,
+                         .n_samples = SAMPLES,
+                         .trials = trials,
+                         .n_trials = TRIALS,
+                         .steps = steps,
+                         .n_steps = n};
+    cell_summary   *rows = make(&d);
+    cell_positions *p;
+    err             e = {0};
+    cr_assert_eq(positions_make(&d, &p, &e), 0);
+    for (size_t c = 0; c < CELLS; c++) {
+        cr_assert_eq(rows[c].tokens_per_step, (double)tokens[c] / (double)passes[c]);
+        cr_assert_eq(rows[c].coverage, (double)drafting[c] / (double)passes[c]);
+        cr_assert(rows[c].tps_lo <= rows[c].tokens_per_step && rows[c].tps_hi >= rows[c].tokens_per_step);
+        size_t drafted = 0, accepted = 0;
+        for (size_t i = 0; i < p[c].n; i++) {
+            drafted += p[c].at[i].reached;
+            accepted += p[c].at[i].accepted;
+        }
+        cr_assert_eq(drafted, rows[c].drafted);
+        cr_assert_eq(accepted, rows[c].accepted);
+        cr_assert_eq(p[c].at[0].reached, drafting[c]);
+        cr_assert_eq(p[c].at[0].tested, drafting[c]);
+    }
+    positions_free(p, CELLS);
+    free(rows);
+}
