@@ -23,14 +23,17 @@ typedef struct {
     const cost_model   *cost;    /* NULL without one */
 } plan_model;
 
+/* One [dataset], read. Where a tokenizer shapes the records (llma format: documents cut in the prompt) there is
+ * one for each tokenizer, else one for all. */
 typedef struct {
     const dataset_config *cfg;
+    const tokenizer      *tok; /* it was read with */
     dataset               data;
 } plan_dataset;
 
-/* A dataset as one model's tokenizer sees it. */
+/* A dataset as one model sees it: through its tokenizer, within its context. */
 typedef struct {
-    size_t  model, dataset; /* indices into the plan; model: the first with this tokenizer */
+    size_t  model, dataset; /* indices into the plan; model: the first with this view */
     samples set;
 } plan_samples;
 
@@ -67,10 +70,11 @@ typedef struct {
 
 typedef struct {
     bool            skip_bad;
-    dataset_report *report; /* lines skipped */
+    dataset_report *report; /* lines skipped; may be NULL */
     void           *ctx;
 } plan_options;
 
+/* `c` must outlive the plan. ERR_INPUT for whatever in the configuration or its files is at fault. */
 int  plan_make(const config *c, const plan_options *o, plan *out, err *e);
 void plan_free(plan *p);
 

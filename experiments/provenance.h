@@ -1,0 +1,17 @@
+/* provenance.h - who made a results file, from what, where. */
+#ifndef EXPERIMENTS_PROVENANCE_H
+#define EXPERIMENTS_PROVENANCE_H
+
+#include <stdint.h>
+
+#include "experiments/store/store.h"
+
+#define HARNESS_VERSION "0.1.0"
+
+/* Digest of all sources that can change a result; part of every cell's identity. */
+const char *provenance_sources(void);
+
+/* Fills the root attributes. All strings are new; store_free frees them. The host's name is not among them. */
+int provenance_fill(provenance *p, const char *sweep, uint32_t threads, err *e);
+
+#endif
