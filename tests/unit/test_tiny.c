@@ -27,3 +27,17 @@ Test(tiny, files_open_and_repeat) {
         unlink(path);
     }
 }
+
+Test(tiny, ordinary_text_encodes_into_merged_pieces) {
+    tiny_spec s = tiny_default();
+    err       e = {0};
+    model    *m = tiny_open(&s, &e);
+    cr_assert_not_null(m, "%s", e.text);
+    const char text[] = "the cat was in the hat\n";
+    tokens     ids = {0};
+    cr_assert_eq(tokenizer_encode(m->tok, text, sizeof text - 1, false, &ids, &e), 0, "%s", e.text);
+    cr_assert_lt(ids.n, 15);
+    for (size_t i = 0; i < ids.n; i++) cr_assert(ids.ids[i] > 2, "unknown token at %zu", i);
+    tokens_free(&ids);
+    model_close(m);
+}

@@ -1,0 +1,240 @@
+/* Binding: what a Llama file says becomes the model's shape and weights, and nothing else is taken. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/mem.h"
+#include "tests/fixtures/tiny_model.h"
+
+Test(model, binds_shape_and_weights) {
+    tiny_spec s = tiny_default();
+    s.rope_dim = 8;
+    s.rope_theta = 50000;
+    s.rope_factor = 4;
+    err    e = {0};
+    model *m = tiny_open(&s, &e);
+    cr_assert_not_null(m, "%s", e.text);
+    const model_shape *shape = &m->shape;
+    cr_assert_eq(shape->n_layers, 2);
+    cr_assert_eq(shape->dim, 64);
+    cr_assert_eq(shape->n_heads, 4);
+    cr_assert_eq(shape->n_kv_heads, 2);
+    cr_assert_eq(shape->head_dim, 16);
+    cr_assert_eq(shape->rope_dim, 8);
+    cr_assert_eq(shape->ffn_dim, 96);
+    cr_assert_eq(shape->vocab, tiny_vocab());
+    cr_assert_eq(shape->context, 256);
+    cr_assert_eq(shape->rms_eps, 1e-5f);
+    cr_assert_eq(shape->rope_theta, 50000.0f);
+    cr_assert_eq(shape->rope_scale, 0.25f);
+    cr_assert_eq(m->layers[1].wk.rows, 32);
+    cr_assert_eq(m->layers[1].wk.cols, 64);
+    cr_assert_eq(m->layers[1].down.cols, 96);
+    cr_assert_eq(m->layers[1].down.data, gguf_find_tensor(m->file, "blk.1.ffn_down.weight")->data);
+    cr_assert_neq(m->output.data, m->embed.data);
+    for (size_t i = 0; i < shape->dim; i++) cr_assert(m->norm[i] >= 0.9f && m->norm[i] <= 1.1f);
+    model_close(m);
+}
+
+Test(model, tied_output_is_the_embedding_and_defaults_are_the_formats) {
+    for (int type = 0; type < DTYPE_COUNT; type++) {
+        tiny_spec s = tiny_default();
+        s.tied = true;
+        s.type = (dtype)type;
+        s.kv_heads = s.heads;
+        err    e = {0};
+        model *m = tiny_open(&s, &e);
+        cr_assert_not_null(m, "%s", e.text);
+        cr_assert_eq(m->output.data, m->embed.data);
+        cr_assert_eq(m->output.rows, tiny_vocab());
+        cr_assert_eq(m->layers[0].wq.type, (dtype)type);
+        cr_assert_eq(m->shape.rope_theta, 10000.0f);
+        cr_assert_eq(m->shape.rope_scale, 1.0f);
+        cr_assert_eq(m->shape.rope_dim, 16);
+        model_close(m);
+    }
+}
+
+/* ---- what is refused: a good file, rebuilt with one thing changed ------------------------------------- */
+
+/* Everything of `from` goes into a new file, but for the key and the tensor named, and then what `add` puts. */
+typedef int adder(gguf_writer *w, err *e);
+
+static void refuse(const char *without_key, const char *without_tensor, adder *add, const char *expected) {
+    tiny_spec s = tiny_default();
+    char      path[TINY_PATH];
+    err       e = {0};
+    cr_assert_eq(tiny_path(path, &e), 0, "%s", e.text);
+    cr_assert_eq(tiny_write(path, &s, &e), 0, "%s", e.text);
+    gguf        *g = gguf_open(path, &e);
+    gguf_writer *w = gguf_writer_new(&e);
+    for (size_t i = 0; i < gguf_value_count(g); i++) {
+        const gguf_value *v = gguf_value_at(g, i);
+        char              key[80];
+        snprintf(key, sizeof key, "%.*s", (int)v->key.n, v->key.at);
+        if (without_key != NULL && strcmp(key, without_key) == 0) continue;
+        cr_assert_eq(gguf_put_raw(w, key, v->type, v->item, v->count, v->data, v->bytes, &e), 0);
+    }
+    for (size_t i = 0; i < gguf_tensor_count(g); i++) {
+        const gguf_tensor *t = gguf_tensor_at(g, i);
+        char               name[80];
+        snprintf(name, sizeof name, "%.*s", (int)t->name.n, t->name.at);
+        if (without_tensor != NULL && strcmp(name, without_tensor) == 0) continue;
+        cr_assert_eq(gguf_put_tensor(w, name, (dtype)t->type, t->n_dims, t->shape, t->data, &e), 0);
+    }
+    if (add != NULL) cr_assert_eq(add(w, &e), 0, "%s", e.text);
+    char changed[TINY_PATH];
+    cr_assert_eq(tiny_path(changed, &e), 0);
+    cr_assert_eq(gguf_writer_save(w, changed, 3, 32, &e), 0, "%s", e.text);
+    gguf_writer_free(w);
+    gguf_close(g);
+    unlink(path);
+    model *m = model_open(changed, &e);
+    unlink(changed);
+    cr_assert_null(m, "taken, though: %s", expected);
+    cr_assert_eq(e.kind, ERR_INPUT);
+    cr_assert(strstr(e.text, expected) != NULL, "\"%s\" does not say \"%s\"", e.text, expected);
+}
+
+#define ADD(name, call)                                                                                                \
+    static int name(gguf_writer *w, err *e) {                                                                          \
+        return call;                                                                                                   \
+    }
+static const float zeros[64 * 64];
+static const char  yarn[] = "yarn";
+
+ADD(arch_mamba, gguf_put_string(w, "general.architecture", "ma\x1b[31mmba", e))
+ADD(heads_5, gguf_put_u32(w, "llama.attention.head_count", 5, e))
+ADD(heads_0, gguf_put_u32(w, "llama.attention.head_count", 0, e))
+ADD(kv_3, gguf_put_u32(w, "llama.attention.head_count_kv", 3, e))
+ADD(layers_3, gguf_put_u32(w, "llama.block_count", 3, e))
+ADD(layers_1, gguf_put_u32(w, "llama.block_count", 1, e))
+ADD(layers_huge, gguf_put_u32(w, "llama.block_count", 4000000000u, e))
+ADD(layers_text, gguf_put_string(w, "llama.block_count", "2", e))
+ADD(dim_128, gguf_put_u32(w, "llama.embedding_length", 128, e))
+ADD(key_length_32, gguf_put_u32(w, "llama.attention.key_length", 32, e))
+ADD(rope_odd, gguf_put_u32(w, "llama.rope.dimension_count", 7, e))
+ADD(rope_wide, gguf_put_u32(w, "llama.rope.dimension_count", 18, e))
+ADD(theta_nan, gguf_put_f32(w, "llama.rope.freq_base", NAN, e))
+ADD(eps_0, gguf_put_f32(w, "llama.attention.layer_norm_rms_epsilon", 0, e))
+ADD(scaling_yarn, gguf_put_string(w, "llama.rope.scaling.type", yarn, e))
+ADD(scaling_bare, gguf_put_string(w, "llama.rope.scaling.type", "linear", e))
+ADD(scaling_0, gguf_put_f32(w, "llama.rope.scale_linear", 0, e))
+ADD(experts, gguf_put_u32(w, "llama.expert_count", 8, e))
+ADD(softcap, gguf_put_f32(w, "llama.final_logit_softcapping", 30, e))
+ADD(bias, gguf_put_tensor(w, "blk.0.attn_q.bias", DTYPE_F32, 1, (const uint64_t[]){64}, zeros, e))
+ADD(rope_freqs, gguf_put_tensor(w, "rope_freqs.weight", DTYPE_F32, 1, (const uint64_t[]){8}, zeros, e))
+ADD(norm_f16, gguf_put_tensor(w, "output_norm.weight", DTYPE_F16, 1, (const uint64_t[]){64}, zeros, e))
+ADD(norm_long, gguf_put_tensor(w, "output_norm.weight", DTYPE_F32, 2, ((const uint64_t[]){64, 2}), zeros, e))
+ADD(embed_short, gguf_put_tensor(w, "token_embd.weight", DTYPE_F32, 2, ((const uint64_t[]){64, 3}), zeros, e))
+ADD(wq_narrow, gguf_put_tensor(w, "blk.1.attn_q.weight", DTYPE_F32, 2, ((const uint64_t[]){64, 32}), zeros, e))
+
+Test(model, refuses_other_shapes) {
+    refuse("general.architecture", NULL, arch_mamba, "architecture \"ma\\x1b[31mmba\" is not supported (\"llama\")");
+    refuse("general.architecture", NULL, NULL, "\"general.architecture\" is missing");
+    refuse("llama.attention.head_count", NULL, heads_5, "5 attention heads");
+    refuse("llama.attention.head_count", NULL, heads_0, "is 0 (at least 1)");
+    refuse("llama.attention.head_count_kv", NULL, kv_3, "3 key-value heads");
+    refuse("llama.block_count", NULL, layers_3, "3 layers, but only 21 tensors");
+    refuse("llama.block_count", NULL, layers_1, "\"blk.1.attn_norm.weight\" is not supported");
+    refuse("llama.block_count", NULL, layers_huge, "4000000000 layers");
+    refuse("llama.block_count", NULL, layers_text, "has type string (an integer)");
+    refuse("llama.embedding_length", NULL, dim_128, "token_embd.weight\" has shape [64,");
+    refuse(NULL, NULL, key_length_32, "\"llama.attention.key_length\" is 32 (16");
+    refuse("llama.feed_forward_length", NULL, NULL, "\"llama.feed_forward_length\" is missing");
+    refuse("llama.attention.head_count_kv", NULL, NULL, "\"blk.0.attn_k.weight\" has shape [64, 32, 1, 1] ([64, 64");
+}
+
+Test(model, refuses_other_arithmetic) {
+    refuse(NULL, NULL, rope_odd, "7 elements of a head are rotated");
+    refuse(NULL, NULL, rope_wide, "18 elements of a head are rotated");
+    refuse(NULL, NULL, theta_nan, "\"llama.rope.freq_base\" is nan (a positive number)");
+    refuse("llama.attention.layer_norm_rms_epsilon", NULL, eps_0, "(a positive number)");
+    refuse("llama.attention.layer_norm_rms_epsilon", NULL, NULL, "epsilon\" is missing");
+    refuse(NULL, NULL, scaling_yarn, "RoPE scaling \"yarn\" is not supported");
+    refuse(NULL, NULL, scaling_bare, "\"llama.rope.scaling.factor\" is missing");
+    refuse(NULL, NULL, scaling_0, "\"llama.rope.scale_linear\" is 0 (a positive number)");
+    refuse(NULL, NULL, experts, "\"llama.expert_count\" is 8");
+    refuse(NULL, NULL, softcap, "\"llama.final_logit_softcapping\" is not supported");
+    refuse(NULL, NULL, bias, "tensor \"blk.0.attn_q.bias\" is not supported");
+    refuse(NULL, NULL, rope_freqs, "tensor \"rope_freqs.weight\" is not supported");
+}
+
+Test(model, refuses_other_tensors) {
+    refuse(NULL, "output_norm.weight", NULL, "\"output_norm.weight\" is missing");
+    refuse(NULL, "blk.1.ffn_gate.weight", NULL, "\"blk.1.ffn_gate.weight\" is missing");
+    refuse(NULL, "output_norm.weight", norm_f16, "\"output_norm.weight\" has type F16 (\"F32\")");
+    refuse(NULL, "output_norm.weight", norm_long, "has shape [64, 2, 1, 1] ([64, 1, 1, 1])");
+    refuse(NULL, "token_embd.weight", embed_short, "\"token_embd.weight\" has 3 rows");
+    refuse(NULL, "blk.1.attn_q.weight", wq_narrow, "\"blk.1.attn_q.weight\" has shape [64, 32, 1, 1]");
+}
+
+/* An unsupported type opens, so that it can be inspected, but binds nowhere. */
+Test(model, names_an_unsupported_type) {
+    tiny_spec s = tiny_default();
+    char      path[TINY_PATH];
+    err       e = {0};
+    cr_assert_eq(tiny_path(path, &e), 0);
+    cr_assert_eq(tiny_write(path, &s, &e), 0, "%s", e.text);
+    FILE *f = fopen(path, "r+b");
+    char  head[16384];
+    cr_assert_not_null(f);
+    size_t            n = fread(head, 1, sizeof head, f), at = 0;
+    static const char name[] = "blk.0.attn_v.weight";
+    for (size_t i = 0; i + sizeof name < n; i++)
+        if (memcmp(head + i, name, sizeof name - 1) == 0) at = i + sizeof name - 1 + 4 + 2 * 8;
+    cr_assert_neq(at, 0);
+    uint32_t q4_k = 12;
+    fseek(f, (long)at, SEEK_SET);
+    fwrite(&q4_k, sizeof q4_k, 1, f);
+    fclose(f);
+    gguf *g = gguf_open(path, &e);
+    cr_assert_not_null(g, "%s", e.text);
+    const gguf_tensor *t = gguf_find_tensor(g, name);
+    cr_assert_eq(t->type, -1);
+    cr_assert_eq(t->gguf_type, 12);
+    cr_assert_null(t->data);
+    cr_assert_eq(t->bytes, 0);
+    gguf_close(g);
+    cr_assert_null(model_open(path, &e));
+    cr_assert(strstr(e.text, "\"blk.0.attn_v.weight\" has type Q4_K (\"F32\"") != NULL, "%s", e.text);
+    unlink(path);
+}
+
+Test(model, survives_every_failing_allocation) {
+    tiny_spec s = tiny_default();
+    char      path[TINY_PATH];
+    err       e = {0};
+    cr_assert_eq(tiny_path(path, &e), 0);
+    cr_assert_eq(tiny_write(path, &s, &e), 0, "%s", e.text);
+    model *m = NULL;
+    size_t n = 0;
+    while (m == NULL) {
+        mem_fail_at(++n);
+        e = (err){0};
+        m = model_open(path, &e);
+        mem_fail_at(0);
+        if (m == NULL) cr_assert_eq(e.kind, ERR_RUN, "allocation %zu: %s", n, e.text);
+        cr_assert_lt(n, 2000);
+    }
+    cr_assert_gt(n, 8);
+    model_close(m);
+    unlink(path);
+}
+
+Test(model, a_vocabulary_alone_is_no_model) {
+    char path[TINY_PATH];
+    err  e = {0};
+    cr_assert_eq(tiny_path(path, &e), 0);
+    gguf_writer *w = gguf_writer_new(&e);
+    cr_assert_eq(gguf_put_string(w, "general.architecture", "llama", &e), 0);
+    cr_assert_eq(tiny_put_tokenizer(w, &e), 0);
+    cr_assert_eq(gguf_writer_save(w, path, 3, 32, &e), 0, "%s", e.text);
+    gguf_writer_free(w);
+    cr_assert_null(model_open(path, &e));
+    cr_assert(strstr(e.text, "holds no tensors") != NULL, "%s", e.text);
+    unlink(path);
+}
