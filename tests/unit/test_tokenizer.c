@@ -264,7 +264,7 @@ static void reference_merge(const vocab *v, const char *text, char *out) {
     for (;;) {
         size_t best = SIZE_MAX, best_id = 0;
         for (size_t i = 0; i + 1 < n; i++) {
-            char both[32];
+            char both[2 * sizeof sym];
             snprintf(both, sizeof both, "%s%s", sym[i], sym[i + 1]);
             for (size_t k = 0; k < v->n; k++)
                 if (v->type[k] == NORMAL && strcmp(v->text[k], both) == 0 &&
