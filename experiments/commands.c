@@ -1,0 +1,68 @@
+#include "experiments/commands.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int command_option(int argc, char **argv, const char *shorts, const struct option *longs, err *e) {
+    opterr = 0;
+    int c = getopt_long(argc, argv, shorts, longs, NULL);
+    if (c != '?' && c != ':') return c;
+
+    /* optopt is 0 after an unknown long option; otherwise a known option's value or an unknown character, and
+     * then, inside a cluster, argv[optind - 1] may still be the argument before it. */
+    char        character[] = {'-', (char)optopt, '\0'};
+    const char *shown = argv[optind - 1], *why = "unknown option";
+    if (c == ':') {
+        why = "no value after option";
+    } else if (optopt > 127 || (optopt != 0 && strchr(shorts, optopt) != NULL)) {
+        why = "no value is allowed in option";
+    } else if (optopt != 0) {
+        shown = character;
+    }
+    err_input(e, "%s '%.200s' (see harness %s -h)", why, shown, argv[0]);
+    return '?';
+}
+
+int command_count(const char *name, const char *text, unsigned long long min, unsigned long long max,
+                  unsigned long long *out, err *e) {
+    char *end;
+    errno = 0;
+    unsigned long long v = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || v < min || v > max)
+        return err_input(e, "%s \"%.100s\" is not allowed (an integer from %llu to %llu)", name, text, min, max);
+    *out = v;
+    return 0;
+}
+
+int command_operands(int argc, char **argv, int min, int max, const char *what, err *e) {
+    int n = argc - optind;
+    if (n < min) return err_input(e, "%s needs %s (see harness %s -h)", argv[0], what, argv[0]);
+    if (n > max) return err_input(e, "unexpected argument '%.200s' (see harness %s -h)", argv[optind + max], argv[0]);
+    return 0;
+}
+
+int command_help_only(int argc, char **argv, const char *usage, bool *done, err *e) {
+    static const struct option longs[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    int                        c;
+    *done = false;
+    while ((c = command_option(argc, argv, ":h", longs, e)) != -1) {
+        if (c == '?') return -1;
+        *done = true;
+    }
+    if (*done) fputs(usage, stdout);
+    return *done ? 0 : command_operands(argc, argv, 0, 0, "no argument", e);
+}
+
+void command_print_params(const param_spec *params, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        char preset[40], min[40], max[40], range[100];
+        param_format(&params[i], params[i].preset, preset, sizeof preset);
+        param_format(&params[i], params[i].min, min, sizeof min);
+        param_format(&params[i], params[i].max, max, sizeof max);
+        snprintf(range, sizeof range, "%s, %s to %s", params[i].type == PARAM_INT ? "integer" : "number", min, max);
+        printf("  %s = %s (%s)\n      %s\n", params[i].name, preset, range, params[i].help);
+    }
+}

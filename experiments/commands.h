@@ -1,0 +1,37 @@
+/* commands.h - the commands of the program, and what their option parsing shares.
+ *
+ * A command gets argv[0] = its own name and optind = 1. It returns 0, or -1 with the error; results go to
+ * stdout, everything else to stderr. Only main prints errors and exits.
+ */
+#ifndef EXPERIMENTS_COMMANDS_H
+#define EXPERIMENTS_COMMANDS_H
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/base/err.h"
+#include "engine/base/param.h"
+
+#define COMMAND(name, help) int cmd_##name(int argc, char **argv, err *e);
+#include "experiments/commands.def"
+#undef COMMAND
+
+/* getopt_long with errors of our own: gives the next option, -1 after the last one, and '?' with an ERR_INPUT
+ * in place of getopt's message. `shorts` begins with ":". */
+int command_option(int argc, char **argv, const char *shorts, const struct option *longs, err *e);
+
+/* A whole decimal number from min to max, the value of option `name`. */
+int command_count(const char *name, const char *text, unsigned long long min, unsigned long long max,
+                  unsigned long long *out, err *e);
+
+/* ERR_INPUT unless the arguments after the options number min to max; `what` names them. */
+int command_operands(int argc, char **argv, int min, int max, const char *what, err *e);
+
+/* Reads the arguments of a command that takes -h alone; then prints `usage` and sets *done. */
+int command_help_only(int argc, char **argv, const char *usage, bool *done, err *e);
+
+/* Parameters of a policy or rule with default, type, range and help. */
+void command_print_params(const param_spec *params, size_t n);
+
+#endif
