@@ -148,7 +148,7 @@ int spread_of(const double *values, size_t n, spread *out, err *e) {
 /* ---- one row per cell ------------------------------------------------------------------------------ */
 
 static int by_cell_sample_repeat(const void *a, const void *b) {
-    const trial_row *s = *(const trial_row *const *)a, *t = *(const trial_row *const *)b;
+    const trial_row *s = a, *t = b;
     if (s->cell != t->cell) return s->cell < t->cell ? -1 : 1;
     if (s->sample != t->sample) return s->sample < t->sample ? -1 : 1;
     return (s->repeat > t->repeat) - (s->repeat < t->repeat);
@@ -186,13 +186,13 @@ static void count_trial(cell_summary *c, const trial_row *t) {
 }
 
 /* One cell's trials, sorted by sample and repeat. */
-static int summarize(scratch *s, const trial_row *const *trials, size_t n, cell_summary *c, err *e) {
+static int summarize(scratch *s, const trial_row *trials, size_t n, cell_summary *c, err *e) {
     s->speedup.n = s->speedup.groups = s->modeled.n = s->modeled.groups = 0;
     size_t groups = 0, timed = 0;
     bool   speedup_open = false, modeled_open = false;
     for (size_t i = 0; i < n; i++) {
-        const trial_row *t = trials[i];
-        if (i == 0 || t->sample != trials[i - 1]->sample) {
+        const trial_row *t = &trials[i];
+        if (i == 0 || t->sample != trials[i - 1].sample) {
             s->group_tokens[groups] = s->group_steps[groups] = 0;
             groups++;
             speedup_open = modeled_open = false;
@@ -214,16 +214,16 @@ static int summarize(scratch *s, const trial_row *const *trials, size_t n, cell_
 }
 
 int summary_make(const store_data *d, cell_summary **out, err *e) {
-    int               status = -1;
-    cell_summary     *rows = NULL;
-    const trial_row **order = NULL;
-    scratch           s = {0};
+    int           status = -1;
+    cell_summary *rows = NULL;
+    trial_row    *sorted = NULL;
+    scratch       s = {0};
     *out = NULL;
     if (check(d, e) != 0) return -1;
     if ((rows = mem_new(d->n_cells, sizeof *rows, e)) == NULL) goto out;
-    if ((order = mem_new(d->n_trials, sizeof *order, e)) == NULL) goto out;
-    for (size_t i = 0; i < d->n_trials; i++) order[i] = &d->trials[i];
-    qsort(order, d->n_trials, sizeof *order, by_cell_sample_repeat);
+    if ((sorted = mem_new(d->n_trials, sizeof *sorted, e)) == NULL) goto out;
+    if (d->n_trials > 0) memcpy(sorted, d->trials, d->n_trials * sizeof *sorted);
+    qsort(sorted, d->n_trials, sizeof *sorted, by_cell_sample_repeat);
 
     for (size_t c = 0; c < d->n_cells; c++) {
         rows[c].cell = &d->cells[c];
@@ -236,9 +236,9 @@ int summary_make(const store_data *d, cell_summary **out, err *e) {
     /* A resample may draw the sample with the most repeats every time. */
     size_t most = 0, pool = 0;
     for (size_t i = 0, n = 0, groups = 0, repeats = 0, longest = 0; i < d->n_trials; i++) {
-        bool new_cell = i == 0 || order[i]->cell != order[i - 1]->cell;
+        bool new_cell = i == 0 || sorted[i].cell != sorted[i - 1].cell;
         if (new_cell) n = groups = longest = 0;
-        if (new_cell || order[i]->sample != order[i - 1]->sample) {
+        if (new_cell || sorted[i].sample != sorted[i - 1].sample) {
             groups++;
             repeats = 0;
         }
@@ -250,15 +250,15 @@ int summary_make(const store_data *d, cell_summary **out, err *e) {
     }
     if (scratch_new(&s, most, pool, e) != 0) goto out;
     for (size_t c = 0, at = 0, n; c < d->n_cells; c++, at += n) {
-        for (n = 0; at + n < d->n_trials && order[at + n]->cell == c;) n++;
-        if (summarize(&s, order + at, n, &rows[c], e) != 0) goto out;
+        for (n = 0; at + n < d->n_trials && sorted[at + n].cell == c;) n++;
+        if (summarize(&s, sorted + at, n, &rows[c], e) != 0) goto out;
     }
     *out = rows;
     rows = NULL;
     status = 0;
 out:
     scratch_free(&s);
-    free(order);
+    free(sorted);
     free(rows);
     return status;
 }

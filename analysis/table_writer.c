@@ -59,17 +59,16 @@ static char *copy(table *t, const char *s) {
 void table_caption(table *t, const char *fmt, ...) {
     if (t->error.kind != ERR_NONE || mem_reserve(&t->captions, &t->cap_captions, t->n_captions + 1, &t->error) != 0)
         return;
-    va_list args, again;
+    va_list args;
     va_start(args, fmt);
-    va_copy(again, args);
-    int   n = vsnprintf(NULL, 0, fmt, args);
-    char *s = n < 0 ? NULL : mem_new((size_t)n + 1, 1, &t->error);
-    if (s != NULL) {
-        vsnprintf(s, (size_t)n + 1, fmt, again);
-        t->captions[t->n_captions++] = s;
-    }
-    va_end(again);
+    int n = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
+    char *s = n < 0 ? NULL : mem_new((size_t)n + 1, 1, &t->error);
+    if (s == NULL) return;
+    va_start(args, fmt);
+    vsnprintf(s, (size_t)n + 1, fmt, args);
+    va_end(args);
+    t->captions[t->n_captions++] = s;
 }
 
 void table_column(table *t, column_side side, const char *title, const char *name) {
