@@ -146,10 +146,12 @@ static int take_line(reader *r, const char *line, size_t n, char *buf, size_t si
     } else if (r->f->n_sections == 0) {
         return err_input(r->e, "%s: nothing may stand before the first [section]", r->where);
     }
+    r->continues = !header && indent > 0 && r->f->sections[r->f->n_sections - 1].n_entries > 0;
+    for (size_t i = indent + 1; r->continues && i < n; i++) /* inih leaves comments in continued lines */
+        if (line[i] == ';' && blank(line[i - 1])) n = i;
     if (n >= size)
         return err_input(r->e, "%s: the line is too long (at most %zu bytes; an indented line continues a list)",
                          r->where, size - 1);
-    r->continues = !header && indent > 0 && r->f->sections[r->f->n_sections - 1].n_entries > 0;
     memcpy(buf, line, n);
     buf[n] = '\0';
     return 0;
