@@ -3,7 +3,8 @@
  * A results file holds root attributes (provenance), /configs, the tables /cells, /samples, /trials and
  * /steps, and /tokens. A cell file is the same with one cell, plus /tokens/logits_hash, from which later
  * runs check their trials against a baseline. Either appears under its name only when it is complete:
- * written to a temporary name beside it, closed, synced, renamed, the folder synced.
+ * written to a temporary name beside it, synced, renamed, the folder synced. results/README.md explains
+ * every column.
  *
  * Strings are fixed-size, sized to the longest in their table, so that every HDF5 reader opens them.
  */
@@ -67,11 +68,12 @@ typedef struct {
     char *name, *text;
 } config_text;
 
-/* The whole content of a results or cell file, in memory. A zeroed struct is empty; all is owned. */
+/* The whole content of a results or cell file, in memory. A zeroed struct is empty; all is owned, and made
+ * by the functions below or, for texts, by engine/base/mem.h. A text that is NULL is written as "". */
 typedef struct {
     provenance   from;
-    config_text *configs;
-    size_t       n_configs;
+    config_text *configs; /* names differ */
+    size_t       n_configs, cap_configs;
     cell_row    *cells;
     size_t       n_cells, cap_cells;
     sample_row  *samples;
@@ -82,30 +84,58 @@ typedef struct {
     size_t       n_steps, cap_steps;
     int32_t     *ids; /* every trial's output, one after another */
     size_t       n_ids, cap_ids;
-    uint64_t    *offset;      /* [n_trials + 1] */
+    uint64_t    *offset; /* [n_trials + 1]; NULL while there are no trials */
+    size_t       cap_offset;
     uint64_t    *logits_hash; /* [n_ids] in cell files with logits; else NULL */
+    size_t       cap_hash;
 } store_data;
 
 void store_free(store_data *d);
 
-/* Appending rows: strings are copied. */
+/* Appending rows. Texts are copied; each row's own number (cell, sample, trial, step, and a step's trial) is
+ * set to its index, whatever the argument holds. On failure nothing is appended. */
+
+/* `name` is a file's base name. The same name with the same text is kept once; with another text it is kept as
+ * "NAME (2)", and so on. */
 int store_add_config(store_data *d, const char *name, const char *text, err *e);
 int store_add_cell(store_data *d, const cell_row *row, err *e);
 int store_add_sample(store_data *d, const sample_row *row, err *e);
-/* The trial's steps and output come with it; hash is NULL without logits. */
+/* The trial's steps and output come with it, in the order (cell, sample, repeat); hash is NULL without logits,
+ * and then for all trials. */
 int store_add_trial(store_data *d, const trial_row *row, const step_row *steps, size_t n_steps, const int32_t *ids,
                     size_t n_ids, const uint64_t *hash, err *e);
 
+/* Checks the invariants of the schema:
+ *  S1  each row's own number is its index; every trial names a cell and a sample that exist
+ *  S2  trials ascend strictly by (cell, sample, repeat)
+ *  S3  steps of a trial are contiguous and in order; their number is the trial's `steps`
+ *  S4  in each step emitted = accepted + 1 and accepted <= drafted; position is the sum of emitted before it
+ *  S5  a trial's tokens, drafted and accepted are the sums over its steps; its output has `tokens` ids
+ *  S6  forced, equal and truncated are 0 or 1, logits_equal 0 to 2; a cell's id has 16 characters
+ * ERR_INPUT says which row breaks what. Writing and reading call it. */
+int store_check(const store_data *d, err *e);
+
 /* Writes atomically. `exclusive`: an existing file is left as it is and counts as success (no run ever
- * rewrites a finished cell). On failure nothing appears under `path` and the temporary file is removed. */
+ * rewrites a finished cell). The same data give the same bytes. On failure (ERR_RUN "PATH: cannot write: ...")
+ * nothing appears under `path` and the temporary file is removed. */
 int store_write(const char *path, const store_data *d, bool exclusive, err *e);
 
-/* Reads a results or cell file and checks it: schema version, columns, sums (steps contiguous and in
- * order, sum of emitted = tokens, offsets). ERR_INPUT names the file and what is wrong. */
+/* Reads a results or cell file and checks it: schema version, columns, store_check. Columns, attributes and
+ * datasets it does not know are ignored. ERR_INPUT names the file and what is wrong; `out` is then empty. */
 int store_read(const char *path, store_data *out, err *e);
 
-/* Merges cell files into one results file's content: tables sorted by (cell, sample, repeat), cells in the
- * order of `paths`, indices rewritten, samples of one (dataset, model) kept once, configs united. */
+/* Merges cell files into one results file's content. The order of `paths` does not matter: cells are sorted by
+ * store_cell_compare, so that tables are sorted by (cell, sample, repeat), and all indices are rewritten.
+ *
+ * Samples: one block for each (dataset, model), in order of first appearance; cells share it when their
+ * samples are the same, or the first ones of it (another `limit`). A dataset that changed makes a new block.
+ * Configs are united. Provenance is the first cell's; `created` is the latest, `threads` the most; where
+ * others differ (git_commit, cpu, ...), the attribute lists all values, joined by ", ".
+ * ERR_INPUT: no files, a file that store_read refuses or that has not one cell, two sweeps, one cell twice. */
 int store_collect(const char *const *paths, size_t n, store_data *out, err *e);
+
+/* The order of cells in a results file: by config, model, dataset, target, threads, gemm, rule, temperature,
+ * policy (none first), n, k, other parameters, id. */
+int store_cell_compare(const cell_row *a, const cell_row *b);
 
 #endif

@@ -1,0 +1,221 @@
+/* collect.c - many cell files, one results file. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "experiments/store/compound.h"
+
+typedef struct {
+    const char *path;
+    store_data  data; /* one cell */
+    size_t      block;
+} source;
+
+/* A run of samples in the collected table. */
+typedef struct {
+    const source *longest; /* whose samples these are: the most of them among the block's cells */
+    uint32_t      first;   /* their place */
+} block;
+
+typedef struct {
+    source *sources;
+    size_t  n_sources;
+    block  *blocks;
+    size_t  n_blocks, cap_blocks;
+} collection;
+
+/* ---- order ---------------------------------------------------------------------------------------------- */
+
+static int compare_i32(int32_t a, int32_t b) {
+    return (a > b) - (a < b);
+}
+
+int store_cell_compare(const cell_row *a, const cell_row *b) {
+    bool a_plain = strcmp(a->policy, "none") == 0, b_plain = strcmp(b->policy, "none") == 0;
+    int  by;
+    if ((by = strcmp(a->config, b->config)) != 0) return by;
+    if ((by = strcmp(a->model, b->model)) != 0) return by;
+    if ((by = strcmp(a->dataset, b->dataset)) != 0) return by;
+    if ((by = strcmp(a->target, b->target)) != 0) return by;
+    if ((by = compare_i32(a->threads, b->threads)) != 0) return by;
+    if ((by = strcmp(a->gemm, b->gemm)) != 0) return by;
+    if ((by = strcmp(a->rule, b->rule)) != 0) return by;
+    if (a->temperature != b->temperature) return a->temperature < b->temperature ? -1 : 1;
+    if (a_plain != b_plain) return a_plain ? -1 : 1;
+    if ((by = strcmp(a->policy, b->policy)) != 0) return by;
+    if ((by = compare_i32(a->n, b->n)) != 0) return by;
+    if ((by = compare_i32(a->k, b->k)) != 0) return by;
+    if ((by = strverscmp(a->params, b->params)) != 0) return by; /* 5 before 10 */
+    return strcmp(a->id, b->id);
+}
+
+static int compare_sources(const void *a, const void *b) {
+    return store_cell_compare(((const source *)a)->data.cells, ((const source *)b)->data.cells);
+}
+
+static int compare_ids(const void *a, const void *b) {
+    const source *const *x = a, *const *y = b;
+    return strcmp((*x)->data.cells->id, (*y)->data.cells->id);
+}
+
+/* ---- reading -------------------------------------------------------------------------------------------- */
+
+static int read_sources(collection *c, const char *const *paths, size_t n, err *e) {
+    if ((c->sources = mem_new(n, sizeof *c->sources, e)) == NULL) return -1;
+    for (size_t i = 0; i < n; i++) {
+        source *s = &c->sources[i];
+        s->path = paths[i];
+        if (store_read(paths[i], &s->data, e) != 0) return -1;
+        c->n_sources++;
+        if (s->data.n_cells != 1)
+            return err_input(e, "%s: holds %zu cells (a cell file holds one)", paths[i], s->data.n_cells);
+        if (strcmp(s->data.from.sweep, c->sources[0].data.from.sweep) != 0)
+            return err_input(e, "%s: is of the sweep \"%s\", %s of \"%s\" (one sweep)", paths[i], s->data.from.sweep,
+                             paths[0], c->sources[0].data.from.sweep);
+    }
+    return 0;
+}
+
+static int refuse_twins(const collection *c, err *e) {
+    int            ret = 0;
+    const source **by_id = mem_new(c->n_sources, sizeof *by_id, e);
+    if (by_id == NULL) return -1;
+    for (size_t i = 0; i < c->n_sources; i++) by_id[i] = &c->sources[i];
+    qsort(by_id, c->n_sources, sizeof *by_id, compare_ids);
+    for (size_t i = 1; ret == 0 && i < c->n_sources; i++)
+        if (compare_ids(&by_id[i - 1], &by_id[i]) == 0)
+            ret = err_input(e, "%s: holds the same cell as %s", by_id[i]->path, by_id[i - 1]->path);
+    free(by_id);
+    return ret;
+}
+
+/* ---- samples -------------------------------------------------------------------------------------------- */
+
+/* True when one cell's samples are the first ones of the other's, of the same dataset and model. */
+static bool share_samples(const source *a, const source *b) {
+    const cell_row *x = a->data.cells, *y = b->data.cells;
+    size_t          n = a->data.n_samples < b->data.n_samples ? a->data.n_samples : b->data.n_samples;
+    if (strcmp(x->dataset, y->dataset) != 0 || strcmp(x->model, y->model) != 0) return false;
+    for (size_t i = 0; i < n; i++)
+        if (!compound_row_equal(&compound_samples, &a->data.samples[i], &b->data.samples[i])) return false;
+    return true;
+}
+
+/* Finds or makes the block of every source, then gives the blocks their places. */
+static int place_samples(collection *c, store_data *out, err *e) {
+    for (size_t i = 0; i < c->n_sources; i++) {
+        source *s = &c->sources[i];
+        size_t  b = 0;
+        while (b < c->n_blocks && !share_samples(c->blocks[b].longest, s)) b++;
+        if (b == c->n_blocks) {
+            if (mem_reserve(&c->blocks, &c->cap_blocks, c->n_blocks + 1, e) != 0) return -1;
+            c->blocks[c->n_blocks++].longest = s;
+        } else if (s->data.n_samples > c->blocks[b].longest->data.n_samples) {
+            c->blocks[b].longest = s;
+        }
+        s->block = b;
+    }
+    for (size_t b = 0; b < c->n_blocks; b++) {
+        const store_data *from = &c->blocks[b].longest->data;
+        c->blocks[b].first = (uint32_t)out->n_samples;
+        for (size_t i = 0; i < from->n_samples; i++)
+            if (store_add_sample(out, &from->samples[i], e) != 0) return -1;
+    }
+    return 0;
+}
+
+/* ---- provenance ----------------------------------------------------------------------------------------- */
+
+/* True when the list "a, b, c" has this entry. */
+static bool has_entry(const char *list, const char *entry) {
+    size_t n = strlen(entry);
+    for (const char *at = list; (at = strstr(at, entry)) != NULL; at++) {
+        bool starts = at == list || (at - list >= 2 && memcmp(at - 2, ", ", 2) == 0);
+        bool ends = at[n] == '\0' || strncmp(at + n, ", ", 2) == 0;
+        if (starts && ends) return true;
+        if (*at == '\0') return false;
+    }
+    return false;
+}
+
+static int add_entry(char **list, const char *entry, err *e) {
+    if (*list != NULL && has_entry(*list, entry)) return 0;
+    char *longer = *list == NULL ? mem_strdup(entry, e) : mem_printf(e, "%s, %s", *list, entry);
+    if (longer == NULL) return -1;
+    free(*list);
+    *list = longer;
+    return 0;
+}
+
+static int add_provenance(provenance *to, const provenance *from, err *e) {
+    if (to->sweep == NULL && (to->sweep = mem_strdup(from->sweep, e)) == NULL) return -1;
+    if (to->created == NULL || strcmp(from->created, to->created) > 0) {
+        char *latest = mem_strdup(from->created, e);
+        if (latest == NULL) return -1;
+        free(to->created);
+        to->created = latest;
+    }
+    if (from->threads > to->threads) to->threads = from->threads;
+    if (add_entry(&to->harness_version, from->harness_version, e) != 0) return -1;
+    if (add_entry(&to->git_commit, from->git_commit, e) != 0) return -1;
+    if (add_entry(&to->cpu, from->cpu, e) != 0 || add_entry(&to->isa, from->isa, e) != 0) return -1;
+    return add_entry(&to->compiler, from->compiler, e) != 0 ? -1 : add_entry(&to->flags, from->flags, e);
+}
+
+/* ---- merging -------------------------------------------------------------------------------------------- */
+
+/* Room for everything at once: growing by halves would need more memory at the end. */
+static int reserve_all(const collection *c, store_data *out, err *e) {
+    size_t trials = 0, steps = 0, ids = 0;
+    for (size_t i = 0; i < c->n_sources; i++) {
+        trials += c->sources[i].data.n_trials;
+        steps += c->sources[i].data.n_steps;
+        ids += c->sources[i].data.n_ids;
+    }
+    if (mem_reserve(&out->trials, &out->cap_trials, trials, e) != 0) return -1;
+    if (mem_reserve(&out->offset, &out->cap_offset, trials + 1, e) != 0) return -1;
+    if (mem_reserve(&out->steps, &out->cap_steps, steps, e) != 0) return -1;
+    return mem_reserve(&out->ids, &out->cap_ids, ids, e);
+}
+
+static int add_source(const collection *c, const source *s, store_data *out, err *e) {
+    const store_data *d = &s->data;
+    size_t            step = 0;
+
+    if (add_provenance(&out->from, &d->from, e) != 0) return -1;
+    for (size_t i = 0; i < d->n_configs; i++)
+        if (store_add_config(out, d->configs[i].name, d->configs[i].text, e) != 0) return -1;
+    if (store_add_cell(out, d->cells, e) != 0) return -1;
+    for (size_t i = 0; i < d->n_trials; i++) {
+        trial_row t = d->trials[i];
+        size_t    steps = t.steps;
+        t.cell = (uint32_t)out->n_cells - 1;
+        t.sample += c->blocks[s->block].first;
+        if (store_add_trial(out, &t, d->steps + step, steps, d->ids + d->offset[i], t.tokens, NULL, e) != 0) return -1;
+        step += steps;
+    }
+    return 0;
+}
+
+int store_collect(const char *const *paths, size_t n, store_data *out, err *e) {
+    int        ret = -1;
+    collection c = {0};
+
+    *out = (store_data){0};
+    if (n == 0) return err_input(e, "no cell files to collect");
+    if (read_sources(&c, paths, n, e) != 0 || refuse_twins(&c, e) != 0) goto out;
+    qsort(c.sources, c.n_sources, sizeof *c.sources, compare_sources);
+    if (place_samples(&c, out, e) != 0 || reserve_all(&c, out, e) != 0) goto out;
+    for (size_t i = 0; i < c.n_sources; i++) {
+        if (add_source(&c, &c.sources[i], out, e) != 0) goto out;
+        store_free(&c.sources[i].data);
+    }
+    ret = 0;
+out:
+    for (size_t i = 0; i < c.n_sources; i++) store_free(&c.sources[i].data);
+    free(c.sources);
+    free(c.blocks);
+    if (ret != 0) store_free(out);
+    return ret;
+}

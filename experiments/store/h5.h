@@ -1,0 +1,41 @@
+/* h5.h - what every caller of HDF5 here needs: its errors as ours, one way to close, one kind of list. */
+#ifndef EXPERIMENTS_STORE_H5_H
+#define EXPERIMENTS_STORE_H5_H
+
+#include <hdf5.h>
+#include <stddef.h>
+
+#include "engine/base/err.h"
+
+/* HDF5 no longer prints its own errors in this thread. */
+int h5_quiet(err *e);
+
+/* ERR_INPUT "WHAT: REASON" and -1, where the reason is HDF5's innermost message about its last call. Use it
+ * before any other call of HDF5. (store_write turns the kind into ERR_RUN.) */
+int h5_fails(err *e, const char *what);
+
+/* Closes any identifier and invalidates it; an invalid one is fine. Returns `ret`, or -1 and an error when
+ * `ret` was 0 and closing failed: `ret = h5_close(&space, ret, e)`. */
+int h5_close(hid_t *id, int ret, err *e);
+
+/* The type of texts of `size` bytes: fixed size, NUL-padded, UTF-8. Negative on failure. */
+hid_t h5_text_type(size_t size);
+
+/* The type that reads a file's texts of this type: same size and character set, NUL-padded. */
+hid_t h5_text_like(hid_t type);
+
+/* Lists: 1-D datasets, extensible, chunked, shuffled and deflated, without time stamps. */
+int h5_create_list(hid_t where, const char *name, hid_t type, size_t n, hid_t *list, err *e);
+int h5_open_list(hid_t where, const char *name, hid_t *list, size_t *n, err *e);
+
+/* How many elements of `size` bytes to move at a time: a chunk of a list of n, at least 1. */
+size_t h5_chunk(size_t n, size_t size);
+
+/* Moves n elements starting at `first` between a list and memory. */
+int h5_write_part(hid_t list, hid_t type, size_t first, size_t n, const void *from, err *e);
+int h5_read_part(hid_t list, hid_t type, size_t first, size_t n, void *to, err *e);
+
+/* Refuses n elements of `size` bytes when that is more than `most`, what the file can possibly hold. */
+int h5_check_room(const char *name, size_t n, size_t size, size_t most, err *e);
+
+#endif
