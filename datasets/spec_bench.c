@@ -72,7 +72,9 @@ static int check_turns(const jsonl *at, const json_t *turns, err *e) {
 static int read_id(const jsonl *at, const json_t *o, char **id, err *e) {
     const json_t *v = jsonl_need(at, o, "question_id", e);
     if (v == NULL) return -1;
-    if (!json_is_integer(v)) return jsonl_name(at, v, "question_id", id, e);
+    if (!json_is_integer(v) && !json_is_string(v))
+        return jsonl_bad(at, e, "question_id is neither an integer nor a string");
+    if (json_is_string(v)) return jsonl_name(at, v, "question_id", id, e);
     *id = mem_printf(e, "%lld", (long long)json_integer_value(v));
     return *id != NULL ? 0 : -1;
 }
