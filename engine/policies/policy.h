@@ -28,10 +28,10 @@ typedef struct {
     size_t           n_prompt;
     const reference *references;
     size_t           n_references;
-    const int32_t
-          *truth; /* the baseline's output, for policies with NEEDS_TRUTH, and not NULL even when empty; else NULL */
-    size_t n_truth;
-    size_t vocab;
+    /* The baseline's output, for policies with NEEDS_TRUTH and then not NULL even when empty; else NULL. */
+    const int32_t   *truth;
+    size_t           n_truth;
+    size_t           vocab;
     const tokenizer *tok; /* NULL when the data has ids only */
     noise            noise;
 } policy_input;
