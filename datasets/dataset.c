@@ -18,7 +18,7 @@ static const dataset_format *const formats[] = {
 #include "datasets/formats.def"
 #undef FORMAT
 };
-enum { N_FORMATS = sizeof formats / sizeof *formats };
+enum { N_FORMATS = sizeof formats / sizeof formats[0] };
 
 size_t dataset_format_count(void) {
     return N_FORMATS;
@@ -163,7 +163,7 @@ static int read_lines(const dataset_options *o, const dataset_format *format, js
         if (report != NULL) report(ctx, &why);
     }
     if (o->limit > 0 && d->n > o->limit) cut_records(d, o->limit); /* a line may hold several */
-    if (d->n == 0) {
+    if (format == NULL || d->n == 0) {
         err_input(e, "%s: no records (bad lines: %zu; left out for lack of a result: %zu)", file->path, d->bad,
                   d->dropped);
         goto out;
