@@ -16,21 +16,19 @@ const char *provenance_sources(void) {
 
 /* The first "model name" of /proc/cpuinfo; elsewhere the machine's architecture. */
 static char *cpu_name(err *e) {
-    char  line[512];
-    char *name = NULL;
-    FILE *in = fopen("/proc/cpuinfo", "r");
+    struct utsname host;
+    char           line[512];
+    const char    *name = NULL;
+    FILE          *in = fopen("/proc/cpuinfo", "r");
     while (in != NULL && name == NULL && fgets(line, sizeof line, in) != NULL) {
         char *colon = strchr(line, ':');
         if (strncmp(line, "model name", 10) != 0 || colon == NULL) continue;
-        colon += 1 + strspn(colon + 1, " \t");
         colon[strcspn(colon, "\n")] = '\0';
-        name = mem_strdup(colon, e);
-        if (name == NULL) break;
+        name = colon + 1 + strspn(colon + 1, " \t");
     }
     if (in != NULL) fclose(in);
-    if (name != NULL) return name;
-    struct utsname host;
-    return mem_strdup(uname(&host) == 0 ? host.machine : "unknown", e);
+    if (name == NULL) name = uname(&host) == 0 ? host.machine : "unknown";
+    return mem_strdup(name, e);
 }
 
 /* Now, as ISO 8601 in UTC. */
