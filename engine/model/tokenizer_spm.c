@@ -30,9 +30,9 @@ typedef struct {
 } symbol;
 
 typedef struct {
-    float   score;
-    int32_t left, right; /* symbols */
-    int32_t n;           /* bytes of both */
+    uint64_t order; /* larger is merged earlier: the score's order above, the left symbol counted down below */
+    int32_t  right; /* symbol */
+    int32_t  n;     /* bytes of both */
 } pair;
 
 typedef struct {
@@ -50,13 +50,25 @@ typedef struct {
 
 /* ---- the heap: the best pair on top --------------------------------------------------------------- */
 
-static bool better(pair a, pair b) {
-    return a.score > b.score || (a.score == b.score && a.left < b.left);
+/* A float's bits rearranged to compare as integers; both zeros are one. */
+static uint32_t score_order(float score) {
+    uint32_t bits;
+    score += 0.0f;
+    memcpy(&bits, &score, sizeof bits);
+    return bits >> 31 ? ~bits : bits | 1u << 31;
+}
+
+static uint64_t pair_order(float score, int32_t left) {
+    return (uint64_t)score_order(score) << 32 | (uint32_t)(INT32_MAX - left);
+}
+
+static int32_t pair_left(pair p) {
+    return INT32_MAX - (int32_t)(uint32_t)p.order;
 }
 
 static void heap_push(encoder *s, pair p) {
     size_t i = s->n_heap++;
-    for (; i > 0 && better(p, s->heap[(i - 1) / 2]); i = (i - 1) / 2) s->heap[i] = s->heap[(i - 1) / 2];
+    for (; i > 0 && p.order > s->heap[(i - 1) / 2].order; i = (i - 1) / 2) s->heap[i] = s->heap[(i - 1) / 2];
     s->heap[i] = p;
 }
 
@@ -64,8 +76,8 @@ static pair heap_pop(encoder *s) {
     pair   top = s->heap[0], last = s->heap[--s->n_heap];
     size_t i = 0, child;
     while ((child = 2 * i + 1) < s->n_heap) {
-        if (child + 1 < s->n_heap && better(s->heap[child + 1], s->heap[child])) child++;
-        if (!better(s->heap[child], last)) break;
+        child += child + 1 < s->n_heap && s->heap[child + 1].order > s->heap[child].order;
+        if (s->heap[child].order < last.order) break;
         s->heap[i] = s->heap[child];
         i = child;
     }
@@ -88,7 +100,7 @@ static void consider(encoder *s, int32_t left, int32_t right) {
     const symbol *l = &s->symbols[left], *r = &s->symbols[right];
     int32_t       id = find_mergeable(s->t, s->marked + l->at, l->n + r->n);
     if (id < 0) return;
-    heap_push(s, (pair){.score = s->t->pieces[id].score, .left = left, .right = right, .n = l->n + r->n});
+    heap_push(s, (pair){pair_order(s->t->pieces[id].score, left), right, l->n + r->n});
     if (s->t->pieces[id].type == PIECE_UNUSED) s->split[id] = l->n;
 }
 
@@ -149,14 +161,15 @@ static int merge_span(encoder *s, const char *text, size_t n, err *e) {
     for (int32_t i = 1; i < count; i++) consider(s, i - 1, i);
     while (s->n_heap > 0) {
         pair    p = heap_pop(s);
-        symbol *left = &s->symbols[p.left], *right = &s->symbols[p.right];
+        int32_t at = pair_left(p);
+        symbol *left = &s->symbols[at], *right = &s->symbols[p.right];
         if (left->n == 0 || right->n == 0 || left->n + right->n != p.n) continue; /* E1 */
         left->n = p.n;
         left->next = right->next;
         right->n = 0;
-        if (left->next >= 0) s->symbols[left->next].prev = p.left;
-        consider(s, left->prev, p.left);
-        consider(s, p.left, left->next);
+        if (left->next >= 0) s->symbols[left->next].prev = at;
+        consider(s, left->prev, at);
+        consider(s, at, left->next);
     }
     for (int32_t i = 0; i >= 0; i = s->symbols[i].next)
         if (emit(s, s->symbols[i].at, s->symbols[i].n, e) != 0) return -1;

@@ -141,6 +141,25 @@ Test(tokenizer, merges_the_best_score_first_and_the_leftmost_of_equals) {
     free(v);
 }
 
+Test(tokenizer, scores_of_every_sign_are_ordered) {
+    vocab *v = begin(1);
+    v->prefix = 0;
+    add(v, "ab", -0.0f, NORMAL);
+    add(v, "bc", 0.0f, NORMAL);
+    add(v, "cd", 1.5f, NORMAL);
+    add(v, "de", INFINITY, NORMAL);
+    add(v, "ef", -INFINITY, NORMAL);
+    add(v, "fg", -1e-30f, NORMAL);
+    tokenizer *t = open_vocab(v);
+    check_pieces(v, t, "abc", false, "ab <0x63>"); /* the zeros are equal: leftmost */
+    check_pieces(v, t, "bcd", false, "<0x62> cd");
+    check_pieces(v, t, "cde", false, "<0x63> de");
+    check_pieces(v, t, "efg", false, "<0x65> fg");
+    check_pieces(v, t, "def", false, "de <0x66>");
+    tokenizer_close(t);
+    free(v);
+}
+
 Test(tokenizer, dummy_prefix_marks_the_beginning) {
     vocab *v = begin(1);
     add(v, MARK, -1, NORMAL);
