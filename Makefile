@@ -22,6 +22,7 @@ say := @$(if $(V),true,printf '  %-4s %s\n')
 # ---- flags -------------------------------------------------------------------------------------------
 # No -march=native: one binary runs on every x86-64, kernels are chosen at run time.
 # -ffp-contract=off: a fused multiply-add happens where the source says fma and nowhere else.
+# -fno-math-errno, -fno-trapping-math: no value depends on errno or floating-point flags, which stop vectorizing.
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
 OPT_release  := -O3 -g
 OPT_portable := -O3 -g -DKERNELS_PORTABLE_ONLY
@@ -35,7 +36,7 @@ PACKAGES := gsl hdf5 inih jansson libxxhash libcrypto
 # Not evaluated before a compiler runs: `make deps` must work without them.
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES))
-BASE_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARNINGS) $(OPT) -ffp-contract=off -fopenmp -I.
+BASE_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARNINGS) $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp -I.
 ALL_CFLAGS   = $(BASE_CFLAGS) $(PKG_CFLAGS) -I$(B) $(CFLAGS)
 ALL_CXXFLAGS = -std=c++17 -Wall -Wextra $(OPT) -ffp-contract=off -I. $(PKG_CFLAGS) $(CXXFLAGS)
 ALL_LDFLAGS  = $(OPT) -fopenmp $(LDFLAGS)

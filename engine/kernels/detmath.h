@@ -2,14 +2,56 @@
  *
  * Written with +, -, *, fma, division and sqrt alone, each correctly rounded by IEEE 754
  * (numerics.md, "Functions", gives the methods and the measured errors). Never libm's.
+ * The two that run inside loops are inline, so that they vectorize with them.
  */
 #ifndef ENGINE_KERNELS_DETMATH_H
 #define ENGINE_KERNELS_DETMATH_H
 
-float  det_expf(float x);
-float  det_rsqrtf(float x); /* x > 0 */
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
 double det_exp(double x);
-double det_log(double x);                          /* x > 0 */
-void   det_sincos(double x, double *s, double *c); /* |x| < 1e7 */
+double det_log(double x);                          /* NaN for x < 0 */
+void   det_sincos(double x, double *s, double *c); /* |x| <= 1e7; NaN beyond */
+
+static inline uint32_t float_bits(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static inline float bits_float(uint32_t bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln(2) / 2, and the series of e^r to r^7. Results that would
+ * be subnormal are +0. */
+static inline float det_expf(float x) {
+    const float shift = 0x1.8p+23f; /* t = shift + n: the integer n stands in the low bits of t */
+    float       t = fmaf(x, 0x1.715476p+0f, shift);
+    float       n = t - shift;
+    float       r = fmaf(n, -0x1.62e43p-1f, x);
+    r = fmaf(n, 0x1.05c61p-29f, r);
+    float y = 0x1.a01a02p-13f;
+    y = fmaf(y, r, 0x1.6c16c2p-10f);
+    y = fmaf(y, r, 0x1.111112p-7f);
+    y = fmaf(y, r, 0x1.555556p-5f);
+    y = fmaf(y, r, 0x1.555556p-3f);
+    y = fmaf(y, r, 0.5f);
+    y = fmaf(y, r, 1.0f);
+    y = fmaf(y, r, 1.0f);
+    y = bits_float(float_bits(y) + (float_bits(t) << 23));
+    y = x < -87.3f ? 0.0f : y;
+    y = x > 0x1.62e42ep+6f ? INFINITY : y;
+    return x != x ? x : y;
+}
+
+/* 1 / sqrt(x): two correctly rounded operations. */
+static inline float det_rsqrtf(float x) {
+    return 1.0f / sqrtf(x);
+}
 
 #endif

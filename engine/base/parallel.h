@@ -1,0 +1,18 @@
+/* parallel.h - splits a range of independent items over threads (OpenMP).
+ *
+ * Who computes an item never changes what is computed. With one thread no parallel region is entered, so
+ * that a forked child of a single-threaded parent may use this freely.
+ */
+#ifndef ENGINE_BASE_PARALLEL_H
+#define ENGINE_BASE_PARALLEL_H
+
+#include <stddef.h>
+
+/* Does items [begin, end); `thread` numbers the caller, below the `threads` given to parallel_run. */
+typedef void parallel_task(void *ctx, size_t begin, size_t end, int thread);
+
+/* Runs the task over [0, n) in at most `threads` pieces, none but the last shorter than `grain` items (>= 1),
+ * each a multiple of it. Returns when all is done. */
+void parallel_run(int threads, size_t n, size_t grain, parallel_task *task, void *ctx);
+
+#endif

@@ -1,0 +1,432 @@
+/* generic.c - every kernel in portable C, written so that compilers vectorize it; the Makefile compiles it
+ * once for each instruction set. numerics.md says what is computed; this file also shows it.
+ *
+ * The 16 lanes of a sum are an array of 16 floats whose inner loop has no dependence between lanes: one
+ * AVX-512 register, two of AVX2, four of NEON. A block of rows times tokens keeps its sums in registers, and
+ * weights are brought into f32 once for all tokens of a pass, a piece that fits the first-level cache.
+ * Compiled with -ffp-contract=off: a fused multiply-add happens where fmaf is written.
+ */
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "engine/kernels/detmath.h"
+#include "engine/kernels/kernels.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+#define ALONE static __attribute__((noinline)) /* so that its sums get all registers */
+
+/* gcc keeps an array in registers when the loops over tokens and rows are unrolled and the one over lanes is
+ * not; clang does so by itself. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define UNROLL   _Pragma("GCC unroll 8")
+#define LANEWISE _Pragma("GCC unroll 1")
+#else
+#define UNROLL
+#define LANEWISE
+#endif
+
+/* Rows and tokens whose sums fill the registers of the instruction set. */
+#ifdef __AVX512F__
+enum { ROWS = 4, TOKENS = 4, Q8_TOKENS = 8 };
+#else
+enum { ROWS = 2, TOKENS = 3, Q8_TOKENS = 4 };
+#endif
+
+enum {
+    LANES = 16,
+    BATCH = 64,  /* tokens that share one unpacking of a weight */
+    CHUNK = 256, /* elements of a row unpacked at a time */
+    Q8_BLOCK = 32,
+    Q8_BYTES = 2 + Q8_BLOCK, /* scale in f16, then the elements */
+    Q8_ROWS = LANES          /* one lane for each row */
+};
+
+static size_t round_up(size_t n, size_t to) {
+    return (n + to - 1) / to * to;
+}
+
+/* The sum of 16 lanes by the fixed tree. */
+INLINE float lanes_sum(const float a[LANES]) {
+    float b[8], c[4];
+    for (int l = 0; l < 8; l++) b[l] = a[l] + a[l + 8];
+    for (int l = 0; l < 4; l++) c[l] = b[l] + b[l + 4];
+    return (c[0] + c[2]) + (c[1] + c[3]);
+}
+
+/* ---- f32, f16, bf16: lanes along the row ------------------------------------------------------------- */
+
+/* Elements [from, from + n) of a row in storage, as f32 in the order of the lanes and with zeros up to whole
+ * lanes: in `buf` [CHUNK], or the storage itself when it is that already. */
+typedef const float *unpack_fn(const void *row, size_t from, size_t n, float *buf);
+
+static const float *unpack_f32(const void *row, size_t from, size_t n, float *buf) {
+    const float *w = (const float *)row + from;
+    if (n % LANES == 0) return w;
+    for (size_t i = 0; i < round_up(n, LANES); i++) buf[i] = i < n ? w[i] : 0;
+    return buf;
+}
+
+INLINE float unpack_half(uint16_t h) {
+    uint32_t magnitude = (uint32_t)(h & 0x7fff) << 13;
+    uint32_t special = magnitude >= 0x0f800000 ? 0x7f800000 : 0; /* infinity or NaN */
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16;
+    return bits_float(float_bits(bits_float(magnitude) * 0x1p+112f) | special | sign);
+}
+
+static const float *unpack_f16(const void *row, size_t from, size_t n, float *buf) {
+    const uint16_t *w = (const uint16_t *)row + from;
+    for (size_t i = 0; i < n; i++) buf[i] = unpack_half(w[i]);
+    for (size_t i = n; i < round_up(n, LANES); i++) buf[i] = 0;
+    return buf;
+}
+
+/* A bf16 number in the high half of `bits`; below 2^-50 it counts as zero (numerics.md, "BF16"). */
+INLINE float bf16_flushed(uint32_t bits) {
+    return bits_float((bits & 0x7fffffff) < 0x26800000 ? 0 : bits);
+}
+
+/* The order of bf16 sums, odd element of a pair first, is 16 lanes over odd and even elements by turns. */
+static const float *unpack_bf16(const void *row, size_t from, size_t n, float *buf) {
+    const uint16_t *w = (const uint16_t *)row + from;
+    size_t          i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        for (size_t l = 0; l < LANES; l++) {
+            buf[i + l] = bf16_flushed((uint32_t)w[i + 2 * l + 1] << 16);
+            buf[i + LANES + l] = bf16_flushed((uint32_t)w[i + 2 * l] << 16);
+        }
+    }
+    for (; i < n; i += 2 * LANES) {
+        for (size_t l = 0; l < LANES; l++) {
+            size_t even = i + 2 * l, odd = even + 1;
+            buf[i + l] = odd < n ? bf16_flushed((uint32_t)w[odd] << 16) : 0;
+            buf[i + LANES + l] = even < n ? bf16_flushed((uint32_t)w[even] << 16) : 0;
+        }
+    }
+    return buf;
+}
+
+/* Adds w[r][0..n) . x[t][0..n) to the lanes of acc[t][r] for ROWS rows and T tokens. */
+INLINE void dot_block(const float *const w[ROWS], const float *x, size_t x_stride, float (*acc)[ROWS][LANES], size_t n,
+                      int T) {
+    float sum[TOKENS][ROWS][LANES];
+    UNROLL for (int t = 0; t < T; t++) {
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            for (int l = 0; l < LANES; l++) sum[t][r][l] = acc[t][r][l];
+        }
+    }
+    for (size_t i = 0; i < n; i += LANES) {
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            UNROLL for (int t = 0; t < T; t++) {
+                for (int l = 0; l < LANES; l++)
+                    sum[t][r][l] = fmaf(w[r][i + (size_t)l], x[(size_t)t * x_stride + i + (size_t)l], sum[t][r][l]);
+            }
+        }
+    }
+    UNROLL for (int t = 0; t < T; t++) {
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            for (int l = 0; l < LANES; l++) acc[t][r][l] = sum[t][r][l];
+        }
+    }
+}
+
+typedef void dot_fn(const float *const w[ROWS], const float *x, size_t x_stride, float (*acc)[ROWS][LANES], size_t n);
+
+#define DOT(T)                                                                                                         \
+    ALONE void dot_##T(const float *const w[ROWS], const float *x, size_t x_stride, float(*acc)[ROWS][LANES],          \
+                       size_t n) {                                                                                     \
+        dot_block(w, x, x_stride, acc, n, T);                                                                          \
+    }
+DOT(1)
+DOT(2)
+DOT(3)
+#ifdef __AVX512F__
+DOT(4)
+static dot_fn *const dots[TOKENS] = {dot_1, dot_2, dot_3, dot_4};
+#else
+static dot_fn *const dots[TOKENS] = {dot_1, dot_2, dot_3};
+#endif
+
+/* Rows past the last one repeat it and are not stored. `cols` elements take `padded` floats in x. */
+static void multiply_lanes(unpack_fn *unpack, const void *w, size_t row_bytes, const float *x, float *y, size_t cols,
+                           size_t padded, size_t row0, size_t row1, size_t tokens, size_t y_stride) {
+    float buf[ROWS][CHUNK], acc[BATCH][ROWS][LANES];
+    for (; tokens > 0; tokens -= tokens < BATCH ? tokens : BATCH, x += BATCH * padded, y += BATCH * y_stride) {
+        size_t batch = tokens < BATCH ? tokens : BATCH;
+        for (size_t row = row0; row < row1; row += ROWS) {
+            memset(acc, 0, batch * sizeof *acc);
+            for (size_t from = 0; from < cols; from += CHUNK) {
+                size_t       n = cols - from < CHUNK ? cols - from : CHUNK;
+                size_t       n_padded = padded - from < CHUNK ? padded - from : CHUNK;
+                const float *rows[ROWS];
+                for (size_t r = 0; r < ROWS; r++) {
+                    size_t at = row + r < row1 ? row + r : row1 - 1;
+                    rows[r] = unpack((const char *)w + at * row_bytes, from, n, buf[r]);
+                }
+                for (size_t t = 0, step; t < batch; t += step) {
+                    step = batch - t < TOKENS ? batch - t : TOKENS;
+                    dots[step - 1](rows, x + t * padded + from, padded, acc + t, n_padded);
+                }
+            }
+            for (size_t t = 0; t < batch; t++)
+                for (size_t r = 0; r < ROWS && row + r < row1; r++) y[t * y_stride + row + r] = lanes_sum(acc[t][r]);
+        }
+    }
+}
+
+/* Prepared activations are f32 in the order of the lanes, with zeros up to whole lanes. */
+static size_t f32_prepared_bytes(size_t cols) {
+    return round_up(cols, LANES) * sizeof(float);
+}
+
+static void f32_prepare(const float *x, void *out, size_t cols) {
+    float *to = out;
+    memcpy(to, x, cols * sizeof *x);
+    for (size_t i = cols; i < round_up(cols, LANES); i++) to[i] = 0;
+}
+
+static void f32_multiply(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
+                         size_t y_stride) {
+    multiply_lanes(unpack_f32, w, cols * sizeof(float), x, y, cols, round_up(cols, LANES), row0, row1, tokens,
+                   y_stride);
+}
+
+static void f16_multiply(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
+                         size_t y_stride) {
+    multiply_lanes(unpack_f16, w, cols * sizeof(uint16_t), x, y, cols, round_up(cols, LANES), row0, row1, tokens,
+                   y_stride);
+}
+
+static size_t bf16_prepared_bytes(size_t cols) {
+    return round_up(cols, 2 * LANES) * sizeof(float);
+}
+
+/* Rounds to bf16, nearest and ties to even; NaN stays NaN. */
+INLINE float bf16_round(float x) {
+    uint32_t bits = float_bits(x);
+    uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000;
+    return bf16_flushed(x != x ? 0x7fc00000 : rounded);
+}
+
+static void bf16_prepare(const float *x, void *out, size_t cols) {
+    float *to = out;
+    for (size_t i = 0; i < cols; i += 2 * LANES) {
+        for (size_t l = 0; l < LANES; l++) {
+            size_t even = i + 2 * l, odd = even + 1;
+            to[i + l] = odd < cols ? bf16_round(x[odd]) : 0;
+            to[i + LANES + l] = even < cols ? bf16_round(x[even]) : 0;
+        }
+    }
+}
+
+static void bf16_multiply(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
+                          size_t y_stride) {
+    multiply_lanes(unpack_bf16, w, cols * sizeof(uint16_t), x, y, cols, round_up(cols, 2 * LANES), row0, row1, tokens,
+                   y_stride);
+}
+
+/* ---- q8_0: lanes across 16 rows ----------------------------------------------------------------------- */
+
+/* Products and sums of small integers are exact in f32, fused or not: |sum| <= 32 * 127 * 128 < 2^24. So the
+ * integer dot products run on floats, where every instruction set is fast. */
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#define EXACT_MULTIPLY_ADD(a, b, c) fmaf(a, b, c)
+#else
+#define EXACT_MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#endif
+
+/* One block of 16 rows: element j of row r at q[j][r]. */
+typedef struct {
+    float q[Q8_BLOCK][Q8_ROWS];
+    float scale[Q8_ROWS];
+} q8_panel;
+
+ALONE void q8_unpack(const unsigned char *const rows[Q8_ROWS], size_t offset, q8_panel *out) {
+    uint32_t words[Q8_BLOCK / 4][Q8_ROWS]; /* four elements each, transposed */
+    for (int r = 0; r < Q8_ROWS; r++) {
+        const unsigned char *block = rows[r] + offset;
+        uint16_t             scale;
+        memcpy(&scale, block, sizeof scale);
+        out->scale[r] = unpack_half(scale);
+        for (int j = 0; j < Q8_BLOCK / 4; j++) memcpy(&words[j][r], block + sizeof scale + 4 * j, 4);
+    }
+    for (int j = 0; j < Q8_BLOCK / 4; j++) {
+        UNROLL for (int i = 0; i < 4; i++) {
+            LANEWISE for (int r = 0; r < Q8_ROWS; r++) out->q[4 * j + i][r] =
+                (float)((int32_t)(words[j][r] << (24 - 8 * i)) >> 24);
+        }
+    }
+}
+
+/* A prepared row: the quantized elements as floats, then the scale of each block. */
+static size_t q8_prepared_bytes(size_t cols) {
+    return round_up(cols + cols / Q8_BLOCK, LANES) * sizeof(float);
+}
+
+static void q8_prepare(const float *x, void *out, size_t cols) {
+    float *q = out, *scale = q + cols;
+    for (size_t b = 0; b < cols / Q8_BLOCK; b++, x += Q8_BLOCK, q += Q8_BLOCK) {
+        uint32_t bits = 0; /* of the largest magnitude; NaN is above infinity */
+        for (int i = 0; i < Q8_BLOCK; i++) {
+            uint32_t magnitude = float_bits(x[i]) & 0x7fffffff;
+            bits = magnitude > bits ? magnitude : bits;
+        }
+        float amax = bits_float(bits);
+        bool  normal = amax >= 0x1p-100f && amax < INFINITY;
+        scale[b] = normal ? amax / 127 : bits >= 0x7f800000 ? NAN : 0;
+        float inverse = normal ? 127 / amax : 0;
+        /* Adding and taking away 1.5 * 2^23 rounds to an integer, ties to even. */
+        for (int i = 0; i < Q8_BLOCK; i++) q[i] = normal ? (x[i] * inverse + 0x1.8p+23f) - 0x1.8p+23f : 0;
+    }
+}
+
+/* One block for T tokens: acc[t] += scales * integer dot product. */
+INLINE void q8_block(const q8_panel *w, const float *x, const float *scale, size_t x_stride, float (*acc)[Q8_ROWS],
+                     int T) {
+    float sum[Q8_TOKENS][Q8_ROWS];
+    UNROLL for (int t = 0; t < T; t++) {
+        LANEWISE for (int r = 0; r < Q8_ROWS; r++) sum[t][r] = 0;
+    }
+    for (int j = 0; j < Q8_BLOCK; j++) {
+        UNROLL for (int t = 0; t < T; t++) {
+            float xt = x[(size_t)t * x_stride + (size_t)j];
+            LANEWISE for (int r = 0; r < Q8_ROWS; r++) sum[t][r] = EXACT_MULTIPLY_ADD(w->q[j][r], xt, sum[t][r]);
+        }
+    }
+    UNROLL for (int t = 0; t < T; t++) {
+        float xs = scale[(size_t)t * x_stride];
+        LANEWISE for (int r = 0; r < Q8_ROWS; r++) acc[t][r] = fmaf(w->scale[r] * xs, sum[t][r], acc[t][r]);
+    }
+}
+
+typedef void q8_fn(const q8_panel *w, const float *x, const float *scale, size_t x_stride, float (*acc)[Q8_ROWS]);
+
+#define Q8(T)                                                                                                          \
+    ALONE void q8_##T(const q8_panel *w, const float *x, const float *scale, size_t x_stride, float(*acc)[Q8_ROWS]) {  \
+        q8_block(w, x, scale, x_stride, acc, T);                                                                       \
+    }
+Q8(1)
+Q8(2)
+Q8(4)
+#ifdef __AVX512F__
+Q8(8)
+static q8_fn *const q8_largest = q8_8;
+#else
+static q8_fn *const  q8_largest = q8_4;
+#endif
+
+static void q8_multiply(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
+                        size_t y_stride) {
+    size_t       row_bytes = cols / Q8_BLOCK * Q8_BYTES, x_stride = q8_prepared_bytes(cols) / sizeof(float);
+    const float *xs = x;
+    q8_panel     panel;
+    float        acc[BATCH][Q8_ROWS];
+    for (; tokens > 0; tokens -= tokens < BATCH ? tokens : BATCH, xs += BATCH * x_stride, y += BATCH * y_stride) {
+        size_t batch = tokens < BATCH ? tokens : BATCH;
+        for (size_t row = row0; row < row1; row += Q8_ROWS) {
+            const unsigned char *rows[Q8_ROWS];
+            for (size_t r = 0; r < Q8_ROWS; r++)
+                rows[r] = (const unsigned char *)w + (row + r < row1 ? row + r : row1 - 1) * row_bytes;
+            memset(acc, 0, batch * sizeof *acc);
+            for (size_t b = 0; b < cols / Q8_BLOCK; b++) {
+                q8_unpack(rows, b * Q8_BYTES, &panel);
+                for (size_t t = 0, step; t < batch; t += step) {
+                    size_t left = batch - t;
+                    q8_fn *run = left >= Q8_TOKENS ? q8_largest : left >= 4 ? q8_4 : left >= 2 ? q8_2 : q8_1;
+                    step = left >= Q8_TOKENS ? Q8_TOKENS : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+                    const float *xt = xs + t * x_stride;
+                    run(&panel, xt + b * Q8_BLOCK, xt + cols + b, x_stride, acc + t);
+                }
+            }
+            for (size_t t = 0; t < batch; t++)
+                for (size_t r = 0; r < Q8_ROWS && row + r < row1; r++) y[t * y_stride + row + r] = acc[t][r];
+        }
+    }
+}
+
+/* ---- the rest of the forward pass --------------------------------------------------------------------- */
+
+static void rmsnorm(const float *x, const float *w, float *out, size_t n, float eps) {
+    float  sum[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++) sum[l] = fmaf(x[i + l], x[i + l], sum[l]);
+    for (size_t l = 0; i + l < n; l++) sum[l] = fmaf(x[i + l], x[i + l], sum[l]);
+    float scale = det_rsqrtf(lanes_sum(sum) / (float)n + eps);
+    for (i = 0; i < n; i++) out[i] = (x[i] * scale) * w[i];
+}
+
+static float dot(const float *a, const float *b, size_t n) {
+    float  sum[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++) sum[l] = fmaf(a[i + l], b[i + l], sum[l]);
+    for (size_t l = 0; i + l < n; l++) sum[l] = fmaf(a[i + l], b[i + l], sum[l]);
+    return lanes_sum(sum);
+}
+
+/* scores -> exp(scores - max); returns their sum. */
+static float softmax_terms(float *scores, size_t n) {
+    float  max[LANES], sum[LANES] = {0};
+    size_t i = 0;
+    for (size_t l = 0; l < LANES; l++) max[l] = scores[0];
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++) max[l] = scores[i + l] > max[l] ? scores[i + l] : max[l];
+    for (size_t l = 0; i + l < n; l++) max[l] = scores[i + l] > max[l] ? scores[i + l] : max[l];
+    float top = max[0];
+    for (size_t l = 1; l < LANES; l++) top = max[l] > top ? max[l] : top;
+
+    for (i = 0; i < n; i++) scores[i] = det_expf(scores[i] - top);
+    for (i = 0; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++) sum[l] += scores[i + l];
+    for (size_t l = 0; i + l < n; l++) sum[l] += scores[i + l];
+    return lanes_sum(sum);
+}
+
+/* out[0..width) = sum over positions of weights[t] values[t][0..width), times scale. width <= 64 */
+INLINE void mix(const float *weights, const float *values, size_t stride, size_t n, float scale, float *out,
+                size_t width) {
+    float sum[64] = {0};
+    for (size_t t = 0; t < n; t++)
+        for (size_t d = 0; d < width; d++) sum[d] = fmaf(weights[t], values[t * stride + d], sum[d]);
+    for (size_t d = 0; d < width; d++) out[d] = sum[d] * scale;
+}
+
+static void attend(const float *q, const float *keys, const float *values, float *out, float *scores, size_t n,
+                   size_t head_dim, size_t stride, float scale) {
+    for (size_t t = 0; t < n; t++) scores[t] = dot(q, keys + t * stride, head_dim) * scale;
+    float  inverse = 1 / softmax_terms(scores, n);
+    size_t d = 0;
+    for (; d + 64 <= head_dim; d += 64) mix(scores, values + d, stride, n, inverse, out + d, 64);
+    for (; d + LANES <= head_dim; d += LANES) mix(scores, values + d, stride, n, inverse, out + d, LANES);
+    if (d < head_dim) mix(scores, values + d, stride, n, inverse, out + d, head_dim - d);
+}
+
+static void swiglu(float *gate, const float *up, size_t n) {
+    for (size_t i = 0; i < n; i++) gate[i] = gate[i] / (1 + det_expf(-gate[i])) * up[i];
+}
+
+static void add(float *x, const float *y, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] += y[i];
+}
+
+#define PASTE_(a, b) a##b
+#define PASTE(a, b)  PASTE_(a, b)
+#define QUOTE_(a)    #a
+#define QUOTE(a)     QUOTE_(a)
+#define KERNELS      PASTE(kernels_, KERNEL_ISA)
+
+extern const kernel_table KERNELS;
+
+const kernel_table KERNELS = {
+    .isa = QUOTE(KERNEL_ISA),
+    .matmul[DTYPE_F32] = {f32_prepared_bytes, f32_prepare, f32_multiply},
+    .matmul[DTYPE_F16] = {f32_prepared_bytes, f32_prepare, f16_multiply},
+    .matmul[DTYPE_BF16] = {bf16_prepared_bytes, bf16_prepare, bf16_multiply},
+    .matmul[DTYPE_Q8_0] = {q8_prepared_bytes, q8_prepare, q8_multiply},
+    .rmsnorm = rmsnorm,
+    .attend = attend,
+    .swiglu = swiglu,
+    .add = add,
+};

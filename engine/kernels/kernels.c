@@ -1,0 +1,72 @@
+/* kernels.c - which instruction set runs: the best that this CPU has, or the one that HARNESS_ISA names. */
+#include "engine/kernels/kernels.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* generic.c, compiled once for each. */
+extern const kernel_table kernels_portable;
+#if defined(__x86_64__) && !defined(KERNELS_PORTABLE_ONLY)
+extern const kernel_table kernels_avx2, kernels_avx512;
+
+/* What the Makefile lets the compiler use; no AVX2 without F16C was ever built. */
+static bool has_avx2(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static bool has_avx512(void) {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+#endif
+
+static bool always(void) {
+    return true;
+}
+
+/* Best first. */
+static const struct {
+    const kernel_table *table;
+    bool (*runs)(void);
+} choices[] = {
+#if defined(__x86_64__) && !defined(KERNELS_PORTABLE_ONLY)
+    {&kernels_avx512, has_avx512},
+    {&kernels_avx2, has_avx2},
+#endif
+    {&kernels_portable, always},
+};
+enum { CHOICES = sizeof choices / sizeof *choices };
+
+const kernel_table *kernels_by_name(const char *isa) {
+    for (size_t i = 0; i < CHOICES; i++)
+        if (strcmp(choices[i].table->isa, isa) == 0) return choices[i].runs() ? choices[i].table : NULL;
+    return NULL;
+}
+
+const kernel_table *kernels_get(err *e) {
+    static _Atomic(const kernel_table *) chosen;
+    const kernel_table                  *k = atomic_load(&chosen);
+    if (k != NULL) return k;
+
+    const char *forced = getenv("HARNESS_ISA");
+    if (forced != NULL && *forced != '\0') {
+        k = kernels_by_name(forced);
+        if (k == NULL) {
+            const char *names[CHOICES];
+            char        list[128];
+            size_t      n = 0;
+            for (size_t i = 0; i < CHOICES; i++)
+                if (choices[i].runs()) names[n++] = choices[i].table->isa;
+            err_list(list, sizeof list, names, n);
+            err_input(e, "HARNESS_ISA=%s: cannot run here (%s)", forced, list);
+            return NULL;
+        }
+    } else {
+        for (size_t i = 0; k == NULL; i++)
+            if (choices[i].runs()) k = choices[i].table;
+    }
+    atomic_store(&chosen, k);
+    return k;
+}

@@ -1,0 +1,308 @@
+/* transformer.c - the forward pass of a Llama model (Touvron et al. 2023, arXiv 2302.13971): RMSNorm, rotary
+ * positions, grouped-query attention over a cache, SwiGLU. Numerics: engine/docs/numerics.md.
+ *
+ * Invariants:
+ *  T1  cache rows [0, length) hold keys (rotated) and values of the tokens seen; what lies behind is stale
+ *      and never read before it is written. Rewinding therefore only lowers `length`.
+ *  T2  a row of activations depends on no other row of its pass but through the cache, so a pass over k
+ *      tokens leaves the bits of k passes over one.
+ *  T3  nothing is allocated after transformer_new.
+ */
+#include "engine/model/transformer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/base/parallel.h"
+#include "engine/kernels/detmath.h"
+#include "engine/kernels/kernels.h"
+
+enum {
+    BATCH = 64,           /* tokens that go through the layers together */
+    ROW_GRAIN = 16,       /* weight rows are dealt out in pieces of this many */
+    THREAD_WORK = 1 << 16 /* multiply-adds below which waking a thread costs more than it saves */
+};
+
+struct transformer {
+    const model        *m;
+    const kernel_table *kernels;
+    int                 threads;
+    size_t              context, length;
+
+    float *keys, *values; /* [n_layers, context, kv_dim]: the cache */
+    float *cosine, *sine; /* [context, rope_dim / 2] */
+
+    float *x;         /* [BATCH, dim]: the residual stream */
+    float *normed;    /* [BATCH, dim] */
+    float *q, *mixed; /* [BATCH, n_heads * head_dim] */
+    float *gate, *up; /* [BATCH, ffn_dim] */
+    float *delta;     /* [BATCH, dim]: what a block adds to the stream */
+    float *scores;    /* [threads, context] */
+    void  *prepared;  /* [BATCH] rows of activations as a weight type wants them */
+};
+
+static size_t kv_dim(const model_shape *s) {
+    return s->n_kv_heads * s->head_dim;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------ */
+
+/* Largest prepared row over all weight types and input widths of the model. */
+static size_t prepared_row_bytes(const kernel_table *k, const model_shape *s) {
+    const size_t widths[] = {s->dim, s->n_heads * s->head_dim, s->ffn_dim};
+    size_t       most = 0;
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+        for (int type = 0; type < DTYPE_COUNT; type++) {
+            size_t bytes = k->matmul[type].prepared_bytes(widths[w]);
+            most = bytes > most ? bytes : most;
+        }
+    }
+    return most;
+}
+
+/* cos and sin of position * scale * theta^(-2i / rope_dim), computed in double, kept in f32. */
+static void fill_rotations(transformer *t) {
+    const model_shape *s = &t->m->shape;
+    size_t             pairs = s->rope_dim / 2;
+    double             log_theta = det_log((double)s->rope_theta);
+    for (size_t i = 0; i < pairs; i++) {
+        double frequency = det_exp(-((double)(2 * i) / (double)s->rope_dim) * log_theta);
+        for (size_t position = 0; position < t->context; position++) {
+            double sine, cosine;
+            det_sincos((double)position * (double)s->rope_scale * frequency, &sine, &cosine);
+            t->sine[position * pairs + i] = (float)sine;
+            t->cosine[position * pairs + i] = (float)cosine;
+        }
+    }
+}
+
+transformer *transformer_new(const model *m, size_t context, int threads, err *e) {
+    const model_shape *s = &m->shape;
+    if (context == 0 || context > s->context) {
+        err_input(e, "a context of %zu tokens is not allowed (1 to %zu, what the model was made for)", context,
+                  s->context);
+        return NULL;
+    }
+    if (threads < 1) {
+        err_input(e, "threads = %d is not allowed (at least 1)", threads);
+        return NULL;
+    }
+    transformer *t = mem_new(1, sizeof *t, e);
+    if (t == NULL) return NULL;
+    t->m = m;
+    t->context = context;
+    t->threads = threads;
+    t->kernels = kernels_get(e);
+    if (t->kernels == NULL) goto fail;
+
+    size_t cache = s->n_layers * context;
+#define NEW(field, n, width)                                                                                           \
+    if ((t->field = mem_new((n), (width) * sizeof *t->field, e)) == NULL) goto fail
+    NEW(keys, cache, kv_dim(s));
+    NEW(values, cache, kv_dim(s));
+    NEW(cosine, context, s->rope_dim / 2);
+    NEW(sine, context, s->rope_dim / 2);
+    NEW(x, BATCH, s->dim);
+    NEW(normed, BATCH, s->dim);
+    NEW(q, BATCH, s->n_heads * s->head_dim);
+    NEW(mixed, BATCH, s->n_heads * s->head_dim);
+    NEW(gate, BATCH, s->ffn_dim);
+    NEW(up, BATCH, s->ffn_dim);
+    NEW(delta, BATCH, s->dim);
+    NEW(scores, (size_t)threads, context);
+#undef NEW
+    if ((t->prepared = mem_new_aligned(BATCH, prepared_row_bytes(t->kernels, s), 64, e)) == NULL) goto fail;
+    fill_rotations(t);
+    return t;
+fail:
+    transformer_free(t);
+    return NULL;
+}
+
+void transformer_free(transformer *t) {
+    if (t == NULL) return;
+    free(t->keys);
+    free(t->values);
+    free(t->cosine);
+    free(t->sine);
+    free(t->x);
+    free(t->normed);
+    free(t->q);
+    free(t->mixed);
+    free(t->gate);
+    free(t->up);
+    free(t->delta);
+    free(t->scores);
+    free(t->prepared);
+    free(t);
+}
+
+size_t transformer_length(const transformer *t) {
+    return t->length;
+}
+
+size_t transformer_context(const transformer *t) {
+    return t->context;
+}
+
+void transformer_rewind(transformer *t, size_t length) {
+    if (length < t->length) t->length = length;
+}
+
+/* ---- matrices ----------------------------------------------------------------------------------------- */
+
+/* y[n, w->rows] = x[n, w->cols] W^T. */
+typedef struct {
+    const matrix *w;
+    float        *y;
+} product;
+
+typedef struct {
+    const matmul_ops *ops;
+    const product    *products; /* of one weight type and one input */
+    size_t            count, tokens;
+    const void       *prepared;
+} multiply_job;
+
+/* Rows [begin, end) of all products' rows taken together. */
+static void multiply_rows(void *ctx, size_t begin, size_t end, int thread) {
+    const multiply_job *job = ctx;
+    (void)thread;
+    for (size_t i = 0, first = 0; i < job->count; first += job->products[i].w->rows, i++) {
+        const matrix *w = job->products[i].w;
+        size_t        row0 = begin > first ? begin - first : 0;
+        size_t        row1 = end > first ? end - first : 0;
+        if (row1 > w->rows) row1 = w->rows;
+        if (row0 < row1)
+            job->ops->multiply(w->data, job->prepared, job->products[i].y, w->cols, row0, row1, job->tokens, w->rows);
+    }
+}
+
+/* Products that share their input; those of the same weight type run together. */
+static void multiply(transformer *t, const float *x, size_t n, const product *products, size_t count) {
+    for (size_t from = 0, to; from < count; from = to) {
+        const matrix     *w = products[from].w;
+        const matmul_ops *ops = &t->kernels->matmul[w->type];
+        size_t            bytes = ops->prepared_bytes(w->cols), rows = 0;
+        for (to = from; to < count && products[to].w->type == w->type; to++) rows += products[to].w->rows;
+        for (size_t i = 0; i < n; i++) ops->prepare(x + i * w->cols, (char *)t->prepared + i * bytes, w->cols);
+
+        multiply_job job = {ops, products + from, to - from, n, t->prepared};
+        size_t       grain = THREAD_WORK / (w->cols * n) / ROW_GRAIN * ROW_GRAIN;
+        parallel_run(t->threads, rows, grain > ROW_GRAIN ? grain : ROW_GRAIN, multiply_rows, &job);
+    }
+}
+
+/* ---- attention ---------------------------------------------------------------------------------------- */
+
+/* Rotates the adjacent pairs (2i, 2i + 1) of each head by the angle of its position. */
+static void rotate(const transformer *t, float *heads, size_t n_heads, size_t position) {
+    const model_shape *s = &t->m->shape;
+    size_t             pairs = s->rope_dim / 2;
+    const float       *cosine = t->cosine + position * pairs, *sine = t->sine + position * pairs;
+    for (float *head = heads; head < heads + n_heads * s->head_dim; head += s->head_dim) {
+        for (size_t i = 0; i < pairs; i++) {
+            float a = head[2 * i], b = head[2 * i + 1];
+            head[2 * i] = fmaf(a, cosine[i], -(b * sine[i]));
+            head[2 * i + 1] = fmaf(a, sine[i], b * cosine[i]);
+        }
+    }
+}
+
+typedef struct {
+    transformer *t;
+    const float *keys, *values; /* this layer's [context, kv_dim] */
+    size_t       n;
+} attend_job;
+
+/* Items are (head, token), heads first: a thread keeps to its heads' part of the cache. */
+static void attend_heads(void *ctx, size_t begin, size_t end, int thread) {
+    const attend_job  *job = ctx;
+    transformer       *t = job->t;
+    const model_shape *s = &t->m->shape;
+    float              scale = det_rsqrtf((float)s->head_dim);
+    for (size_t item = begin; item < end; item++) {
+        size_t head = item / job->n, token = item % job->n;
+        size_t kv_head = head / (s->n_heads / s->n_kv_heads);
+        size_t at = (token * s->n_heads + head) * s->head_dim;
+        t->kernels->attend(t->q + at, job->keys + kv_head * s->head_dim, job->values + kv_head * s->head_dim,
+                           t->mixed + at, t->scores + (size_t)thread * t->context, t->length + token + 1, s->head_dim,
+                           kv_dim(s), scale);
+    }
+}
+
+static void attend(transformer *t, const float *keys, const float *values, size_t n) {
+    const model_shape *s = &t->m->shape;
+    attend_job         job = {t, keys, values, n};
+    size_t             grain = THREAD_WORK / (2 * s->head_dim * (t->length + n));
+    parallel_run(t->threads, s->n_heads * n, grain > 1 ? grain : 1, attend_heads, &job);
+}
+
+/* ---- the pass ----------------------------------------------------------------------------------------- */
+
+static void normalize(transformer *t, const float *x, const float *weight, size_t n) {
+    size_t dim = t->m->shape.dim;
+    for (size_t i = 0; i < n; i++)
+        t->kernels->rmsnorm(x + i * dim, weight, t->normed + i * dim, dim, t->m->shape.rms_eps);
+}
+
+static void swiglu_rows(void *ctx, size_t begin, size_t end, int thread) {
+    transformer *t = ctx;
+    (void)thread;
+    size_t ffn = t->m->shape.ffn_dim;
+    t->kernels->swiglu(t->gate + begin * ffn, t->up + begin * ffn, (end - begin) * ffn);
+}
+
+static void layer(transformer *t, size_t index, size_t n) {
+    const model_shape   *s = &t->m->shape;
+    const layer_weights *w = &t->m->layers[index];
+    float               *keys = t->keys + index * t->context * kv_dim(s);
+    float               *values = t->values + index * t->context * kv_dim(s);
+    float               *k = keys + t->length * kv_dim(s), *v = values + t->length * kv_dim(s);
+
+    normalize(t, t->x, w->attn_norm, n);
+    multiply(t, t->normed, n, (product[]){{&w->wq, t->q}, {&w->wk, k}, {&w->wv, v}}, 3);
+    for (size_t i = 0; i < n; i++) {
+        rotate(t, t->q + i * s->n_heads * s->head_dim, s->n_heads, t->length + i);
+        rotate(t, k + i * kv_dim(s), s->n_kv_heads, t->length + i);
+    }
+    attend(t, keys, values, n);
+    multiply(t, t->mixed, n, (product[]){{&w->wo, t->delta}}, 1);
+    t->kernels->add(t->x, t->delta, n * s->dim);
+
+    normalize(t, t->x, w->ffn_norm, n);
+    multiply(t, t->normed, n, (product[]){{&w->gate, t->gate}, {&w->up, t->up}}, 2);
+    parallel_run(t->threads, n, THREAD_WORK / (16 * s->ffn_dim) + 1, swiglu_rows, t);
+    multiply(t, t->gate, n, (product[]){{&w->down, t->delta}}, 1);
+    t->kernels->add(t->x, t->delta, n * s->dim);
+}
+
+/* Up to BATCH tokens; logits of the last `rows` of them, which may be none. */
+static void forward_batch(transformer *t, const int32_t *ids, size_t n, size_t rows, float *logits) {
+    const model       *m = t->m;
+    const model_shape *s = &m->shape;
+    size_t             id_bytes = dtype_bytes(m->embed.type, s->dim);
+    for (size_t i = 0; i < n; i++)
+        dtype_get(m->embed.type)
+            ->decode((const char *)m->embed.data + (size_t)ids[i] * id_bytes, t->x + i * s->dim, s->dim);
+    for (size_t i = 0; i < s->n_layers; i++) layer(t, i, n);
+    t->length += n;
+    if (rows == 0) return;
+    normalize(t, t->x + (n - rows) * s->dim, m->norm, rows);
+    multiply(t, t->normed, rows, (product[]){{&m->output, logits}}, 1);
+}
+
+int transformer_forward(transformer *t, const int32_t *ids, size_t n, size_t rows, float *logits, err *e) {
+    if (n > t->context - t->length)
+        return err_input(e, "%zu tokens after %zu do not fit into a context of %zu", n, t->length, t->context);
+    size_t unasked = n - rows; /* leading tokens without logits */
+    for (size_t at = 0, batch; at < n; at += batch) {
+        batch = n - at < BATCH ? n - at : BATCH;
+        size_t skip = unasked > at ? unasked - at : 0;
+        size_t asked = skip < batch ? batch - skip : 0;
+        forward_batch(t, ids + at, batch, asked, logits);
+        logits += asked * t->m->shape.vocab;
+    }
+    return 0;
+}
