@@ -84,6 +84,10 @@ transformer *transformer_new(const model *m, size_t context, int threads, err *e
                   s->context);
         return NULL;
     }
+    if ((double)(context - 1) * (double)s->rope_scale > 1e7) {
+        err_input(e, "a context of %zu tokens is not allowed (rotary positions are computed up to 1e7)", context);
+        return NULL;
+    }
     if (threads < 1) {
         err_input(e, "threads = %d is not allowed (at least 1)", threads);
         return NULL;
