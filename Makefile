@@ -102,7 +102,7 @@ $(B)/%.o: %.cc
 	$(say) CXX $<
 	$(Q)$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/engine/kernels/generic_%.o: engine/kernels/generic.c
+$(ISAS:%=$(B)/engine/kernels/generic_%.o): $(B)/engine/kernels/generic_%.o: engine/kernels/generic.c
 	@mkdir -p $(@D)
 	$(say) CC $<$(if $(ISA_FLAGS_$*), [$*])
 	$(Q)$(CC) $(ALL_CFLAGS) $(ISA_FLAGS_$*) -DKERNEL_ISA=$* -MMD -MP -c -o $@ $<
