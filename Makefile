@@ -27,10 +27,11 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
 OPT_release  := -O3 -g
 OPT_portable := -O3 -g -DKERNELS_PORTABLE_ONLY
 OPT_debug    := -O0 -g3
+OPT_fuzz     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 OPT_sanitize := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 OPT := $(OPT_$(config))
 ifeq ($(OPT),)
-$(error config=$(config) is unknown (release, debug, sanitize or portable))
+$(error config=$(config) is unknown (release, debug, sanitize, fuzz or portable))
 endif
 PACKAGES := gsl hdf5 inih jansson libxxhash libcrypto
 # Not evaluated before a compiler runs: `make deps` must work without them.
@@ -67,7 +68,7 @@ LIB     := $(B)/libharness.a
 .DEFAULT_GOAL := harness
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all harness deps deps-test deps-paper run test unit integration lint format install clean paper notebooks FORCE
+.PHONY: all harness deps deps-test deps-paper run test unit integration fuzz lint format install clean paper notebooks FORCE
 
 # ---- build -------------------------------------------------------------------------------------------
 all: $(B)/harness $(B)/unit-tests
@@ -172,6 +173,21 @@ unit: $(B)/unit-tests
 
 integration: $(B)/harness
 	HARNESS=$(CURDIR)/$(B)/harness $(PYTHON) -m pytest -q -p no:cacheprovider tests/integration tests/conformance
+
+# libFuzzer, a program for each tests/fuzz/fuzz_NAME.c, run for FUZZ_SECONDS. What it finds it writes into build/fuzz.
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 60
+fuzz: deps-lint
+	@$(MAKE) --no-print-directory -j2 config=fuzz CC=clang CXX=clang++ $(FUZZERS)
+	$(PYTHON) tests/fuzz/seeds.py build/fuzz/seeds
+	@for f in $(FUZZERS); do mkdir -p $$f.corpus && \
+	  $$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=build/fuzz/ $$f.corpus build/fuzz/seeds || exit 1; done
+
+ifeq ($(config),fuzz)
+$(FUZZERS): build/fuzz/%: build/fuzz/tests/fuzz/fuzz_%.o $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+endif
 
 SOURCES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
 format:

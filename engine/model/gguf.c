@@ -23,6 +23,14 @@
 #include "engine/base/mem.h"
 #include "engine/base/quote.h"
 
+/* The last page of a mapping goes on after the file. Sanitizer builds are told not to let anyone read there. */
+#if __has_include(<sanitizer/asan_interface.h>)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, n)   ((void)(at), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(at, n) ((void)(at), (void)(n))
+#endif
+
 enum {
     MAX_KEY = 65535,  /* bytes; the format's limit */
     MAX_NAME = 64,    /* bytes of a tensor's name; the format's limit */
@@ -296,6 +304,11 @@ static const void *find_name(const gguf_str **index, size_t n, const char *name)
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
 
+/* Bytes of the mapping after the file's end. */
+static size_t tail_bytes(const gguf *g) {
+    return -g->size & ((size_t)sysconf(_SC_PAGESIZE) - 1);
+}
+
 static int map_file(gguf *g, err *e) {
     int fd = open(g->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return err_input(e, "%s: cannot open: %s", g->path, strerror(errno));
@@ -314,6 +327,7 @@ static int map_file(gguf *g, err *e) {
         } else {
             g->base = p;
             g->size = (size_t)st.st_size;
+            ASAN_POISON_MEMORY_REGION(g->base + g->size, tail_bytes(g));
             result = 0;
         }
     }
@@ -375,7 +389,10 @@ gguf *gguf_open(const char *path, err *e) {
 
 void gguf_close(gguf *g) {
     if (g == NULL) return;
-    if (g->base != NULL) munmap((void *)(uintptr_t)g->base, g->size);
+    if (g->base != NULL) {
+        ASAN_UNPOISON_MEMORY_REGION(g->base + g->size, tail_bytes(g));
+        munmap((void *)(uintptr_t)g->base, g->size);
+    }
     free(g->values);
     free(g->tensors);
     free(g->by_key);
