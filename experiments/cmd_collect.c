@@ -1,0 +1,134 @@
+/* cmd_collect.c - `harness collect`: the finished cells of a sweep become one results file.
+ *
+ * A sweep does this itself when its last cell is finished; this command is for what a stopped sweep or a job
+ * array has so far. Cell files are read, never changed.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "engine/base/mem.h"
+#include "experiments/commands.h"
+#include "experiments/store/store.h"
+
+static const char usage[] =
+    "usage: harness collect DIR [-o FILE]\n"
+    "Merges the cell files in DIR/cells, or in DIR itself, into one results file and prints its counts.\n"
+    "\n"
+    "  -o, --output FILE  the results file (default DIR.h5); replaced when it is there\n"
+    "  -h, --help         this text\n";
+
+typedef struct {
+    char **at;
+    size_t n, cap;
+} paths;
+
+static void paths_free(paths *p) {
+    for (size_t i = 0; i < p->n; i++) free(p->at[i]);
+    free(p->at);
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* *.h5 of a folder, sorted. Hidden files are being written. */
+static int list_cells(const char *folder, paths *out, err *e) {
+    int  ret = -1;
+    DIR *dir = opendir(folder);
+    if (dir == NULL) return err_input(e, "%s: cannot open: %s", folder, strerror(errno));
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(dir);
+        if (entry == NULL && errno != 0) err_errno(e, folder, "cannot read");
+        if (entry == NULL) {
+            ret = errno == 0 ? 0 : -1;
+            break;
+        }
+        size_t length = strlen(entry->d_name);
+        if (entry->d_name[0] == '.' || length < 3 || strcmp(entry->d_name + length - 3, ".h5") != 0) continue;
+        if (mem_reserve(&out->at, &out->cap, out->n + 1, e) != 0) break;
+        if ((out->at[out->n] = mem_printf(e, "%s/%s", folder, entry->d_name)) == NULL) break;
+        out->n++;
+    }
+    closedir(dir);
+    if (ret == 0 && out->n == 0) return err_input(e, "%s: no cell files (*.h5) are here", folder);
+    if (ret == 0) qsort(out->at, out->n, sizeof *out->at, by_name);
+    return ret;
+}
+
+/* DIR/cells where there is such a folder, else DIR. */
+static char *cell_folder(const char *dir, err *e) {
+    struct stat s;
+    char       *cells = mem_printf(e, "%s/cells", dir);
+    if (cells != NULL && stat(cells, &s) == 0 && S_ISDIR(s.st_mode)) return cells;
+    if (cells == NULL) return NULL;
+    free(cells);
+    return mem_strdup(dir, e);
+}
+
+/* DIR.h5, slashes at the end of DIR left out. */
+static char *default_output(const char *dir, err *e) {
+    size_t n = strlen(dir);
+    while (n > 0 && dir[n - 1] == '/') n--;
+    char *path = mem_printf(e, "%.*s.h5", (int)n, dir);
+    if (path == NULL) return NULL;
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    if (strcmp(name, ".h5") != 0 && strcmp(name, "..h5") != 0 && strcmp(name, "...h5") != 0) return path;
+    err_input(e, "%s: has no name to call the results by (-o FILE)", dir);
+    free(path);
+    return NULL;
+}
+
+/* No run ever rewrites a finished cell, and neither does this. */
+static int check_output(const char *output, const paths *cells, err *e) {
+    struct stat to, from;
+    if (stat(output, &to) != 0) return 0;
+    for (size_t i = 0; i < cells->n; i++)
+        if (stat(cells->at[i], &from) == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+            return err_input(e, "%s: is one of the cell files (-o names another file)", output);
+    return 0;
+}
+
+static int collect(const char *dir, const char *output, err *e) {
+    int        ret = -1;
+    paths      cells = {0};
+    store_data d = {0};
+    char      *folder = cell_folder(dir, e);
+
+    if (folder == NULL || list_cells(folder, &cells, e) != 0 || check_output(output, &cells, e) != 0) goto out;
+    if (store_collect((const char *const *)cells.at, cells.n, &d, e) != 0) goto out;
+    if (store_write(output, &d, false, e) != 0) goto out;
+    printf("%s: %zu cells, %zu samples, %zu trials, %zu steps, %zu tokens\n", output, d.n_cells, d.n_samples,
+           d.n_trials, d.n_steps, d.n_ids);
+    ret = 0;
+out:
+    store_free(&d);
+    paths_free(&cells);
+    free(folder);
+    return ret;
+}
+
+int cmd_collect(int argc, char **argv, err *e) {
+    static const struct option longs[] = {
+        {"output", required_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    const char *output = NULL;
+    int         c;
+    while ((c = command_option(argc, argv, ":o:h", longs, e)) != -1) {
+        if (c == '?') return -1;
+        if (c == 'o') output = optarg;
+        if (c == 'h') {
+            fputs(usage, stdout);
+            return 0;
+        }
+    }
+    if (command_operands(argc, argv, 1, 1, "a folder", e) != 0) return -1;
+    const char *dir = argv[optind];
+    char       *path = output != NULL ? mem_strdup(output, e) : default_output(dir, e);
+    int         ret = path != NULL ? collect(dir, path, e) : -1;
+    free(path);
+    return ret;
+}
