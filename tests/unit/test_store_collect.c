@@ -1,0 +1,117 @@
+/* Cell files merged: order, samples, provenance, and what is refused. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/fixtures/scratch.h"
+#include "tests/unit/store_files.h"
+
+TestSuite(store_collect, .init = scratch_enter, .fini = scratch_leave);
+
+/* ---- collecting ------------------------------------------------------------------------------------------ */
+
+static const char *put_cell(const char *id, const char *policy, int n, int k, size_t samples) {
+    store_data  d = some_results(id, policy, n, k, samples);
+    err         e = {0};
+    const char *path = id;
+    cr_assert_eq(store_write(path, &d, true, &e), 0, "%s", e.text);
+    store_free(&d);
+    return path;
+}
+
+Test(store_collect, collects_in_one_order_whatever_the_paths) {
+    const char *paths[] = {
+        put_cell("000000000000000a", "llma", 1, 20, 2), put_cell("000000000000000b", "llma", 1, 5, 3),
+        put_cell("000000000000000c", "none", -1, -1, 3), put_cell("000000000000000d", "pld", 2, 9, 3)};
+    const char *reversed[] = {paths[3], paths[2], paths[1], paths[0]};
+    const char *order[] = {"000000000000000c", "000000000000000b", "000000000000000a", "000000000000000d"};
+    store_data  a, b;
+    err         e = {0};
+    cr_assert_eq(store_collect(paths, 4, &a, &e), 0, "%s", e.text);
+    cr_assert_eq(store_collect(reversed, 4, &b, &e), 0, "%s", e.text);
+    cr_assert(same_results(&a, &b));
+    cr_assert_eq(store_check(&a, &e), 0, "%s", e.text);
+    cr_assert_eq(a.n_cells, 4);
+    for (size_t i = 0; i < 4; i++) cr_assert_str_eq(a.cells[i].id, order[i]);
+
+    /* The cell with fewer samples shares those of the others. */
+    cr_assert_eq(a.n_samples, 3);
+    cr_assert_eq(a.n_trials, 3 * 6 + 4);
+    cr_assert_eq(a.n_steps, 3 * 2 * (3 + 4 + 5) + 2 * (3 + 4));
+    cr_assert_eq(a.n_ids, 2 * a.n_steps);
+    cr_assert_null(a.logits_hash);
+    cr_assert_eq(a.n_configs, 1);
+    cr_assert_str_eq(a.from.cpu, "Intel(R) Xeon(R)");
+    cr_assert_str_eq(a.from.compiler, "gcc 12, Debian");
+
+    /* What was collected can be written, and holds nothing that only a cell file may hold. */
+    store_free(&b);
+    cr_assert_eq(store_write("all.h5", &a, false, &e), 0, "%s", e.text);
+    cr_assert_eq(store_read("all.h5", &b, &e), 0, "%s", e.text);
+    cr_assert(same_results(&a, &b));
+    store_free(&a);
+    store_free(&b);
+}
+
+Test(store_collect, collect_keeps_samples_of_other_data_apart) {
+    store_data changed = some_results("000000000000000b", "llma", 1, 5, 2),
+               model = some_results("000000000000000c", "llma", 1, 5, 2);
+    store_data  all;
+    err         e = {0};
+    const char *paths[] = {put_cell("000000000000000a", "none", -1, -1, 2), "b", "c"};
+    changed.samples[1].prompt_tokens = 7;
+    free(model.cells[0].model);
+    model.cells[0].model = strdup("other");
+    cr_assert_eq(store_write(paths[1], &changed, true, &e), 0);
+    cr_assert_eq(store_write(paths[2], &model, true, &e), 0);
+    cr_assert_eq(store_collect(paths, 3, &all, &e), 0, "%s", e.text);
+    cr_assert_eq(store_check(&all, &e), 0, "%s", e.text);
+    cr_assert_eq(all.n_samples, 6);
+    cr_assert_eq(all.samples[3].prompt_tokens, 7);
+    cr_assert_eq(all.trials[4].sample, 2);
+    cr_assert_eq(all.trials[8].sample, 4);
+    store_free(&all);
+    store_free(&changed);
+    store_free(&model);
+}
+
+Test(store_collect, collect_lists_differing_provenance) {
+    store_data  other = some_results("000000000000000b", "llma", 1, 5, 2), all;
+    err         e = {0};
+    const char *paths[] = {put_cell("000000000000000a", "none", -1, -1, 2), "b"};
+    strcpy(other.from.cpu, "Xeon");
+    strcpy(other.from.created, "2025");
+    other.from.threads = 8;
+    cr_assert_eq(store_write(paths[1], &other, true, &e), 0);
+    cr_assert_eq(store_collect(paths, 2, &all, &e), 0, "%s", e.text);
+    cr_assert_str_eq(all.from.cpu, "Intel(R) Xeon(R), Xeon");
+    cr_assert_str_eq(all.from.created, "2025");
+    cr_assert_str_eq(all.from.git_commit, "0123abc");
+    cr_assert_eq(all.from.threads, 8);
+    store_free(&all);
+    store_free(&other);
+}
+
+Test(store_collect, collect_refuses_what_does_not_belong_together) {
+    store_data other = some_results("000000000000000b", "llma", 1, 5, 2),
+               two = some_results("000000000000000c", "llma", 1, 5, 1), all;
+    err         e = {0};
+    cell_row    cell = some_cell("000000000000000d", "llma", 2, 5);
+    const char *a = put_cell("000000000000000a", "none", -1, -1, 2), *b = "b", *c = "c";
+    strcpy(other.from.sweep, "slow");
+    cr_assert_eq(store_write(b, &other, true, &e), 0);
+    cr_assert_eq(store_add_cell(&two, &cell, &e), 0);
+    cr_assert_eq(store_write(c, &two, true, &e), 0);
+
+    const struct {
+        const char *paths[2], *why;
+    } cases[] = {{{a, b}, "sweep"}, {{a, c}, "2 cells"}, {{a, a}, "the same cell"}, {{a, "."}, "is not a file"}};
+    for (size_t i = 0; i < 4; i++) {
+        cr_assert_eq(store_collect(cases[i].paths, 2, &all, &e), -1);
+        cr_assert_eq(e.kind, ERR_INPUT);
+        cr_assert_not_null(strstr(e.text, cases[i].why), "%s", e.text);
+    }
+    cr_assert_eq(store_collect(cases[0].paths, 0, &all, &e), -1);
+    store_free(&other);
+    store_free(&two);
+}
