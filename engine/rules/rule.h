@@ -67,10 +67,16 @@ int32_t logits_argmax(const float *logits, size_t n);
 void logits_softmax(const float *logits, size_t n, double temperature, double *p);
 
 /* The id at which the running sum of p first exceeds u * sum(p), for u in [0, 1): inverse-CDF sampling in
- * order of ids. Never returns an id with p = 0. */
+ * order of ids. Never returns an id with p = 0; -1 when all are. */
 int32_t probs_sample(const double *p, size_t n, double u);
 
 /* Row i's own choice when decoding greedily: the recorded token when forced (-1 past its end). */
 int32_t rows_choice(const rows *r, size_t i);
+
+/* Whether the rows are what the rule needs and fit the draft; the first thing that a rule does. */
+int rule_check(const rule *r, const rows *pass, const draft *d, err *e);
+
+/* Row i's probabilities [vocab], in r->p; valid until the next call. */
+const double *rule_probs(rule *r, const rows *pass, size_t i, double temperature);
 
 #endif

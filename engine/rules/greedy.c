@@ -1,0 +1,26 @@
+/* greedy.c - a draft token stands while it is the target's own choice.
+ *
+ * The output is plain greedy decoding's, whatever was drafted, as long as a row's logits do not depend on the other
+ * rows of its pass; the engine's kernels see to that. In forced decoding the choice is the recorded token.
+ */
+#include "engine/rules/rule.h"
+
+static int greedy_accept(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws, verdict *out,
+                         err *e) {
+    (void)position, (void)draws;
+    if (rule_check(r, pass, d, e) != 0) return -1;
+    size_t  i = 0;
+    int32_t choice = rows_choice(pass, 0);
+    while (i < d->n && d->ids[i] == choice) choice = rows_choice(pass, ++i);
+    *out = (verdict){.accepted = i, .next = choice};
+    return 0;
+}
+
+const rule_ops rule_greedy = {
+    .name = "greedy",
+    .help = "a draft token stands while it is the argmax; ties go to the lowest id",
+    .origin = "Stern et al. 2018, arXiv 1811.03115",
+    .needs = GIVES_CHOICES,
+    .keeps = SAME_TOKENS,
+    .accept = greedy_accept,
+};
