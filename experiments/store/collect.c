@@ -61,20 +61,37 @@ static int compare_ids(const void *a, const void *b) {
 
 /* ---- reading -------------------------------------------------------------------------------------------- */
 
-static int read_sources(collection *c, const char *const *paths, size_t n, err *e) {
-    if ((c->sources = mem_new(n, sizeof *c->sources, e)) == NULL) return -1;
-    for (size_t i = 0; i < n; i++) {
-        source *s = &c->sources[i];
-        s->path = paths[i];
-        if (store_read(paths[i], &s->data, e) != 0) return -1;
-        c->n_sources++;
-        if (s->data.n_cells != 1)
-            return err_input(e, "%s: holds %zu cells (a cell file holds one)", paths[i], s->data.n_cells);
-        if (strcmp(s->data.from.sweep, c->sources[0].data.from.sweep) != 0)
-            return err_input(e, "%s: is of the sweep \"%s\", %s of \"%s\" (one sweep)", paths[i], s->data.from.sweep,
-                             paths[0], c->sources[0].data.from.sweep);
-    }
+static int compare_paths(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int read_source(collection *c, const char *path, err *e) {
+    source       *s = &c->sources[c->n_sources];
+    const source *first = &c->sources[0];
+    s->path = path;
+    if (store_read(path, &s->data, e) != 0) return -1;
+    c->n_sources++;
+    if (s->data.n_cells != 1) return err_input(e, "%s: holds %zu cells (a cell file holds one)", path, s->data.n_cells);
+    if (strcmp(s->data.from.sweep, first->data.from.sweep) != 0)
+        return err_input(e, "%s: is of the sweep \"%s\", %s of \"%s\" (one sweep)", path, s->data.from.sweep,
+                         first->path, first->data.from.sweep);
     return 0;
+}
+
+/* Reads each file once, also when a grid that names a cell twice names its file twice. */
+static int read_sources(collection *c, const char *const *paths, size_t n, err *e) {
+    int          ret = 0;
+    const char **sorted = mem_new(n, sizeof *sorted, e);
+    if (sorted == NULL || (c->sources = mem_new(n, sizeof *c->sources, e)) == NULL) {
+        free(sorted);
+        return -1;
+    }
+    memcpy(sorted, paths, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, compare_paths);
+    for (size_t i = 0; ret == 0 && i < n; i++)
+        if (i == 0 || strcmp(sorted[i - 1], sorted[i]) != 0) ret = read_source(c, sorted[i], e);
+    free(sorted);
+    return ret;
 }
 
 static int refuse_twins(const collection *c, err *e) {

@@ -124,14 +124,15 @@ int store_write(const char *path, const store_data *d, bool exclusive, err *e);
  * datasets it does not know are ignored. ERR_INPUT names the file and what is wrong; `out` is then empty. */
 int store_read(const char *path, store_data *out, err *e);
 
-/* Merges cell files into one results file's content. The order of `paths` does not matter: cells are sorted by
- * store_cell_compare, so that tables are sorted by (cell, sample, repeat), and all indices are rewritten.
+/* Merges cell files into one results file's content. Neither the order of `paths` matters nor that one is there
+ * twice: cells are sorted by store_cell_compare, so that tables are sorted by (cell, sample, repeat), and all
+ * indices are rewritten.
  *
  * Samples: one block for each (dataset, model), in order of first appearance; cells share it when their
  * samples are the same, or the first ones of it (another `limit`). A dataset that changed makes a new block.
  * Configs are united. Provenance is the first cell's; `created` is the latest, `threads` the most; where
  * others differ (git_commit, cpu, ...), the attribute lists all values, joined by ", ".
- * ERR_INPUT: no files, a file that store_read refuses or that has not one cell, two sweeps, one cell twice. */
+ * ERR_INPUT: no files, a file that store_read refuses or that has not one cell, two sweeps, one cell in two files. */
 int store_collect(const char *const *paths, size_t n, store_data *out, err *e);
 
 /* The order of cells in a results file: by config, model, dataset, target, threads, gemm, rule, temperature,

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/fixtures/scratch.h"
 #include "tests/unit/store_files.h"
@@ -23,12 +24,12 @@ Test(store_collect, collects_in_one_order_whatever_the_paths) {
     const char *paths[] = {
         put_cell("000000000000000a", "llma", 1, 20, 2), put_cell("000000000000000b", "llma", 1, 5, 3),
         put_cell("000000000000000c", "none", -1, -1, 3), put_cell("000000000000000d", "pld", 2, 9, 3)};
-    const char *reversed[] = {paths[3], paths[2], paths[1], paths[0]};
+    const char *reversed[] = {paths[3], paths[2], paths[1], paths[0], paths[2]};
     const char *order[] = {"000000000000000c", "000000000000000b", "000000000000000a", "000000000000000d"};
     store_data  a, b;
     err         e = {0};
     cr_assert_eq(store_collect(paths, 4, &a, &e), 0, "%s", e.text);
-    cr_assert_eq(store_collect(reversed, 4, &b, &e), 0, "%s", e.text);
+    cr_assert_eq(store_collect(reversed, 5, &b, &e), 0, "%s", e.text);
     cr_assert(same_results(&a, &b));
     cr_assert_eq(store_check(&a, &e), 0, "%s", e.text);
     cr_assert_eq(a.n_cells, 4);
@@ -97,7 +98,8 @@ Test(store_collect, collect_refuses_what_does_not_belong_together) {
                two = some_results("000000000000000c", "llma", 1, 5, 1), all;
     err         e = {0};
     cell_row    cell = some_cell("000000000000000d", "llma", 2, 5);
-    const char *a = put_cell("000000000000000a", "none", -1, -1, 2), *b = "b", *c = "c";
+    const char *a = put_cell("000000000000000a", "none", -1, -1, 2), *twin = "twin", *b = "b", *c = "c";
+    cr_assert_eq(link(a, twin), 0);
     strcpy(other.from.sweep, "slow");
     cr_assert_eq(store_write(b, &other, true, &e), 0);
     cr_assert_eq(store_add_cell(&two, &cell, &e), 0);
@@ -105,7 +107,7 @@ Test(store_collect, collect_refuses_what_does_not_belong_together) {
 
     const struct {
         const char *paths[2], *why;
-    } cases[] = {{{a, b}, "sweep"}, {{a, c}, "2 cells"}, {{a, a}, "the same cell"}, {{a, "."}, "is not a file"}};
+    } cases[] = {{{a, b}, "sweep"}, {{a, c}, "2 cells"}, {{a, twin}, "the same cell"}, {{a, "."}, "is not a file"}};
     for (size_t i = 0; i < 4; i++) {
         cr_assert_eq(store_collect(cases[i].paths, 2, &all, &e), -1);
         cr_assert_eq(e.kind, ERR_INPUT);
