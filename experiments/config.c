@@ -396,7 +396,7 @@ static int read_title(const ini_section *s, char words[static 3][128], size_t *k
 static int read_sections(const inifile *f, config *c, err *e) {
     size_t count[KINDS] = {0};
     char   words[3][128];
-    size_t kind;
+    size_t kind = 0;
 
     for (size_t i = 0; i < f->n_sections; i++) {
         memset(words, 0, sizeof words);

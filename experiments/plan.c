@@ -148,8 +148,8 @@ static int reserve(plan *p, size_t n_cells, err *e) {
     p->datasets = mem_new(c->n_models * c->n_datasets, sizeof *p->datasets, e);
     p->samples = mem_new(c->n_models * c->n_datasets, sizeof *p->samples, e);
     p->cells = mem_new(n_cells, sizeof *p->cells, e);
-    p->weights = mem_new(c->n_models, sizeof *p->weights, e);
-    p->toks = mem_new(c->n_models, sizeof *p->toks, e);
+    p->weights = mem_new(c->n_models, sizeof *p->weights, e); /* NOLINT(bugprone-sizeof-expression): pointers */
+    p->toks = mem_new(c->n_models, sizeof *p->toks, e);       /* NOLINT(bugprone-sizeof-expression): pointers */
     p->costs = mem_new(c->n_models, sizeof *p->costs, e);
     bool all = p->models != NULL && p->datasets != NULL && p->samples != NULL && p->cells != NULL &&
                p->weights != NULL && p->toks != NULL && p->costs != NULL;
