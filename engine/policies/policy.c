@@ -16,7 +16,7 @@ static const policy_ops *const table[] = {
 };
 
 size_t policy_count(void) {
-    return sizeof table / sizeof *table;
+    return sizeof table / sizeof table[0];
 }
 
 const policy_ops *policy_at(size_t i) {

@@ -16,7 +16,7 @@ static const rule_ops *const table[] = {
 };
 
 size_t rule_count(void) {
-    return sizeof table / sizeof *table;
+    return sizeof table / sizeof table[0];
 }
 
 const rule_ops *rule_at(size_t i) {
