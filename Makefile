@@ -1,7 +1,7 @@
 # make run     installs what is missing, builds, runs the main job and prints its table
 # make test    installs what is missing, builds and runs all tests
 # make         builds ./harness; config=release|debug|sanitize|portable puts objects into build/$(config)
-# Others: deps lint paper notebooks install clean compile_commands.json - each says below what it does.
+# Others: deps lint fuzz paper notebooks install clean compile_commands.json - each says below what it does.
 
 config ?= release
 PREFIX ?= /usr/local

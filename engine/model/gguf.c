@@ -40,17 +40,19 @@ enum {
     MIN_ALIGNMENT = 8 /* the format's limit */
 };
 
+typedef const gguf_str    *name_ref; /* to the first member of a value or tensor: a found name is a found one */
+typedef const gguf_tensor *tensor_ref;
+
 struct gguf {
-    char            *path;
-    const char      *base; /* the mapping */
-    size_t           size;
-    uint32_t         version, alignment;
-    gguf_value      *values;
-    size_t           n_values;
-    gguf_tensor     *tensors;
-    size_t           n_tensors;
-    const gguf_str **by_key;  /* the names of values and tensors, sorted; each is the first member of what it */
-    const gguf_str **by_name; /* names, so a found name is a found value or tensor */
+    char        *path;
+    char        *base; /* the mapping; never written to */
+    size_t       size;
+    uint32_t     version, alignment;
+    gguf_value  *values;
+    size_t       n_values;
+    gguf_tensor *tensors;
+    size_t       n_tensors;
+    name_ref    *by_key, *by_name; /* of all values and all tensors, sorted */
 };
 _Static_assert(offsetof(gguf_value, key) == 0 && offsetof(gguf_tensor, name) == 0, "names come first");
 
@@ -223,7 +225,7 @@ static int read_tensor(reader *r, gguf_tensor *t) {
 }
 
 static int order_by_offset(const void *a, const void *b) {
-    const gguf_tensor *x = *(gguf_tensor *const *)a, *y = *(gguf_tensor *const *)b;
+    tensor_ref x = *(const tensor_ref *)a, y = *(const tensor_ref *)b;
     return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
@@ -236,7 +238,7 @@ static int place_tensors(gguf *g, reader *r) {
     if (gap > g->size - start) return REFUSE(r, start, "the file ends before it (%zu bytes)", g->size);
     start += gap;
 
-    gguf_tensor **sorted = mem_new(g->n_tensors, sizeof *sorted, r->e);
+    tensor_ref *sorted = mem_new(g->n_tensors, sizeof(tensor_ref), r->e);
     if (sorted == NULL) return -1;
     int    result = -1;
     char   shown[96], other[96];
@@ -253,9 +255,9 @@ static int place_tensors(gguf *g, reader *r) {
         if (t->type >= 0) t->data = g->base + t->offset;
         sorted[i] = t;
     }
-    qsort(sorted, g->n_tensors, sizeof *sorted, order_by_offset);
+    qsort(sorted, g->n_tensors, sizeof(tensor_ref), order_by_offset);
     for (size_t i = 1; i < g->n_tensors; i++) {
-        const gguf_tensor *a = sorted[i - 1], *b = sorted[i];
+        tensor_ref a = sorted[i - 1], b = sorted[i];
         if (a->offset + (a->type >= 0 ? a->bytes : 1) > b->offset) {
             REFUSE(r, b->offset, "tensors %s and %s overlap", quote(shown, sizeof shown, a->name.at, a->name.n),
                    quote(other, sizeof other, b->name.at, b->name.n));
@@ -270,23 +272,23 @@ out:
 
 /* ---- names --------------------------------------------------------------------------------------------- */
 
-static int compare_names(const gguf_str *a, const gguf_str *b) {
+static int compare_names(name_ref a, name_ref b) {
     int c = memcmp(a->at, b->at, a->n < b->n ? a->n : b->n);
     return c != 0 ? c : (a->n > b->n) - (a->n < b->n);
 }
 
 static int order_by_name(const void *a, const void *b) {
-    return compare_names(*(const gguf_str *const *)a, *(const gguf_str *const *)b);
+    return compare_names(*(const name_ref *)a, *(const name_ref *)b);
 }
 
 /* Sorted pointers to the names at the front of n structs, `stride` bytes apart; refuses equal ones. */
-static int index_names(const gguf *g, const void *structs, size_t n, size_t stride, const char *what,
-                       const gguf_str ***out, err *e) {
-    const gguf_str **index = mem_new(n, sizeof *index, e);
+static int index_names(const gguf *g, const void *structs, size_t n, size_t stride, const char *what, name_ref **out,
+                       err *e) {
+    name_ref *index = mem_new(n, sizeof(name_ref), e);
     if (index == NULL) return -1;
     *out = index;
-    for (size_t i = 0; i < n; i++) index[i] = (const gguf_str *)((const char *)structs + i * stride);
-    qsort(index, n, sizeof *index, order_by_name);
+    for (size_t i = 0; i < n; i++) index[i] = (name_ref)((const char *)structs + i * stride);
+    qsort(index, n, sizeof(name_ref), order_by_name);
     for (size_t i = 1; i < n; i++) {
         char shown[128];
         if (compare_names(index[i - 1], index[i]) == 0)
@@ -296,9 +298,10 @@ static int index_names(const gguf *g, const void *structs, size_t n, size_t stri
     return 0;
 }
 
-static const void *find_name(const gguf_str **index, size_t n, const char *name) {
-    const gguf_str   key = {name, strlen(name)}, *wanted = &key;
-    const gguf_str **found = bsearch(&wanted, index, n, sizeof *index, order_by_name);
+static const void *find_name(const name_ref *index, size_t n, const char *name) {
+    const gguf_str  key = {name, strlen(name)};
+    name_ref        wanted = &key;
+    const name_ref *found = bsearch(&wanted, index, n, sizeof(name_ref), order_by_name);
     return found != NULL ? *found : NULL;
 }
 
@@ -391,7 +394,7 @@ void gguf_close(gguf *g) {
     if (g == NULL) return;
     if (g->base != NULL) {
         ASAN_UNPOISON_MEMORY_REGION(g->base + g->size, tail_bytes(g));
-        munmap((void *)(uintptr_t)g->base, g->size);
+        munmap(g->base, g->size);
     }
     free(g->values);
     free(g->tensors);

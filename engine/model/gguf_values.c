@@ -28,22 +28,11 @@ static bool integer_of(const gguf_value *v, bool *negative, uint64_t *magnitude)
         memcpy(&u, v->data, v->bytes); /* little-endian: the low bytes come first */
         break;
     case GGUF_I8:
-        s = *(const int8_t *)v->data;
-        break;
-    case GGUF_I16: {
-        int16_t x;
-        memcpy(&x, v->data, sizeof x);
-        s = x;
-        break;
-    }
-    case GGUF_I32: {
-        int32_t x;
-        memcpy(&x, v->data, sizeof x);
-        s = x;
-        break;
-    }
+    case GGUF_I16:
+    case GGUF_I32:
     case GGUF_I64:
-        memcpy(&s, v->data, sizeof s);
+        if (((const signed char *)v->data)[v->bytes - 1] < 0) s = -1; /* the sign goes into the bytes above */
+        memcpy(&s, v->data, v->bytes);
         break;
     default:
         return false;

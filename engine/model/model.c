@@ -159,46 +159,54 @@ typedef struct {
     err        *e;
 } binder;
 
-static int refuse_type(const binder *b, const char *name, const gguf_tensor *t, const char *const *allowed, size_t n) {
+static void refuse_type(const binder *b, const char *name, const gguf_tensor *t, const char *const *allowed, size_t n) {
     char list[160];
     err_list(list, sizeof list, allowed, n);
-    return err_input(b->e, "%s: tensor \"%s\" has type %s (%s)", gguf_path(b->g), name, dtype_gguf_name(t->gguf_type),
-                     list);
+    err_input(b->e, "%s: tensor \"%s\" has type %s (%s)", gguf_path(b->g), name, dtype_gguf_name(t->gguf_type), list);
 }
 
-static int bind_tensor(binder *b, const char *part, size_t layer, size_t rows, size_t cols, const gguf_tensor **out) {
+/* NULL when it is not there as it must be. */
+static const gguf_tensor *bind_tensor(binder *b, const char *part, size_t layer, size_t rows, size_t cols) {
     char name[64];
     tensor_name(name, sizeof name, part, layer);
     const gguf_tensor *t = gguf_find_tensor(b->g, name);
-    if (t == NULL) return err_input(b->e, "%s: tensor \"%s\" is missing", gguf_path(b->g), name);
+    if (t == NULL) {
+        err_input(b->e, "%s: tensor \"%s\" is missing", gguf_path(b->g), name);
+        return NULL;
+    }
     const uint64_t *s = t->shape;
-    if (s[0] != cols || s[1] != rows || s[2] != 1 || s[3] != 1)
-        return err_input(
-            b->e, "%s: tensor \"%s\" has shape [%" PRIu64 ", %" PRIu64 ", %" PRIu64 ", %" PRIu64 "] ([%zu, %zu, 1, 1])",
-            gguf_path(b->g), name, s[0], s[1], s[2], s[3], cols, rows);
+    if (s[0] != cols || s[1] != rows || s[2] != 1 || s[3] != 1) {
+        err_input(b->e,
+                  "%s: tensor \"%s\" has shape [%" PRIu64 ", %" PRIu64 ", %" PRIu64 ", %" PRIu64 "] ([%zu, %zu, 1, 1])",
+                  gguf_path(b->g), name, s[0], s[1], s[2], s[3], cols, rows);
+        return NULL;
+    }
     if (t->type < 0) {
         const char *names[DTYPE_COUNT];
         for (int i = 0; i < DTYPE_COUNT; i++) names[i] = dtype_get((dtype)i)->name;
-        return refuse_type(b, name, t, names, DTYPE_COUNT);
+        refuse_type(b, name, t, names, DTYPE_COUNT);
+        return NULL;
     }
     b->bound[t - gguf_tensor_at(b->g, 0)] = true;
-    *out = t;
-    return 0;
+    return t;
 }
 
 static int bind_matrix(binder *b, const char *part, size_t layer, size_t rows, size_t cols, matrix *out) {
-    const gguf_tensor *t = NULL;
-    if (bind_tensor(b, part, layer, rows, cols, &t) != 0) return -1;
+    const gguf_tensor *t = bind_tensor(b, part, layer, rows, cols);
+    if (t == NULL) return -1;
     *out = (matrix){.type = (dtype)t->type, .rows = rows, .cols = cols, .data = t->data};
     return 0;
 }
 
 static int bind_norm(binder *b, const char *part, size_t layer, size_t n, const float **out) {
-    const gguf_tensor *t = NULL;
-    char               name[64];
-    if (bind_tensor(b, part, layer, 1, n, &t) != 0) return -1;
-    tensor_name(name, sizeof name, part, layer);
-    if (t->type != DTYPE_F32) return refuse_type(b, name, t, (const char *const[]){"F32"}, 1);
+    const gguf_tensor *t = bind_tensor(b, part, layer, 1, n);
+    if (t == NULL) return -1;
+    if (t->type != DTYPE_F32) {
+        char name[64];
+        tensor_name(name, sizeof name, part, layer);
+        refuse_type(b, name, t, (const char *const[]){"F32"}, 1);
+        return -1;
+    }
     *out = t->data; /* aligned: gguf_open refuses alignments below 8 */
     return 0;
 }
