@@ -154,7 +154,7 @@ def acceptance_by_position(data, group=0, most=len(COLOURS), few=20):
     shared, cells = _groups(data["cells"])[group]
     cells = cells.sort_values(["n", "k"]).groupby("n").tail(1).head(most)
     with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(1, 2, figsize=(6.5, 2.5), sharey=True, layout="constrained")
+        fig, axes = plt.subplots(1, 2, figsize=(6.5, 2.5), sharex=True, sharey=True, layout="constrained")
         for line, (_, cell) in enumerate(cells.iterrows()):
             counts = positions(drafting[drafting["cell"] == cell["cell"]])
             label = f"$n$ = {cell['n']}" if cell["n"] >= 0 else cell["policy"]

@@ -221,7 +221,7 @@ static const char *escape_latex(char c) {
     case '|':
         return "\\textbar{}";
     case '"':
-        return "\\textquotedbl{}";
+        return "''"; /* the same in every font encoding */
     default:
         return NULL;
     }
@@ -404,7 +404,7 @@ static void write_latex(const layout *l, FILE *out) {
 static int write_caption(const char *text, table_format f, FILE *out, err *e) {
     char *s = escape(text, f, e);
     if (s == NULL) return -1;
-    fprintf(out, f == TABLE_LATEX ? "\\noindent %s\\par\n" : f == TABLE_MD ? "%s  \n" : "%s\n", s);
+    fprintf(out, f == TABLE_LATEX ? "\\smallskip\\noindent %s\\par\n" : f == TABLE_MD ? "%s  \n" : "%s\n", s);
     free(s);
     return 0;
 }

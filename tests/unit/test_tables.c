@@ -60,7 +60,7 @@ Test(table_writer, escapes_what_each_format_would_read) {
     expect(single("a|b_c*d`e\\f<g&h", TABLE_MD), "| a\\|b\\_c\\*d\\`e\\\\f&lt;g&amp;h |");
     expect(single("50% of_#1 & {x}~^\\$ <|>\"", TABLE_LATEX),
            "50\\% of\\_\\#1 \\& \\{x\\}\\textasciitilde{}\\textasciicircum{}\\textbackslash{}\\$ "
-           "\\textless{}\\textbar{}\\textgreater{}\\textquotedbl{} \\\\");
+           "\\textless{}\\textbar{}\\textgreater{}'' \\\\");
 }
 
 Test(table_writer, keeps_controls_and_broken_utf8_from_people) {
@@ -206,7 +206,7 @@ Test(tables, positions_as_latex) {
     store_data d;
     results_sample(&d);
     expect(printed("positions", &d, TABLE_LATEX),
-           "\\noindent demo: k = 4, max\\_n = 5, rule = greedy, temperature = 0, dataset = demo, model = bytes, target "
+           "\\smallskip\\noindent demo: k = 4, max\\_n = 5, rule = greedy, temperature = 0, dataset = demo, model = bytes, target "
            "= replay, forced = yes, threads = 1, gemm = exact, config = quick.ini\\par\n"
            "\\smallskip\n"
            "\\noindent\\begin{tabular}{@{}lrrrrrrr@{}}\n"
