@@ -142,14 +142,19 @@ static int compare_int(const void *a, const void *b) {
 }
 
 static bool has_nk(const cell_row *c) {
-    return c->n >= 0 || c->k >= 0;
+    return c->n >= 0 && c->k >= 0;
+}
+
+/* Both lie in one grid. */
+static bool same_grid(const context *x, size_t a, size_t b) {
+    return has_nk(&x->d->cells[a]) && has_nk(&x->d->cells[b]) && cell_keys_same_but_nk(&x->keys, a, b);
 }
 
 static int axis_make(const context *x, size_t first, bool of_k, axis *out, err *e) {
     *out = (axis){mem_new(x->d->n_cells, sizeof *out->at, e), 0};
     if (out->at == NULL) return -1;
     for (size_t c = first; c < x->d->n_cells; c++)
-        if (cell_keys_same_but_nk(&x->keys, first, c)) out->at[out->n++] = of_k ? x->d->cells[c].k : x->d->cells[c].n;
+        if (same_grid(x, first, c)) out->at[out->n++] = of_k ? x->d->cells[c].k : x->d->cells[c].n;
     qsort(out->at, out->n, sizeof *out->at, compare_int);
     size_t kept = 0;
     for (size_t i = 0; i < out->n; i++)
@@ -161,9 +166,7 @@ static int axis_make(const context *x, size_t first, bool of_k, axis *out, err *
 /* The cell of first's group at (n, k), or n_cells. */
 static size_t group_cell(const context *x, size_t first, int32_t n, int32_t k) {
     size_t c = first;
-    while (c < x->d->n_cells &&
-           !(x->d->cells[c].n == n && x->d->cells[c].k == k && cell_keys_same_but_nk(&x->keys, first, c)))
-        c++;
+    while (c < x->d->n_cells && !(x->d->cells[c].n == n && x->d->cells[c].k == k && same_grid(x, first, c))) c++;
     return c;
 }
 
@@ -181,14 +184,11 @@ static int grid_matrix(const context *x, const pass_sum *sums, size_t first, con
     table_column(t, COLUMN_RIGHT, "n", NULL);
     for (size_t j = 0; j < ks->n; j++) {
         char title[24];
-        snprintf(title, sizeof title, ks->at[j] < 0 ? "-" : "k = %d", ks->at[j]);
+        snprintf(title, sizeof title, "k = %d", ks->at[j]);
         table_column(t, COLUMN_RIGHT, title, NULL);
     }
     for (size_t i = 0; i < ns->n; i++) {
-        if (ns->at[i] < 0)
-            table_put_missing(t);
-        else
-            table_put_count(t, (size_t)ns->at[i]);
+        table_put_count(t, (size_t)ns->at[i]);
         for (size_t j = 0; j < ks->n; j++) {
             size_t c = group_cell(x, first, ns->at[i], ks->at[j]);
             if (c == x->d->n_cells || sums[c].steps == 0)
@@ -223,7 +223,7 @@ static int grid_matrices(const context *x, const pass_sum *sums, err *e) {
     size_t groups = 0;
     for (size_t c = 0; c < x->d->n_cells; c++) {
         size_t before = 0;
-        while (before < c && !cell_keys_same_but_nk(&x->keys, before, c)) before++;
+        while (before < c && !same_grid(x, before, c)) before++;
         if (before < c || !has_nk(&x->d->cells[c])) continue;
         if (groups++ == 0) {
             table_caption(t, "tokens and steps of one pass over the data set (the first repeat)");
@@ -236,7 +236,7 @@ static int grid_matrices(const context *x, const pass_sum *sums, err *e) {
         }
     }
     table_free(t);
-    if (groups == 0) return err_input(e, "no cell has a trigger length n or a copy length k: there is no grid");
+    if (groups == 0) return err_input(e, "no cell has a trigger length n and a copy length k: there is no grid");
     return 0;
 }
 
