@@ -134,8 +134,7 @@ DEPS      := gcc g++ make pkg-config git libgsl-dev libhdf5-dev libpcg-cpp-dev l
 DEPS_TEST := libcriterion-dev python3-pytest python3-h5py python3-pandas python3-matplotlib python3-nbconvert \
              python3-nbformat python3-ipykernel hdf5-tools
 DEPS_LINT := clang clang-format clang-tidy cppcheck bear
-DEPS_PAPER := latexmk texlive-latex-recommended texlive-latex-extra texlive-fonts-recommended poppler-utils \
-             python3-h5py python3-pandas python3-matplotlib
+DEPS_PAPER := latexmk texlive-latex-recommended texlive-latex-extra python3-h5py python3-pandas python3-matplotlib
 
 # Installs what dpkg does not know as installed; elsewhere says what to look for.
 define install_packages
@@ -199,5 +198,22 @@ lint: deps-lint
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
 	  --suppressions-list=.cppcheck -D__x86_64__ -I. $(filter %.c,$(SOURCES))
 	clang-tidy --quiet --warnings-as-errors='*' $(filter-out tests/%,$(filter %.c,$(SOURCES))) -- $(filter-out -fopenmp,$(ALL_CFLAGS)) -DKERNEL_ISA=portable
+
+# Tables, figures and numbers of the paper come from results/llma_rag.h5 when there, else from the main job's.
+paper: deps-paper
+	@$(MAKE) --no-print-directory -j2 harness
+	@$(MAKE) --no-print-directory results/quick.h5
+	@$(MAKE) --no-print-directory -C paper PYTHON=$(PYTHON)
+
+# Each notebook, executed over RESULTS (default: the main job's), as a page in build/notebooks.
+notebooks: deps-test
+	@$(MAKE) --no-print-directory -j2 harness
+	$(if $(RESULTS),,@$(MAKE) --no-print-directory results/quick.h5)
+	RESULTS=$(abspath $(or $(RESULTS),results/quick.h5)) $(PYTHON) -m nbconvert --execute --to html \
+	  --output-dir build/notebooks analysis/*.ipynb
+
+# Only when missing: a sweep is run again by `make run`.
+results/quick.h5:
+	./harness sweep experiments/configs/quick.ini
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -222,9 +222,10 @@ static int grid_matrices(const context *x, const pass_sum *sums, err *e) {
     if (t == NULL) return -1;
     size_t groups = 0;
     for (size_t c = 0; c < x->d->n_cells; c++) {
-        size_t before = 0;
+        size_t before = 0, after = c + 1;
         while (before < c && !same_grid(x, before, c)) before++;
-        if (before < c || !has_nk(&x->d->cells[c])) continue;
+        while (after < x->d->n_cells && !same_grid(x, c, after)) after++;
+        if (before < c || after == x->d->n_cells) continue; /* in a grid already, or alone */
         if (groups++ == 0) {
             table_caption(t, "tokens and steps of one pass over the data set (the first repeat)");
             if (table_write_captions(t, x->format, x->out, e) != 0) break;
@@ -236,7 +237,8 @@ static int grid_matrices(const context *x, const pass_sum *sums, err *e) {
         }
     }
     table_free(t);
-    if (groups == 0) return err_input(e, "no cell has a trigger length n and a copy length k: there is no grid");
+    if (groups == 0)
+        return err_input(e, "no two cells differ in the trigger length n or the copy length k alone: there is no grid");
     return 0;
 }
 
