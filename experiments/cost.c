@@ -114,9 +114,6 @@ double cost_pass(const cost_model *c, size_t k) {
 
 double cost_trial(const cost_model *c, const step_trace *steps, size_t n) {
     double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (i > 0) sum += cost_pass(c, 1 + (size_t)steps[i].drafted);
-        sum += (double)steps[i].draft_ns;
-    }
+    for (size_t i = 1; i < n; i++) sum += cost_pass(c, 1 + (size_t)steps[i].drafted);
     return sum;
 }

@@ -30,8 +30,9 @@ void cost_free(cost_model *c);
 /* T(k) in ns, linear between measured points; NaN beyond the largest. */
 double cost_pass(const cost_model *c, size_t k);
 
-/* Modeled decode_ns of a trial: T(1 + drafted) over the steps after the prompt's, and draft_ns over all steps
- * (step 0's holds the policy's begin). NaN when a step is wider than the table. */
+/* Modeled time of a trial's passes: the sum of T(1 + drafted) over the steps after the prompt's. Drafting is
+ * not in it: its time is measured, and a model of the passes should be the same in every run.
+ * NaN when a step is wider than the table. */
 double cost_trial(const cost_model *c, const step_trace *steps, size_t n);
 
 #endif

@@ -37,13 +37,13 @@ Test(cost, of_a_trial_counts_every_pass_but_the_prompts) {
     scratch_write("cost.ini", "[T]\n1 = 100\n3 = 300\n");
     cr_assert_eq(cost_read("cost.ini", &c, &e), 0, "%s", e.text);
     step_trace steps[] = {
-        {.drafted = 9, .draft_ns = 1, .verify_ns = 999}, /* wider than the table, but the prompt's */
-        {.drafted = 2, .draft_ns = 10},
+        {.drafted = 9, .verify_ns = 999}, /* wider than the table, but the prompt's */
+        {.drafted = 2, .draft_ns = 10} /* drafting is not modeled */,
         {.drafted = 0, .draft_ns = 5},
     };
     cr_assert_eq(cost_trial(&c, steps, 0), 0);
-    cr_assert_eq(cost_trial(&c, steps, 1), 1);
-    cr_assert_eq(cost_trial(&c, steps, 3), 1 + 310 + 105);
+    cr_assert_eq(cost_trial(&c, steps, 1), 0);
+    cr_assert_eq(cost_trial(&c, steps, 3), 300 + 100);
     steps[2].drafted = 3;
     cr_assert(isnan(cost_trial(&c, steps, 3)));
     cost_free(&c);
