@@ -1,0 +1,233 @@
+/* cmd_sweep.c - `harness sweep`: configs in, cell files and one results file each out, and a table. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "analysis/tables.h"
+#include "experiments/cell.h"
+#include "experiments/commands.h"
+#include "experiments/plan_print.h"
+#include "experiments/runner.h"
+
+static const char usage[] =
+    "usage: harness sweep [OPTION]... CONFIG.ini...\n"
+    "Runs or resumes the grid of each config, collects OUTPUT/NAME.h5 and prints its summary table.\n"
+    "Finished cells are kept in OUTPUT/NAME/cells; a sweep that was stopped or killed goes on where it was.\n"
+    "\n"
+    "  -n, --dry-run              print the grid and run nothing\n"
+    "  -s, --set SECTION.KEY=VAL  override a value, e.g. --set \"policy llma.k=5,10\" (repeatable)\n"
+    "  -o, --output DIR           results folder, instead of the configs' own\n"
+    "  -j, --jobs N               worker processes (default 1; they share the cores, so timings suffer)\n"
+    "      --shard I/N            run the I-th of N parts (for job arrays over one results folder)\n"
+    "      --skip-bad             count and report bad dataset lines instead of stopping at the first\n"
+    "  -q, --quiet                no progress\n"
+    "  -h, --help                 this text\n";
+
+typedef struct {
+    runner_options run;
+    const char   **sets; /* [n_sets], borrowed from argv */
+    size_t         n_sets;
+    const char    *output;
+    bool           dry_run, skip_bad;
+} options;
+
+/* "I/N" with 1 <= I <= N. */
+static int parse_shard(const char *text, runner_options *o, err *e) {
+    unsigned long long i, n;
+    const char        *slash = strchr(text, '/');
+    char               first[24];
+    if (slash == NULL || (size_t)(slash - text) >= sizeof first)
+        return err_input(e, "--shard \"%.100s\" is not allowed (I/N, such as 1/4)", text);
+    snprintf(first, sizeof first, "%.*s", (int)(slash - text), text);
+    if (command_count("--shard: N", slash + 1, 1, 1000000, &n, e) != 0) return -1;
+    if (command_count("--shard: I", first, 1, n, &i, e) != 0) return -1;
+    o->shard = (size_t)i - 1;
+    o->n_shards = (size_t)n;
+    return 0;
+}
+
+static int parse_jobs(const char *text, runner_options *o, err *e) {
+    unsigned long long n;
+    if (command_count("--jobs", text, 1, 1024, &n, e) != 0) return -1;
+    o->jobs = (size_t)n;
+    return 0;
+}
+
+static int parse_options(int argc, char **argv, options *o, bool *help, err *e) {
+    enum { SHARD = 256, SKIP_BAD };
+    static const struct option longs[] = {
+        {"dry-run", no_argument, NULL, 'n'},
+        {"set", required_argument, NULL, 's'},
+        {"output", required_argument, NULL, 'o'},
+        {"jobs", required_argument, NULL, 'j'},
+        {"shard", required_argument, NULL, SHARD},
+        {"skip-bad", no_argument, NULL, SKIP_BAD},
+        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int c;
+    *o = (options){.run = {.jobs = 1, .n_shards = 1}};
+    if ((o->sets = mem_new((size_t)argc, sizeof *o->sets, e)) == NULL) return -1;
+    while ((c = command_option(argc, argv, ":ns:o:j:qh", longs, e)) != -1) {
+        if (c == '?') return -1;
+        if (c == 'n') o->dry_run = true;
+        if (c == 's') o->sets[o->n_sets++] = optarg;
+        if (c == 'o') o->output = optarg;
+        if (c == 'j' && parse_jobs(optarg, &o->run, e) != 0) return -1;
+        if (c == SHARD && parse_shard(optarg, &o->run, e) != 0) return -1;
+        if (c == SKIP_BAD) o->skip_bad = true;
+        if (c == 'q') o->run.quiet = true;
+        if (c == 'h') *help = true;
+    }
+    return *help ? 0 : command_operands(argc, argv, 1, INT_MAX, "at least one CONFIG.ini", e);
+}
+
+static void report_bad(void *ctx, const err *why) {
+    (void)ctx;
+    fprintf(stderr, "harness: skipped: %s\n", why->text);
+}
+
+/* The cell files of a plan in its order, and how many exist. */
+static char **cell_files(const plan *p, const char *dir, size_t *present, err *e) {
+    struct stat st;
+    char      **paths = mem_new(p->n_cells, sizeof *paths, e);
+    *present = 0;
+    for (size_t i = 0; paths != NULL && i < p->n_cells; i++) {
+        if ((paths[i] = cell_path(dir, &p->cells[i], e)) == NULL) break;
+        if (stat(paths[i], &st) == 0) (*present)++;
+    }
+    return paths;
+}
+
+/* A path to show: relative to the working folder where it lies below, else absolute. */
+static const char *short_path(const char *path, char shown[PATH_MAX]) {
+    char here[PATH_MAX];
+    if (realpath(path, shown) == NULL || getcwd(here, sizeof here) == NULL) return path;
+    size_t n = strlen(here);
+    return strncmp(shown, here, n) == 0 && shown[n] == '/' ? shown + n + 1 : shown;
+}
+
+/* Collects a sweep whose cells are all there and prints its table; with cells missing, says how many. */
+static int finish(const plan *p, const char *dir, const runner_options *o, err *e) {
+    const config *c = p->cfg;
+    size_t        present = 0;
+    store_data    all = {0};
+    int           ret = -1;
+    char         *path = mem_printf(e, "%s/%s.h5", c->output, c->name);
+    char        **paths = cell_files(p, dir, &present, e);
+    if (path == NULL || paths == NULL) goto out;
+    if (present < p->n_cells) {
+        if (o->n_shards > 1)
+            fprintf(stderr, "%s: %zu of %zu cells are finished; the last shard to end collects them\n", c->name,
+                    present, p->n_cells);
+        ret = 0;
+        goto out;
+    }
+    if (store_collect((const char *const *)paths, p->n_cells, &all, e) != 0) goto out;
+    if (store_write(path, &all, false, e) != 0) goto out;
+    char shown[PATH_MAX];
+    fprintf(stderr, "%s: %zu cells, %zu trials, %zu steps in %s\n", c->name, all.n_cells, all.n_trials, all.n_steps,
+            short_path(path, shown));
+    ret = table_print("summary", &all, TABLE_TEXT, stdout, e);
+out:
+    for (size_t i = 0; paths != NULL && i < p->n_cells; i++) free(paths[i]);
+    free(paths);
+    free(path);
+    store_free(&all);
+    return ret;
+}
+
+/* A failed cell does not keep the rest from being saved: its error is reported after that. */
+static int run_plan(const plan *p, const options *o, err *e) {
+    runner_report report;
+    err           why = {0};
+    char         *dir = mem_printf(e, "%s/%s/cells", p->cfg->output, p->cfg->name);
+    if (dir == NULL) return -1;
+    int ran = runner_run(p, dir, &o->run, &report, &why);
+    int ret = 0;
+    if (report.trials > 0)
+        fprintf(stderr, "%s: ran %zu trials in %.2f s (%.0f records per second)\n", p->cfg->name, report.trials,
+                report.seconds, (double)report.trials / report.seconds);
+    if (report.reused > 0)
+        fprintf(stderr, "%s: %zu of %zu cells were finished before\n", p->cfg->name, report.reused, report.cells);
+    if (ran == 0) ret = finish(p, dir, &o->run, e);
+    free(dir);
+    if (ran != 0) {
+        *e = why;
+        if (report.failed > 1) return err_prefix(e, "%zu cells failed, the first one", report.failed);
+        return -1;
+    }
+    if (ret == 0 && report.broken > 0)
+        return err_run(e,
+                       "%s: %zu trials differ from plain decoding although their rule promises the same tokens "
+                       "(see harness tables equality)",
+                       p->cfg->name, report.broken);
+    return ret;
+}
+
+/* Two sweeps into one results file would overwrite each other. */
+static int check_distinct(const config *c, size_t n, err *e) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(c[i].name, c[k].name) == 0 && strcmp(c[i].output, c[k].output) == 0)
+                return err_input(e, "%s: writes the same %s/%s.h5 as %s (give each sweep a name of its own)", c[i].path,
+                                 c[i].output, c[i].name, c[k].path);
+    return 0;
+}
+
+/* Reads and plans every config before the first one runs: a mistake in the last should not cost a night. */
+static int plan_all(char **paths, size_t n, const options *o, config *configs, plan *plans, err *e) {
+    plan_options how = {.skip_bad = o->skip_bad, .report = report_bad};
+    for (size_t i = 0; i < n; i++) {
+        if (config_read(paths[i], o->sets, o->n_sets, &configs[i], e) != 0) return -1;
+        if (o->output == NULL) continue;
+        free(configs[i].output);
+        if ((configs[i].output = mem_strdup(o->output, e)) == NULL) return -1;
+    }
+    if (check_distinct(configs, n, e) != 0) return -1;
+    for (size_t i = 0; i < n; i++)
+        if (plan_make(&configs[i], &how, &plans[i], e) != 0) return -1;
+    return 0;
+}
+
+/* A sweep that fails does not keep the next ones from running. */
+static int run_all(const plan *plans, size_t n, const options *o, err *e) {
+    int ret = 0;
+    for (size_t i = 0; i < n; i++) {
+        err why = {0};
+        if (run_plan(&plans[i], o, &why) == 0) continue;
+        if (ret != 0) fprintf(stderr, "harness: %s\n", e->text);
+        *e = why;
+        ret = -1;
+        if (why.kind == ERR_STOP) break;
+    }
+    return ret;
+}
+
+int cmd_sweep(int argc, char **argv, err *e) {
+    options o;
+    bool    help = false;
+    int     ret = parse_options(argc, argv, &o, &help, e);
+    size_t  n = ret == 0 && !help ? (size_t)(argc - optind) : 0;
+    config *configs = mem_new(n, sizeof *configs, e);
+    plan   *plans = mem_new(n, sizeof *plans, e);
+    if (configs == NULL || plans == NULL) ret = -1;
+    if (help) fputs(usage, stdout);
+    if (ret == 0) ret = plan_all(argv + optind, n, &o, configs, plans, e);
+    if (ret == 0 && o.dry_run)
+        for (size_t i = 0; i < n; i++) plan_print(&plans[i], stdout);
+    else if (ret == 0)
+        ret = run_all(plans, n, &o, e);
+    for (size_t i = 0; i < n && plans != NULL && configs != NULL; i++) {
+        plan_free(&plans[i]);
+        config_free(&configs[i]);
+    }
+    free(plans);
+    free(configs);
+    free(o.sets);
+    return ret;
+}

@@ -1,0 +1,254 @@
+/* runner.c - which cell runs when, and where: in this process, or in forked workers that take the next one.
+ *
+ * Baselines run first (R2), then all others. Workers share nothing but counters in one shared page; what a
+ * worker leaves behind are cell files. A worker that dies costs the cell it was on (R1).
+ */
+#include "experiments/runner.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "experiments/cell.h"
+#include "experiments/progress.h"
+
+/* In memory shared with the workers. */
+typedef struct {
+    atomic_size_t next;          /* index into the current list */
+    atomic_size_t cells, trials; /* done */
+    atomic_size_t failed, broken;
+    atomic_flag   has_error;
+    err           first; /* written by whoever takes has_error */
+} shared_state;
+
+typedef struct {
+    const plan           *p;
+    const char           *dir;
+    const runner_options *o;
+    progress              bar;
+    shared_state         *shared;
+} run;
+
+static volatile sig_atomic_t stop_asked;
+
+static void on_stop(int sig) {
+    (void)sig;
+    stop_asked = 1;
+}
+
+static void note_error(shared_state *s, const err *e) {
+    if (!atomic_flag_test_and_set(&s->has_error)) s->first = *e;
+}
+
+static bool cell_exists(const run *r, size_t cell) {
+    char       *path = cell_path(r->dir, &r->p->cells[cell], NULL);
+    struct stat st;
+    bool        there = path != NULL && stat(path, &st) == 0;
+    free(path);
+    return there;
+}
+
+static void trial_done(void *ctx) {
+    run *r = ctx;
+    atomic_fetch_add(&r->shared->trials, 1);
+    if (r->o->jobs == 1) progress_update(&r->bar, r->shared->cells, r->shared->trials);
+}
+
+/* Takes cells from the list until it is empty or the user asks to stop. */
+static void work(run *r, const size_t *list, size_t n) {
+    cell_worker w;
+    err         e = {0};
+    if (cell_worker_open(&w, r->p, r->dir, &e) != 0) {
+        note_error(r->shared, &e);
+        return;
+    }
+    w.stop = &stop_asked;
+    w.trial_done = trial_done;
+    w.ctx = r;
+    for (;;) {
+        size_t i = atomic_fetch_add(&r->shared->next, 1);
+        if (i >= n || stop_asked) break;
+        if (cell_exists(r, list[i])) { /* finished meanwhile by another run over the same folder */
+            atomic_fetch_add(&r->shared->trials, cell_trials(r->p, list[i]));
+        } else if (cell_run(&w, list[i], &e) != 0) {
+            if (e.kind != ERR_STOP) {
+                err_prefix(&e, "cell %s", r->p->cells[list[i]].id);
+                atomic_fetch_add(&r->shared->failed, 1);
+            }
+            note_error(r->shared, &e);
+            continue;
+        }
+        atomic_fetch_add(&r->shared->cells, 1);
+    }
+    atomic_fetch_add(&r->shared->broken, w.broken);
+    cell_worker_close(&w);
+}
+
+/* Forks workers over the list and waits, showing progress and passing a stop on. */
+static int work_forked(run *r, const size_t *list, size_t n, err *e) {
+    size_t jobs = r->o->jobs < n ? r->o->jobs : n, running = 0;
+    pid_t *pids = mem_new(jobs, sizeof *pids, e);
+    if (pids == NULL) return -1;
+    fflush(NULL);
+    for (; running < jobs; running++) {
+        pids[running] = fork();
+        if (pids[running] == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL); /* no orphans writing into the folder after a kill -9 */
+            work(r, list, n);
+            _exit(0);
+        }
+        if (pids[running] < 0) {
+            err why;
+            err_errno(&why, "fork", "cannot start a worker");
+            note_error(r->shared, &why);
+            break;
+        }
+    }
+    bool   passed_on = false;
+    size_t alive = running;
+    while (alive > 0) {
+        int   status;
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        if (pid > 0) {
+            alive--;
+            if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+                err why;
+                err_run(&why, "a worker was killed by signal %d; its cell is lost, finished ones are kept",
+                        WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+                note_error(r->shared, &why);
+                atomic_fetch_add(&r->shared->failed, 1);
+            }
+            continue;
+        }
+        if (stop_asked && !passed_on) {
+            for (size_t i = 0; i < running; i++) kill(pids[i], SIGTERM);
+            passed_on = true;
+        }
+        progress_update(&r->bar, r->shared->cells, r->shared->trials);
+        usleep(20000);
+    }
+    free(pids);
+    return 0;
+}
+
+static int work_list(run *r, const size_t *list, size_t n, err *e) {
+    atomic_store(&r->shared->next, 0);
+    if (n == 0 || stop_asked) return 0;
+    if (r->o->jobs > 1) return work_forked(r, list, n, e);
+    work(r, list, n);
+    return 0;
+}
+
+static int make_folder(const char *path, err *e) {
+    char *copy = mem_strdup(path, e);
+    if (copy == NULL) return -1;
+    int ret = 0;
+    for (char *at = copy + 1; ret == 0; at++) {
+        if (*at != '/' && *at != '\0') continue;
+        char end = *at;
+        *at = '\0';
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST) ret = err_errno(e, copy, "cannot make the output folder");
+        *at = end;
+        if (end == '\0') break;
+    }
+    free(copy);
+    if (ret != 0) e->kind = ERR_INPUT;
+    return ret;
+}
+
+/* Opened before any work: a folder that cannot be written should not cost a night. */
+static int check_writable(const char *dir, err *e) {
+    char *path = mem_printf(e, "%s/.writable.%ld", dir, (long)getpid());
+    if (path == NULL) return -1;
+    int   ret = 0;
+    FILE *f = fopen(path, "wx");
+    if (f == NULL) {
+        err_errno(e, dir, "cannot write into the output folder");
+        e->kind = ERR_INPUT;
+        ret = -1;
+    } else {
+        fclose(f);
+        unlink(path);
+    }
+    free(path);
+    return ret;
+}
+
+/* Marks this shard's cells and the baselines they need. */
+static bool *choose_cells(const plan *p, const runner_options *o, err *e) {
+    bool *mine = mem_new(p->n_cells, sizeof *mine, e);
+    for (size_t i = 0; mine != NULL && i < p->n_cells; i++)
+        if (i % o->n_shards == o->shard) mine[i] = mine[p->cells[i].baseline] = true;
+    return mine;
+}
+
+static int run_lists(run *r, runner_report *report, err *e) {
+    const plan *p = r->p;
+    size_t      n_first = 0, n_rest = 0, trials = 0;
+    bool       *mine = choose_cells(p, r->o, e);
+    size_t     *first = mem_new(p->n_cells, sizeof *first, e), *rest = mem_new(p->n_cells, sizeof *rest, e);
+    int         ret = -1;
+    if (mine == NULL || first == NULL || rest == NULL) goto out;
+    for (size_t i = 0; i < p->n_cells; i++) {
+        if (!mine[i]) continue;
+        report->cells++;
+        if (cell_exists(r, i)) {
+            report->reused++;
+            continue;
+        }
+        trials += cell_trials(p, i);
+        if (p->cells[i].baseline == i)
+            first[n_first++] = i;
+        else
+            rest[n_rest++] = i;
+    }
+    progress_begin(&r->bar, p->cfg->name, n_first + n_rest, trials, r->o->quiet || n_first + n_rest == 0);
+    ret = work_list(r, first, n_first, e);
+    /* A cell whose baseline failed fails when it looks for it, with that reason. */
+    if (ret == 0) ret = work_list(r, rest, n_rest, e);
+    progress_end(&r->bar, r->shared->cells, r->shared->trials);
+out:
+    free(mine);
+    free(first);
+    free(rest);
+    return ret;
+}
+
+int runner_run(const plan *p, const char *dir, const runner_options *o, runner_report *report, err *e) {
+    *report = (runner_report){0};
+    if (make_folder(dir, e) != 0 || check_writable(dir, e) != 0) return -1;
+
+    run r = {.p = p, .dir = dir, .o = o};
+    r.shared = mmap(NULL, sizeof *r.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (r.shared == MAP_FAILED) return err_errno(e, dir, "cannot map memory shared with workers");
+
+    /* The second Ctrl-C ends the program at once: the handler is there for one signal. */
+    struct sigaction act = {.sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND}, old_int, old_term;
+    stop_asked = 0;
+    sigaction(SIGINT, &act, &old_int);
+    sigaction(SIGTERM, &act, &old_term);
+    uint64_t begun = clock_ns();
+    int      ret = run_lists(&r, report, e);
+    report->seconds = (double)(clock_ns() - begun) / 1e9;
+    sigaction(SIGINT, &old_int, NULL);
+    sigaction(SIGTERM, &old_term, NULL);
+
+    report->failed = r.shared->failed;
+    report->broken = r.shared->broken;
+    report->trials = r.shared->trials;
+    if (ret == 0 && atomic_flag_test_and_set(&r.shared->has_error)) {
+        *e = r.shared->first;
+        ret = -1;
+    }
+    if (stop_asked && ret == 0) ret = err_stop(e, "stopped; finished cells are kept");
+    munmap(r.shared, sizeof *r.shared);
+    return ret;
+}
