@@ -1,0 +1,69 @@
+"""What the integration tests share: the binary, and the content of a results file."""
+import json
+import os
+import pathlib
+import subprocess
+
+import h5py
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HARNESS = os.environ.get("HARNESS", str(ROOT / "harness"))
+TIMES = {"prefill_ns", "decode_ns", "draft_ns", "verify_ns", "speedup"}
+
+GRID = """[sweep]
+name = {name}
+output = {output}
+repeats = {repeats}
+[model bytes]
+target = replay
+tokenizer = bytes
+[dataset quick]
+path = {path}
+limit = {limit}
+forced = yes
+max_new_tokens = 4096
+[policy llma]
+n = {n}
+k = {k}
+[policy pld]
+[policy none]
+[accept greedy]
+"""
+
+
+def run(*args, check=True, **kwargs):
+    """Runs the harness; fails the test with its words when it fails."""
+    done = subprocess.run([HARNESS, *map(str, args)], capture_output=True, text=True, timeout=600, **kwargs)
+    if check:
+        assert done.returncode == 0, done.stderr
+    return done
+
+
+def write_jsonl(path, records):
+    path.write_text("".join(json.dumps(r) + "\n" for r in records))
+    return path
+
+
+def content(path):
+    """Everything in a results file but times, dates and which build made it."""
+    out = {}
+    with h5py.File(path) as f:
+        for name in ("cells", "samples", "trials", "steps"):
+            rows = f[name][:]
+            for field in rows.dtype.names:
+                if field not in TIMES:
+                    out[name, field] = rows[field]
+        out["ids"] = f["tokens/ids"][:]
+        out["offset"] = f["tokens/offset"][:]
+        out["configs"] = {name: f["configs"][name][()] for name in f["configs"]}
+    return out
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for key, value in a.items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(value, b[key], err_msg=str(key))
+        else:
+            assert value == b[key], key

@@ -1,0 +1,189 @@
+"""harness sweep: from an INI file to HDF5, through kills, stops, full disks and bad input."""
+import os
+import random
+import signal
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from sweeps import HARNESS, assert_same, content, run
+
+
+def test_results_table_and_resume(quick_ini, tmp_path):
+    ini = quick_ini()
+    first = run("sweep", ini)
+    assert "llma" in first.stdout
+    results = tmp_path / "results" / "quick.h5"
+    cells = sorted((tmp_path / "results" / "quick" / "cells").iterdir())
+    assert len(cells) == 6  # 2 x 2 llma, pld, none
+    before = {c: (c.stat().st_mtime_ns, c.read_bytes()) for c in cells}
+    made = content(results)
+
+    again = run("sweep", ini)
+    assert "6 of 6 cells were finished before" in again.stderr
+    assert {c: (c.stat().st_mtime_ns, c.read_bytes()) for c in cells} == before, "a finished cell was rewritten"
+    assert again.stdout == first.stdout
+    assert_same(made, content(results))
+
+    with h5py.File(results) as f:
+        trials = f["trials"][:]
+        assert len(trials) == 6 * 4
+        assert (trials["equal"] == 1).all()
+        assert (trials["logits_equal"] == 2).all()
+        assert np.isnan(trials["speedup"]).all()
+        steps = f["steps"][:]
+        sums = np.bincount(steps["trial"], steps["emitted"])
+        np.testing.assert_array_equal(sums, trials["tokens"])
+        assert f["configs"]["quick.ini"][()].decode() == ini.read_text()
+
+
+def test_jobs_and_shards_give_the_same_results(quick_ini, tmp_path):
+    ini = quick_ini("a", repeats=2)
+    run("sweep", ini, "-o", tmp_path / "one")
+    run("sweep", ini, "-o", tmp_path / "two", "--jobs", 3)
+    for shard in ("3/3", "1/3", "2/3"):
+        done = run("sweep", ini, "-o", tmp_path / "three", "--shard", shard)
+        assert (tmp_path / "three" / "a.h5").exists() == (shard == "2/3"), done.stderr
+    one = content(tmp_path / "one" / "a.h5")
+    assert_same(one, content(tmp_path / "two" / "a.h5"))
+    assert_same(one, content(tmp_path / "three" / "a.h5"))
+
+
+def test_collect_gives_what_the_sweep_gave(quick_ini, tmp_path):
+    run("sweep", quick_ini())
+    run("collect", tmp_path / "results" / "quick", "-o", tmp_path / "collected.h5")
+    assert_same(content(tmp_path / "results" / "quick.h5"), content(tmp_path / "collected.h5"))
+
+
+def test_dry_run_writes_nothing(quick_ini, tmp_path):
+    done = run("sweep", quick_ini(), "--dry-run")
+    assert "llma" in done.stdout and "6 cells" in done.stdout
+    assert not (tmp_path / "results").exists()
+
+
+def test_set_changes_the_grid_and_is_recorded(quick_ini, tmp_path):
+    run("sweep", quick_ini(), "--set", "policy llma.k=7", "--set", "dataset quick.limit=2")
+    with h5py.File(tmp_path / "results" / "quick.h5") as f:
+        assert set(f["cells"]["k"][f["cells"]["policy"] == b"llma"]) == {7}
+        assert len(f["samples"]) == 2
+        assert "policy llma.k=7" in f["configs"]["quick.ini"][()].decode()
+
+
+def test_kill_9_at_random_moments_then_resume(quick_ini, tmp_path):
+    ini = quick_ini("killed", limit=0, n="1, 2, 3", k="2, 5, 10, 20, 40", repeats=3)
+    undisturbed = tmp_path / "undisturbed"
+    begun = time.monotonic()
+    run("sweep", ini, "-o", undisturbed)
+    whole = time.monotonic() - begun
+    moments = random.Random(1)
+    killed = 0
+    for attempt in range(20):
+        p = subprocess.Popen([HARNESS, "sweep", str(ini), "--jobs", str(1 + attempt % 3)], stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+        try:
+            p.wait(moments.uniform(0.05, 0.3) * whole)
+        except subprocess.TimeoutExpired:
+            killed += 1
+        p.kill()
+        p.wait()
+        for cell in (tmp_path / "results" / "killed").glob("cells/*.h5"):
+            with h5py.File(cell) as f:  # whatever has its name is whole
+                assert len(f["trials"]) > 0
+        if (tmp_path / "results" / "killed.h5").exists():
+            assert_same(content(undisturbed / "killed.h5"), content(tmp_path / "results" / "killed.h5"))
+    assert killed > 0, "no run was killed in its course"
+    run("sweep", ini)
+    assert_same(content(undisturbed / "killed.h5"), content(tmp_path / "results" / "killed.h5"))
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_keeps_what_is_finished(quick_ini, tmp_path, sig, jobs):
+    ini = quick_ini("stopped", limit=0, n="1, 2, 3, 4, 5, 6", k="2, 5, 10, 20, 40", repeats=40)
+    p = subprocess.Popen([HARNESS, "sweep", str(ini), "--jobs", jobs], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True)
+    folder = tmp_path / "results" / "stopped" / "cells"
+    while p.poll() is None and len(list(folder.glob("*.h5"))) < 2:
+        time.sleep(0.005)
+    p.send_signal(sig)
+    _, err = p.communicate(timeout=60)
+    assert p.returncode == 1, err
+    assert "stopped; finished cells are kept" in err
+    assert len(list(folder.glob("*.h5"))) >= 2
+    assert not (tmp_path / "results" / "stopped.h5").exists(), "a partial result was passed off as whole"
+    assert [f.name for f in folder.iterdir() if f.suffix != ".h5"] == []
+
+
+def test_a_folder_that_cannot_be_written(quick_ini, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    done = run("sweep", quick_ini(output=blocked / "results"), check=False)
+    assert done.returncode == 2
+    assert "cannot make the output folder" in done.stderr
+
+
+def test_a_disk_that_fills_up(quick_ini, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(small)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("tmpfs cannot be mounted here")
+    try:
+        ini = quick_ini("full", limit=0, n="1, 2, 3", k="2, 5, 10, 20", output=small)
+        done = run("sweep", ini, check=False)
+        assert done.returncode == 1, done.stderr
+        assert "No space left on device" in done.stderr
+        assert not (small / "full.h5").exists()
+        kept = list((small / "full" / "cells").iterdir())
+        assert kept, "the cells that fitted are gone"
+        for cell in kept:
+            with h5py.File(cell) as f:
+                assert len(f["trials"]) > 0
+        # With room again the sweep goes on from there.
+        assert subprocess.run(["mount", "-o", "remount,size=64m", str(small)]).returncode == 0
+        done = run("sweep", ini)
+        assert f"{len(kept)} of 14 cells were finished before" in done.stderr
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_two_configs_with_one_name(quick_ini, tmp_path):
+    a = quick_ini("same")
+    b = tmp_path / "other.ini"
+    b.write_text(a.read_text())
+    done = run("sweep", a, b, check=False)
+    assert done.returncode == 2
+    assert "other.ini" in done.stderr and "same.ini" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_mistake_in_the_last_config_is_found_before_the_first_runs(quick_ini, tmp_path):
+    good, bad = quick_ini("good"), quick_ini("bad")
+    bad.write_text(bad.read_text().replace("limit = 4", "limmit = 4"))
+    done = run("sweep", good, bad, check=False)
+    assert done.returncode == 2
+    assert f"{bad}:" in done.stderr and "limmit" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("options", [["--jobs", "0"], ["--jobs", "x"], ["--shard", "0/2"], ["--shard", "3/2"],
+                                     ["--shard", "1"], ["--bogus"], ["--set"], ["-j", ""]])
+def test_usage_errors(quick_ini, tmp_path, options):
+    done = run("sweep", quick_ini(), *options, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("harness: ")
+    assert done.stdout == ""
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_damaged_cell_file_is_named(quick_ini, tmp_path):
+    ini = quick_ini()
+    run("sweep", ini)
+    cell = sorted((tmp_path / "results" / "quick" / "cells").iterdir())[0]
+    os.truncate(cell, cell.stat().st_size // 2)
+    done = run("sweep", ini, check=False)
+    assert done.returncode == 2
+    assert cell.name in done.stderr
