@@ -23,7 +23,7 @@ static const target_ops *const table[] = {
 };
 
 size_t target_ops_count(void) {
-    return sizeof table / sizeof *table;
+    return sizeof table / sizeof table[0];
 }
 
 const target_ops *target_ops_at(size_t i) {

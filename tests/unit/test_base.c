@@ -1,5 +1,6 @@
 /* Errors, memory, parameters and randomness. */
 #include <criterion/criterion.h>
+#include <gsl/gsl_cdf.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,29 @@ Test(rng, streams_differ_and_parts_do_not_run_together) {
     cr_assert_neq(rng_stream("ab", "c", NULL), rng_stream("a", "bc", NULL));
     cr_assert_neq(noise_uniform((noise){1, 1}, 0, 0), noise_uniform((noise){1, 2}, 0, 0));
     cr_assert_neq(noise_uniform((noise){1, 1}, 0, 0), noise_uniform((noise){2, 1}, 0, 0));
+}
+
+/* Averages over seeds 1, 2, 3, ... or over streams 0, 1, 2, ... are what studies are made of: the k-th numbers of
+ * neighbours must be independent. Pairs of neighbours fall into a 16 x 16 grid; the chi-square has 255 degrees. */
+static double neighbours_chi_square(bool by_seed) {
+    enum { CELLS = 16, PAIRS = 256000 };
+    static double count[CELLS * CELLS];
+    memset(count, 0, sizeof count);
+    for (uint64_t i = 0; i < PAIRS; i++) {
+        noise a = by_seed ? (noise){i, 3} : (noise){3, i}, b = by_seed ? (noise){i + 1, 3} : (noise){3, i + 1};
+        int   x = (int)(noise_uniform(a, 5, 0) * CELLS), y = (int)(noise_uniform(b, 5, 0) * CELLS);
+        count[x * CELLS + y]++;
+    }
+    double sum = 0, expected = (double)PAIRS / (CELLS * CELLS);
+    for (int i = 0; i < CELLS * CELLS; i++) sum += (count[i] - expected) * (count[i] - expected) / expected;
+    return sum;
+}
+
+Test(rng, neighbouring_seeds_and_streams_are_independent) {
+    for (int by_seed = 0; by_seed < 2; by_seed++) {
+        double p = gsl_cdf_chisq_Q(neighbours_chi_square(by_seed), 255);
+        cr_assert(p > 1e-4 && p < 1 - 1e-4, "p = %g", p);
+    }
 }
 
 Test(digest, known_values) {
