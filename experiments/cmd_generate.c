@@ -135,7 +135,7 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
     }
     if (ret != 0) return -1;
     if (o->model == NULL) return err_input(e, "generate needs -m MODEL.gguf (see harness generate -h)");
-    if ((o->prompt == NULL) == (o->prompt_file == NULL))
+    if ((o->prompt != NULL) == (o->prompt_file != NULL))
         return err_input(e, "generate needs one of -p PROMPT and -f FILE (see harness generate -h)");
     return command_operands(argc, argv, 0, 0, "no argument", e);
 }
@@ -227,11 +227,11 @@ static int encode_input(generation *g, const options *o, err *e) {
     const tokenizer *t = g->m->tok;
     size_t           n = 0;
     if (tokenizer_adds_bos(t) && tokens_push(&g->prompt, tokenizer_bos(t), e) != 0) return -1;
-    if (o->prompt_file != NULL) {
-        if (encode_file(t, o->prompt_file, &g->prompt, &n, e) != 0) return -1;
-    } else {
+    if (o->prompt != NULL) {
         n = strlen(o->prompt);
         if (tokenizer_encode(t, o->prompt, n, false, &g->prompt, e) != 0) return -1;
+    } else if (encode_file(t, o->prompt_file, &g->prompt, &n, e) != 0) {
+        return -1;
     }
     g->prompt_is_empty = n == 0;
     if (g->prompt.n == 0) return err_input(e, "the prompt is empty, and this model begins with no token of its own");
@@ -273,10 +273,10 @@ static int open_generation(generation *g, const options *o, err *e) {
                   .n_references = g->n_references,
                   .vocab = g->m->shape.vocab,
                   .tok = g->m->tok,
-                  .noise = {o->seed, rng_stream("generate", "policy", NULL)}},
+                  .noise = {o->seed, rng_stream("generate", "policy", (char *)NULL)}},
         .eos = tokenizer_eos(g->m->tok),
         .max_new_tokens = o->max_new_tokens,
-        .noise = {o->seed, rng_stream("generate", "rule", NULL)},
+        .noise = {o->seed, rng_stream("generate", "rule", (char *)NULL)},
     };
     return 0;
 }

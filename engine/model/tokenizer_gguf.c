@@ -19,12 +19,15 @@ enum { QUOTED = 60 }; /* bytes of a spelling in a message */
 
 static const char UNKNOWN_TEXT[] = " \xE2\x81\x87 "; /* U+2047, SentencePiece's default surface */
 
+static int hex_digit(char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /* The byte that "<0xHH>" names, or -1. */
 static int byte_of(gguf_str s) {
-    static const char digits[] = "0123456789ABCDEF";
     if (s.n != 6 || memcmp(s.at, "<0x", 3) != 0 || s.at[5] != '>') return -1;
-    const char *high = memchr(digits, s.at[3], 16), *low = memchr(digits, s.at[4], 16);
-    return high != NULL && low != NULL ? (int)(high - digits) * 16 + (int)(low - digits) : -1;
+    int high = hex_digit(s.at[3]), low = hex_digit(s.at[4]);
+    return high >= 0 && low >= 0 ? 16 * high + low : -1;
 }
 
 /* A special id: -1 when the key is absent or says "none" (all bits set, as llama.cpp writes it). */

@@ -44,7 +44,7 @@ typedef struct {
     symbol          *symbols;
     pair            *heap;
     size_t           n_heap;
-    int32_t         *split; /* [vocab] bytes of an unused piece's left part; 0 = never merged; NULL without them */
+    int32_t         *split; /* [vocab] bytes of an unused piece's left part; 0 = never merged; empty without them */
     tokens          *out;
 } encoder;
 
@@ -218,8 +218,8 @@ int spm_encode(const tokenizer *t, const char *text, size_t n, bool special, tok
     s.marked = mem_new(n + 1, SPACE_MARK_BYTES, e);
     s.symbols = mem_new(n + 1, sizeof *s.symbols, e); /* E3 */
     s.heap = mem_new(n + 1, 2 * sizeof *s.heap, e);   /* E2 */
-    if (t->has_unused) s.split = mem_new(t->vocab, sizeof *s.split, e);
-    if (s.marked != NULL && s.symbols != NULL && s.heap != NULL && (!t->has_unused || s.split != NULL))
+    s.split = mem_new(t->has_unused ? t->vocab : 0, sizeof *s.split, e);
+    if (s.marked != NULL && s.symbols != NULL && s.heap != NULL && s.split != NULL)
         status = encode_span(&s, text, n, 0, e);
     if (status != 0) out->n = before;
     free(s.marked);
