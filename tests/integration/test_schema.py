@@ -1,0 +1,250 @@
+"""A results file, opened with what researchers open it with: h5py, pandas, h5dump. The schema is written out here once
+more, by hand: a column that changes its name, type or place breaks other people's scripts."""
+import pathlib
+import re
+import shutil
+import subprocess
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from gguf_files import write_model
+from program import harness
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+STR = "str"
+ATTRIBUTES = {"schema_version": "<i4", "threads": "<u4", "sweep": STR, "harness_version": STR, "git_commit": STR,
+              "created": STR, "cpu": STR, "isa": STR, "compiler": STR, "flags": STR}
+TABLES = {
+    "cells": "cell:<u4 id:|S16 config:str dataset:str model:str model_sha256:str dataset_sha256:str target:str policy:str "
+             "rule:str forced:|u1 n:<i4 k:<i4 temperature:<f8 params:str threads:<i4 gemm:str",
+    "samples": "sample:<u4 dataset:str id:str scenario:str prompt_tokens:<u4 reference_tokens:<u4 references:<u4",
+    "trials": "trial:<u4 cell:<u4 sample:<u4 repeat:<u4 tokens:<u4 steps:<u4 drafted:<u4 accepted:<u4 prefill_ns:<u8 "
+              "decode_ns:<u8 draft_ns:<u8 verify_ns:<u8 tokens_per_step:<f8 speedup:<f8 modeled_speedup:<f8 equal:|u1 "
+              "logits_equal:|u1 first_divergence:<i8 max_abs_logit_diff:<f8 min_margin:<f8 truncated:|u1",
+    "steps": "trial:<u4 step:<u4 position:<u4 match_length:<u2 source:<i4 source_position:<i4 drafted:<u2 accepted:<u2 "
+             "emitted:<u2 draft_ns:<u8 verify_ns:<u8",
+}
+REPLAY = """[sweep]
+name = schema
+output = {out}
+repeats = 2
+[model bytes]
+target = replay
+tokenizer = bytes
+[dataset quickstart]
+path = {data}
+limit = 2
+forced = yes
+max_new_tokens = 4096
+[policy llma]
+n = 1, 2
+k = 10
+[policy pld]
+[accept greedy] ; é
+"""
+TRANSFORMER = """[sweep]
+name = model
+output = {out}
+[model tiny]
+target = transformer
+path = {model}
+threads = 1
+[dataset short]
+path = {data}
+max_new_tokens = 12
+[policy pld]
+[accept greedy]
+"""
+
+
+def columns(text):
+    return [tuple(c.split(":")) for c in text.split()]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One replay sweep, run once."""
+    out = tmp_path_factory.mktemp("schema")
+    ini = out / "schema.ini"
+    ini.write_text(REPLAY.format(out=out, data=ROOT / "datasets/samples/quickstart.jsonl"), encoding="utf-8")
+    harness("sweep", ini)
+    return out
+
+
+@pytest.fixture
+def results(folder):
+    with h5py.File(folder / "schema.h5", "r") as f:
+        yield f
+
+
+def test_root_attributes(results):
+    assert set(results.attrs) == set(ATTRIBUTES)
+    for name, kind in ATTRIBUTES.items():
+        dtype = results.attrs.get_id(name).dtype
+        if kind is not STR:
+            assert dtype == np.dtype(kind), name
+            continue
+        info = h5py.check_string_dtype(dtype)
+        assert info.encoding == "utf-8" and info.length is not None, name
+        assert info.length == max(1, len(results.attrs[name])), name
+    assert results.attrs["schema_version"] == 1
+    assert results.attrs["sweep"] == b"schema"
+    assert re.fullmatch(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", results.attrs["created"])
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_columns(results, table):
+    data = results[table]
+    want = columns(TABLES[table])
+    assert [name for name, _ in want] == list(data.dtype.names)[:len(want)]
+    rows = data[()]
+    for name, kind in want:
+        dtype = data.dtype[name]
+        if kind is STR or kind == STR:
+            assert dtype.kind == "S", name
+            assert dtype.itemsize == max(1, max(len(v) for v in rows[name])), name
+            assert data.id.get_type().get_member_type(data.dtype.names.index(name)).get_cset() == h5py.h5t.CSET_UTF8
+        else:
+            assert dtype == np.dtype(kind), name
+    assert data.dtype.itemsize == sum(data.dtype[n].itemsize for n in data.dtype.names), "packed"
+
+
+@pytest.mark.parametrize("name", [*TABLES, "tokens/ids", "tokens/offset"])
+def test_storage(results, name):
+    data = results[name]
+    assert data.ndim == 1 and data.maxshape == (None,)
+    assert data.chunks is not None and data.compression == "gzip" and data.shuffle
+    assert h5py.h5g.get_objinfo(data.id).mtime == 0, "times would make equal sweeps differ"
+
+
+def test_tokens(results):
+    trials, offset = results["trials"][()], results["tokens/offset"][()]
+    assert results["tokens/ids"].dtype == np.dtype("<i4") and offset.dtype == np.dtype("<u8")
+    np.testing.assert_array_equal(np.diff(offset.astype(np.int64)), trials["tokens"])
+    assert offset[0] == 0 and offset[-1] == len(results["tokens/ids"])
+    assert "logits_hash" not in results["tokens"]
+    # Decoding is forced: every trial of a sample has the record's own output.
+    ids = results["tokens/ids"][()]
+    for sample in range(len(results["samples"])):
+        of_sample = [ids[offset[t]:offset[t + 1]].tolist() for t in np.flatnonzero(trials["sample"] == sample)]
+        assert len(of_sample) == 4 * 2 and all(o == of_sample[0] for o in of_sample)
+
+
+def test_rows_agree(results):
+    cells, samples, trials, steps = (results[t][()] for t in TABLES)
+    for rows, key in ((cells, "cell"), (samples, "sample"), (trials, "trial")):
+        np.testing.assert_array_equal(rows[key], np.arange(len(rows)))
+    assert (len(cells), len(samples), len(trials)) == (4, 2, 16)
+    key = list(zip(trials["cell"], trials["sample"], trials["repeat"]))
+    assert key == sorted(set(key))
+    for name in ("drafted", "accepted"):
+        np.testing.assert_array_equal(np.bincount(steps["trial"], steps[name]), trials[name])
+    np.testing.assert_array_equal(np.bincount(steps["trial"], steps["emitted"]), trials["tokens"])
+    np.testing.assert_array_equal(np.bincount(steps["trial"]), trials["steps"])
+    np.testing.assert_array_equal(trials["tokens"] / trials["steps"], trials["tokens_per_step"])
+    for name in ("draft_ns", "verify_ns"):
+        np.testing.assert_array_equal(np.bincount(steps["trial"], steps[name]), trials[name])
+    np.testing.assert_array_equal(steps["verify_ns"][steps["step"] == 0], trials["prefill_ns"])
+    np.testing.assert_array_equal(steps["emitted"], steps["accepted"] + 1)
+    assert set(cells["policy"]) == {b"none", b"llma", b"pld"} and cells["policy"][0] == b"none"
+    assert cells["n"][0] == -1 and cells["k"][0] == -1
+    assert (steps["source"][steps["match_length"] == 0] == -1).all()
+    assert (steps["drafted"][steps["match_length"] == 0] == 0).all()
+    for name in ("speedup", "modeled_speedup", "max_abs_logit_diff", "min_margin"):
+        assert np.isnan(trials[name]).all(), name
+    assert (trials["logits_equal"] == 2).all() and (trials["equal"] == 1).all()
+    assert (trials["first_divergence"] == -1).all() and (trials["truncated"] == 0).all()
+
+
+def test_configs(results, folder):
+    assert list(results["configs"]) == ["schema.ini"]
+    text = results["configs/schema.ini"]
+    assert text.shape == () and h5py.check_string_dtype(text.dtype).encoding == "utf-8"
+    assert text[()] == (folder / "schema.ini").read_bytes()
+
+
+def test_the_readme_opens_it_in_pandas(folder, capsys):
+    readme = (ROOT / "results/README.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", readme, re.S).group(1)
+    assert "results/quick.h5" in code
+    names = {}
+    exec(code.replace("results/quick.h5", str(folder / "schema.h5")), names)
+    names["f"].close()
+    printed = capsys.readouterr().out
+    assert "llma" in printed and "pld" in printed
+
+
+def test_the_readme_names_every_column(folder):
+    readme = (ROOT / "results/README.md").read_text(encoding="utf-8")
+    for table, text in TABLES.items():
+        section = re.search(rf"### /{table}\n(.*?)\n##", readme, re.S).group(1)
+        rows = {name: kind for names, kind in re.findall(r"^\| (`.*?`) \| ([^|]*) \|", section, re.M)
+                for name in re.findall(r"`(\w+)`", names)}
+        short = {"|u1": "u8", "<u2": "u16", "<u4": "u32", "<u8": "u64", "<i4": "i32", "<i8": "i64", "<f8": "f64",
+                 "|S16": "str, 16 bytes", STR: "str"}
+        assert rows == {name: short[kind] for name, kind in columns(text)}, table
+
+
+def test_pandas_frames(results):
+    for table, text in TABLES.items():
+        frame = pd.DataFrame(results[table][()])
+        assert list(frame.columns) == [name for name, _ in columns(text)]
+        assert len(frame) == len(results[table])
+
+
+@pytest.mark.skipif(shutil.which("h5dump") is None, reason="h5dump is not installed")
+def test_h5dump(folder):
+    done = subprocess.run(["h5dump", folder / "schema.h5"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    for text in TABLES.values():
+        for name, _ in columns(text):
+            assert f'"{name}"' in done.stdout, name
+    assert "UNKNOWN" not in done.stdout
+
+
+def test_cell_files_are_the_same_with_one_cell(folder, results):
+    ids = []
+    for path in sorted((folder / "schema/cells").iterdir()):
+        with h5py.File(path, "r") as cell:
+            assert len(cell["cells"]) == 1 and len(cell["trials"]) == 4
+            assert path.name == cell["cells"]["id"][0].decode() + ".h5"
+            assert set(cell) == set(results)
+            for table, text in TABLES.items():
+                assert list(cell[table].dtype.names) == [name for name, _ in columns(text)]
+            ids.append(cell["cells"]["id"][0])
+    assert sorted(ids) == sorted(results["cells"]["id"])
+
+
+def test_cells_of_a_model_keep_hashes_of_logits(tmp_path):
+    write_model(tmp_path / "tiny.gguf")
+    data, ini = tmp_path / "short.jsonl", tmp_path / "model.ini"
+    data.write_text('{"id": "a", "prompt": "one two one two one"}\n{"id": "b", "prompt": "", "references": ["x"]}\n')
+    ini.write_text(TRANSFORMER.format(out=tmp_path, model=tmp_path / "tiny.gguf", data=data))
+    harness("sweep", ini)
+    for path in (tmp_path / "model/cells").iterdir():
+        with h5py.File(path, "r") as cell:
+            assert cell["tokens/logits_hash"].dtype == np.dtype("<u8")
+            assert cell["tokens/logits_hash"].shape == cell["tokens/ids"].shape
+            assert len(set(cell["tokens/logits_hash"][()].tolist())) > 1
+    with h5py.File(tmp_path / "model.h5", "r") as f:
+        assert "logits_hash" not in f["tokens"]
+        trials = f["trials"][()]
+        assert (trials["logits_equal"] == 1).all() and (trials["max_abs_logit_diff"] == 0).all()
+        assert (trials["min_margin"] >= 0).all() and (trials["speedup"] > 0).all()
+        assert np.isnan(trials["modeled_speedup"]).all()
+
+
+def test_inspect_tells_what_is_in_it(folder, results):
+    text = harness("inspect", folder / "schema.h5").text
+    assert re.search(r"^sweep +schema$", text, re.M)
+    for table in ("cells", "samples", "trials", "steps"):
+        assert re.search(rf"^ *{len(results[table])} {table}$", text, re.M), table
+    assert "[policy llma]" in text
+
+
+def test_collect_makes_the_same_file_from_the_cells(folder, tmp_path):
+    harness("collect", folder / "schema", "-o", tmp_path / "again.h5")
+    assert (tmp_path / "again.h5").read_bytes() == (folder / "schema.h5").read_bytes()
