@@ -39,7 +39,8 @@ static int open_part(const char *path, const char *folder, char **part, err *e) 
         free(name);
         if (errno != EEXIST) break;
     }
-    return fails(path, e);
+    fails(path, e);
+    return -1;
 }
 
 static int write_all(int fd, const char *bytes, size_t n) {

@@ -54,11 +54,6 @@ static int compare_sources(const void *a, const void *b) {
     return store_cell_compare(((const source *)a)->data.cells, ((const source *)b)->data.cells);
 }
 
-static int compare_ids(const void *a, const void *b) {
-    const source *const *x = a, *const *y = b;
-    return strcmp((*x)->data.cells->id, (*y)->data.cells->id);
-}
-
 /* ---- reading -------------------------------------------------------------------------------------------- */
 
 static int compare_paths(const void *a, const void *b) {
@@ -94,16 +89,24 @@ static int read_sources(collection *c, const char *const *paths, size_t n, err *
     return ret;
 }
 
+typedef struct {
+    const char *id, *path;
+} named_cell;
+
+static int compare_ids(const void *a, const void *b) {
+    return strcmp(((const named_cell *)a)->id, ((const named_cell *)b)->id);
+}
+
 static int refuse_twins(const collection *c, err *e) {
-    int            ret = 0;
-    const source **by_id = mem_new(c->n_sources, sizeof *by_id, e);
-    if (by_id == NULL) return -1;
-    for (size_t i = 0; i < c->n_sources; i++) by_id[i] = &c->sources[i];
-    qsort(by_id, c->n_sources, sizeof *by_id, compare_ids);
+    int         ret = 0;
+    named_cell *cells = mem_new(c->n_sources, sizeof *cells, e);
+    if (cells == NULL) return -1;
+    for (size_t i = 0; i < c->n_sources; i++) cells[i] = (named_cell){c->sources[i].data.cells->id, c->sources[i].path};
+    qsort(cells, c->n_sources, sizeof *cells, compare_ids);
     for (size_t i = 1; ret == 0 && i < c->n_sources; i++)
-        if (compare_ids(&by_id[i - 1], &by_id[i]) == 0)
-            ret = err_input(e, "%s: holds the same cell as %s", by_id[i]->path, by_id[i - 1]->path);
-    free(by_id);
+        if (strcmp(cells[i - 1].id, cells[i].id) == 0)
+            ret = err_input(e, "%s: holds the same cell as %s", cells[i].path, cells[i - 1].path);
+    free(cells);
     return ret;
 }
 

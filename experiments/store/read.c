@@ -14,6 +14,17 @@
 
 enum { DEFLATE_RATIO = 1032 };
 
+/* Finished files never change, and some file systems cannot lock. Before 1.10.7 only a variable of the environment,
+ * HDF5_USE_FILE_LOCKING, could say so. */
+static herr_t no_locking(hid_t access) {
+#if H5_VERSION_GE(1, 10, 7)
+    return H5Pset_file_locking(access, false, true);
+#else
+    (void)access;
+    return 0;
+#endif
+}
+
 static int open_file(const char *path, hid_t *file, size_t *most, err *e) {
     struct stat s;
     int         ret = 0;
@@ -23,13 +34,9 @@ static int open_file(const char *path, hid_t *file, size_t *most, err *e) {
     if (!S_ISREG(s.st_mode)) return err_input(e, "is not a file");
     *most = (size_t)s.st_size > SIZE_MAX / DEFLATE_RATIO ? SIZE_MAX : (size_t)s.st_size * DEFLATE_RATIO;
 
-    if ((access = H5Pcreate(H5P_FILE_ACCESS)) < 0 || H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0)
+    if ((access = H5Pcreate(H5P_FILE_ACCESS)) < 0 || H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0 ||
+        no_locking(access) < 0)
         ret = h5_fails(e, "HDF5 does not start");
-#if H5_VERSION_GE(1, 10, 7)
-    /* Finished files never change, and some file systems cannot lock. */
-    else if (H5Pset_file_locking(access, false, true) < 0)
-        ret = h5_fails(e, "HDF5 does not start");
-#endif
     else if ((*file = H5Fopen(path, H5F_ACC_RDONLY, access)) < 0)
         ret = h5_fails(e, "is not a results file");
     return h5_close(&access, ret, e);
@@ -99,7 +106,7 @@ static int read_provenance(hid_t file, size_t most, provenance *p, err *e) {
         {"compiler", &p->compiler},
         {"flags", &p->flags},
     };
-    int64_t version, threads;
+    int64_t version = 0, threads = 0;
 
     if (read_integer(file, "schema_version", &version, e) != 0) return -1;
     if (version != STORE_SCHEMA_VERSION)
