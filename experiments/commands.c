@@ -58,11 +58,9 @@ int command_help_only(int argc, char **argv, const char *usage, bool *done, err 
 
 void command_print_params(const param_spec *params, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        char preset[40], min[40], max[40], range[100];
-        param_format(&params[i], params[i].preset, preset, sizeof preset);
-        param_format(&params[i], params[i].min, min, sizeof min);
-        param_format(&params[i], params[i].max, max, sizeof max);
-        snprintf(range, sizeof range, "%s, %s to %s", params[i].type == PARAM_INT ? "integer" : "number", min, max);
-        printf("  %s = %s (%s)\n      %s\n", params[i].name, preset, range, params[i].help);
+        const char *type = params[i].type == PARAM_INT ? "integer" : "number";
+        printf("  %s = %.15g (%s, %.15g to %.15g)\n", params[i].name, params[i].preset, type, params[i].min,
+               params[i].max);
+        printf("      %s\n", params[i].help);
     }
 }

@@ -1,10 +1,13 @@
 """harness generate, on small random models."""
+import os
+import pty
 import re
+import subprocess
 
 import pytest
 
 import gguf_files
-from program import harness
+from program import HARNESS, harness
 
 POLICIES = ["none", "llma", "llma:n=2,k=7", "pld", "oracle", "random", "wrong"]
 PROMPT = "the cat is in the hat and the rat is on the mat"
@@ -85,13 +88,42 @@ def test_the_context_ends_the_text(model):
 
 def test_colours_only_where_asked_for(model, reference):
     plainly = generate(model, "--policy", "oracle", "-r", reference)
-    assert not re.search(rb"\033\[[0-9;]*m", plainly.stdout)
+    style = rb"\033\[\d+m"
+    assert not re.search(style, plainly.stdout)
     assert "copied from" not in plainly.error
     coloured = generate(model, "--policy", "oracle", "-r", reference, "--color", "always")
-    assert b"\033[" in coloured.stdout
-    assert re.sub(rb"\033\[\d*m", b"", coloured.stdout) == plainly.stdout
+    assert re.search(style, coloured.stdout)
+    assert re.sub(style, b"", coloured.stdout) == plainly.stdout
     assert "copied from: " in coloured.error
-    assert b"\033" not in generate(model, "--policy", "oracle", "--color", "never").stdout
+    assert not re.search(style, generate(model, "--policy", "oracle", "--color", "never").stdout)
+
+
+def on_terminal(*args):
+    """What the program writes to a terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([HARNESS, *map(str, args)], stdin=subprocess.DEVNULL, stdout=theirs,
+                          stderr=subprocess.DEVNULL) as process:
+        os.close(theirs)
+        out = b""
+        try:
+            while part := os.read(ours, 4096):
+                out += part
+        except OSError:  # EIO: the other side is closed
+            pass
+        os.close(ours)
+    assert process.returncode == 0
+    return out.replace(b"\r\n", b"\n")
+
+
+def test_a_terminal_gets_colours_and_no_other_control_characters(model):
+    args = ["generate", "-m", model, "-p", PROMPT, "-n", 200, "--policy", "oracle", "--rule", "coupled:temperature=3"]
+    raw = harness(*args).stdout
+    assert re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", raw), "the sample must hold some to show anything"
+    shown = on_terminal(*args)
+    assert b"\033[" in shown
+    text = re.sub(rb"\033\[\d*m", b"", shown)
+    assert not re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", text)
+    assert text.decode() == re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\ufffd", raw.decode())
 
 
 @pytest.mark.parametrize("args, words", [
