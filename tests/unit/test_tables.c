@@ -206,7 +206,8 @@ Test(tables, positions_as_latex) {
     store_data d;
     results_sample(&d);
     expect(printed("positions", &d, TABLE_LATEX),
-           "\\smallskip\\noindent demo: k = 4, max\\_n = 5, rule = greedy, temperature = 0, dataset = demo, model = bytes, target "
+           "\\smallskip\\noindent demo: k = 4, max\\_n = 5, rule = greedy, temperature = 0, dataset = demo, model = "
+           "bytes, target "
            "= replay, forced = yes, threads = 1, gemm = exact, config = quick.ini\\par\n"
            "\\smallskip\n"
            "\\noindent\\begin{tabular}{@{}lrrrrrrr@{}}\n"
