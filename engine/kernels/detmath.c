@@ -1,6 +1,12 @@
 /* detmath.c - the double-precision functions. Coefficients are 1/k! and the like, rounded to double. */
 #include "engine/kernels/detmath.h"
 
+#include <float.h>
+
+#if FLT_EVAL_METHOD != 0
+#error "intermediate results are wider than their types; numerics.md forbids that"
+#endif
+
 static uint64_t double_bits(double x) {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);

@@ -6,12 +6,17 @@
  * weights are brought into f32 once for all tokens of a pass, a piece that fits the first-level cache.
  * Compiled with -ffp-contract=off: a fused multiply-add happens where fmaf is written.
  */
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "engine/kernels/detmath.h"
 #include "engine/kernels/kernels.h"
+
+#if FLT_EVAL_METHOD != 0
+#error "intermediate results are wider than their types; numerics.md forbids that"
+#endif
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -362,7 +367,8 @@ static float dot(const float *a, const float *b, size_t n) {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
         for (size_t l = 0; l < LANES; l++) sum[l] = fmaf(a[i + l], b[i + l], sum[l]);
-    for (size_t l = 0; i + l < n; l++) sum[l] = fmaf(a[i + l], b[i + l], sum[l]);
+    if (i < n) /* zeros up to whole lanes: fma(0, 0, -0) = +0 */
+        for (size_t l = 0; l < LANES; l++) sum[l] = i + l < n ? fmaf(a[i + l], b[i + l], sum[l]) : sum[l] + 0;
     return lanes_sum(sum);
 }
 

@@ -1,0 +1,344 @@
+/* The kernels of every instruction set against a second, slow transcription of numerics.md: equal bits. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#include "engine/engine.h"
+#include "engine/kernels/detmath.h"
+
+static const char *const isas[] = {"portable", "avx2", "avx512"};
+enum { ISAS = 3 };
+
+static void *allocate(size_t n, size_t size) {
+    err   e = {0};
+    void *p = mem_new_aligned(n, size, 64, &e);
+    cr_assert_not_null(p);
+    return p;
+}
+
+/* Numbers of magnitudes from subnormal to 2^20, both signs, some zeros. */
+static float any_float(gsl_rng *r) {
+    int kind = (int)gsl_rng_uniform_int(r, 16);
+    if (kind == 0) return 0;
+    float x = (float)(gsl_rng_uniform(r) * 2 - 1);
+    if (kind == 1) return x * 0x1p-140f;
+    if (kind == 2) return x * 0x1p-50f;
+    if (kind == 3) return x * 0x1p-60f;
+    if (kind == 4) return x * 0x1p+20f;
+    return x;
+}
+
+static bool same(float a, float b) {
+    return float_bits(a) == float_bits(b);
+}
+
+/* ---- numerics.md, transcribed -------------------------------------------------------------------------- */
+
+static float spec_tree(float *lane) {
+    for (int h = 8; h >= 1; h /= 2)
+        for (int l = 0; l < h; l++) lane[l] = lane[l] + lane[l + h];
+    return lane[0];
+}
+
+/* Rows are padded with zeros to whole lanes. */
+static float spec_dot(const float *w, const float *x, size_t n) {
+    float lane[16] = {0};
+    for (size_t i = 0; i < (n + 15) / 16 * 16; i++)
+        lane[i % 16] = fmaf(i < n ? w[i] : 0, i < n ? x[i] : 0, lane[i % 16]);
+    return spec_tree(lane);
+}
+
+static float spec_bf16(uint16_t h) {
+    float x = bf16_to_f32(h);
+    return fabsf(x) < 0x1p-50f ? 0 : x;
+}
+
+static float spec_bf16_row(const uint16_t *w, const float *x, size_t n) {
+    float lane[16] = {0};
+    for (size_t i = 0; i < (n + 31) / 32 * 32; i += 2) {
+        float  w0 = i < n ? spec_bf16(w[i]) : 0, x0 = i < n ? spec_bf16(f32_to_bf16(x[i])) : 0;
+        float  w1 = i + 1 < n ? spec_bf16(w[i + 1]) : 0, x1 = i + 1 < n ? spec_bf16(f32_to_bf16(x[i + 1])) : 0;
+        float *acc = &lane[i / 2 % 16];
+        *acc = fmaf(w1, x1, *acc);
+        *acc = fmaf(w0, x0, *acc);
+    }
+    return spec_tree(lane);
+}
+
+static float spec_q8_0_row(const unsigned char *w, const float *x, size_t n) {
+    float acc = 0;
+    for (size_t b = 0; b < n / 32; b++, w += 34, x += 32) {
+        uint16_t half;
+        memcpy(&half, w, 2);
+        float amax = 0;
+        for (int i = 0; i < 32; i++) amax = fmaxf(amax, fabsf(x[i]));
+        float   dx = amax < 0x1p-100f ? 0 : amax / 127, inverse = amax < 0x1p-100f ? 0 : 127 / amax;
+        int32_t isum = 0;
+        for (int i = 0; i < 32; i++) isum += (int8_t)w[2 + i] * (int32_t)rintf(x[i] * inverse);
+        acc = fmaf(f16_to_f32(half) * dx, (float)isum, acc);
+    }
+    return acc;
+}
+
+static float spec_row(dtype type, const void *w, const float *x, size_t n) {
+    if (type == DTYPE_BF16) return spec_bf16_row(w, x, n);
+    if (type == DTYPE_Q8_0) return spec_q8_0_row(w, x, n);
+    float *f32 = allocate(n, sizeof *f32);
+    dtype_get(type)->decode(w, f32, n);
+    float y = spec_dot(f32, x, n);
+    free(f32);
+    return y;
+}
+
+/* ---- products ------------------------------------------------------------------------------------------ */
+
+/* Weights as any file may hold them: every finite bit pattern of the type. */
+static void random_weights(gsl_rng *r, dtype type, void *w, size_t n) {
+    uint16_t      *half = w;
+    unsigned char *byte = w;
+    switch (type) {
+    case DTYPE_F32:
+        for (size_t i = 0; i < n; i++) ((float *)w)[i] = any_float(r);
+        break;
+    case DTYPE_F16:
+        for (size_t i = 0; i < n; i++) do
+                half[i] = (uint16_t)gsl_rng_uniform_int(r, 65536);
+            while ((half[i] & 0x7c00) == 0x7c00);
+        break;
+    case DTYPE_BF16: /* products must not overflow: up to 2^60 */
+        for (size_t i = 0; i < n; i++) do
+                half[i] = (uint16_t)gsl_rng_uniform_int(r, 65536);
+            while ((half[i] & 0x7fff) > (127 + 60) << 7);
+        break;
+    default:
+        for (size_t i = 0; i < n / 32 * 34; i++) byte[i] = (unsigned char)gsl_rng_uniform_int(r, 256);
+        for (size_t b = 0; b < n / 32; b++) byte[b * 34 + 1] &= 0xbf; /* the scale stays below 2 */
+    }
+}
+
+static void check_product(gsl_rng *r, dtype type, size_t n_rows, size_t cols, size_t n_tokens) {
+    size_t row_bytes = dtype_bytes(type, cols), stride = n_rows + 3;
+    char  *w = allocate(n_rows, row_bytes);
+    float *x = allocate(n_tokens * cols, sizeof *x), *want = allocate(n_tokens * n_rows, sizeof *want);
+    random_weights(r, type, w, n_rows * cols);
+    for (size_t i = 0; i < n_tokens * cols; i++) x[i] = any_float(r);
+    for (size_t t = 0; t < n_tokens; t++)
+        for (size_t i = 0; i < n_rows; i++)
+            want[t * n_rows + i] = spec_row(type, w + i * row_bytes, x + t * cols, cols);
+
+    for (int k = 0; k < ISAS; k++) {
+        const kernel_table *kernels = kernels_by_name(isas[k]);
+        if (kernels == NULL) continue;
+        const matmul_ops *ops = &kernels->matmul[type];
+        size_t            bytes = ops->prepared_bytes(cols);
+        cr_assert_eq(bytes % 64, 0, "prepared rows keep their alignment");
+        char  *prepared = allocate(n_tokens, bytes);
+        float *y = allocate(n_tokens * stride, sizeof *y);
+        for (size_t t = 0; t < n_tokens; t++) ops->prepare(x + t * cols, prepared + t * bytes, cols);
+        for (size_t i = 0; i < n_tokens * stride; i++) y[i] = -7;
+        /* In two pieces, the first row left out: what lies outside is not touched. */
+        size_t first = n_rows > 1, middle = (first + n_rows) / 2;
+        ops->multiply(w, prepared, y, cols, first, middle, n_tokens, stride);
+        ops->multiply(w, prepared, y, cols, middle, n_rows, n_tokens, stride);
+        for (size_t t = 0; t < n_tokens; t++) {
+            for (size_t i = 0; i < stride; i++) {
+                float expected = i >= first && i < n_rows ? want[t * n_rows + i] : -7;
+                cr_assert(same(y[t * stride + i], expected), "%s %s %zux%zu, token %zu of %zu, row %zu: %a, not %a",
+                          isas[k], dtype_get(type)->name, n_rows, cols, t, n_tokens, i, (double)y[t * stride + i],
+                          (double)expected);
+            }
+        }
+        free(prepared);
+        free(y);
+    }
+    free(w);
+    free(x);
+    free(want);
+}
+
+static void check_products(dtype type) {
+    static const size_t cols[] = {1, 2, 7, 15, 16, 17, 31, 33, 64, 100, 255, 256, 257, 288, 600, 1024};
+    static const size_t row_counts[] = {1, 2, 3, 5, 16, 17, 33};
+    static const size_t token_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 64, 65, 130};
+    gsl_rng            *r = rng_new(1, (uint64_t)type);
+    size_t              block = dtype_get(type)->block, n = 0;
+    for (size_t c = 0; c < sizeof cols / sizeof *cols; c++)
+        for (size_t i = 0; i < sizeof row_counts / sizeof *row_counts; i++, n++)
+            check_product(r, type, row_counts[i], (cols[c] + block - 1) / block * block, token_counts[n % 13]);
+    for (size_t t = 0; t < sizeof token_counts / sizeof *token_counts; t++)
+        check_product(r, type, 21, 9 * block, token_counts[t]);
+    gsl_rng_free(r);
+}
+
+Test(kernels, f32_products_are_the_specifications) {
+    check_products(DTYPE_F32);
+}
+Test(kernels, f16_products_are_the_specifications) {
+    check_products(DTYPE_F16);
+}
+Test(kernels, bf16_products_are_the_specifications) {
+    check_products(DTYPE_BF16);
+}
+Test(kernels, q8_0_products_are_the_specifications) {
+    check_products(DTYPE_Q8_0);
+}
+
+Test(kernels, numbers_that_are_not_finite_stay_so) {
+    enum { COLS = 32 };
+    static const float bad[] = {INFINITY, -INFINITY, NAN};
+    for (int k = 0; k < ISAS; k++) {
+        const kernel_table *kernels = kernels_by_name(isas[k]);
+        if (kernels == NULL) continue;
+        for (int type = 0; type < DTYPE_COUNT; type++) {
+            const matmul_ops *ops = &kernels->matmul[type];
+            for (size_t b = 0; b < sizeof bad / sizeof *bad; b++) {
+                _Alignas(64) char prepared[1024];
+                char              w[4 * COLS];
+                float             x[COLS] = {0}, ones[COLS], y;
+                cr_assert_leq(ops->prepared_bytes(COLS), sizeof prepared);
+                for (int i = 0; i < COLS; i++) ones[i] = 1;
+                dtype_get((dtype)type)->encode(ones, w, COLS);
+                x[5] = bad[b];
+                ops->prepare(x, prepared, COLS);
+                ops->multiply(w, prepared, &y, COLS, 0, 1, 1, 1);
+                cr_assert(!isfinite(y), "%s %d", isas[k], type);
+            }
+        }
+    }
+}
+
+Test(kernels, special_half_weights_are_unpacked) {
+    static const uint16_t halves[] = {0x7c00, 0xfc00, 0x7e00, 0x0001, 0x83ff, 0x0400, 0x7bff};
+    for (int k = 0; k < ISAS; k++) {
+        const kernel_table *kernels = kernels_by_name(isas[k]);
+        if (kernels == NULL) continue;
+        for (size_t h = 0; h < sizeof halves / sizeof *halves; h++) {
+            _Alignas(64) float prepared[16];
+            float              one = 1, y, want = f16_to_f32(halves[h]);
+            kernels->matmul[DTYPE_F16].prepare(&one, prepared, 1);
+            kernels->matmul[DTYPE_F16].multiply(&halves[h], prepared, &y, 1, 0, 1, 1, 1);
+            cr_assert(isnan(want) ? isnan(y) : same(y, want), "%s %04x: %a", isas[k], halves[h], (double)y);
+        }
+    }
+}
+
+/* ---- the rest ------------------------------------------------------------------------------------------ */
+
+static void spec_attend(const float *q, const float *keys, const float *values, float *out, size_t n, size_t head_dim,
+                        size_t stride, float scale) {
+    float *e = allocate(n, sizeof *e), max = -INFINITY, lane[16] = {0};
+    for (size_t t = 0; t < n; t++) e[t] = spec_dot(q, keys + t * stride, head_dim) * scale;
+    for (size_t t = 0; t < n; t++) max = fmaxf(max, e[t]);
+    for (size_t t = 0; t < n; t++) e[t] = det_expf(e[t] - max);
+    for (size_t t = 0; t < n; t++) lane[t % 16] = lane[t % 16] + e[t];
+    float z = spec_tree(lane);
+    for (size_t d = 0; d < head_dim; d++) {
+        float acc = 0;
+        for (size_t t = 0; t < n; t++) acc = fmaf(e[t], values[t * stride + d], acc);
+        out[d] = acc * (1 / z);
+    }
+    free(e);
+}
+
+Test(kernels, attention_is_the_specifications) {
+    static const size_t dims[] = {2, 8, 16, 24, 64, 80, 100, 128, 200};
+    static const size_t lengths[] = {1, 2, 15, 16, 17, 33, 100, 257};
+    gsl_rng            *r = rng_new(2, 0);
+    for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) {
+        for (size_t j = 0; j < sizeof lengths / sizeof *lengths; j++) {
+            size_t dim = dims[i], n = lengths[j], stride = 2 * dim + 5;
+            float *q = allocate(dim, sizeof *q), *keys = allocate(n * stride, sizeof *keys);
+            float *values = allocate(n * stride, sizeof *values), *scores = allocate(n, sizeof *scores);
+            float *want = allocate(dim, sizeof *want), *got = allocate(dim, sizeof *got);
+            for (size_t d = 0; d < dim; d++) q[d] = (float)gsl_rng_uniform(r) * 8 - 4;
+            for (size_t d = 0; d < n * stride; d++) keys[d] = (float)gsl_rng_uniform(r) * 8 - 4;
+            for (size_t d = 0; d < n * stride; d++) values[d] = any_float(r);
+            float scale = det_rsqrtf((float)dim);
+            spec_attend(q, keys, values, want, n, dim, stride, scale);
+            for (int k = 0; k < ISAS; k++) {
+                const kernel_table *kernels = kernels_by_name(isas[k]);
+                if (kernels == NULL) continue;
+                kernels->attend(q, keys, values, got, scores, n, dim, stride, scale);
+                for (size_t d = 0; d < dim; d++)
+                    cr_assert(same(got[d], want[d]), "%s: head of %zu, %zu positions, element %zu", isas[k], dim, n, d);
+            }
+            free(q);
+            free(keys);
+            free(values);
+            free(scores);
+            free(want);
+            free(got);
+        }
+    }
+    gsl_rng_free(r);
+}
+
+Test(kernels, rows_are_the_specifications) {
+    enum { MOST = 600 };
+    static float x[MOST], w[MOST], got[MOST];
+    gsl_rng     *r = rng_new(3, 0);
+    for (size_t n = 1; n <= MOST; n += 1 + n / 20) {
+        for (size_t i = 0; i < n; i++) x[i] = any_float(r);
+        for (size_t i = 0; i < n; i++) w[i] = any_float(r);
+        float lane[16] = {0};
+        for (size_t i = 0; i < n; i++) lane[i % 16] = fmaf(x[i], x[i], lane[i % 16]);
+        float scale = 1 / sqrtf(spec_tree(lane) / (float)n + 1e-5f);
+        for (int k = 0; k < ISAS; k++) {
+            const kernel_table *kernels = kernels_by_name(isas[k]);
+            if (kernels == NULL) continue;
+            kernels->rmsnorm(x, w, got, n, 1e-5f);
+            for (size_t i = 0; i < n; i++) cr_assert(same(got[i], (x[i] * scale) * w[i]), "%s rmsnorm", isas[k]);
+            memcpy(got, x, sizeof got);
+            kernels->swiglu(got, w, n);
+            for (size_t i = 0; i < n; i++)
+                cr_assert(same(got[i], x[i] / (1 + det_expf(-x[i])) * w[i]), "%s swiglu of %a", isas[k], (double)x[i]);
+            memcpy(got, x, sizeof got);
+            kernels->add(got, w, n);
+            for (size_t i = 0; i < n; i++) cr_assert(same(got[i], x[i] + w[i]), "%s add", isas[k]);
+        }
+    }
+    gsl_rng_free(r);
+}
+
+/* The inline exponential is vectorized inside the kernels: all lanes must round as one does. */
+Test(kernels, exponentials_in_a_loop_are_the_function) {
+    enum { N = 4099 };
+    static float x[N], got[N], up[N];
+    for (int i = 0; i < N; i++) {
+        x[i] = (float)(i - N / 2) * 0.0437f;
+        up[i] = 1;
+    }
+    x[0] = -INFINITY;
+    x[1] = INFINITY;
+    for (int k = 0; k < ISAS; k++) {
+        const kernel_table *kernels = kernels_by_name(isas[k]);
+        if (kernels == NULL) continue;
+        memcpy(got, x, sizeof got);
+        kernels->swiglu(got, up, N);
+        for (int i = 0; i < N; i++) {
+            float want = x[i] / (1 + det_expf(-x[i]));
+            cr_assert(isnan(want) ? isnan(got[i]) : same(got[i], want), "%s: %a", isas[k], (double)x[i]);
+        }
+    }
+}
+
+Test(kernels, names_and_the_choice) {
+    cr_assert_not_null(kernels_by_name("portable"));
+    cr_assert_null(kernels_by_name("sse9"));
+    cr_assert_null(kernels_by_name(""));
+    for (int k = 0; k < ISAS; k++) {
+        const kernel_table *kernels = kernels_by_name(isas[k]);
+        if (kernels != NULL) cr_assert_str_eq(kernels->isa, isas[k]);
+    }
+    err e = {0};
+    cr_assert_eq(setenv("HARNESS_ISA", "mmx", 1), 0);
+    cr_assert_null(kernels_get(&e));
+    cr_assert_eq(e.kind, ERR_INPUT);
+    cr_assert(strstr(e.text, "mmx") != NULL && strstr(e.text, "\"portable\"") != NULL, "%s", e.text);
+    cr_assert_eq(setenv("HARNESS_ISA", "portable", 1), 0);
+    const kernel_table *chosen = kernels_get(&e);
+    cr_assert_eq(chosen, kernels_by_name("portable"));
+    /* Chosen once. */
+    cr_assert_eq(setenv("HARNESS_ISA", "mmx", 1), 0);
+    cr_assert_eq(kernels_get(&e), chosen);
+}
