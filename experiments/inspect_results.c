@@ -14,7 +14,7 @@
 static void print_text(const char *text, const char *indent) {
     for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
         putchar((*c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7f ? '?' : *c);
-        if (*c == '\n' && c[1] != '\0') fputs(indent, stdout);
+        if (*c == '\n' && c[1] != '\0' && c[1] != '\n') fputs(indent, stdout);
     }
 }
 
