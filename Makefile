@@ -95,7 +95,7 @@ $(LIB): $(LIB_OBJ)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(say) CC $<$(if $(ISA_FLAGS_$*), [$*])
+	$(say) CC $<
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/%.o: %.cc
@@ -105,7 +105,7 @@ $(B)/%.o: %.cc
 
 $(ISAS:%=$(B)/engine/kernels/generic_%.o): $(B)/engine/kernels/generic_%.o: engine/kernels/generic.c
 	@mkdir -p $(@D)
-	$(say) CC $<$(if $(ISA_FLAGS_$*), [$*])
+	$(say) CC '$< ($*)'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ISA_FLAGS_$*) -DKERNEL_ISA=$* -MMD -MP -c -o $@ $<
 
 # Who built this, from what: goes into every results file. `sources` covers all that can change a result.
