@@ -19,7 +19,7 @@ int param_find(const param_spec *specs, size_t n, const char *name) {
 int param_format(const param_spec *spec, double value, char *buf, size_t size) {
     if (spec->type == PARAM_INT) return snprintf(buf, size, "%.0f", value);
     char text[40];
-    for (int digits = 1; digits <= 17; digits++) {
+    for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value) break;
     }

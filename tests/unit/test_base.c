@@ -72,6 +72,10 @@ Test(param, formats_values_that_read_back_equal) {
     char buf[40];
     param_format(&specs[0], 20, buf, sizeof buf);
     cr_assert_str_eq(buf, "20");
+    param_format(&specs[1], 100, buf, sizeof buf);
+    cr_assert_str_eq(buf, "100");
+    param_format(&specs[1], 0.7, buf, sizeof buf);
+    cr_assert_str_eq(buf, "0.7");
 }
 
 Test(rng, noise_is_the_stream_read_at_a_position) {
