@@ -82,14 +82,14 @@ static decode_setup setup_of(const cell_job *j, size_t s) {
          .rule = j->rule,
          .eos = tokenizer_eos(j->m->tok),
          .max_new_tokens = j->data->cfg->max_new_tokens,
-         .noise = {p->cfg->seed, rng_stream("accept", id, NULL)},
+         .noise = {p->cfg->seed, rng_stream("accept", id)},
          .input = {.prompt = x->prompt.ids,
                    .n_prompt = x->prompt.n,
                    .references = x->references,
                    .n_references = x->n_references,
                    .vocab = tokenizer_vocab(j->m->tok),
                    .tok = j->m->tok,
-                   .noise = {p->cfg->seed, rng_stream("policy", j->cell->id, id, NULL)}},
+                   .noise = {p->cfg->seed, rng_stream(j->cell->id, id)}},
     };
     if (j->data->cfg->forced) {
         d.forced = x->output.ids;

@@ -273,10 +273,10 @@ static int open_generation(generation *g, const options *o, err *e) {
                   .n_references = g->n_references,
                   .vocab = g->m->shape.vocab,
                   .tok = g->m->tok,
-                  .noise = {o->seed, rng_stream("generate", "policy", (char *)NULL)}},
+                  .noise = {o->seed, rng_stream("policy", "generate")}},
         .eos = tokenizer_eos(g->m->tok),
         .max_new_tokens = o->max_new_tokens,
-        .noise = {o->seed, rng_stream("generate", "rule", (char *)NULL)},
+        .noise = {o->seed, rng_stream("accept", "generate")},
     };
     return 0;
 }

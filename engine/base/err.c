@@ -43,16 +43,16 @@ int err_errno(err *e, const char *path, const char *what) {
 
 int err_prefix(err *e, const char *fmt, ...) {
     if (e == NULL) return -1;
-    char    context[sizeof e->text];
+    char    context[sizeof e->text - 2]; /* room for ": " */
     va_list args;
     va_start(args, fmt);
-    vsnprintf(context, sizeof context - 2, fmt, args);
+    vsnprintf(context, sizeof context, fmt, args);
     va_end(args);
-    strcat(context, ": ");
-    size_t shift = strlen(context), kept = strlen(e->text), room = sizeof e->text - 1 - shift;
+    size_t n = strlen(context), shift = n + 2, kept = strlen(e->text), room = sizeof e->text - 1 - shift;
     if (kept > room) kept = room;
     memmove(e->text + shift, e->text, kept);
-    memcpy(e->text, context, shift);
+    memcpy(e->text, context, n);
+    memcpy(e->text + n, ": ", 2);
     e->text[shift + kept] = '\0';
     return -1;
 }

@@ -25,7 +25,8 @@ static void *out_of_memory(size_t n, size_t size, err *e) {
 void *mem_new(size_t n, size_t size, err *e) {
     if (fails_now() || (size > 0 && n > PTRDIFF_MAX / size)) return out_of_memory(n, size, e);
     void *p = calloc(n > 0 ? n : 1, size > 0 ? size : 1);
-    return p != NULL ? p : out_of_memory(n, size, e);
+    if (p == NULL) return out_of_memory(n, size, e);
+    return p;
 }
 
 void *mem_new_aligned(size_t n, size_t size, size_t align, err *e) {

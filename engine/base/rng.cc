@@ -1,8 +1,6 @@
 // PCG behind the C interface of rng.h: the one C++ file of the project, because pcg-cpp is a C++ library.
 #include "engine/base/rng.h"
 
-#include <cstdarg>
-#include <cstring>
 #include <new>
 #include <string>
 
@@ -55,12 +53,10 @@ double noise_uniform(noise n, uint64_t position, unsigned draw) {
     return unit(g());
 }
 
-uint64_t rng_stream(const char *part, ...) {
-    std::string all;
-    va_list     args;
-    va_start(args, part);
-    for (const char *p = part; p != nullptr; p = va_arg(args, const char *)) all.append(p, std::strlen(p) + 1);
-    va_end(args);
-    return digest64(all.data(), all.size());
+uint64_t rng_stream(const char *purpose, const char *id) {
+    std::string both(purpose);
+    both.push_back('\0');
+    both.append(id).push_back('\0');
+    return digest64(both.data(), both.size());
 }
 }

@@ -30,9 +30,9 @@ typedef struct {
 /* Uniform in [0, 1) with 53 bits. draw < NOISE_DRAWS. Costs O(log position). */
 double noise_uniform(noise n, uint64_t position, unsigned draw);
 
-/* A stream number from the parts that name it: XXH3-64 over the NUL-terminated strings in order,
- * their terminators included. The list ends with NULL. */
-uint64_t rng_stream(const char *part, ...);
+/* A stream number from the texts that name it, such as a purpose and a sample's id: XXH3-64 over both, each with
+ * its terminating NUL. */
+uint64_t rng_stream(const char *purpose, const char *id);
 
 #ifdef __cplusplus
 }
