@@ -69,7 +69,7 @@ LIB     := $(B)/libharness.a
 .DEFAULT_GOAL := harness
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all harness deps deps-test deps-paper run test unit integration fuzz lint format install clean paper notebooks FORCE
+.PHONY: all harness deps deps-test deps-paper run test unit integration portability fuzz lint format install clean paper notebooks FORCE
 
 # ---- build -------------------------------------------------------------------------------------------
 all: $(B)/harness $(B)/unit-tests
@@ -176,6 +176,14 @@ unit: $(B)/unit-tests
 
 integration: $(B)/harness
 	HARNESS=$(CURDIR)/$(B)/harness $(PYTHON) -m pytest -q -p no:cacheprovider tests/integration tests/conformance
+
+# The same numbers from every instruction set of this machine and from AArch64 under qemu.
+portability: $(B)/logits_hash
+	tests/portability/run.sh $< $(B)/portability
+
+$(B)/logits_hash: $(B)/tests/portability/logits_hash.o $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # libFuzzer, a program for each tests/fuzz/fuzz_NAME.c, run for FUZZ_SECONDS. What it finds it writes into build/fuzz.
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))

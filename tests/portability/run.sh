@@ -1,0 +1,47 @@
+#!/bin/sh
+# run.sh NATIVE_PROGRAM WORK_FOLDER - compares the numbers of logits_hash.c over instruction sets and machines.
+#
+# Runs the native program for every instruction set it has, then builds the same sources for AArch64 and runs them under
+# qemu. What is missing is named and left out. Exit status 1 when any hash differs.
+set -eu
+native=$1
+work=$2
+cross=aarch64-linux-gnu-gcc
+emulator=qemu-aarch64
+sysroot=/usr/aarch64-linux-gnu
+mkdir -p "$work"
+failed=0
+
+compare() { # NAME: its output against the portable build's
+    if cmp -s "$work/portable.txt" "$work/$1.txt"; then
+        echo "  $1: equal"
+    else
+        echo "  $1: DIFFERS"
+        diff "$work/portable.txt" "$work/$1.txt" || true
+        failed=1
+    fi
+}
+
+HARNESS_ISA=portable "$native" >"$work/portable.txt" 2>/dev/null
+echo "$(wc -l <"$work/portable.txt") hashes from portable code on $(uname -m)"
+for isa in avx2 avx512; do
+    if HARNESS_ISA=$isa "$native" >"$work/$isa.txt" 2>"$work/$isa.err"; then
+        compare "$isa"
+    else
+        echo "  $isa: left out ($(cat "$work/$isa.err"))"
+    fi
+done
+
+if ! command -v "$cross" >/dev/null || ! command -v "$emulator" >/dev/null || [ ! -e $sysroot/include/stdio.h ]; then
+    echo "  aarch64: left out (it needs packages gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user)"
+    exit $failed
+fi
+# xxhash.h is all there is to that library when inlined; the cross compiler does not look where it lies.
+cp "$(pkg-config --variable=includedir libxxhash)/xxhash.h" "$work/"
+"$cross" -std=c17 -D_GNU_SOURCE -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp -I. -I"$work" \
+    -DKERNEL_ISA=portable -o "$work/logits_hash_aarch64" tests/portability/logits_hash.c engine/kernels/generic.c \
+    engine/kernels/kernels.c engine/kernels/detmath.c engine/base/err.c engine/base/mem.c engine/base/parallel.c \
+    engine/model/dtype.c engine/model/transformer.c -lm
+"$emulator" -L $sysroot "$work/logits_hash_aarch64" >"$work/aarch64.txt" 2>/dev/null
+compare aarch64
+exit $failed
