@@ -362,7 +362,7 @@ static void rmsnorm(const float *x, const float *w, float *out, size_t n, float 
     for (i = 0; i < n; i++) out[i] = (x[i] * scale) * w[i];
 }
 
-static float dot(const float *a, const float *b, size_t n) {
+INLINE float dot(const float *a, const float *b, size_t n) {
     float  sum[LANES] = {0};
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
@@ -399,14 +399,32 @@ INLINE void mix(const float *weights, const float *values, size_t stride, size_t
     for (size_t d = 0; d < width; d++) out[d] = sum[d] * scale;
 }
 
-static void attend(const float *q, const float *keys, const float *values, float *out, float *scores, size_t n,
-                   size_t head_dim, size_t stride, float scale) {
+INLINE void attend_sized(const float *q, const float *keys, const float *values, float *out, float *scores, size_t n,
+                         size_t head_dim, size_t stride, float scale) {
     for (size_t t = 0; t < n; t++) scores[t] = dot(q, keys + t * stride, head_dim) * scale;
     float  inverse = 1 / softmax_terms(scores, n);
     size_t d = 0;
     for (; d + 64 <= head_dim; d += 64) mix(scores, values + d, stride, n, inverse, out + d, 64);
     for (; d + LANES <= head_dim; d += LANES) mix(scores, values + d, stride, n, inverse, out + d, LANES);
     if (d < head_dim) mix(scores, values + d, stride, n, inverse, out + d, head_dim - d);
+}
+
+/* The usual sizes of heads as constants, so that their loops unroll. */
+static void attend(const float *q, const float *keys, const float *values, float *out, float *scores, size_t n,
+                   size_t head_dim, size_t stride, float scale) {
+    switch (head_dim) {
+    case 8:
+        attend_sized(q, keys, values, out, scores, n, 8, stride, scale);
+        break;
+    case 64:
+        attend_sized(q, keys, values, out, scores, n, 64, stride, scale);
+        break;
+    case 128:
+        attend_sized(q, keys, values, out, scores, n, 128, stride, scale);
+        break;
+    default:
+        attend_sized(q, keys, values, out, scores, n, head_dim, stride, scale);
+    }
 }
 
 static void swiglu(float *gate, const float *up, size_t n) {
