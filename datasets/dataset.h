@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/digest.h"
 #include "engine/base/err.h"
 #include "engine/base/tokens.h"
 #include "engine/model/tokenizer.h"
@@ -44,7 +45,7 @@ typedef struct {
 typedef struct {
     char   *path;
     char   *format; /* the one that was used */
-    char    sha256[65];
+    char    sha256[DIGEST_HEX];
     record *records;
     size_t  n;
     size_t  bad;     /* lines skipped under skip_bad; each was reported through dataset_report */

@@ -11,8 +11,7 @@ typedef struct {
     int     logits_equal;            /* LOGITS_*: bitwise, over all emitted positions */
     int64_t first_divergence;        /* first output index where ids differ or one output ends; else -1 */
     int64_t first_logits_divergence; /* first output index where the logits' hashes differ; else -1 */
-    double
-        max_abs_logit_diff; /* 0 when the logits are equal, NaN when there are none; else filled by compare_recompute */
+    double  max_abs_logit_diff;      /* 0: equal; NaN: no logits, or not yet measured by compare_recompute */
 } comparison;
 
 /* Compares ids and hashes only. */

@@ -76,8 +76,11 @@ int decode_run(const decode_setup *s, trial_trace *out, err *e) {
     if (s->forced != NULL && s->n_forced == 0) return err_input(e, "the recorded output to follow is empty");
     /* A recording without EOS ends the output where it ends itself. */
     size_t end = s->forced != NULL && s->n_forced < s->max_new_tokens ? s->n_forced : s->max_new_tokens;
-    if (tokens_reserve(output, end, e) != 0) return -1;
     if (s->target->ops->begin(s->target, s->forced, s->n_forced, e) != 0) return -1;
+    /* All that can be emitted: every token but the last takes a place behind the prompt. */
+    size_t room = s->target->ops->room(s->target);
+    size_t most = room < in->n_prompt ? 0 : room - in->n_prompt < end ? room - in->n_prompt + 1 : end;
+    if (tokens_reserve(output, most, e) != 0) return -1;
 
     uint64_t begun = clock_ns();
     if (policy_begin(s->policy, in, e) != 0) return -1;

@@ -157,7 +157,7 @@ static const key_spec model_keys[] = {
     {"threads",   parse_item,      AT(model_config, threads),   .preset = "1", .list = true, RANGE(1, 1024),
                                                                 .help = "threads of a forward pass"},
     {"gemm",      parse_gemm,      AT(model_config, gemm),      .preset = "exact", .help = "exact"},
-    {"cost",      parse_path,      AT(model_config, cost),      .help = "cost file of `harness bench`"},
+    {"cost",      parse_path,      AT(model_config, cost),      .help = "file of measured pass times T(k), for modeled_speedup"},
     {"context",   parse_size,      AT(model_config, context),   .preset = "0", RANGE(0, INT32_MAX),
                                                                 .help = "tokens; 0 = the model's own"},
 };

@@ -13,11 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/digest.h"
 #include "engine/base/err.h"
 #include "engine/decode.h"
 
 typedef struct {
-    char    sha256[65];
+    char    sha256[DIGEST_HEX];
     size_t *k; /* ascending, first is 1 */
     double *ns;
     size_t  n;

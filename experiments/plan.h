@@ -38,8 +38,8 @@ typedef struct {
 } plan_samples;
 
 typedef struct {
-    char id[17];                               /* first 16 hex digits of SHA-256 over the canonical JSON of all that
-                                                  determines the result */
+    /* First 16 hex digits of SHA-256 over the canonical JSON of all that determines the result. */
+    char              id[17];
     size_t            model, dataset, samples; /* indices into the plan */
     const policy_ops *policy;
     param_values      policy_params;

@@ -230,16 +230,20 @@ int runner_run(const plan *p, const char *dir, const runner_options *o, runner_r
     r.shared = mmap(NULL, sizeof *r.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (r.shared == MAP_FAILED) return err_errno(e, dir, "cannot map memory shared with workers");
 
-    /* The second Ctrl-C ends the program at once: the handler is there for one signal. */
+    /* The second Ctrl-C ends the program at once: the handler is there for one signal. A parent may have left
+     * SIGCHLD ignored, and then there would be no workers to wait for. */
     struct sigaction act = {.sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND}, old_int, old_term;
+    struct sigaction wait_for = {.sa_handler = SIG_DFL}, old_child;
     stop_asked = 0;
     sigaction(SIGINT, &act, &old_int);
     sigaction(SIGTERM, &act, &old_term);
+    sigaction(SIGCHLD, &wait_for, &old_child);
     uint64_t begun = clock_ns();
     int      ret = run_lists(&r, report, e);
     report->seconds = (double)(clock_ns() - begun) / 1e9;
     sigaction(SIGINT, &old_int, NULL);
     sigaction(SIGTERM, &old_term, NULL);
+    sigaction(SIGCHLD, &old_child, NULL);
 
     report->failed = r.shared->failed;
     report->broken = r.shared->broken;

@@ -2,12 +2,12 @@
 
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 #include "engine/base/mem.h"
-
-#include <stdlib.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "digests, GGUF and results are little-endian; this host is not"
@@ -42,7 +42,7 @@ int digest_sha256_file(const char *path, char hex[DIGEST_HEX], err *e) {
     int            ret = -1;
     unsigned char *buf = NULL;
     EVP_MD_CTX    *ctx = NULL;
-    ssize_t        got;
+    ssize_t        got = 0;
 
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return err_errno(e, path, "cannot open");
@@ -52,12 +52,13 @@ int digest_sha256_file(const char *path, char hex[DIGEST_HEX], err *e) {
         err_run(e, "SHA-256 failed");
         goto out;
     }
-    while ((got = read(fd, buf, CHUNK)) > 0) EVP_DigestUpdate(ctx, buf, (size_t)got);
-    if (got < 0) {
+    bool ok = true;
+    while (ok && (got = read(fd, buf, CHUNK)) > 0) ok = EVP_DigestUpdate(ctx, buf, (size_t)got) == 1;
+    if (ok && got < 0) {
         err_errno(e, path, "cannot read");
         goto out;
     }
-    ret = hex_of(ctx, hex);
+    ret = ok ? hex_of(ctx, hex) : -1;
     if (ret != 0) err_run(e, "SHA-256 failed");
 out:
     EVP_MD_CTX_free(ctx);

@@ -1,8 +1,8 @@
 /* gguf_write.h - writes GGUF v3 (or v2, for tests): add values, add tensors, then write once.
  *
  * The file appears under its name only when it is complete: it is written beside it, synced and renamed.
- * Key, string and tensor data are copied when added, but tensor data is not: it must live until
- * gguf_writer_save returns.
+ * Keys and values are copied when they are added; a tensor's data is not: it must live until gguf_writer_save
+ * returns.
  */
 #ifndef ENGINE_MODEL_GGUF_WRITE_H
 #define ENGINE_MODEL_GGUF_WRITE_H

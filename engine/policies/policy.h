@@ -32,7 +32,7 @@ typedef struct {
     const int32_t   *truth;
     size_t           n_truth;
     size_t           vocab;
-    const tokenizer *tok; /* NULL when the data has ids only */
+    const tokenizer *tok; /* of the ids; NULL when there is none */
     noise            noise;
 } policy_input;
 

@@ -52,6 +52,11 @@ def test_jobs_and_shards_give_the_same_results(quick_ini, tmp_path):
     assert_same(one, content(tmp_path / "three" / "a.h5"))
 
 
+def test_workers_of_a_parent_that_ignores_sigchld(quick_ini, tmp_path):
+    run("sweep", quick_ini(), "--jobs", 2, preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert (tmp_path / "results" / "quick.h5").exists()
+
+
 def test_collect_gives_what_the_sweep_gave(quick_ini, tmp_path):
     run("sweep", quick_ini())
     run("collect", tmp_path / "results" / "quick", "-o", tmp_path / "collected.h5")

@@ -247,6 +247,30 @@ Test(decode, ends_where_the_context_does) {
     for (size_t context = 40; context <= 48; context++) attack("coupled", "temperature=100", context, 60, 0);
 }
 
+Test(decode, takes_memory_for_the_context_and_not_for_what_was_asked) {
+    target     *t = function_open(CONTEXT, 0);
+    trial_trace out = {0};
+    err         e = {0};
+    trial       x = {t, "none", "", "greedy", "", {.prompt = prompts[0], .n_prompt = 5}, NULL, 0, SIZE_MAX / 2};
+    cr_assert_eq(run(&x, &out, &e), 0, "%s", e.text);
+    cr_assert_leq(out.output.cap, CONTEXT);
+    trial_trace_free(&out);
+    target_close(t);
+}
+
+Test(decode, a_prompt_longer_than_the_context_emits_nothing) {
+    target     *t = function_open(4, 0);
+    trial_trace out = {0};
+    err         e = {0};
+    trial       x = {t, "none", "", "greedy", "", {.prompt = prompts[0], .n_prompt = 5}, NULL, 0, 60};
+    cr_assert_eq(run(&x, &out, &e), 0, "%s", e.text);
+    cr_assert_eq(out.n_steps, 0);
+    cr_assert_eq(out.output.n, 0);
+    cr_assert(out.truncated);
+    trial_trace_free(&out);
+    target_close(t);
+}
+
 /* A policy that drafts what a test wrote down, whatever the limit says. */
 static int32_t script[DRAFT_CAP];
 static size_t  script_n;
