@@ -69,7 +69,7 @@ LIB     := $(B)/libharness.a
 .DEFAULT_GOAL := harness
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all harness deps deps-test deps-paper run test unit integration portability fuzz lint format install clean paper notebooks FORCE
+.PHONY: all harness deps deps-test deps-lint deps-paper run test unit integration portability fuzz lint format install clean paper notebooks FORCE
 
 # ---- build -------------------------------------------------------------------------------------------
 all: $(B)/harness $(B)/unit-tests
@@ -120,7 +120,7 @@ $(B)/version.h: FORCE
 	   echo '#define BUILD_FLAGS "$(strip $(BASE_CFLAGS) $(CFLAGS))"'; } > $@.new
 	@cmp -s $@ $@.new && rm $@.new || mv $@.new $@
 
-compile_commands.json: FORCE
+compile_commands.json: deps-lint FORCE
 	bear --output $@ -- $(MAKE) -B config=debug all
 
 install: harness

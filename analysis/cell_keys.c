@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/base/number.h"
 
 void cell_keys_free(cell_keys *k) {
     for (size_t i = 0; i < k->n; i++) {
@@ -48,10 +49,7 @@ static int set_text(cell_keys *k, const char *name, size_t cell, const char *val
 
 static int set_real(cell_keys *k, const char *name, const char *prefix, size_t cell, double x, err *e) {
     char value[40];
-    for (int digits = 6; digits <= 17; digits++) {
-        snprintf(value, sizeof value, "%.*g", digits, x);
-        if (strtod(value, NULL) == x) break;
-    }
+    snprintf(value, sizeof value, "%.*g", real_digits(x), x);
     return set(key_for(k, name, prefix, true, e), cell, value, e);
 }
 

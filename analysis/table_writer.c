@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/base/number.h"
+#include "engine/base/quote.h"
 
 typedef struct {
     char       *title, *name; /* NULL: not for people, not for programs */
@@ -61,14 +63,9 @@ void table_caption(table *t, const char *fmt, ...) {
         return;
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(NULL, 0, fmt, args);
+    char *s = mem_vprintf(&t->error, fmt, args);
     va_end(args);
-    char *s = n < 0 ? NULL : mem_new((size_t)n + 1, 1, &t->error);
-    if (s == NULL) return;
-    va_start(args, fmt);
-    vsnprintf(s, (size_t)n + 1, fmt, args);
-    va_end(args);
-    t->captions[t->n_captions++] = s;
+    if (s != NULL) t->captions[t->n_captions++] = s;
 }
 
 void table_column(table *t, column_side side, const char *title, const char *name) {
@@ -96,12 +93,9 @@ void table_put_count(table *t, size_t n) {
     put(t, s, s);
 }
 
-/* The shortest text that reads back as the same number. */
+/* The number for programs: it reads back the same. */
 static void exact(double x, char *s, size_t size) {
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(s, size, "%.*g", digits, x);
-        if (strtod(s, NULL) == x) return;
-    }
+    snprintf(s, size, "%.*g", real_digits(x), x);
 }
 
 void table_put_real(table *t, double x, int decimals) {
@@ -153,22 +147,15 @@ void table_put_of(table *t, size_t part, size_t whole) {
 
 /* ---- characters -------------------------------------------------------------------------------------- */
 
-/* Bytes of the UTF-8 sequence at s, and its code point; a byte that begins none is one of its own. */
-static size_t utf8_next(const char *s, uint32_t *point) {
-    const unsigned char *b = (const unsigned char *)s;
-    size_t               n = b[0] >= 0xF5 ? 1 : b[0] >= 0xF0 ? 4 : b[0] >= 0xE0 ? 3 : b[0] >= 0xC2 ? 2 : 1;
-    *point = n == 1 ? b[0] : b[0] & (0x7Fu >> n);
-    for (size_t i = 1; i < n; i++) {
-        if ((b[i] & 0xC0) != 0x80) {
-            *point = b[0];
-            return 1;
-        }
-        *point = *point << 6 | (b[i] & 0x3Fu);
-    }
-    return n;
+/* Bytes of the UTF-8 character at s, and its code point; a byte that begins none is one of its own. */
+static size_t utf8_next(const char *s, unsigned long *point) {
+    size_t n = utf8_length(s, 4, point); /* never reads past the NUL */
+    if (n > 0) return n;
+    *point = (unsigned char)*s;
+    return 1;
 }
 
-static bool within(uint32_t point, const uint32_t (*ranges)[2], size_t n) {
+static bool within(unsigned long point, const uint32_t (*ranges)[2], size_t n) {
     for (size_t i = 0; i < n; i++)
         if (point >= ranges[i][0] && point <= ranges[i][1]) return true;
     return false;
@@ -182,7 +169,7 @@ size_t table_width(const char *s) {
                                        {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},  {0xFF00, 0xFF60}, {0xFFE0, 0xFFE6},
                                        {0x1F300, 0x1FAFF}, {0x20000, 0x3FFFD}};
     size_t                width = 0;
-    for (uint32_t point; *s != '\0';) {
+    for (unsigned long point; *s != '\0';) {
         s += utf8_next(s, &point);
         width += within(point, zero, sizeof zero / sizeof *zero)   ? 0
                  : within(point, wide, sizeof wide / sizeof *wide) ? 2
@@ -266,7 +253,7 @@ static char *escape(const char *s, table_format f, err *e) {
     }
     char *out = n < SIZE_MAX / LONGEST ? mem_new(LONGEST * n + 1, 1, e) : NULL, *at = out;
     if (out == NULL) return NULL;
-    uint32_t point;
+    unsigned long point;
     for (size_t len; *s != '\0'; s += len) {
         len = utf8_next(s, &point);
         const char *as = f == TABLE_LATEX ? escape_latex(*s) : f == TABLE_MD ? escape_md(*s) : NULL;

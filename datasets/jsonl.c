@@ -1,41 +1,22 @@
 #include "datasets/jsonl.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
 
 /* ---- lines ---- */
 
 int jsonl_open(jsonl *j, const char *path, err *e) {
-    enum { CHUNK = 1 << 16 };
     static const char bom[] = "\xef\xbb\xbf";
-    size_t            cap = 0, got = 0;
-
     *j = (jsonl){.path = path};
-    FILE *f = fopen(path, "rb");
-    if (f == NULL) return err_input(e, "%s: cannot open: %s", path, strerror(errno));
-    do {
-        if (mem_reserve(&j->bytes, &cap, j->n + CHUNK, e) != 0) goto fail;
-        errno = 0;
-        got = fread(j->bytes + j->n, 1, cap - j->n, f);
-        j->n += got;
-    } while (got > 0);
-    if (ferror(f)) {
-        err_input(e, "%s: cannot read: %s", path, strerror(errno));
-        goto fail;
-    }
-    fclose(f);
+    if ((j->bytes = file_read(path, SIZE_MAX, &j->n, e)) == NULL) return -1;
     if (j->n >= sizeof bom - 1 && memcmp(j->bytes, bom, sizeof bom - 1) == 0) j->at = sizeof bom - 1;
     return 0;
-fail:
-    fclose(f);
-    jsonl_close(j);
-    return -1;
 }
 
 void jsonl_close(jsonl *j) {

@@ -41,10 +41,6 @@ char *cell_path(const char *dir, const plan_cell *c, err *e) {
     return mem_printf(e, "%s/%s.h5", dir, c->id);
 }
 
-size_t cell_trials(const plan *p, size_t cell) {
-    return p->samples[p->cells[cell].samples].set.n * p->cfg->repeats;
-}
-
 static bool is_baseline(const cell_job *j) {
     return &j->w->p->cells[j->cell->baseline] == j->cell;
 }
@@ -57,8 +53,8 @@ static int load_baseline(cell_worker *w, size_t baseline, err *e) {
     char *path = cell_path(w->dir, &w->p->cells[baseline], e);
     if (path == NULL) return -1;
     int ret = store_read(path, &w->baseline, e);
-    if (ret == 0 && w->baseline.n_trials != cell_trials(w->p, baseline))
-        ret = err_run(e, "%s: holds %zu trials, not %zu", path, w->baseline.n_trials, cell_trials(w->p, baseline));
+    if (ret == 0 && w->baseline.n_trials != plan_cell_trials(w->p, baseline))
+        ret = err_run(e, "%s: holds %zu trials, not %zu", path, w->baseline.n_trials, plan_cell_trials(w->p, baseline));
     free(path);
     w->has_baseline = ret == 0;
     w->baseline_cell = baseline;
@@ -281,7 +277,7 @@ static int fill_store(const cell_job *j, store_data *out, err *e) {
 int cell_run(cell_worker *w, size_t cell, err *e) {
     const plan      *p = w->p;
     const plan_cell *c = &p->cells[cell];
-    size_t           n = cell_trials(p, cell);
+    size_t           n = plan_cell_trials(p, cell);
     store_data       out = {0};
     char            *path = NULL;
     int              ret = -1;

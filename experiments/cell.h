@@ -28,9 +28,6 @@ void cell_worker_close(cell_worker *w);
 /* The file of a cell, in new memory. */
 char *cell_path(const char *dir, const plan_cell *c, err *e);
 
-/* Trials of a cell: samples times repeats. */
-size_t cell_trials(const plan *p, size_t cell);
-
 /* Runs cell `cell`, whose baseline is finished, and writes its file. */
 int cell_run(cell_worker *w, size_t cell, err *e);
 

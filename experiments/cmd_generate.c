@@ -6,8 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/file.h"
 #include "engine/engine.h"
 #include "experiments/commands.h"
+#include "experiments/names.h"
 #include "experiments/spans.h"
 #include "experiments/suggest.h"
 
@@ -30,11 +32,11 @@ static const char usage[] =
     "  -h, --help                 this text\n";
 
 typedef struct {
-    const char        *model, *prompt, *prompt_file, *policy, *rule;
-    const char       **references; /* [n_references], borrowed from argv */
-    size_t             n_references;
-    unsigned long long seed, max_new_tokens, threads;
-    bool               colours, hash, check, help;
+    const char  *model, *prompt, *prompt_file, *policy, *rule;
+    const char **references; /* [n_references], borrowed from argv */
+    size_t       n_references;
+    uint64_t     seed, max_new_tokens, threads;
+    bool         colours, hash, check, help;
 } options;
 
 /* Everything that one generation needs, and what comes of it. */
@@ -140,84 +142,43 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
     return command_operands(argc, argv, 0, 0, "no argument", e);
 }
 
+enum { NAME_SIZE = 64 };
+
 /* Splits "NAME:PARAMS" at the colon; returns PARAMS, "" when there are none. */
-static const char *split_spec(const char *spec, char *name, size_t size) {
+static const char *split_spec(const char *spec, char name[NAME_SIZE]) {
     size_t n = strcspn(spec, ":");
-    snprintf(name, size, "%.*s", (int)(n < size ? n : size), spec);
+    snprintf(name, NAME_SIZE, "%.*s", (int)(n < NAME_SIZE ? n : NAME_SIZE), spec);
     return spec[n] == ':' ? spec + n + 1 : "";
 }
 
 static policy *open_policy(const char *spec, err *e) {
-    enum { MOST = 64 };
-    char              name[MOST];
-    const char       *params = split_spec(spec, name, sizeof name), *names[MOST];
-    const policy_ops *ops = policy_find(name);
+    char              name[NAME_SIZE];
+    const char       *params = split_spec(spec, name);
+    const policy_ops *ops = policy_named("--policy", name, e);
     param_values      values;
-    if (ops == NULL) {
-        size_t n = policy_count() < MOST ? policy_count() : MOST;
-        for (size_t i = 0; i < n; i++) names[i] = policy_at(i)->name;
-        err_unknown(e, "--policy", "policy", name, names, n);
-        return NULL;
-    }
-    if (param_parse_list(ops->name, ops->params, ops->n_params, params, &values, e) != 0) {
-        err_prefix(e, "--policy");
-        return NULL;
-    }
-    return policy_open(ops, &values, e);
+    if (ops == NULL) return NULL;
+    if (param_parse_list(ops->name, ops->params, ops->n_params, params, &values, e) == 0)
+        return policy_open(ops, &values, e);
+    err_prefix(e, "--policy");
+    return NULL;
 }
 
 static rule *open_rule(const char *spec, size_t vocab, err *e) {
-    enum { MOST = 64 };
-    char            name[MOST];
-    const char     *params = split_spec(spec, name, sizeof name), *names[MOST];
-    const rule_ops *ops = rule_find(name);
+    char            name[NAME_SIZE];
+    const char     *params = split_spec(spec, name);
+    const rule_ops *ops = rule_named("--rule", name, e);
     param_values    values;
-    if (ops == NULL) {
-        size_t n = rule_count() < MOST ? rule_count() : MOST;
-        for (size_t i = 0; i < n; i++) names[i] = rule_at(i)->name;
-        err_unknown(e, "--rule", "rule", name, names, n);
-        return NULL;
-    }
-    if (param_parse_list(ops->name, ops->params, ops->n_params, params, &values, e) != 0) {
-        err_prefix(e, "--rule");
-        return NULL;
-    }
-    return rule_open(ops, &values, vocab, e);
+    if (ops == NULL) return NULL;
+    if (param_parse_list(ops->name, ops->params, ops->n_params, params, &values, e) == 0)
+        return rule_open(ops, &values, vocab, e);
+    err_prefix(e, "--rule");
+    return NULL;
 }
 
 /* ---- input ----------------------------------------------------------------------------------------- */
 
-/* A whole file; its bytes need not be UTF-8. */
-static char *read_file(const char *path, size_t *n, err *e) {
-    char  *text = NULL;
-    size_t cap = 0, got;
-    bool   ok = false;
-    FILE  *f = fopen(path, "rb");
-    *n = 0;
-    if (f == NULL) {
-        err_errno(e, path, "cannot open");
-        if (e != NULL) e->kind = ERR_INPUT;
-        return NULL;
-    }
-    do {
-        if (mem_reserve(&text, &cap, *n + 65536, e) != 0) goto out;
-        got = fread(text + *n, 1, cap - *n, f);
-        *n += got;
-    } while (got > 0);
-    ok = !ferror(f);
-    if (!ok) {
-        err_errno(e, path, "cannot read");
-        if (e != NULL) e->kind = ERR_INPUT; /* a folder, for example */
-    }
-out:
-    fclose(f);
-    if (ok) return text;
-    free(text);
-    return NULL;
-}
-
 static int encode_file(const tokenizer *t, const char *path, tokens *out, size_t *n, err *e) {
-    char *text = read_file(path, n, e);
+    char *text = file_read(path, SIZE_MAX, n, e);
     int   ret = text != NULL ? tokenizer_encode(t, text, *n, false, out, e) : -1;
     free(text);
     return ret;

@@ -36,9 +36,9 @@ typedef struct {
 
 /* "I/N" with 1 <= I <= N. */
 static int parse_shard(const char *text, runner_options *o, err *e) {
-    unsigned long long i, n;
-    const char        *slash = strchr(text, '/');
-    char               first[24];
+    uint64_t    i, n;
+    const char *slash = strchr(text, '/');
+    char        first[24];
     if (slash == NULL || (size_t)(slash - text) >= sizeof first)
         return err_input(e, "--shard \"%.100s\" is not allowed (I/N, such as 1/4)", text);
     snprintf(first, sizeof first, "%.*s", (int)(slash - text), text);
@@ -50,7 +50,7 @@ static int parse_shard(const char *text, runner_options *o, err *e) {
 }
 
 static int parse_jobs(const char *text, runner_options *o, err *e) {
-    unsigned long long n;
+    uint64_t n;
     if (command_count("--jobs", text, 1, 1024, &n, e) != 0) return -1;
     o->jobs = (size_t)n;
     return 0;

@@ -1,10 +1,10 @@
 #include "experiments/commands.h"
 
-#include <errno.h>
-#include <stdbool.h>
+#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "engine/base/number.h"
 
 int command_option(int argc, char **argv, const char *shorts, const struct option *longs, err *e) {
     opterr = 0;
@@ -26,15 +26,10 @@ int command_option(int argc, char **argv, const char *shorts, const struct optio
     return '?';
 }
 
-int command_count(const char *name, const char *text, unsigned long long min, unsigned long long max,
-                  unsigned long long *out, err *e) {
-    char *end;
-    errno = 0;
-    unsigned long long v = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || v < min || v > max)
-        return err_input(e, "%s \"%.100s\" is not allowed (an integer from %llu to %llu)", name, text, min, max);
-    *out = v;
-    return 0;
+int command_count(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *out, err *e) {
+    if (count_parse(text, min, max, out)) return 0;
+    return err_input(e, "%s \"%.100s\" is not allowed (an integer from %" PRIu64 " to %" PRIu64 ")", name, text, min,
+                     max);
 }
 
 int command_operands(int argc, char **argv, int min, int max, const char *what, err *e) {

@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "engine/base/err.h"
 #include "engine/base/param.h"
@@ -22,8 +23,7 @@
 int command_option(int argc, char **argv, const char *shorts, const struct option *longs, err *e);
 
 /* A whole decimal number from min to max, the value of option `name`. */
-int command_count(const char *name, const char *text, unsigned long long min, unsigned long long max,
-                  unsigned long long *out, err *e);
+int command_count(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *out, err *e);
 
 /* ERR_INPUT unless the arguments after the options number min to max; `what` names them. */
 int command_operands(int argc, char **argv, int min, int max, const char *what, err *e);

@@ -3,13 +3,16 @@
 #include "experiments/config.h"
 
 #include <ctype.h>
-#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "datasets/dataset.h"
+#include "engine/base/number.h"
 #include "experiments/config_check.h"
 #include "experiments/inifile.h"
+#include "experiments/names.h"
 #include "experiments/suggest.h"
 
 enum { MAX_NAMES = 64 }; /* in lists of what is allowed */
@@ -39,14 +42,9 @@ static int refuse(const value *v, err *e) {
 }
 
 static int parse_integer(const value *v, uint64_t *out, err *e) {
-    char *end;
-    errno = 0;
-    *out = strtoull(v->text, &end, 10);
-    /* strtoull takes signs and blanks in front. */
-    if (!isdigit((unsigned char)v->text[0]) || *end != '\0' || errno != 0 || *out < v->key->min || *out > v->key->max)
-        return err_input(e, "%s: %s = \"%s\" is not allowed (an integer from %llu to %llu: %s)", v->where, v->key->name,
-                         v->text, (unsigned long long)v->key->min, (unsigned long long)v->key->max, v->key->help);
-    return 0;
+    if (count_parse(v->text, v->key->min, v->key->max, out)) return 0;
+    return err_input(e, "%s: %s = \"%s\" is not allowed (an integer from %" PRIu64 " to %" PRIu64 ": %s)", v->where,
+                     v->key->name, v->text, v->key->min, v->key->max, v->key->help);
 }
 
 static int parse_u64(const value *v, void *at, err *e) {
@@ -119,12 +117,8 @@ static int parse_gemm(const value *v, void *at, err *e) {
 }
 
 static int parse_target(const value *v, void *at, err *e) {
-    const char *names[MAX_NAMES] = {0};
-    size_t      n = 0;
-    *(const target_ops **)at = target_ops_find(v->text);
-    if (*(const target_ops **)at != NULL) return 0;
-    for (; n < target_ops_count() && n < MAX_NAMES; n++) names[n] = target_ops_at(n)->name;
-    return err_unknown(e, v->where, "target", v->text, names, n);
+    *(const target_ops **)at = target_named(v->where, v->text, e);
+    return *(const target_ops **)at != NULL ? 0 : -1;
 }
 
 static int parse_format(const value *v, void *at, err *e) {
@@ -179,18 +173,6 @@ static const key_spec dataset_keys[] = {
 /* clang-format on */
 
 /* ---- keys into fields --------------------------------------------------------------------------------- */
-
-/* The one value of a key that takes no list, or NULL. Commas may belong to a path. */
-static const char *one_value(const ini_entry *entry, err *e) {
-    const ini_part *first = &entry->parts[0];
-    if (entry->n_parts == 1 && first->text[0] != '\0') return first->text;
-    if (entry->n_parts > 1)
-        err_input(e, "%s: %s takes one value (an indented line continues the value above it)", entry->parts[1].where,
-                  entry->key);
-    else
-        err_input(e, "%s: %s has no value", first->where, entry->key);
-    return NULL;
-}
 
 /* Parses every item of the list: items are separated by commas and by line ends. parse() turns the text into
  * a double. Equal items would make equal cells, so they are errors. */
@@ -279,7 +261,7 @@ static int read_keys(const inifile *f, const ini_section *s, const key_spec *key
         if (key->list) {
             if (list_values(entry, parse_key_item, &(key_context){f, key}, at, e) != 0) return -1;
         } else {
-            const char *text = one_value(entry, e);
+            const char *text = ini_value(entry, e);
             if (text == NULL) return -1;
             if (key->parse(&(value){f, key, text, entry->parts[0].where}, at, e) != 0) return -1;
         }
@@ -330,13 +312,7 @@ static int read_dataset(const inifile *f, const ini_section *s, const char *labe
 static int read_policy(const ini_section *s, const char *name, const char *label, config *c, err *e) {
     policy_config *p = &c->policies[c->n_policies++];
     p->line = s->line;
-    p->ops = policy_find(name);
-    if (p->ops == NULL) {
-        const char *names[MAX_NAMES];
-        size_t      n = 0;
-        for (; n < policy_count() && n < MAX_NAMES; n++) names[n] = policy_at(n)->name;
-        return err_unknown(e, s->where, "policy", name, names, n);
-    }
+    if ((p->ops = policy_named(s->where, name, e)) == NULL) return -1;
     if ((p->label = mem_strdup(label, e)) == NULL) return -1;
     return read_params(s, p->ops->params, p->ops->n_params, p->values, e);
 }
@@ -344,13 +320,7 @@ static int read_policy(const ini_section *s, const char *name, const char *label
 static int read_rule(const ini_section *s, const char *name, const char *label, config *c, err *e) {
     rule_config *r = &c->rules[c->n_rules++];
     r->line = s->line;
-    r->ops = rule_find(name);
-    if (r->ops == NULL) {
-        const char *names[MAX_NAMES];
-        size_t      n = 0;
-        for (; n < rule_count() && n < MAX_NAMES; n++) names[n] = rule_at(n)->name;
-        return err_unknown(e, s->where, "acceptance rule", name, names, n);
-    }
+    if ((r->ops = rule_named(s->where, name, e)) == NULL) return -1;
     if ((r->label = mem_strdup(label, e)) == NULL) return -1;
     return read_params(s, r->ops->params, r->ops->n_params, r->values, e);
 }

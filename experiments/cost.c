@@ -1,24 +1,16 @@
 #include "experiments/cost.h"
 
-#include <ctype.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/digest.h"
 #include "engine/base/mem.h"
+#include "engine/base/number.h"
 #include "experiments/inifile.h"
 #include "experiments/suggest.h"
 
 enum { MAX_K = 65536 }; /* a step's draft is a u16 */
-
-/* A key's text when it has one line and is not empty, or NULL. */
-static const char *one_line(const ini_entry *entry, err *e) {
-    const ini_part *part = &entry->parts[entry->n_parts > 1 ? 1 : 0];
-    if (entry->n_parts == 1 && part->text[0] != '\0') return part->text;
-    err_input(e, "%s: %s takes one value on its own line", part->where, entry->key);
-    return NULL;
-}
 
 static int check_head(const ini_section *s, err *e) {
     static const char *const keys[] = {"model", "threads"};
@@ -28,9 +20,9 @@ static int check_head(const ini_section *s, err *e) {
         bool             threads = strcmp(entry->key, "threads") == 0;
         if (!threads && strcmp(entry->key, "model") != 0)
             return err_unknown(e, where, "key of [cost]", entry->key, keys, 2);
-        const char *text = one_line(entry, e);
+        const char *text = ini_value(entry, e);
         if (text == NULL) return -1;
-        if (threads && (strlen(text) > 4 || strspn(text, "0123456789") != strlen(text) || atoi(text) < 1))
+        if (threads && !count_parse(text, 1, 9999, &(uint64_t){0}))
             return err_input(e, "%s: threads = \"%s\" is not allowed (an integer from 1 to 9999)", where, text);
     }
     return 0;
@@ -45,19 +37,21 @@ static int read_times(const ini_section *s, cost_model *out, err *e) {
         const ini_entry *entry = &s->entries[i];
         const char      *where = entry->parts[0].where;
         char            *end;
-        unsigned long    k = strtoul(entry->key, &end, 10);
-        if (!isdigit((unsigned char)entry->key[0]) || *end != '\0' || k < 1 || k > MAX_K)
+        uint64_t         k;
+        if (!count_parse(entry->key, 1, MAX_K, &k))
             return err_input(e, "%s: \"%s\" is not a number of tokens (k = NANOSECONDS, k from 1 to %d)", where,
                              entry->key, MAX_K);
-        if (i == 0 && k != 1) return err_input(e, "%s: the first k is %lu (T must begin with k = 1)", where, k);
+        if (i == 0 && k != 1) return err_input(e, "%s: the first k is %" PRIu64 " (T must begin with k = 1)", where, k);
         if (i > 0 && k <= out->k[i - 1])
-            return err_input(e, "%s: k = %lu stands after k = %zu (ascending, each once)", where, k, out->k[i - 1]);
+            return err_input(e, "%s: k = %" PRIu64 " stands after k = %zu (ascending, each once)", where, k,
+                             out->k[i - 1]);
 
-        const char *text = one_line(entry, e);
+        const char *text = ini_value(entry, e);
         if (text == NULL) return -1;
         double ns = strtod(text, &end);
         if (end == text || *end != '\0' || !isfinite(ns) || ns <= 0)
-            return err_input(e, "%s: T(%lu) = \"%s\" is not allowed (nanoseconds, a number above 0)", where, k, text);
+            return err_input(e, "%s: T(%" PRIu64 ") = \"%s\" is not allowed (nanoseconds, a number above 0)", where, k,
+                             text);
         out->k[i] = (size_t)k;
         out->ns[i] = ns;
         out->n++;

@@ -1,13 +1,12 @@
 #include "experiments/inifile.h"
 
-#include <errno.h>
 #include <ini.h>
 #include <jansson.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
 
 enum { MAX_BYTES = 1 << 20 };
@@ -52,6 +51,17 @@ static ini_entry *find_entry(const ini_section *s, const char *key) {
 
 const ini_entry *ini_find(const ini_section *s, const char *key) {
     return find_entry(s, key);
+}
+
+const char *ini_value(const ini_entry *entry, err *e) {
+    const ini_part *first = &entry->parts[0];
+    if (entry->n_parts == 1 && first->text[0] != '\0') return first->text;
+    if (entry->n_parts > 1)
+        err_input(e, "%s: %s takes one value (an indented line continues the value above it)", entry->parts[1].where,
+                  entry->key);
+    else
+        err_input(e, "%s: %s has no value (it takes one value)", first->where, entry->key);
+    return NULL;
 }
 
 static int add_part(ini_entry *entry, const char *text, const char *where, err *e) {
@@ -196,23 +206,9 @@ static int on_key(void *user, const char *section, const char *key, const char *
     return !r->failed;
 }
 
-static int read_text(inifile *f, err *e) {
-    FILE *in = fopen(f->path, "rb");
-    if (in == NULL) return err_input(e, "%s: cannot open: %s", f->path, strerror(errno));
-    f->text = mem_new(MAX_BYTES + 2, 1, e);
-    if (f->text != NULL) f->n_text = fread(f->text, 1, MAX_BYTES + 1, in);
-    bool broken = ferror(in) != 0;
-    int  why = errno;
-    fclose(in);
-    if (f->text == NULL) return -1;
-    if (broken) return err_input(e, "%s: cannot read: %s", f->path, strerror(why));
-    if (f->n_text > MAX_BYTES) return err_input(e, "%s: too large for an INI file (at most 1 MiB)", f->path);
-    return 0;
-}
-
 int inifile_read(const char *path, inifile *out, err *e) {
     *out = (inifile){.path = mem_strdup(path, e)};
-    if (out->path == NULL || read_text(out, e) != 0) {
+    if (out->path == NULL || (out->text = file_read(path, MAX_BYTES, &out->n_text, e)) == NULL) {
         inifile_free(out);
         return -1;
     }

@@ -53,4 +53,8 @@ int inifile_set(inifile *f, const char *set, err *e);
 
 const ini_entry *ini_find(const ini_section *s, const char *key); /* NULL when absent */
 
+/* The one value of a key that takes no list (commas may belong to a path); NULL and an ERR_INPUT when it is empty or
+ * goes on in the next line. */
+const char *ini_value(const ini_entry *entry, err *e);
+
 #endif

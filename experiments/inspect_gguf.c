@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/number.h"
 #include "engine/base/quote.h"
 #include "engine/model/model.h"
 #include "experiments/inspect.h"
@@ -26,14 +27,12 @@ static void print_padded_name(gguf_str name) {
 
 /* ---- metadata ------------------------------------------------------------------------------------------ */
 
-/* The shortest decimals that read back equal. */
-static void print_real(double v, bool single) {
+/* The fewest decimals that read back as the same f32. */
+static void print_f32(float v) {
     char text[40];
-    int  digits = single ? 6 : 15;
-    for (;; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, v);
-        if (digits == (single ? 9 : 17)) break;
-        if (single ? strtof(text, NULL) == (float)v : strtod(text, NULL) == v) break;
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)v);
+        if (strtof(text, NULL) == v) break;
     }
     fputs(text, stdout);
 }
@@ -74,11 +73,11 @@ static size_t print_item(gguf_type type, const char *p) {
         break;
     case GGUF_F32:
         memcpy(&f, p, sizeof f);
-        print_real((double)f, true);
+        print_f32(f);
         break;
     case GGUF_F64:
         memcpy(&d, p, sizeof d);
-        print_real(d, false);
+        printf("%.*g", real_digits(d), d);
         break;
     case GGUF_BOOL:
         fputs(*p != 0 ? "true" : "false", stdout);

@@ -78,6 +78,9 @@ typedef struct {
 int  plan_make(const config *c, const plan_options *o, plan *out, err *e);
 void plan_free(plan *p);
 
+/* Trials of a cell: samples times repeats. */
+size_t plan_cell_trials(const plan *p, size_t cell);
+
 /* Value of the policy parameter named `name` in a cell, or -1 (the columns n and k). */
 int32_t plan_cell_param(const plan_cell *c, const char *name);
 

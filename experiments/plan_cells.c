@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/number.h"
 #include "experiments/provenance.h"
 #include "experiments/store/store.h"
 
@@ -89,18 +90,14 @@ static json_t *rule_json(const plan_cell *c) {
     return params_json(c->rule->params, c->rule->n_params, &c->rule_params);
 }
 
-/* The least number of digits, at least `digits`, in which every real parameter reads back equal: 0.7 stays 0.7. */
-static size_t real_digits(const param_spec *specs, size_t n, const param_values *v, size_t digits) {
-    char text[40];
+/* Digits in which every real parameter reads back equal, at least `digits`. */
+static int params_digits(const param_spec *specs, size_t n, const param_values *v, int digits) {
     for (size_t i = 0; i < n; i++)
-        for (; specs[i].type == PARAM_REAL && digits < 17; digits++) {
-            snprintf(text, sizeof text, "%.*g", (int)digits, v->at[i]);
-            if (strtod(text, NULL) == v->at[i]) break;
-        }
+        if (specs[i].type == PARAM_REAL && real_digits(v->at[i]) > digits) digits = real_digits(v->at[i]);
     return digits;
 }
 
-static char *canonical(json_t *json, size_t digits, err *e) {
+static char *canonical(json_t *json, int digits, err *e) {
     char *text = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(digits)) : NULL;
     json_decref(json);
     if (text == NULL) err_run(e, "out of memory");
@@ -108,8 +105,8 @@ static char *canonical(json_t *json, size_t digits, err *e) {
 }
 
 static char *params_text(const plan_cell *c, err *e) {
-    size_t digits = real_digits(c->policy->params, c->policy->n_params, &c->policy_params, 1);
-    digits = real_digits(c->rule->params, c->rule->n_params, &c->rule_params, digits);
+    int digits = params_digits(c->policy->params, c->policy->n_params, &c->policy_params, 15);
+    digits = params_digits(c->rule->params, c->rule->n_params, &c->rule_params, digits);
     return canonical(json_pack("{s:o, s:o}", "policy", policy_json(c), "rule", rule_json(c)), digits, e);
 }
 
@@ -211,6 +208,10 @@ void plan_cells_free(plan *p) {
     free(p->cells);
     p->cells = NULL;
     p->n_cells = 0;
+}
+
+size_t plan_cell_trials(const plan *p, size_t cell) {
+    return p->samples[p->cells[cell].samples].set.n * p->cfg->repeats;
 }
 
 int32_t plan_cell_param(const plan_cell *c, const char *name) {

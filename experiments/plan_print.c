@@ -12,10 +12,6 @@ static void print_params(const param_spec *specs, size_t n, const param_values *
     }
 }
 
-static size_t cell_trials(const plan *p, const plan_cell *c) {
-    return p->samples[c->samples].set.n * p->cfg->repeats;
-}
-
 static void print_group(const plan *p, const plan_cell *c, FILE *out) {
     const plan_model     *m = &p->models[c->model];
     const dataset_config *d = p->datasets[c->dataset].cfg;
@@ -34,8 +30,8 @@ void plan_print(const plan *p, FILE *out) {
     for (size_t i = 0; i < p->n_cells; i++) {
         const plan_cell *c = &p->cells[i];
         if (c->baseline == i) print_group(p, c, out);
-        total += cell_trials(p, c);
-        fprintf(out, "  %s  %8zu  %s", c->id, cell_trials(p, c), c->policy->name);
+        total += plan_cell_trials(p, i);
+        fprintf(out, "  %s  %8zu  %s", c->id, plan_cell_trials(p, i), c->policy->name);
         print_params(c->policy->params, c->policy->n_params, &c->policy_params, out);
         fputc('\n', out);
     }

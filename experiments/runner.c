@@ -77,7 +77,7 @@ static void work(run *r, const size_t *list, size_t n) {
         size_t i = atomic_fetch_add(&r->shared->next, 1);
         if (i >= n || stop_asked) break;
         if (cell_exists(r, list[i])) { /* finished meanwhile by another run over the same folder */
-            atomic_fetch_add(&r->shared->trials, cell_trials(r->p, list[i]));
+            atomic_fetch_add(&r->shared->trials, plan_cell_trials(r->p, list[i]));
         } else if (cell_run(&w, list[i], &e) != 0) {
             if (e.kind != ERR_STOP) {
                 err_prefix(&e, "cell %s", r->p->cells[list[i]].id);
@@ -204,7 +204,7 @@ static int run_lists(run *r, runner_report *report, err *e) {
             report->reused++;
             continue;
         }
-        trials += cell_trials(p, i);
+        trials += plan_cell_trials(p, i);
         if (p->cells[i].baseline == i)
             first[n_first++] = i;
         else

@@ -1,6 +1,5 @@
 #include "engine/base/mem.h"
 
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,16 +62,20 @@ char *mem_strdup(const char *s, err *e) {
     return mem_strndup(s, strlen(s), e);
 }
 
+char *mem_vprintf(err *e, const char *fmt, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    int   n = vsnprintf(NULL, 0, fmt, args);
+    char *p = n < 0 ? out_of_memory(0, 1, e) : mem_new((size_t)n + 1, 1, e);
+    if (p != NULL) vsnprintf(p, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return p;
+}
+
 char *mem_printf(err *e, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(NULL, 0, fmt, args);
-    va_end(args);
-    if (n < 0) return out_of_memory(0, 1, e);
-    char *p = mem_new((size_t)n + 1, 1, e);
-    if (p == NULL) return NULL;
-    va_start(args, fmt);
-    vsnprintf(p, (size_t)n + 1, fmt, args);
+    char *p = mem_vprintf(e, fmt, args);
     va_end(args);
     return p;
 }

@@ -6,6 +6,7 @@
 #ifndef ENGINE_BASE_MEM_H
 #define ENGINE_BASE_MEM_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 #include "engine/base/err.h"
@@ -25,6 +26,7 @@ int mem_grow(void **array, size_t *cap, size_t want, size_t size, err *e);
 char *mem_strdup(const char *s, err *e);
 char *mem_strndup(const char *s, size_t n, err *e); /* copies exactly n bytes and adds a NUL */
 char *mem_printf(err *e, const char *fmt, ...) ERR_PRINTF(2, 3);
+char *mem_vprintf(err *e, const char *fmt, va_list args) ERR_PRINTF(2, 0);
 
 /* Tests only: the n-th allocation from now fails (0 switches this off). Not thread-safe. */
 void mem_fail_at(size_t n);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/number.h"
+
 void param_presets(const param_spec *specs, size_t n, param_values *out) {
     *out = (param_values){0};
     for (size_t i = 0; i < n; i++) out->at[i] = specs[i].preset;
@@ -18,12 +20,7 @@ int param_find(const param_spec *specs, size_t n, const char *name) {
 
 int param_format(const param_spec *spec, double value, char *buf, size_t size) {
     if (spec->type == PARAM_INT) return snprintf(buf, size, "%.0f", value);
-    char text[40];
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) break;
-    }
-    return snprintf(buf, size, "%s", text);
+    return snprintf(buf, size, "%.*g", real_digits(value), value);
 }
 
 int param_parse(const param_spec *spec, const char *text, double *out, err *e) {

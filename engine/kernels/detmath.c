@@ -1,24 +1,6 @@
 /* detmath.c - the double-precision functions. Coefficients are 1/k! and the like, rounded to double. */
 #include "engine/kernels/detmath.h"
 
-#include <float.h>
-
-#if FLT_EVAL_METHOD != 0
-#error "intermediate results are wider than their types; numerics.md forbids that"
-#endif
-
-static uint64_t double_bits(double x) {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-static double bits_double(uint64_t bits) {
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
 /* c[0] + c[1] x + ... + c[n-1] x^(n-1), by Horner's rule. */
 static double polynomial(const double *c, int n, double x) {
     double y = c[n - 1];

@@ -7,25 +7,18 @@
 #ifndef ENGINE_KERNELS_DETMATH_H
 #define ENGINE_KERNELS_DETMATH_H
 
+#include <float.h>
 #include <math.h>
-#include <stdint.h>
-#include <string.h>
+
+#include "engine/base/bits.h"
+
+#if FLT_EVAL_METHOD != 0
+#error "intermediate results are wider than their types; numerics.md forbids that"
+#endif
 
 double det_exp(double x);
 double det_log(double x);                          /* NaN for x < 0 */
 void   det_sincos(double x, double *s, double *c); /* |x| <= 1e7; NaN beyond */
-
-static inline uint32_t float_bits(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-static inline float bits_float(uint32_t bits) {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
 
 /* e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln(2) / 2, and the series of e^r to r^7. Results that would
  * be subnormal are +0. */

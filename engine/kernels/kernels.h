@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "engine/base/err.h"
-#include "engine/model/dtype.h"
+#include "engine/kernels/dtype.h"
 
 /* How one weight type is multiplied. Activations are first brought into the form that the type's dot
  * product is defined over (numerics.md, "Weights"), once per pass, then rows are computed in any order. */

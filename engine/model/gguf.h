@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "engine/base/err.h"
-#include "engine/model/dtype.h"
+#include "engine/kernels/dtype.h"
 
 /* Numbers as in the file. */
 typedef enum {
@@ -37,6 +37,8 @@ typedef struct {
     const char *at;
     size_t      n;
 } gguf_str;
+
+bool gguf_str_is(gguf_str s, const char *text);
 
 enum { GGUF_MAX_DIMS = 4 };
 

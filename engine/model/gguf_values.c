@@ -6,6 +6,10 @@
 #include "engine/base/mem.h"
 #include "engine/model/gguf.h"
 
+bool gguf_str_is(gguf_str s, const char *text) {
+    return s.n == strlen(text) && memcmp(s.at, text, s.n) == 0;
+}
+
 static int missing(const gguf *g, const char *key, err *e) {
     return err_input(e, "%s: key \"%s\" is missing", gguf_path(g), key);
 }

@@ -17,15 +17,11 @@ enum { LAYER_TENSORS = 9 }; /* in each layer */
 
 /* ---- metadata ------------------------------------------------------------------------------------------ */
 
-static bool equals(gguf_str s, const char *text) {
-    return s.n == strlen(text) && memcmp(s.at, text, s.n) == 0;
-}
-
 static int check_architecture(const gguf *g, err *e) {
     gguf_str name;
     char     shown[80];
     if (gguf_string(g, "general.architecture", &name, e) != 0) return -1;
-    if (equals(name, "llama")) return 0;
+    if (gguf_str_is(name, "llama")) return 0;
     return err_input(e, "%s: architecture %s is not supported (\"llama\")", gguf_path(g),
                      quote(shown, sizeof shown, name.at, name.n));
 }
@@ -59,8 +55,8 @@ static int read_rope_scale(const gguf *g, float *scale, err *e) {
         gguf_str type;
         char     shown[80];
         if (gguf_string(g, type_key, &type, e) != 0) return -1;
-        if (equals(type, "none")) return 0;
-        if (!equals(type, "linear"))
+        if (gguf_str_is(type, "none")) return 0;
+        if (!gguf_str_is(type, "linear"))
             return err_input(e, "%s: RoPE scaling %s is not supported (\"none\", \"linear\")", gguf_path(g),
                              quote(shown, sizeof shown, type.at, type.n));
         if (gguf_find(g, key) == NULL)

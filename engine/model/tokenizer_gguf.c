@@ -176,7 +176,7 @@ static int check_fallback(const tokenizer *t, const gguf *g, err *e) {
 static int check_model(const gguf *g, err *e) {
     gguf_str model;
     if (gguf_string(g, "tokenizer.ggml.model", &model, e) != 0) return -1;
-    if (model.n == 5 && memcmp(model.at, "llama", 5) == 0) return 0;
+    if (gguf_str_is(model, "llama")) return 0;
     char name[QUOTED];
     return err_input(e, "%s: tokenizer.ggml.model %s is not supported (\"llama\", which is SentencePiece BPE)",
                      gguf_path(g), quote(name, sizeof name, model.at, model.n));

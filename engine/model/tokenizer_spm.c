@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/bits.h"
 #include "engine/base/mem.h"
 #include "engine/base/quote.h"
 #include "engine/model/tokenizer_impl.h"
@@ -52,9 +53,7 @@ typedef struct {
 
 /* A float's bits rearranged to compare as integers; both zeros are one. */
 static uint32_t score_order(float score) {
-    uint32_t bits;
-    score += 0.0f;
-    memcpy(&bits, &score, sizeof bits);
+    uint32_t bits = float_bits(score + 0.0f);
     return bits >> 31 ? ~bits : bits | 1u << 31;
 }
 

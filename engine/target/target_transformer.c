@@ -3,12 +3,12 @@
  * Refuses trees, ids outside the vocabulary, passes that overflow the context, and logits that are not
  * finite. Following a recorded output costs the same passes; only the verdicts come from the recording.
  */
-#include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/bits.h"
 #include "engine/base/mem.h"
-#include "engine/kernels/detmath.h"
 #include "engine/model/transformer.h"
 #include "engine/target/forced.h"
 #include "engine/target/target.h"

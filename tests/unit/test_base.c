@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/file.h"
+#include "engine/base/number.h"
 #include "engine/engine.h"
 
 Test(err, prefix_keeps_kind_and_cuts_at_the_end) {
@@ -122,4 +124,61 @@ Test(digest, known_values) {
     cr_assert_str_eq(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     cr_assert_eq(digest64("", 0), 0x2d06800538d394c2u);
     cr_assert_eq(digest_sha256_file("/nonexistent", hex, &e), -1);
+}
+
+Test(number, counts_are_digits_alone) {
+    static const char *const bad[] = {"", " 1", "+1", "-1", "1 ", "1x", "0x1", "1.", "1e3", "18446744073709551616"};
+    uint64_t                 v = 7;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        cr_assert_not(count_parse(bad[i], 0, UINT64_MAX, &v), "\"%s\" was taken", bad[i]);
+    cr_assert_eq(v, 7);
+    cr_assert(count_parse("18446744073709551615", 0, UINT64_MAX, &v));
+    cr_assert_eq(v, UINT64_MAX);
+    cr_assert(count_parse("007", 7, 7, &v) && v == 7);
+    cr_assert_not(count_parse("6", 7, 8, &v));
+    cr_assert_not(count_parse("9", 7, 8, &v));
+}
+
+Test(number, reals_read_back_equal_in_the_fewest_digits) {
+    const double values[] = {0.7, 100, 1e22, 1.0 / 3, 0.1 + 0.2, 5e-324, 1.7976931348623157e308, -0.1};
+    cr_assert_eq(real_digits(0.7), 15);
+    cr_assert_eq(real_digits(0.1 + 0.2), 17);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char text[40];
+        int  digits = real_digits(values[i]);
+        snprintf(text, sizeof text, "%.*g", digits, values[i]);
+        cr_assert_eq(strtod(text, NULL), values[i], "%s", text);
+        snprintf(text, sizeof text, "%.*g", digits - 1, values[i]);
+        cr_assert(digits == 15 || strtod(text, NULL) != values[i], "%s", text);
+    }
+}
+
+Test(file, reads_all_bytes_up_to_the_limit) {
+    char   path[] = "/tmp/harness-file-XXXXXX", *bytes;
+    err    e = {0};
+    size_t n;
+    FILE  *f = fdopen(mkstemp(path), "wb");
+    cr_assert_not_null(f);
+    for (int i = 0; i < 200000; i++) putc(i % 251, f);
+    cr_assert_eq(fclose(f), 0);
+    cr_assert_not_null(bytes = file_read(path, 200000, &n, &e), "%s", e.text);
+    cr_assert_eq(n, 200000);
+    for (size_t i = 0; i < n; i++) cr_assert_eq((unsigned char)bytes[i], i % 251);
+    cr_assert_eq(bytes[n], '\0');
+    free(bytes);
+    cr_assert_null(file_read(path, 199999, &n, &e));
+    cr_assert_eq(e.kind, ERR_INPUT);
+    cr_assert_not_null(strstr(e.text, "at most 199999 bytes"), "%s", e.text);
+    for (size_t k = 1; k <= 3; k++) {
+        mem_fail_at(k);
+        bytes = file_read(path, SIZE_MAX, &n, &e);
+        mem_fail_at(0);
+        cr_assert(bytes != NULL || e.kind == ERR_RUN);
+        free(bytes);
+    }
+    remove(path);
+    cr_assert_null(file_read(path, SIZE_MAX, &n, &e));
+    cr_assert_not_null(strstr(e.text, ": cannot open: No such file"), "%s", e.text);
+    cr_assert_null(file_read("/tmp", SIZE_MAX, &n, &e));
+    cr_assert_not_null(strstr(e.text, "/tmp: cannot read: Is a directory"), "%s", e.text);
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "engine/base/rng.h"
-#include "engine/model/dtype.h"
+#include "engine/kernels/dtype.h"
 
 Test(dtype, every_half_decodes_to_its_value_and_back) {
     for (uint32_t h = 0; h < 65536; h++) {

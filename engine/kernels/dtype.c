@@ -1,34 +1,24 @@
-#include "engine/model/dtype.h"
+#include "engine/kernels/dtype.h"
 
 #include <string.h>
 
-static uint32_t bits_of(float f) {
-    uint32_t u;
-    memcpy(&u, &f, sizeof u);
-    return u;
-}
-
-static float float_of(uint32_t u) {
-    float f;
-    memcpy(&f, &u, sizeof f);
-    return f;
-}
+#include "engine/base/bits.h"
 
 /* ---- half precision: 1 sign, 5 exponent (bias 15), 10 fraction bits ---------------------------------- */
 
 float f16_to_f32(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, fraction = h & 0x3FF;
-    if (exponent == 31) return float_of(sign | 0x7F800000 | fraction << 13);
-    if (exponent > 0) return float_of(sign | (exponent + 112) << 23 | fraction << 13);
+    if (exponent == 31) return bits_float(sign | 0x7F800000 | fraction << 13);
+    if (exponent > 0) return bits_float(sign | (exponent + 112) << 23 | fraction << 13);
     float f = (float)fraction * 0x1p-24f; /* zero or subnormal; normal as a float, so exact */
-    return float_of(sign | bits_of(f));
+    return bits_float(sign | float_bits(f));
 }
 
 uint16_t f32_to_f16(float f) {
-    uint32_t u = bits_of(f), sign = (u >> 16) & 0x8000, x = u & 0x7FFFFFFF;
+    uint32_t u = float_bits(f), sign = (u >> 16) & 0x8000, x = u & 0x7FFFFFFF;
     if (x > 0x7F800000) return (uint16_t)(sign | 0x7E00 | (x >> 13 & 0x3FF)); /* NaN, made quiet */
-    if (x >= bits_of(65520.0f)) return (uint16_t)(sign | 0x7C00);             /* half way past the largest, 65504 */
-    if (x >= bits_of(0x1p-14f)) {
+    if (x >= float_bits(65520.0f)) return (uint16_t)(sign | 0x7C00);          /* half way past the largest, 65504 */
+    if (x >= float_bits(0x1p-14f)) {
         x -= 112u << 23;
         x += 0xFFF + (x >> 13 & 1); /* half of the last place, less one when that would break a tie upwards to odd */
         return (uint16_t)(sign | x >> 13);
@@ -44,11 +34,11 @@ uint16_t f32_to_f16(float f) {
 /* ---- bfloat16: the upper half of a float --------------------------------------------------------------- */
 
 float bf16_to_f32(uint16_t h) {
-    return float_of((uint32_t)h << 16);
+    return bits_float((uint32_t)h << 16);
 }
 
 uint16_t f32_to_bf16(float f) {
-    uint32_t u = bits_of(f);
+    uint32_t u = float_bits(f);
     if ((u & 0x7FFFFFFF) > 0x7F800000) return (uint16_t)(u >> 16 | 0x40); /* NaN, made quiet */
     return (uint16_t)((u + 0x7FFF + (u >> 16 & 1)) >> 16);
 }
@@ -113,12 +103,12 @@ static void encode_q8_0(const float *src, void *dst, size_t n) {
     for (; n > 0; n -= Q8_BLOCK, b++, src += Q8_BLOCK) {
         uint32_t largest = 0;
         for (size_t i = 0; i < Q8_BLOCK; i++) {
-            uint32_t magnitude = bits_of(src[i]) & 0x7FFFFFFF;
+            uint32_t magnitude = float_bits(src[i]) & 0x7FFFFFFF;
             if (magnitude > largest) largest = magnitude;
         }
         memset(b, 0, sizeof *b);
-        b->scale = f32_to_f16(float_of(largest) / 127.0f);
-        if (b->scale < 0x7C00 && float_of(largest) > 127.5f * f16_to_f32(b->scale)) b->scale++;
+        b->scale = f32_to_f16(bits_float(largest) / 127.0f);
+        if (b->scale < 0x7C00 && bits_float(largest) > 127.5f * f16_to_f32(b->scale)) b->scale++;
         if (b->scale >= 0x7C00) {
             b->scale = 0x7E00;
         } else if (b->scale > 0) {

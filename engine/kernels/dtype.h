@@ -3,8 +3,8 @@
  * Storage of each type is GGUF's (ggml's published block layouts). Decoded values equal the format's
  * definition exactly.
  */
-#ifndef ENGINE_MODEL_DTYPE_H
-#define ENGINE_MODEL_DTYPE_H
+#ifndef ENGINE_KERNELS_DTYPE_H
+#define ENGINE_KERNELS_DTYPE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,0 +1,13 @@
+/* file.h - a whole file in memory. */
+#ifndef ENGINE_BASE_FILE_H
+#define ENGINE_BASE_FILE_H
+
+#include <stddef.h>
+
+#include "engine/base/err.h"
+
+/* The bytes of a file (or pipe) in new memory, with a NUL behind them, and their number. ERR_INPUT when it cannot be
+ * opened or read, or holds more than `most` bytes. */
+char *file_read(const char *path, size_t most, size_t *n, err *e);
+
+#endif

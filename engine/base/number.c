@@ -1,0 +1,25 @@
+#include "engine/base/number.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int real_digits(double x) {
+    char text[40];
+    int  digits = 15;
+    for (; digits < 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, x);
+        if (strtod(text, NULL) == x) break;
+    }
+    return digits;
+}
+
+bool count_parse(const char *text, uint64_t min, uint64_t max, uint64_t *out) {
+    char *end;
+    if (*text < '0' || *text > '9') return false; /* strtoull takes blanks and signs */
+    errno = 0;
+    unsigned long long v = strtoull(text, &end, 10);
+    if (*end != '\0' || errno != 0 || v < min || v > max) return false;
+    *out = v;
+    return true;
+}

@@ -1,0 +1,14 @@
+/* number.h - numbers as text. */
+#ifndef ENGINE_BASE_NUMBER_H
+#define ENGINE_BASE_NUMBER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The fewest significant digits, 15 to 17, with which "%.*g" gives a text that reads back as x: 0.7 stays 0.7. */
+int real_digits(double x);
+
+/* Reads a whole decimal number from min to max; false for any other text, also one with a sign or blanks. */
+bool count_parse(const char *text, uint64_t min, uint64_t max, uint64_t *out);
+
+#endif
