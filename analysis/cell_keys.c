@@ -11,6 +11,7 @@ void cell_keys_free(cell_keys *k) {
     for (size_t i = 0; i < k->n; i++) {
         free(k->keys[i].name);
         free(k->keys[i].column);
+        free(k->keys[i].owner);
         for (size_t c = 0; k->keys[i].at != NULL && c < k->n_cells; c++) free(k->keys[i].at[c]);
         free(k->keys[i].at);
     }
@@ -74,6 +75,50 @@ static int set_params(cell_keys *k, size_t cell, const json_t *params, const cha
     return 0;
 }
 
+/* ---- the order in which people read keys --------------------------------------------------------------- */
+
+/* As cells are sorted: what is compared (the policy) changes fastest. */
+enum { PLACES = 14, PLACE_RULE_PARAMETER = 9, PLACE_POLICY = 10, PLACE_POLICY_PARAMETER = 13 };
+
+static size_t place(const cell_key *key) {
+    static const char *const order[PLACES] = {"config", "model",  "dataset", "target",      "threads",
+                                              "gemm",   "forced", "rule",    "temperature", [PLACE_POLICY] = "policy",
+                                              "n",      "k"};
+    for (size_t i = 0; i < PLACES; i++)
+        if (order[i] != NULL && strcmp(order[i], key->column) == 0) return i;
+    return strncmp(key->column, "rule_", 5) == 0 ? PLACE_RULE_PARAMETER : PLACE_POLICY_PARAMETER;
+}
+
+/* The keys one after another: start with *i = 0, *at = 0; NULL at the end. */
+static const cell_key *next_key(const cell_keys *k, size_t *at, size_t *i) {
+    for (; *at < PLACES; (*at)++, *i = 0)
+        while (*i < k->n) {
+            const cell_key *key = &k->keys[(*i)++];
+            if (place(key) == *at) return key;
+        }
+    return NULL;
+}
+
+static const cell_key *key_named(const cell_keys *k, const char *column) {
+    size_t i = 0;
+    while (strcmp(k->keys[i].column, column) != 0) i++;
+    return &k->keys[i];
+}
+
+static int find_owner(const cell_keys *k, cell_key *key, err *e) {
+    size_t      at = place(key);
+    const char *owner = NULL;
+    if (at != PLACE_RULE_PARAMETER && at <= PLACE_POLICY) return 0;
+    const cell_key *owners = key_named(k, at == PLACE_RULE_PARAMETER ? "rule" : "policy");
+    for (size_t c = 0; c < k->n_cells; c++) {
+        if (key->at[c] == NULL) continue;
+        if (owner != NULL && strcmp(owner, owners->at[c]) != 0) return 0;
+        owner = owners->at[c];
+    }
+    if (owner == NULL) return 0;
+    return (key->owner = mem_strdup(owner, e)) != NULL ? 0 : -1;
+}
+
 int cell_keys_make(const store_data *d, cell_keys *out, err *e) {
     *out = (cell_keys){.n_cells = d->n_cells};
     for (size_t pass = 0; pass < 2; pass++) /* all policy keys come before any rule key, whatever the cells' order */
@@ -113,6 +158,7 @@ int cell_keys_make(const store_data *d, cell_keys *out, err *e) {
             key->applies = true;
             key->varies = key->varies || strcmp(first, key->at[c]) != 0;
         }
+        if (find_owner(out, key, e) != 0) goto fail;
     }
     return 0;
 fail:
@@ -125,33 +171,44 @@ static bool is_column(const cell_key *key) {
 }
 
 void cell_keys_columns(const cell_keys *k, table *t) {
-    for (size_t i = 0; i < k->n; i++)
-        table_column(t, k->keys[i].number ? COLUMN_RIGHT : COLUMN_LEFT, is_column(&k->keys[i]) ? k->keys[i].name : NULL,
-                     k->keys[i].column);
+    const cell_key *key;
+    for (size_t at = 0, i = 0; (key = next_key(k, &at, &i)) != NULL;)
+        if (is_column(key)) table_column(t, key->number ? COLUMN_RIGHT : COLUMN_LEFT, key->name, NULL);
+    for (size_t i = 0; i < k->n; i++) table_column(t, COLUMN_LEFT, NULL, k->keys[i].column);
 }
 
 void cell_keys_put(const cell_keys *k, size_t cell, table *t) {
+    const cell_key *key;
+    for (size_t at = 0, i = 0; (key = next_key(k, &at, &i)) != NULL;)
+        if (is_column(key)) table_put_text(t, key->at[cell]);
     for (size_t i = 0; i < k->n; i++) table_put_text(t, k->keys[i].at[cell]);
 }
 
 /* Puts ", name = value" behind *list. */
-static int list_add(char **list, const char *name, const char *value, err *e) {
-    char *longer = mem_printf(e, "%s%s%s = %s", *list, **list != '\0' ? ", " : "", name, value);
+static int list_add(char **list, const cell_key *key, size_t cell, err *e) {
+    char *longer =
+        mem_printf(e, "%s%s%s%s%s = %s", *list, **list != '\0' ? ", " : "", key->owner != NULL ? key->owner : "",
+                   key->owner != NULL ? "." : "", key->name, key->at[cell]);
     free(*list);
     *list = longer;
     return longer != NULL ? 0 : -1;
 }
 
 char *cell_keys_constant(const cell_keys *k, err *e) {
-    char *list = mem_strdup("", e);
-    for (size_t i = 0; list != NULL && i < k->n; i++) {
-        const cell_key *key = &k->keys[i];
+    const cell_key *key;
+    char           *list = mem_strdup("", e);
+    for (size_t at = 0, i = 0; list != NULL && (key = next_key(k, &at, &i)) != NULL;) {
         if (is_column(key) || !key->applies) continue;
         size_t c = 0;
         while (key->at[c] == NULL) c++;
-        if (list_add(&list, key->name, key->at[c], e) != 0) return NULL;
+        if (list_add(&list, key, c, e) != 0) return NULL;
     }
     return list;
+}
+
+static bool same(const cell_key *key, size_t a, size_t b) {
+    const char *x = key->at[a], *y = key->at[b];
+    return x == NULL || y == NULL ? x == y : strcmp(x, y) == 0;
 }
 
 static bool is_n_or_k(const cell_key *key) {
@@ -159,20 +216,23 @@ static bool is_n_or_k(const cell_key *key) {
 }
 
 bool cell_keys_same_but_nk(const cell_keys *k, size_t a, size_t b) {
-    for (size_t i = 0; i < k->n; i++) {
-        const char *x = k->keys[i].at[a], *y = k->keys[i].at[b];
-        if (is_n_or_k(&k->keys[i]) || (x == NULL && y == NULL)) continue;
-        if (x == NULL || y == NULL || strcmp(x, y) != 0) return false;
-    }
+    for (size_t i = 0; i < k->n; i++)
+        if (!is_n_or_k(&k->keys[i]) && !same(&k->keys[i], a, b)) return false;
+    return true;
+}
+
+bool cell_keys_same_but_policy(const cell_keys *k, size_t a, size_t b) {
+    for (size_t i = 0; i < k->n; i++)
+        if (place(&k->keys[i]) < PLACE_POLICY && !same(&k->keys[i], a, b)) return false;
     return true;
 }
 
 char *cell_keys_group(const cell_keys *k, size_t cell, err *e) {
-    char *list = mem_strdup("", e);
-    for (size_t i = 0; list != NULL && i < k->n; i++) {
-        const cell_key *key = &k->keys[i];
+    const cell_key *key;
+    char           *list = mem_strdup("", e);
+    for (size_t at = 0, i = 0; list != NULL && (key = next_key(k, &at, &i)) != NULL;) {
         if (!is_column(key) || is_n_or_k(key) || key->at[cell] == NULL) continue;
-        if (list_add(&list, key->name, key->at[cell], e) != 0) return NULL;
+        if (list_add(&list, key, cell, e) != 0) return NULL;
     }
     return list;
 }

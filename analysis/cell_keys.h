@@ -13,6 +13,7 @@
 typedef struct {
     char  *name;
     char  *column; /* name in CSV: as in HDF5; policy_NAME and rule_NAME for parameters */
+    char  *owner;  /* the one policy or rule that has this parameter; NULL when several have it */
     char **at;     /* [cells] canonical text; NULL where the key does not apply */
     bool   number;
     bool   varies;  /* takes two values or more, "does not apply" not counted */
@@ -28,18 +29,22 @@ typedef struct {
 int  cell_keys_make(const store_data *d, cell_keys *out, err *e);
 void cell_keys_free(cell_keys *k);
 
-/* The keys as columns: for people those that vary (`policy` always), for programs all. cell_keys_put fills one row's
- * cells of the same columns. */
+/* The keys as columns: for people those that vary (`policy` always), in the order that cells are sorted by; for
+ * programs all. cell_keys_put fills one row's cells of the same columns. */
 void cell_keys_columns(const cell_keys *k, table *t);
 void cell_keys_put(const cell_keys *k, size_t cell, table *t);
 
-/* "name = value, ..." of the keys that are the same everywhere they apply; the caller frees it. */
+/* "name = value, ..." of the keys that are the same everywhere they apply, a parameter as "llma.cut = 768" when only
+ * one policy or rule has it; the caller frees it. */
 char *cell_keys_constant(const cell_keys *k, err *e);
 
 /* Cells a and b agree in every key but n and k. */
 bool cell_keys_same_but_nk(const cell_keys *k, size_t a, size_t b);
 
-/* "name = value, ..." of cell's keys that vary, n and k left out, policy first; the caller frees it. */
+/* Cells a and b agree in every key but the policy and its parameters: they can be compared. */
+bool cell_keys_same_but_policy(const cell_keys *k, size_t a, size_t b);
+
+/* "name = value, ..." of cell's keys that vary, n and k left out; the caller frees it. */
 char *cell_keys_group(const cell_keys *k, size_t cell, err *e);
 
 #endif

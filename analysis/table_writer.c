@@ -27,6 +27,8 @@ struct table {
     size_t  n_columns, cap_columns;
     cell   *cells; /* row by row */
     size_t  n_cells, cap_cells;
+    size_t *groups; /* rows that begin one, ascending */
+    size_t  n_groups, cap_groups;
     err     error; /* the first one */
 };
 
@@ -48,6 +50,7 @@ void table_free(table *t) {
     free(t->captions);
     free(t->columns);
     free(t->cells);
+    free(t->groups);
     free(t);
 }
 
@@ -72,6 +75,13 @@ void table_column(table *t, column_side side, const char *title, const char *nam
     if (t->error.kind != ERR_NONE || mem_reserve(&t->columns, &t->cap_columns, t->n_columns + 1, &t->error) != 0)
         return;
     t->columns[t->n_columns++] = (column){copy(t, title), copy(t, name), side};
+}
+
+void table_group(table *t) {
+    if (t->error.kind != ERR_NONE || t->n_cells == 0 ||
+        mem_reserve(&t->groups, &t->cap_groups, t->n_groups + 1, &t->error) != 0)
+        return;
+    t->groups[t->n_groups++] = t->n_cells / t->n_columns;
 }
 
 static void put(table *t, const char *text, const char *value) {
@@ -277,6 +287,7 @@ typedef struct {
     char       **at;    /* [rows][columns] */
     size_t      *width; /* [columns] */
     column_side *side;  /* [columns] */
+    bool        *group; /* [rows]: space goes above */
 } layout;
 
 static void layout_free(layout *l) {
@@ -285,6 +296,7 @@ static void layout_free(layout *l) {
     free(l->at);
     free(l->width);
     free(l->side);
+    free(l->group);
 }
 
 static bool shown(const table *t, size_t c, bool people) {
@@ -303,8 +315,10 @@ static int layout_make(const table *t, table_format f, layout *l, err *e) {
     for (size_t c = 0; c < t->n_columns; c++) l->columns += show[c] = shown(t, c, people);
     if ((l->at = mem_new(l->rows * l->columns, sizeof *l->at, e)) == NULL ||
         (l->width = mem_new(l->columns, sizeof *l->width, e)) == NULL ||
-        (l->side = mem_new(l->columns, sizeof *l->side, e)) == NULL)
+        (l->side = mem_new(l->columns, sizeof *l->side, e)) == NULL ||
+        (l->group = mem_new(l->rows, sizeof *l->group, e)) == NULL)
         goto fail;
+    for (size_t i = 0; i < t->n_groups; i++) l->group[1 + t->groups[i]] = true;
     const char *missing = f == TABLE_CSV ? "" : f == TABLE_LATEX ? "--" : "-";
     for (size_t row = 0; row < l->rows; row++)
         for (size_t c = 0, to = 0; c < t->n_columns; c++) {
@@ -345,6 +359,7 @@ static void write_row(const layout *l, size_t row, const char *between, bool las
 
 static void write_text(const layout *l, FILE *out) {
     for (size_t row = 0; row < l->rows; row++) {
+        if (l->group[row]) fputc('\n', out);
         write_row(l, row, "  ", false, out);
         fputc('\n', out);
         for (size_t c = 0; row == 0 && c < l->columns; c++) {
@@ -381,6 +396,7 @@ static void write_latex(const layout *l, FILE *out) {
     for (size_t c = 0; c < l->columns; c++) fputc(l->side[c] == COLUMN_RIGHT ? 'r' : 'l', out);
     fputs("@{}}\n\\toprule\n", out);
     for (size_t row = 0; row < l->rows; row++) {
+        if (l->group[row]) fputs("\\addlinespace\n", out);
         write_row(l, row, " & ", true, out);
         fputs(" \\\\\n", out);
         if (row == 0) fputs("\\midrule\n", out);
@@ -388,10 +404,36 @@ static void write_latex(const layout *l, FILE *out) {
     fputs("\\bottomrule\n\\end{tabular}\n", out);
 }
 
+/* Lines break behind a comma or semicolon; those that go on an earlier one are indented. */
+static void write_wrapped(char *s, FILE *out) {
+    enum { LINE = 100 };
+    size_t at = 0;
+    while (*s != '\0') {
+        size_t n = 0; /* bytes up to the next break, that one's comma included */
+        while (s[n] != '\0' && !((s[n] == ',' || s[n] == ';') && s[n + 1] == ' ')) n++;
+        n += s[n] != '\0';
+        char kept = s[n];
+        s[n] = '\0';
+        size_t width = table_width(s);
+        if (at > 0 && at + width > LINE) {
+            fputs("\n ", out);
+            at = 1;
+        }
+        fputs(s, out);
+        at += width;
+        s[n] = kept;
+        s += n;
+    }
+    fputc('\n', out);
+}
+
 static int write_caption(const char *text, table_format f, FILE *out, err *e) {
     char *s = escape(text, f, e);
     if (s == NULL) return -1;
-    fprintf(out, f == TABLE_LATEX ? "\\smallskip\\noindent %s\\par\n" : f == TABLE_MD ? "%s  \n" : "%s\n", s);
+    if (f == TABLE_TEXT)
+        write_wrapped(s, out);
+    else
+        fprintf(out, f == TABLE_LATEX ? "\\smallskip\\noindent %s\\par\n" : "%s  \n", s);
     free(s);
     return 0;
 }

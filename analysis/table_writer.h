@@ -23,12 +23,16 @@ typedef struct table table;
 table *table_new(err *e); /* NULL when memory is out */
 void   table_free(table *t);
 
-/* A line above the table, in the formats for people. Several calls make several lines. */
+/* A line above the table, in the formats for people. Several calls make several lines; text is wrapped behind
+ * commas and semicolons. */
 void table_caption(table *t, const char *fmt, ...) ERR_PRINTF(2, 3);
 
 /* Declares the next column. `title` is for people and `name` for programs; NULL leaves the column out there.
  * All columns come before the first cell. A column for people without any value is left out and named above. */
 void table_column(table *t, column_side side, const char *title, const char *name);
+
+/* The next row begins a group: some space goes above it (text, latex). */
+void table_group(table *t);
 
 /* Fill cells from left to right, row by row. */
 void table_put_text(table *t, const char *s); /* NULL is missing */

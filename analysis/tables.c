@@ -39,6 +39,7 @@ static table *keyed_table(const context *x, err *e) {
 }
 
 static void put_keys(const context *x, size_t cell, table *t) {
+    if (cell > 0 && !cell_keys_same_but_policy(&x->keys, cell - 1, cell)) table_group(t);
     table_put_count(t, cell);
     table_put_text(t, x->d->cells[cell].id);
     cell_keys_put(&x->keys, cell, t);
@@ -179,7 +180,7 @@ static int grid_matrix(const context *x, const pass_sum *sums, size_t first, con
         free(group);
         return -1;
     }
-    table_caption(t, "%s by n (rows) and k (columns): %s", steps ? "steps" : "tokens per step", group);
+    table_caption(t, "%s by n (rows) and k (columns), %s", steps ? "steps" : "tokens per step", group);
     free(group);
     table_column(t, COLUMN_RIGHT, "n", NULL);
     for (size_t j = 0; j < ks->n; j++) {

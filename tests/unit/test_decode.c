@@ -159,6 +159,13 @@ static const int32_t prompts[][5] = {{1, 4, 5, 6, 7}, {1}, {3, 3, 3, 3}, {1, 9, 
 static const size_t  prompt_lengths[] = {5, 1, 4, 3, 5};
 enum { PROMPTS = 5 };
 
+/* Appends "NAME=VALUE,", brought into the parameter's range, when the policy has it. */
+static size_t add_param(char *params, const policy_ops *ops, const char *name, size_t value) {
+    int i = param_find(ops->params, ops->n_params, name);
+    if (i < 0) return 0;
+    return (size_t)sprintf(params, "%s=%.0f,", name, fmax(ops->params[i].min, fmin((double)value, ops->params[i].max)));
+}
+
 static void attack(const char *name, const char *rule_params, size_t context, size_t max_new, float misround) {
     trial_trace plain[PROMPTS] = {0}, t = {0};
     reference   refs[PROMPTS];
@@ -178,9 +185,8 @@ static void attack(const char *name, const char *rule_params, size_t context, si
         for (size_t n = 1; n <= 4; n++) {
             for (size_t k = 1; k <= 64; k = k * 2 + 1) {
                 char   params[64] = "";
-                size_t at = 0;
-                if (param_find(ops->params, ops->n_params, "n") >= 0) at += (size_t)sprintf(params, "n=%zu,", n);
-                if (param_find(ops->params, ops->n_params, "k") >= 0) at += (size_t)sprintf(params + at, "k=%zu,", k);
+                size_t at = add_param(params, ops, "n", n);
+                at += add_param(params + at, ops, "k", k);
                 if (at > 0) params[at - 1] = '\0';
                 for (size_t i = 0; i < PROMPTS; i++) {
                     /* References: the outputs of the other prompts, rotated so that none is its own. */

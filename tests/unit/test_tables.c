@@ -136,12 +136,50 @@ Test(table_writer, the_first_failed_allocation_comes_out_at_the_end) {
     }
 }
 
+/* Two rules: what is compared stands together, and a parameter that one rule has is named after it. */
+Test(tables, cells_that_cannot_be_compared_stand_apart) {
+    store_data d;
+    results_sample(&d);
+    d.cells[2].rule = (char *)"typical";
+    d.cells[2].params = (char *)"{\"policy\":{\"k\":4,\"max_n\":5,\"n\":2},\"rule\":{\"eps\":0.25}}";
+    expect(printed("scenarios", &d, TABLE_TEXT),
+           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay, threads = 1, gemm = exact,\n"
+           "  forced = yes, temperature = 0, typical.eps = 0.25, llma.k = 4, llma.max_n = 5\n"
+           "tokens per step by scenario\n"
+           "\n"
+           "rule     policy  n   rag  edit   all\n"
+           "-------  ------  -  ----  ----  ----\n"
+           "greedy   none    -  1.00  1.00  1.00\n"
+           "greedy   llma    1  3.00  1.33  2.00\n"
+           "\n"
+           "typical  llma    2  1.00  1.00  1.00\n");
+    char *latex = printed("scenarios", &d, TABLE_LATEX);
+    cr_assert(strstr(latex, "\\addlinespace\ntypical & llma") != NULL, "%s", latex);
+    free(latex);
+}
+
+Test(table_writer, captions_are_wrapped_behind_commas_only) {
+    err    e = {0};
+    table *t = table_new(&e);
+    char   word[121];
+    memset(word, 'w', 120);
+    word[120] = '\0';
+    table_column(t, COLUMN_LEFT, "x", "x");
+    table_caption(t, "a, %.88s = b c d, e", word);
+    table_caption(t, "%s", word);
+    table_caption(t, "%s", "");
+    char want[512];
+    snprintf(want, sizeof want, "a, %.88s = b c d,\n  e\n%s\n\n\nx\n-\n", word, word);
+    expect(written(t, TABLE_TEXT), want);
+    table_free(t);
+}
+
 Test(tables, summary_as_text) {
     store_data d;
     results_sample(&d);
     expect(printed("summary", &d, TABLE_TEXT),
-           "demo: k = 4, max_n = 5, rule = greedy, temperature = 0, dataset = demo, model = bytes, target = replay, "
-           "forced = yes, threads = 1, gemm = exact, config = quick.ini\n"
+           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay, threads = 1, gemm = exact,\n"
+           "  forced = yes, rule = greedy, temperature = 0, llma.k = 4, llma.max_n = 5\n"
            "in each cell: 4 trials, 20 tokens\n"
            "no values: modeled speed-up [q1, q3]; logits equal\n"
            "\n"
@@ -173,18 +211,18 @@ Test(tables, grid_as_text) {
     store_data d;
     results_sample(&d);
     expect(printed("grid", &d, TABLE_TEXT),
-           "demo: k = 4, max_n = 5, rule = greedy, temperature = 0, dataset = demo, model = bytes, target = replay, "
-           "forced = yes, threads = 1, gemm = exact, config = quick.ini\n"
+           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay, threads = 1, gemm = exact,\n"
+           "  forced = yes, rule = greedy, temperature = 0, llma.k = 4, llma.max_n = 5\n"
            "tokens and steps of one pass over the data set (the first repeat)\n"
            "\n"
-           "steps by n (rows) and k (columns): policy = llma\n"
+           "steps by n (rows) and k (columns), policy = llma\n"
            "\n"
            "n  k = 4\n"
            "-  -----\n"
            "1      5\n"
            "2     10\n"
            "\n"
-           "tokens per step by n (rows) and k (columns): policy = llma\n"
+           "tokens per step by n (rows) and k (columns), policy = llma\n"
            "\n"
            "n  k = 4\n"
            "-  -----\n"
@@ -206,9 +244,9 @@ Test(tables, positions_as_latex) {
     store_data d;
     results_sample(&d);
     expect(printed("positions", &d, TABLE_LATEX),
-           "\\smallskip\\noindent demo: k = 4, max\\_n = 5, rule = greedy, temperature = 0, dataset = demo, model = "
-           "bytes, target "
-           "= replay, forced = yes, threads = 1, gemm = exact, config = quick.ini\\par\n"
+           "\\smallskip\\noindent demo: config = quick.ini, model = bytes, dataset = demo, target = replay, threads = "
+           "1, gemm "
+           "= exact, forced = yes, rule = greedy, temperature = 0, llma.k = 4, llma.max\\_n = 5\\par\n"
            "\\smallskip\n"
            "\\noindent\\begin{tabular}{@{}lrrrrrrr@{}}\n"
            "\\toprule\n"
@@ -224,16 +262,17 @@ Test(tables, positions_as_latex) {
 Test(tables, scenarios_as_md) {
     store_data d;
     results_sample(&d);
-    expect(printed("scenarios", &d, TABLE_MD),
-           "demo: k = 4, max\\_n = 5, rule = greedy, temperature = 0, dataset = demo, model = bytes, target = replay, "
-           "forced = yes, threads = 1, gemm = exact, config = quick.ini  \n"
-           "tokens per step by scenario  \n"
-           "\n"
-           "| policy | n |  rag | edit |  all |\n"
-           "|--------|--:|-----:|-----:|-----:|\n"
-           "| none   | - | 1.00 | 1.00 | 1.00 |\n"
-           "| llma   | 1 | 3.00 | 1.33 | 2.00 |\n"
-           "| llma   | 2 | 1.00 | 1.00 | 1.00 |\n");
+    expect(
+        printed("scenarios", &d, TABLE_MD),
+        "demo: config = quick.ini, model = bytes, dataset = demo, target = replay, threads = 1, gemm = exact, forced = "
+        "yes, rule = greedy, temperature = 0, llma.k = 4, llma.max\\_n = 5  \n"
+        "tokens per step by scenario  \n"
+        "\n"
+        "| policy | n |  rag | edit |  all |\n"
+        "|--------|--:|-----:|-----:|-----:|\n"
+        "| none   | - | 1.00 | 1.00 | 1.00 |\n"
+        "| llma   | 1 | 3.00 | 1.33 | 2.00 |\n"
+        "| llma   | 2 | 1.00 | 1.00 | 1.00 |\n");
 }
 
 Test(tables, scenarios_as_csv) {
@@ -255,8 +294,8 @@ Test(tables, equality_as_text) {
     store_data d;
     results_sample(&d);
     expect(printed("equality", &d, TABLE_TEXT),
-           "demo: k = 4, max_n = 5, rule = greedy, temperature = 0, dataset = demo, model = bytes, target = replay, "
-           "forced = yes, threads = 1, gemm = exact, config = quick.ini\n"
+           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay, threads = 1, gemm = exact,\n"
+           "  forced = yes, rule = greedy, temperature = 0, llma.k = 4, llma.max_n = 5\n"
            "all cells: outputs equal to the baseline's 11/12; logits bitwise equal 0/0, not applicable 12\n"
            "no values: logits equal; logits equal %; max |logit diff|; min margin\n"
            "\n"
