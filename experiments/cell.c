@@ -153,7 +153,7 @@ static int run_all(cell_job *j, err *e) {
     if (warm_up(j, e) != 0) return -1;
     for (size_t repeat = 0; repeat < j->repeats; repeat++) {
         for (size_t s = 0; s < j->set->n; s++) {
-            if (j->w->stop != NULL && *j->w->stop) return err_stop(e, "stopped; finished cells are kept");
+            if (j->w->stop != NULL && *j->w->stop) return err_stop(e, STOPPED);
             if (run_trial(j, s, repeat, e) != 0)
                 return err_prefix(e, "%s: sample \"%s\"", j->data->cfg->path, j->set->at[s].rec->id);
             if (j->w->trial_done != NULL) j->w->trial_done(j->w->ctx);

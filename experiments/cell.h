@@ -8,6 +8,8 @@
 #include "experiments/plan.h"
 #include "experiments/store/store.h"
 
+#define STOPPED "stopped; finished cells are kept, the same command goes on with the others"
+
 /* What a worker keeps from one cell to the next. */
 typedef struct {
     const plan                  *p;

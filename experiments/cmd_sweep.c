@@ -15,7 +15,8 @@
 static const char usage[] =
     "usage: harness sweep [OPTION]... CONFIG.ini...\n"
     "Runs or resumes the grid of each config, collects OUTPUT/NAME.h5 and prints its summary table.\n"
-    "Finished cells are kept in OUTPUT/NAME/cells; a sweep that was stopped or killed goes on where it was.\n"
+    "Finished cells are kept in OUTPUT/NAME/cells; a sweep that was stopped or killed goes on where it was when the\n"
+    "same command is given again. What a config holds stands in experiments/README.md.\n"
     "\n"
     "  -n, --dry-run              print the grid and run nothing\n"
     "  -s, --set SECTION.KEY=VAL  override a value, e.g. --set \"policy llma.k=5,10\" (repeatable)\n"
@@ -150,8 +151,8 @@ static int run_plan(const plan *p, const options *o, err *e) {
     int ran = runner_run(p, dir, &o->run, &report, &why);
     int ret = 0;
     if (report.trials > 0)
-        fprintf(stderr, "%s: ran %zu trials in %.2f s (%.0f records per second)\n", p->cfg->name, report.trials,
-                report.seconds, (double)report.trials / report.seconds);
+        fprintf(stderr, "%s: ran %zu trials in %.2f s (%.*f records per second)\n", p->cfg->name, report.trials,
+                report.seconds, report.trials < 10 * report.seconds ? 2 : 0, (double)report.trials / report.seconds);
     if (report.reused > 0)
         fprintf(stderr, "%s: %zu of %zu cells were finished before\n", p->cfg->name, report.reused, report.cells);
     if (ran == 0) ret = finish(p, dir, &o->run, e);

@@ -225,6 +225,10 @@ static int parse_key_item(const void *spec, const char *text, const char *where,
 }
 
 static int parse_param_item(const void *spec, const char *text, const char *where, double *out, err *e) {
+    if (strpbrk(text, " \t") != NULL) {
+        const param_spec *p = spec;
+        return err_input(e, "%s: %s = \"%s\" is not one value (VALUE, VALUE, ... with commas)", where, p->name, text);
+    }
     return param_parse(spec, text, out, e) == 0 ? 0 : err_prefix(e, "%s", where);
 }
 

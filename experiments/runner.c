@@ -39,9 +39,17 @@ typedef struct {
 
 static volatile sig_atomic_t stop_asked;
 
+static volatile sig_atomic_t in_worker; /* one process speaks for all */
+
 static void on_stop(int sig) {
+    static const char text[] = "\nstopping after the trial in flight; once more: at once\n";
     (void)sig;
     stop_asked = 1;
+    if (in_worker) return;
+    int     kept = errno;
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)written; /* nobody to tell */
+    errno = kept;
 }
 
 static void note_error(shared_state *s, const err *e) {
@@ -101,6 +109,7 @@ static int work_forked(run *r, const size_t *list, size_t n, err *e) {
     for (; running < jobs; running++) {
         pids[running] = fork();
         if (pids[running] == 0) {
+            in_worker = 1;
             prctl(PR_SET_PDEATHSIG, SIGKILL); /* no orphans writing into the folder after a kill -9 */
             work(r, list, n);
             _exit(0);
@@ -252,7 +261,7 @@ int runner_run(const plan *p, const char *dir, const runner_options *o, runner_r
         *e = r.shared->first;
         ret = -1;
     }
-    if (stop_asked && ret == 0) ret = err_stop(e, "stopped; finished cells are kept");
+    if (stop_asked && ret == 0) ret = err_stop(e, STOPPED);
     munmap(r.shared, sizeof *r.shared);
     return ret;
 }

@@ -257,6 +257,7 @@ Test(config, names_place_and_reason_of_every_refusal) {
         {13, "n = 1.5", "c.ini:13:", "an integer"},
         {13, "n = nan", "c.ini:13:", "an integer"},
         {13, "n =", "c.ini:13:", "no value"},
+        {13, "n = 1 2", "c.ini:13:", "with commas"},
         {13, "n = 1,,2", "c.ini:13:", "empty value"},
         {13, "n = , 1", "c.ini:13:", "empty value"},
         {13, "n = 1, 2,", "c.ini:13:", "empty value"},
