@@ -79,7 +79,7 @@ Test(cmd_tables, prints_the_summary_when_none_is_named, .init = cr_redirect_stdo
     FILE *out = cr_get_redirected_stdout();
     char  line[512];
     cr_assert_not_null(fgets(line, sizeof line, out));
-    cr_assert_eq(strncmp(line, "demo: k = 4", 11), 0, "%s", line);
+    cr_assert_eq(strncmp(line, "demo: config = quick.ini, ", 26), 0, "%s", line);
 }
 
 Test(cmd_tables, refuses_bad_use) {
