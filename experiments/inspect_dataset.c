@@ -16,24 +16,14 @@
 
 /* ---- text from a file, for a terminal ---- */
 
-/* Prints at most `max` bytes, in whole characters; line ends and tabs are spelled \n and \t, other controls '?'. */
+/* Prints at most `max` bytes, in whole characters and one line. */
 static void print_text(const char *s, size_t n, size_t max) {
     bool cut = n > max;
     if (cut) {
         n = max;
         while (n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80) n--; /* s[n] begins a character */
     }
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-        if (c == '\n' || c == '\t') {
-            fputs(c == '\n' ? "\\n" : "\\t", stdout);
-        } else if (c == 0xc2 && i + 1 < n && (unsigned char)s[i + 1] < 0xa0) {
-            putchar('?'); /* a C1 control, two bytes long */
-            i++;
-        } else {
-            putchar(c < 0x20 || c == 0x7f ? '?' : c);
-        }
-    }
+    inspect_text(s, n, "\\n", "\\t");
     if (cut) fputs("...", stdout);
 }
 

@@ -10,17 +10,25 @@
 #include "experiments/inspect.h"
 #include "experiments/store/store.h"
 
-/* Prints what the file says, controls replaced, lines indented. */
-static void print_text(const char *text, const char *indent) {
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-        putchar((*c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7f ? '?' : *c);
-        if (*c == '\n' && c[1] != '\0' && c[1] != '\n') fputs(indent, stdout);
+/* Prints a text on one line. */
+static void print_text(const char *text) {
+    inspect_text(text, strlen(text), "\\n", "\\t");
+}
+
+/* Prints a text with every line indented. */
+static void print_lines(const char *text) {
+    for (size_t n; *text != '\0'; text += n) {
+        n = strcspn(text, "\n");
+        if (n > 0) fputs("    ", stdout);
+        inspect_text(text, n, "", "\t");
+        putchar('\n');
+        if (text[n] == '\n') n++;
     }
 }
 
 static void print_line(const char *name, const char *text) {
     printf("%-9s", name);
-    print_text(text, "         ");
+    print_text(text);
     putchar('\n');
 }
 
@@ -99,7 +107,7 @@ static int print_kinds(const store_data *d, err *e) {
         const char *names[] = {k->cell->policy, k->cell->rule, k->cell->dataset, k->cell->model, k->cell->target};
         const char *after[] = {", ", ", ", ", ", " (", ")\n"};
         for (size_t j = 0; j < sizeof names / sizeof *names; j++) {
-            print_text(names[j], "");
+            print_text(names[j]);
             fputs(after[j], stdout);
         }
     }
@@ -115,11 +123,9 @@ int inspect_results(const char *path, err *e) {
     int ret = print_kinds(&d, e);
     for (size_t i = 0; ret == 0 && i < d.n_configs; i++) {
         fputs("\nconfig   ", stdout);
-        print_text(d.configs[i].name, "");
-        fputs("\n    ", stdout);
-        print_text(d.configs[i].text, "    ");
-        size_t length = strlen(d.configs[i].text);
-        if (length > 0 && d.configs[i].text[length - 1] != '\n') putchar('\n');
+        print_text(d.configs[i].name);
+        putchar('\n');
+        print_lines(d.configs[i].text);
     }
     store_free(&d);
     return ret;

@@ -1,6 +1,5 @@
 #include "engine/base/quote.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,8 +18,7 @@ size_t utf8_length(const char *s, size_t n, unsigned long *code) {
     return length;
 }
 
-/* Characters that move the cursor, reorder the line or cannot be seen. */
-static bool is_hidden(unsigned long c) {
+bool utf8_is_hidden(unsigned long c) {
     return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0xAD || c == 0x61C || (c >= 0x200B && c <= 0x200F) ||
            (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF ||
            (c >= 0xFFF9 && c <= 0xFFFB) || (c >= 0xE0000 && c <= 0xE0FFF);
@@ -37,7 +35,7 @@ const char *quote(char *buf, size_t size, const char *s, size_t n) {
         if (length == 1 && (c == '"' || c == '\\' || c == '\n' || c == '\t' || c == '\r')) {
             shown[used++] = '\\';
             shown[used++] = c == '\n' ? 'n' : c == '\t' ? 't' : c == '\r' ? 'r' : (char)c;
-        } else if (length > 0 && !is_hidden(c)) {
+        } else if (length > 0 && !utf8_is_hidden(c)) {
             memcpy(shown, s + i, length);
             used = length;
         } else {

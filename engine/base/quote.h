@@ -2,6 +2,7 @@
 #ifndef ENGINE_BASE_QUOTE_H
 #define ENGINE_BASE_QUOTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Writes `n` bytes of `s` in double quotes into buf (size >= 8) and returns buf. Control characters, bytes
@@ -12,5 +13,8 @@ const char *quote(char *buf, size_t size, const char *s, size_t n);
 /* Length of the UTF-8 character at s (n >= 1 bytes), 1 to 4; 0 when those bytes are not one (overlong forms,
  * surrogates and values over U+10FFFF are not). *code, if not NULL, becomes its code point. */
 size_t utf8_length(const char *s, size_t n, unsigned long *code);
+
+/* Characters that move a terminal's cursor, reorder the line or cannot be seen. */
+bool utf8_is_hidden(unsigned long code);
 
 #endif

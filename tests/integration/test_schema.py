@@ -43,7 +43,7 @@ max_new_tokens = 4096
 n = 1, 2
 k = 10
 [policy pld]
-[accept greedy] ; é
+[accept greedy] ; é \u009b5m \u202e
 """
 TRANSFORMER = """[sweep]
 name = model
@@ -242,7 +242,7 @@ def test_inspect_tells_what_is_in_it(folder, results):
     assert re.search(r"^sweep +schema$", text, re.M)
     for table in ("cells", "samples", "trials", "steps"):
         assert re.search(rf"^ *{len(results[table])} {table}$", text, re.M), table
-    assert "[policy llma]" in text
+    assert "[accept greedy] ; é ?5m ?" in text, "a config must not steer the terminal"
 
 
 def test_collect_makes_the_same_file_from_the_cells(folder, tmp_path):

@@ -144,7 +144,7 @@ Test(number, reals_read_back_equal_in_the_fewest_digits) {
     cr_assert_eq(real_digits(0.7), 15);
     cr_assert_eq(real_digits(0.1 + 0.2), 17);
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        char text[40];
+        char text[400];
         int  digits = real_digits(values[i]);
         snprintf(text, sizeof text, "%.*g", digits, values[i]);
         cr_assert_eq(strtod(text, NULL), values[i], "%s", text);

@@ -105,15 +105,15 @@ Test(inspect_dataset, what_a_file_says_does_not_steer_the_terminal) {
     char text[600], expected[1000], line[161];
     memset(line, 'x', 159);
     line[159] = '\0';
-    snprintf(
-        text, sizeof text,
-        "{\"id\":\"\\u001b]0;t\\u0007\",\"scenario\":\"\\u009b1m\\u007f\\u00a0\",\"prompt\":\"%s\xc3\xa9 and more\"}\n",
-        line);
+    snprintf(text, sizeof text,
+             "{\"id\":\"\\u001b]0;t\\u0007\",\"scenario\":\"\\u009b1m\\u007f\\u202e\\u00a0\",\"prompt\":\"%s\xc3\xa9 "
+             "and more\"}\n",
+             line);
     write_text(text);
     snprintf(expected, sizeof expected,
              "records  1\n"
              "\nrecords  scenario\n"
-             "      1  ?1m?\xc2\xa0\n"
+             "      1  ?1m??\xc2\xa0\n"
              "\n  count  passage    size in       min    median       max\n"
              "      1  prompt     bytes        170       170       170\n"
              "\nrecords with an output: 0 of 1\n"
