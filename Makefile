@@ -29,7 +29,7 @@ OPT_release  := -O3 -g
 OPT_portable := -O3 -g -DKERNELS_PORTABLE_ONLY
 OPT_debug    := -O0 -g3
 OPT_fuzz     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
-OPT_sanitize := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+OPT_sanitize := -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 OPT := $(OPT_$(config))
 ifeq ($(OPT),)
 $(error config=$(config) is unknown (release, debug, sanitize, fuzz or portable))
@@ -135,6 +135,7 @@ DEPS      := gcc g++ make pkg-config git libgsl-dev libhdf5-dev libpcg-cpp-dev l
 DEPS_TEST := libcriterion-dev python3-pytest python3-h5py python3-pandas python3-matplotlib python3-nbconvert \
              python3-nbformat python3-ipykernel hdf5-tools
 DEPS_LINT := clang clang-format clang-tidy cppcheck bear
+DEPS_PORTABILITY := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 DEPS_PAPER := latexmk texlive-latex-recommended texlive-latex-extra python3-h5py python3-pandas python3-matplotlib
 
 # Installs what dpkg does not know as installed; elsewhere says what to look for.
@@ -155,6 +156,8 @@ deps-test: deps
 	$(call install_packages,$(DEPS_TEST))
 deps-lint: deps-test
 	$(call install_packages,$(DEPS_LINT))
+deps-portability: deps
+	$(call install_packages,$(DEPS_PORTABILITY))
 deps-paper: deps
 	$(call install_packages,$(DEPS_PAPER))
 
@@ -178,8 +181,8 @@ integration: $(B)/harness
 	HARNESS=$(CURDIR)/$(B)/harness $(PYTHON) -m pytest -q -p no:cacheprovider tests/integration tests/conformance
 
 # The same numbers from every instruction set of this machine and from AArch64 under qemu.
-portability: $(B)/logits_hash
-	tests/portability/run.sh $< $(B)/portability
+portability: deps-portability $(B)/logits_hash
+	tests/portability/run.sh $(B)/logits_hash $(B)/portability
 
 $(B)/logits_hash: $(B)/tests/portability/logits_hash.o $(LIB)
 	$(say) LINK $@
