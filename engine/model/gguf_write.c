@@ -1,13 +1,9 @@
 #include "engine/model/gguf_write.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "engine/base/atomic.h"
 #include "engine/base/mem.h"
 
 typedef struct {
@@ -186,62 +182,44 @@ static int encode_head(const gguf_writer *w, uint32_t version, uint32_t alignmen
 }
 
 /* Writes n bytes and zeros up to the next multiple of the alignment. */
-static bool put_padded(FILE *f, const void *p, size_t n, uint32_t alignment) {
-    if (n > 0 && fwrite(p, 1, n, f) != n) return false;
-    for (; n % alignment != 0; n++)
-        if (putc(0, f) == EOF) return false;
-    return true;
-}
-
-static int write_part(const gguf_writer *w, const bytes *head, const char *part, uint32_t alignment, err *e) {
-    FILE *f = fopen(part, "wbe");
-    if (f == NULL) return err_errno(e, part, "cannot create");
-    bool ok = put_padded(f, head->at, head->n, alignment);
-    for (size_t i = 0; ok && i < w->n_tensors; i++)
-        ok = put_padded(f, w->tensors[i].data, w->tensors[i].bytes, alignment);
-    ok = ok && fflush(f) == 0 && fsync(fileno(f)) == 0;
-    int why = errno;
-    if (fclose(f) != 0 && ok) {
-        ok = false;
-        why = errno;
+static int put_padded(atomic_file *f, const void *p, size_t n, uint32_t alignment, err *e) {
+    static const char zeros[64];
+    if (atomic_put(f, p, n, e) != 0) return -1;
+    for (size_t gap = -n & (size_t)(alignment - 1), part; gap > 0; gap -= part) {
+        part = gap < sizeof zeros ? gap : sizeof zeros;
+        if (atomic_put(f, zeros, part, e) != 0) return -1;
     }
-    errno = why;
-    return ok ? 0 : err_errno(e, part, "cannot write");
+    return 0;
 }
 
-/* Makes a rename in the folder of `path` last. */
-static int sync_folder(const char *path, err *e) {
-    char *copy = mem_strdup(path, e);
-    if (copy == NULL) return -1;
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = fd >= 0 && fsync(fd) == 0 ? 0 : err_errno(e, path, "cannot sync its folder");
-    if (fd >= 0) close(fd);
-    free(copy);
-    return result;
+static int write_all(const gguf_writer *w, const bytes *head, uint32_t alignment, atomic_file *f, err *e) {
+    if (put_padded(f, head->at, head->n, alignment, e) != 0) return -1;
+    for (size_t i = 0; i < w->n_tensors; i++)
+        if (put_padded(f, w->tensors[i].data, w->tensors[i].bytes, alignment, e) != 0) return -1;
+    return 0;
+}
+
+/* What we cannot read ourselves gets no name. */
+static int check_readable(const atomic_file *f, err *e) {
+    gguf *g = gguf_open(f->part, e);
+    gguf_close(g);
+    return g != NULL ? 0 : -1;
 }
 
 int gguf_writer_save(gguf_writer *w, const char *path, uint32_t version, uint32_t alignment, err *e) {
     if (version != 2 && version != 3) return err_input(e, "%s: GGUF version %u (2 or 3)", path, version);
     if (alignment < 8 || (alignment & (alignment - 1)) != 0)
         return err_input(e, "%s: alignment %u (a power of two, at least 8)", path, alignment);
-    bytes head = {0};
-    int   result = -1;
-    char *part = mem_printf(e, "%s.%ld.part", path, (long)getpid());
-    if (part == NULL || encode_head(w, version, alignment, &head, e) != 0) goto out;
-    if (write_part(w, &head, part, alignment, e) == 0) {
-        gguf *check = gguf_open(part, e); /* what we cannot read ourselves gets no name */
-        gguf_close(check);
-        if (check == NULL) goto discard;
-        if (rename(part, path) == 0) {
-            result = sync_folder(path, e);
-            goto out;
-        }
-        err_errno(e, path, "cannot rename to it");
+    bytes       head = {0};
+    atomic_file f;
+    int         result = encode_head(w, version, alignment, &head, e);
+    if (result == 0) {
+        result = atomic_open(&f, path, e);
+        if (result == 0) result = write_all(w, &head, alignment, &f, e);
+        if (result == 0) result = check_readable(&f, e);
+        if (result == 0) result = atomic_commit(&f, false, e);
+        atomic_close(&f);
     }
-discard:
-    unlink(part);
-out:
-    free(part);
     free(head.at);
     return result;
 }

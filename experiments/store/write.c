@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "experiments/store/atomic.h"
+#include "engine/base/atomic.h"
 #include "experiments/store/compound.h"
 #include "experiments/store/h5.h"
 

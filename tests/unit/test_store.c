@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "engine/base/mem.h"
-#include "experiments/store/atomic.h"
+#include "engine/base/atomic.h"
 #include "tests/fixtures/scratch.h"
 #include "tests/unit/store_files.h"
 

@@ -3,7 +3,7 @@
  * Temporary names are ".PID-TIME.part": hidden, not ending in .h5, and unique also among hosts that share
  * a folder, because a name that exists is never taken over. A killed process leaves at most one behind.
  */
-#include "experiments/store/atomic.h"
+#include "engine/base/atomic.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,29 +26,27 @@ static char *folder_of(const char *path, err *e) {
     return mem_strndup(path, slash != NULL ? (size_t)(slash - path) + 1 : 0, e);
 }
 
-/* Opens a new file beside `path`; its name is the caller's to free. */
-static int open_part(const char *path, const char *folder, char **part, err *e) {
+int atomic_open(atomic_file *f, const char *path, err *e) {
+    *f = (atomic_file){.path = path, .fd = -1};
+    if ((f->folder = folder_of(path, e)) == NULL) return -1;
     for (int attempt = 0; attempt < 100; attempt++) {
-        char *name = mem_printf(e, "%s.%ld-%llx.part", folder, (long)getpid(), (unsigned long long)clock_ns());
-        if (name == NULL) return -1;
-        int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd >= 0) {
-            *part = name;
-            return fd;
-        }
-        free(name);
+        f->part = mem_printf(e, "%s.%ld-%llx.part", f->folder, (long)getpid(), (unsigned long long)clock_ns());
+        if (f->part == NULL) return -1;
+        f->fd = open(f->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (f->fd >= 0) return 0;
+        free(f->part); /* somebody else's */
+        f->part = NULL;
         if (errno != EEXIST) break;
     }
-    fails(path, e);
-    return -1;
+    return fails(path, e);
 }
 
-static int write_all(int fd, const char *bytes, size_t n) {
-    while (n > 0) {
-        ssize_t put = write(fd, bytes, n);
+int atomic_put(atomic_file *f, const void *bytes, size_t n, err *e) {
+    for (const char *at = bytes; n > 0;) {
+        ssize_t put = write(f->fd, at, n);
         if (put < 0 && errno == EINTR) continue;
-        if (put < 0) return -1;
-        bytes += put;
+        if (put < 0) return fails(f->path, e);
+        at += put;
         n -= (size_t)put;
     }
     return 0;
@@ -80,32 +78,29 @@ static int sync_folder(const char *folder) {
     return ret;
 }
 
-int atomic_write(const char *path, const void *bytes, size_t n, bool exclusive, err *e) {
-    int   ret = -1, fd = -1;
-    char *folder = NULL, *part = NULL;
+int atomic_commit(atomic_file *f, bool exclusive, err *e) {
+    if (fsync(f->fd) != 0) return fails(f->path, e);
+    int closed = close(f->fd);
+    f->fd = -1;
+    if (closed != 0 || (exclusive ? place_new(f->part, f->path) : rename(f->part, f->path)) != 0)
+        return fails(f->path, e);
+    return sync_folder(f->folder) == 0 ? 0 : fails(f->path, e);
+}
 
+void atomic_close(atomic_file *f) {
+    if (f->fd >= 0) close(f->fd);
+    if (f->part != NULL) unlink(f->part); /* gone already when it was renamed */
+    free(f->part);
+    free(f->folder);
+    *f = (atomic_file){.fd = -1};
+}
+
+int atomic_write(const char *path, const void *bytes, size_t n, bool exclusive, err *e) {
+    atomic_file f;
     if (exclusive && is_file(path)) return 0;
-    if ((folder = folder_of(path, e)) == NULL) goto out;
-    if ((fd = open_part(path, folder, &part, e)) < 0) goto out;
-    if (write_all(fd, bytes, n) != 0 || fsync(fd) != 0) {
-        fails(path, e);
-        goto out;
-    }
-    int closed = close(fd);
-    fd = -1;
-    if (closed != 0 || (exclusive ? place_new(part, path) : rename(part, path)) != 0) {
-        fails(path, e);
-        goto out;
-    }
-    if (sync_folder(folder) != 0) {
-        fails(path, e);
-        goto out;
-    }
-    ret = 0;
-out:
-    if (fd >= 0) close(fd);
-    if (part != NULL) unlink(part); /* gone already when it was renamed */
-    free(part);
-    free(folder);
+    int ret = atomic_open(&f, path, e);
+    if (ret == 0) ret = atomic_put(&f, bytes, n, e);
+    if (ret == 0) ret = atomic_commit(&f, exclusive, e);
+    atomic_close(&f);
     return ret;
 }

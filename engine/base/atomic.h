@@ -1,0 +1,35 @@
+/* atomic.h - files that appear whole or not at all.
+ *
+ * What is written goes to a hidden temporary file in the same folder, which is synced and renamed, and then the
+ * folder is synced. Until then, and after any failure, what was at `path` is still there.
+ */
+#ifndef ENGINE_BASE_ATOMIC_H
+#define ENGINE_BASE_ATOMIC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/base/err.h"
+
+typedef struct {
+    const char *path; /* the caller's; must outlive this */
+    char       *folder;
+    char       *part; /* the temporary file, for who wants to read it before it gets its name */
+    int         fd;
+} atomic_file;
+
+/* Errors are ERR_RUN "PATH: cannot write: ...". After atomic_open, whatever happened, call atomic_close once. */
+int atomic_open(atomic_file *f, const char *path, err *e);
+int atomic_put(atomic_file *f, const void *bytes, size_t n, err *e);
+
+/* Gives the file its name. With `exclusive` a regular file that has it already is left as it is, and that counts as
+ * success. (Only when the folder's own sync fails is the new file in place, complete, and reported.) */
+int atomic_commit(atomic_file *f, bool exclusive, err *e);
+
+/* Removes the temporary file, if it was not committed, and frees. */
+void atomic_close(atomic_file *f);
+
+/* All of it for these n bytes. With `exclusive` nothing is written when the file is there. */
+int atomic_write(const char *path, const void *bytes, size_t n, bool exclusive, err *e);
+
+#endif
