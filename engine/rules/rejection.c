@@ -3,11 +3,14 @@
  * With a drafter that puts all its probability on d, min(1, p(d) / q(d)) is p(d), and the residual max(p - q, 0) is
  * p without d. Token x != d comes out with (1 - p(d)) * p(x) / (1 - p(d)) = p(x): the law is the target's. The tokens
  * are not those of plain sampling, for a position spends one number on the verdict and another on the token.
+ *
+ * A draft that knows plain decoding's output, as the control `oracle` does, depends on the numbers that sampled it.
+ * So the rest is drawn with a number of its own: with the same one the law would bend.
  */
 #include "engine/rules/rule.h"
 
 enum { TEMPERATURE };
-enum { DRAW_ACCEPT, DRAW_TOKEN };
+enum { DRAW_ACCEPT, DRAW_TOKEN, DRAW_REST };
 
 static const param_spec params[] = {
     [TEMPERATURE] = {"temperature", PARAM_REAL, 1, 0.01, 100, "softmax temperature"},
@@ -16,16 +19,18 @@ static const param_spec params[] = {
 static int rejection_accept(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws, verdict *out,
                             err *e) {
     if (rule_check(r, pass, d, e) != 0) return -1;
-    size_t i = 0;
+    size_t   i = 0;
+    unsigned draw = DRAW_TOKEN;
     for (;; i++) {
         rule_probs(r, pass, i, r->params.at[TEMPERATURE]);
         if (i == d->n) break;
         double *p = &r->p[d->ids[i]];
         if (noise_uniform(draws, position + i, DRAW_ACCEPT) < *p) continue;
         *p = 0;
+        draw = DRAW_REST;
         break;
     }
-    int32_t next = probs_sample(r->p, pass->vocab, noise_uniform(draws, position + i, DRAW_TOKEN));
+    int32_t next = probs_sample(r->p, pass->vocab, noise_uniform(draws, position + i, draw));
     /* Nothing is left only if p(d) was 1, which no uniform number below 1 rejects. */
     if (next < 0) return err_run(e, "rule %s: no probability is left after a rejection", r->ops->name);
     *out = (verdict){.accepted = i, .next = next};

@@ -298,18 +298,32 @@ static noise law_noise(uint64_t seed, uint64_t trial) {
 
 enum { LAW_TRIALS = 200000, PAIRS = TOY_VOCAB * TOY_VOCAB };
 
-typedef enum { NO_DRAFT, FIXED_DRAFT, LIKELY_DRAFT, UNLIKELY_DRAFT, ANY_DRAFT, DRAFT_KINDS } draft_kind;
+typedef enum {
+    NO_DRAFT,
+    FIXED_DRAFT,
+    LIKELY_DRAFT,
+    UNLIKELY_DRAFT,
+    ANY_DRAFT,
+    TRUE_DRAFT,
+    FALSE_DRAFT,
+    DRAFT_KINDS
+} draft_kind;
 
-/* What a drafter without the target's noise may propose after a context. */
-static void toy_draft(draft_kind kind, const int32_t *context, size_t n, uint64_t trial, draft *d) {
+/* What may be proposed after a context. The last two kinds know what plain decoding says with the same noise, as the
+ * controls `oracle` and `wrong` do. */
+static void toy_draft(draft_kind kind, rule *r, noise draws, const int32_t *context, size_t n, uint64_t trial,
+                      draft *d) {
     static const int32_t fixed[] = {2, 5, 1};
-    int32_t              ahead[2 + 3];
+    int32_t              ahead[2 + 3], plain[2 + 3];
     float                logits[TOY_VOCAB];
     draft_clear(d);
+    for (size_t i = 0; (kind == TRUE_DRAFT || kind == FALSE_DRAFT) && i < 2 + 3; i++) toy_step(r, plain, i, d, draws);
     memcpy(ahead, context, n * sizeof *ahead);
     for (size_t i = 0; kind != NO_DRAFT && i < 3; i++) {
         int32_t id = fixed[i];
         if (kind == ANY_DRAFT) id = (int32_t)(noise_uniform(law_noise(11, trial), n + i, 3) * TOY_VOCAB);
+        if (kind == TRUE_DRAFT) id = plain[n + i];
+        if (kind == FALSE_DRAFT) id = (plain[n + i] + fixed[i]) % TOY_VOCAB;
         if (kind == LIKELY_DRAFT || kind == UNLIKELY_DRAFT) {
             toy_logits(ahead, n + i, logits);
             for (size_t k = 0; k < TOY_VOCAB; k++) logits[k] *= kind == LIKELY_DRAFT ? 1.0f : -1.0f;
@@ -331,8 +345,9 @@ static double law_test(const rule_ops *ops, draft_kind kind, uint64_t seed) {
         int32_t out[2 + TOY_DRAFT + 1];
         for (size_t n = 0; n < 2;) {
             draft d;
-            toy_draft(kind, out, n, trial, &d);
-            n += toy_step(r, out, n, &d, law_noise(seed, trial));
+            noise draws = law_noise(seed, trial);
+            toy_draft(kind, r, draws, out, n, trial, &d);
+            n += toy_step(r, out, n, &d, draws);
         }
         seen[out[0] * TOY_VOCAB + out[1]]++;
     }
