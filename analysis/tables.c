@@ -74,11 +74,18 @@ static int table_summary(const context *x, err *e) {
                                           "modeled_speedup_lo",     "modeled_speedup_hi", "modeled_speedup_n"};
 
     /* Over one data set and with forced output, every cell has the same trials and tokens. */
-    bool same = x->d->n_cells > 0;
+    bool   same = x->d->n_cells > 0;
+    size_t trials = 0, truncated = 0;
+    for (size_t c = 0; c < x->d->n_cells; c++) {
+        trials += x->rows[c].trials;
+        truncated += x->rows[c].truncated;
+    }
     for (size_t c = 1; c < x->d->n_cells; c++)
         same = same && x->rows[c].trials == x->rows[0].trials && x->rows[c].tokens == x->rows[0].tokens;
     table *t = keyed_table(x, e);
     if (t == NULL) return -1;
+    if (truncated > 0)
+        table_caption(t, "max_new_tokens or the context's end cut the output of %zu of %zu trials", truncated, trials);
     if (same) table_caption(t, "in each cell: %zu trials, %zu tokens", x->rows[0].trials, x->rows[0].tokens);
     table_column(t, COLUMN_RIGHT, same ? NULL : "trials", "trials");
     table_column(t, COLUMN_RIGHT, same ? NULL : "tokens", "tokens");

@@ -158,6 +158,20 @@ Test(tables, cells_that_cannot_be_compared_stand_apart) {
     free(latex);
 }
 
+/* A recorded output that was cut is not the experiment that was meant: the first table says so. */
+Test(tables, summary_says_when_outputs_were_cut) {
+    store_data d;
+    results_sample(&d);
+    char *s = printed("summary", &d, TABLE_TEXT);
+    cr_assert(strstr(s, "cut the output") == NULL, "%s", s);
+    free(s);
+    d.trials[1].truncated = d.trials[4].truncated = 1;
+    s = printed("summary", &d, TABLE_MD);
+    cr_assert(strstr(s, "max\\_new\\_tokens or the context's end cut the output of 2 of 12 trials  \n") != NULL, "%s",
+              s);
+    free(s);
+}
+
 Test(table_writer, captions_are_wrapped_behind_commas_only) {
     err    e = {0};
     table *t = table_new(&e);
