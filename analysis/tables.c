@@ -407,19 +407,35 @@ out:
 
 /* ---- equality ---------------------------------------------------------------------------------------- */
 
-static int table_equality(const context *x, err *e) {
+/* One caption: counts over the cells of a rule, or over all when `rule` is NULL. */
+static void equality_caption(const context *x, const char *rule, table *t) {
     size_t trials = 0, equal = 0, logits = 0, logits_equal = 0;
     for (size_t c = 0; c < x->d->n_cells; c++) {
-        trials += x->rows[c].trials;
-        equal += x->rows[c].equal;
-        logits += x->rows[c].trials - x->rows[c].logits_none;
-        logits_equal += x->rows[c].logits_equal;
+        const cell_summary *s = &x->rows[c];
+        if (rule != NULL && strcmp(rule, x->d->cells[c].rule) != 0) continue;
+        trials += s->trials;
+        equal += s->equal;
+        logits += s->trials - s->logits_none;
+        logits_equal += s->logits_equal;
     }
+    table_caption(t, "%s%s: outputs equal to the baseline's %zu/%zu; logits bitwise equal %zu/%zu, not applicable %zu",
+                  rule != NULL ? "rule " : "all cells", rule != NULL ? rule : "", equal, trials, logits_equal, logits,
+                  trials - logits);
+}
+
+static int table_equality(const context *x, err *e) {
     table *t = keyed_table(x, e);
     if (t == NULL) return -1;
-    table_caption(
-        t, "all cells: outputs equal to the baseline's %zu/%zu; logits bitwise equal %zu/%zu, not applicable %zu",
-        equal, trials, logits_equal, logits, trials - logits);
+    equality_caption(x, NULL, t);
+    /* What a rule promises differs: a lossy one must not hide in the sum, nor spoil it for the others. */
+    bool several = false;
+    for (size_t c = 1; c < x->d->n_cells; c++)
+        several = several || strcmp(x->d->cells[0].rule, x->d->cells[c].rule) != 0;
+    for (size_t c = 0; several && c < x->d->n_cells; c++) {
+        size_t before = 0;
+        while (strcmp(x->d->cells[before].rule, x->d->cells[c].rule) != 0) before++;
+        if (before == c) equality_caption(x, x->d->cells[c].rule, t);
+    }
     table_column(t, COLUMN_RIGHT, "trials", "trials");
     table_column(t, COLUMN_RIGHT, "equal", "equal");
     table_column(t, COLUMN_RIGHT, "equal %", "equal_share");

@@ -153,6 +153,10 @@ Test(tables, cells_that_cannot_be_compared_stand_apart) {
            "greedy   llma    1  3.00  1.33  2.00\n"
            "\n"
            "typical  llma    2  1.00  1.00  1.00\n");
+    char *equality = printed("equality", &d, TABLE_TEXT);
+    cr_assert(strstr(equality, "rule greedy: outputs equal to the baseline's 7/8; ") != NULL, "%s", equality);
+    cr_assert(strstr(equality, "rule typical: outputs equal to the baseline's 4/4; ") != NULL, "%s", equality);
+    free(equality);
     char *latex = printed("scenarios", &d, TABLE_LATEX);
     cr_assert(strstr(latex, "\\addlinespace\ntypical & llma") != NULL, "%s", latex);
     free(latex);
