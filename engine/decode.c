@@ -82,6 +82,7 @@ int decode_run(const decode_setup *s, trial_trace *out, err *e) {
     size_t most = room < in->n_prompt ? 0 : room - in->n_prompt < end ? room - in->n_prompt + 1 : end;
     if (tokens_reserve(output, most, e) != 0) return -1;
 
+    policy_end(s->policy); /* the last trial's index is not this one's time */
     uint64_t begun = clock_ns();
     if (policy_begin(s->policy, in, e) != 0) return -1;
     uint64_t draft_ns = clock_ns() - begun; /* index building counts as drafting (D4: it is paid for) */

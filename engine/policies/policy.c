@@ -42,7 +42,7 @@ policy *policy_open(const policy_ops *ops, const param_values *params, err *e) {
     return p;
 }
 
-static void policy_end(policy *p) {
+void policy_end(policy *p) {
     if (p->ops->end != NULL) p->ops->end(p);
     memset(p->state, 0, p->ops->state_bytes);
 }

@@ -66,7 +66,9 @@ policy *policy_open(const policy_ops *ops, const param_values *params, err *e);
 void    policy_close(policy *p); /* NULL is fine */
 
 int policy_begin(policy *p, const policy_input *in, err *e);
-int policy_observe(policy *p, const int32_t *ids, size_t n, err *e);
+/* Frees what the last trial left. begin and close do so too: a call of its own keeps it out of the timing. */
+void policy_end(policy *p);
+int  policy_observe(policy *p, const int32_t *ids, size_t n, err *e);
 /* Clears d first; checks what comes back (at most limit, ids in the vocabulary, a chain): a policy that
  * breaks these is an ERR_RUN, not a wrong result. */
 int policy_propose(policy *p, size_t limit, draft *d, err *e);
