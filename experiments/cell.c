@@ -198,7 +198,8 @@ static void fill_trial(const cell_job *j, size_t s, size_t repeat, trial_row *ro
         /* The baseline's steps after the prompt's are passes over one token. */
         uint32_t steps = is_baseline(j) ? row->steps : j->w->baseline.trials[at].steps;
         double   plain = cost_pass(j->m->cost, 1) * (double)(steps > 0 ? steps - 1 : 0);
-        row->modeled_speedup = plain / cost_trial(j->m->cost, t->steps, t->n_steps);
+        double   own = cost_trial(j->m->cost, t->steps, t->n_steps);
+        if (own > 0) row->modeled_speedup = plain / own; /* a trial of the prompt's pass alone has no such time */
     }
 }
 

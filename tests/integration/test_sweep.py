@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from sweeps import HARNESS, assert_same, content, run
+from sweeps import HARNESS, assert_same, content, run, write_jsonl
 
 
 def test_results_table_and_resume(quick_ini, tmp_path):
@@ -193,3 +193,18 @@ def test_a_damaged_cell_file_is_named(quick_ini, tmp_path):
     done = run("sweep", ini, check=False)
     assert done.returncode == 2
     assert cell.name in done.stderr
+
+
+def test_no_modeled_speedup_where_no_pass_is_modeled(tmp_path):
+    """A draft from the prompt that holds to the end leaves no pass to compare with: a missing value, not infinity."""
+    write_jsonl(tmp_path / "data.jsonl", [{"id": "a", "scenario": "", "prompt": "x", "references": [], "output": "abc"}])
+    (tmp_path / "cost.ini").write_text("[T]\n1 = 100\n64 = 200\n")
+    (tmp_path / "one.ini").write_text(
+        f"[sweep]\nname = one\noutput = {tmp_path}\n[model bytes]\ntarget = replay\ntokenizer = bytes\ncost = cost.ini\n"
+        "[dataset d]\npath = data.jsonl\nforced = yes\n[policy none]\n[policy oracle]\nk = 2, 64\n[accept greedy]\n")
+    run("sweep", tmp_path / "one.ini")
+    with h5py.File(tmp_path / "one.h5") as f:
+        trials = f["trials"][:]
+        assert trials["steps"].tolist() == [4, 2, 1]
+        np.testing.assert_array_equal(trials["modeled_speedup"][[0, 2]], [1, np.nan])
+        assert 2.9 < trials["modeled_speedup"][1] < 3
