@@ -98,7 +98,8 @@ static int params_digits(const param_spec *specs, size_t n, const param_values *
 }
 
 static char *canonical(json_t *json, int digits, err *e) {
-    char *text = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(digits)) : NULL;
+    char *text =
+        json != NULL ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION((size_t)digits)) : NULL;
     json_decref(json);
     if (text == NULL) err_run(e, "out of memory");
     return text;
