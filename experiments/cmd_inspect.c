@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "datasets/dataset.h"
 #include "experiments/commands.h"
 #include "experiments/inspect.h"
 
@@ -14,6 +15,13 @@ static const char usage[] =
     "\n"
     "  -f, --format F    format of a dataset (default: auto)\n"
     "  -h, --help        this text\n";
+
+static void print_help(void) {
+    fputs(usage, stdout);
+    printf("\nFormats of datasets:\n");
+    for (size_t i = 0; i < dataset_format_count(); i++)
+        printf("  %-17s %s\n", dataset_format_name(i), dataset_format_help(i));
+}
 
 typedef enum { KIND_GGUF, KIND_RESULTS, KIND_DATASET } file_kind;
 
@@ -51,7 +59,7 @@ int cmd_inspect(int argc, char **argv, err *e) {
     for (int c; (c = command_option(argc, argv, ":f:h", longs, e)) != -1;) {
         if (c == '?') return -1;
         if (c == 'h') {
-            fputs(usage, stdout);
+            print_help();
             return 0;
         }
         format = optarg;

@@ -22,6 +22,12 @@ def test_help_lists_commands_that_all_have_help():
                 assert len(line) <= 120, line
 
 
+def test_inspect_lists_the_formats_of_datasets():
+    text = harness("inspect", "-h").text
+    for name in ("native", "llma", "spec-bench"):
+        assert re.search(rf"^  {name} +\S", text, re.M), name
+
+
 def test_short_and_long_help_are_equal():
     assert harness("-h").text == harness("--help").text
 
