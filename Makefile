@@ -1,12 +1,13 @@
 # make run     installs what is missing, builds, runs the main job and prints its table
 # make test    installs what is missing, builds and runs all tests
 # make         builds ./harness; config=release|debug|sanitize|portable puts objects into build/$(config)
-# Others: deps lint fuzz paper notebooks install clean compile_commands.json - each says below what it does.
+# Others: unit integration portability fuzz deps lint format paper notebooks install clean compile_commands.json - each says below what it does.
 
 SHELL := /bin/bash
 config ?= release
 PREFIX ?= /usr/local
 PYTHON ?= /usr/bin/python3
+JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -163,12 +164,12 @@ deps-paper: deps
 
 # ---- jobs --------------------------------------------------------------------------------------------
 run: deps
-	@$(MAKE) --no-print-directory -j2 harness
+	@$(MAKE) --no-print-directory -j$(JOBS) harness
 	./harness sweep experiments/configs/quick.ini
 
 # HARNESS_DATA names a folder of public data for the conformance tests; without it they are skipped.
 test: deps-test
-	@$(MAKE) --no-print-directory -j2 all harness
+	@$(MAKE) --no-print-directory -j$(JOBS) all harness
 	@$(MAKE) --no-print-directory unit integration
 
 # A leak is found after Criterion has counted a test as passed: what the sanitizers wrote decides as well.
@@ -192,7 +193,7 @@ $(B)/logits_hash: $(B)/tests/portability/logits_hash.o $(LIB)
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 60
 fuzz: deps-lint
-	@$(MAKE) --no-print-directory -j2 config=fuzz CC=clang CXX=clang++ $(FUZZERS)
+	@$(MAKE) --no-print-directory -j$(JOBS) config=fuzz CC=clang CXX=clang++ $(FUZZERS)
 	$(PYTHON) tests/fuzz/seeds.py build/fuzz/seeds
 	@for f in $(FUZZERS); do mkdir -p $$f.corpus && \
 	  $$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=build/fuzz/ $$f.corpus build/fuzz/seeds || exit 1; done
@@ -220,13 +221,13 @@ lint: deps-lint
 
 # Tables, figures and numbers of the paper come from results/llma_rag.h5 when there, else from the main job's.
 paper: deps-paper
-	@$(MAKE) --no-print-directory -j2 harness
+	@$(MAKE) --no-print-directory -j$(JOBS) harness
 	@$(MAKE) --no-print-directory results/quick.h5
 	@$(MAKE) --no-print-directory -C paper PYTHON=$(PYTHON)
 
 # Each notebook, executed over RESULTS (default: the main job's), as a page in build/notebooks.
 notebooks: deps-test
-	@$(MAKE) --no-print-directory -j2 harness
+	@$(MAKE) --no-print-directory -j$(JOBS) harness
 	$(if $(RESULTS),,@$(MAKE) --no-print-directory results/quick.h5)
 	RESULTS=$(abspath $(or $(RESULTS),results/quick.h5)) $(PYTHON) -m nbconvert --execute --to html \
 	  --output-dir build/notebooks analysis/*.ipynb
