@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/mem.h"
 #include "engine/base/atomic.h"
+#include "engine/base/mem.h"
 #include "experiments/store/compound.h"
 #include "experiments/store/h5.h"
 

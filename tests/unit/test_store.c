@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "engine/base/mem.h"
 #include "engine/base/atomic.h"
+#include "engine/base/mem.h"
 #include "tests/fixtures/scratch.h"
 #include "tests/unit/store_files.h"
 
