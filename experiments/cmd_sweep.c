@@ -152,7 +152,8 @@ static int run_plan(const plan *p, const options *o, err *e) {
     int ret = 0;
     if (report.trials > 0)
         fprintf(stderr, "%s: ran %zu trials in %.2f s (%.*f records per second)\n", p->cfg->name, report.trials,
-                report.seconds, report.trials < 10 * report.seconds ? 2 : 0, (double)report.trials / report.seconds);
+                report.seconds, (double)report.trials < 10 * report.seconds ? 2 : 0,
+                (double)report.trials / report.seconds);
     if (report.reused > 0)
         fprintf(stderr, "%s: %zu of %zu cells were finished before\n", p->cfg->name, report.reused, report.cells);
     if (ran == 0) ret = finish(p, dir, &o->run, e);

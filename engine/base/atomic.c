@@ -38,7 +38,8 @@ int atomic_open(atomic_file *f, const char *path, err *e) {
         f->part = NULL;
         if (errno != EEXIST) break;
     }
-    return fails(path, e);
+    fails(path, e);
+    return -1;
 }
 
 int atomic_put(atomic_file *f, const void *bytes, size_t n, err *e) {
