@@ -234,8 +234,7 @@ static int add_trial(const cell_job *j, size_t s, size_t repeat, store_data *out
 static int fill_store(const cell_job *j, store_data *out, err *e) {
     const plan      *p = j->w->p;
     const plan_cell *c = j->cell;
-    const char      *slash = strrchr(p->cfg->path, '/');
-    const char      *config_name = slash != NULL ? slash + 1 : p->cfg->path;
+    const char      *config_name = config_base_name(p->cfg);
     cell_row         cell = {
                 .id = (char *)c->id,
                 .config = (char *)config_name,
@@ -255,7 +254,7 @@ static int fill_store(const cell_job *j, store_data *out, err *e) {
                 .gemm = j->m->cfg->gemm,
     };
     if (provenance_fill(&out->from, p->cfg->name, (uint32_t)j->m->threads, e) != 0) return -1;
-    if (store_add_config(out, config_name, p->cfg->text, e) != 0 || store_add_cell(out, &cell, e) != 0) return -1;
+    if (store_add_config(out, config_name, p->cfg->text, NULL, e) != 0 || store_add_cell(out, &cell, e) != 0) return -1;
     for (size_t s = 0; s < j->set->n; s++) {
         const sample *x = &j->set->at[s];
         sample_row    row = {

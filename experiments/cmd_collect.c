@@ -100,7 +100,7 @@ static int collect(const char *dir, const char *output, err *e) {
     char      *folder = cell_folder(dir, e);
 
     if (folder == NULL || list_cells(folder, &cells, e) != 0 || check_output(output, &cells, e) != 0) goto out;
-    if (store_collect((const char *const *)cells.at, cells.n, &d, e) != 0) goto out;
+    if (store_collect((const char *const *)cells.at, cells.n, NULL, &d, e) != 0) goto out;
     if (store_write(output, &d, false, e) != 0) goto out;
     printf("%s: %zu cells, %zu samples, %zu trials, %zu steps, %zu tokens\n", output, d.n_cells, d.n_samples,
            d.n_trials, d.n_steps, d.n_ids);

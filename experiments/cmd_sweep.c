@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "analysis/tables.h"
+#include "engine/kernels/kernels.h"
 #include "experiments/cell.h"
 #include "experiments/commands.h"
 #include "experiments/plan_print.h"
@@ -112,8 +113,19 @@ static const char *short_path(const char *path, char shown[PATH_MAX]) {
     return strncmp(shown, here, n) == 0 && shown[n] == '/' ? shown + n + 1 : shown;
 }
 
+/* Trials unlike plain decoding though their rule promises the same tokens, whichever run made them. */
+static size_t count_broken(const store_data *d) {
+    size_t n = 0;
+    for (size_t i = 0; i < d->n_trials; i++) {
+        const trial_row *t = &d->trials[i];
+        const rule_ops  *by = rule_find(d->cells[t->cell].rule);
+        if (by->keeps == SAME_TOKENS && (!t->equal || t->logits_equal == LOGITS_DIFFER)) n++;
+    }
+    return n;
+}
+
 /* Collects a sweep whose cells are all there and prints its table; with cells missing, says how many. */
-static int finish(const plan *p, const char *dir, const runner_options *o, err *e) {
+static int finish(const plan *p, const char *dir, const runner_options *o, size_t *broken, err *e) {
     const config *c = p->cfg;
     size_t        present = 0;
     store_data    all = {0};
@@ -121,14 +133,20 @@ static int finish(const plan *p, const char *dir, const runner_options *o, err *
     char         *path = mem_printf(e, "%s/%s.h5", c->output, c->name);
     char        **paths = cell_files(p, dir, &present, e);
     if (path == NULL || paths == NULL) goto out;
+    if (present < p->n_cells && o->n_shards == 1) {
+        err_run(e, "%s: %zu of %zu cell files are gone since this run began", dir, p->n_cells - present, p->n_cells);
+        goto out;
+    }
     if (present < p->n_cells) {
-        if (o->n_shards > 1)
-            fprintf(stderr, "%s: %zu of %zu cells are finished; the last shard to end collects them\n", c->name,
-                    present, p->n_cells);
+        fprintf(stderr, "%s: %zu of %zu cells are finished; the last shard to end collects them\n", c->name, present,
+                p->n_cells);
         ret = 0;
         goto out;
     }
-    if (store_collect((const char *const *)paths, p->n_cells, &all, e) != 0) goto out;
+    /* All are points of this config's grid, also those that were run for an earlier text of it. */
+    config_text text = {(char *)config_base_name(c), c->text};
+    if (store_collect((const char *const *)paths, p->n_cells, &text, &all, e) != 0) goto out;
+    *broken = count_broken(&all);
     if (store_write(path, &all, false, e) != 0) goto out;
     char shown[PATH_MAX];
     fprintf(stderr, "%s: %zu cells, %zu trials, %zu steps in %s\n", c->name, all.n_cells, all.n_trials, all.n_steps,
@@ -156,18 +174,19 @@ static int run_plan(const plan *p, const options *o, err *e) {
                 (double)report.trials / report.seconds);
     if (report.reused > 0)
         fprintf(stderr, "%s: %zu of %zu cells were finished before\n", p->cfg->name, report.reused, report.cells);
-    if (ran == 0) ret = finish(p, dir, &o->run, e);
+    size_t broken = report.broken;
+    if (ran == 0) ret = finish(p, dir, &o->run, &broken, e);
     free(dir);
     if (ran != 0) {
         *e = why;
         if (report.failed > 1) return err_prefix(e, "%zu cells failed, the first one", report.failed);
         return -1;
     }
-    if (ret == 0 && report.broken > 0)
+    if (ret == 0 && broken > 0)
         return err_run(e,
                        "%s: %zu trials differ from plain decoding although their rule promises the same tokens "
                        "(see harness tables equality)",
-                       p->cfg->name, report.broken);
+                       p->cfg->name, broken);
     return ret;
 }
 
@@ -184,9 +203,11 @@ static int check_distinct(const config *c, size_t n, err *e) {
 /* Reads and plans every config before the first one runs: a mistake in the last should not cost a night. */
 static int plan_all(char **paths, size_t n, const options *o, config *configs, plan *plans, err *e) {
     plan_options how = {.skip_bad = o->skip_bad, .report = report_bad};
+    if (kernels_get(e) == NULL) return -1; /* HARNESS_ISA: replay would not ask before its first cell is done */
     for (size_t i = 0; i < n; i++) {
         if (config_read(paths[i], o->sets, o->n_sets, &configs[i], e) != 0) return -1;
         if (o->output == NULL) continue;
+        if (*o->output == '\0') return err_input(e, "--output \"\" is not allowed (a folder)");
         free(configs[i].output);
         if ((configs[i].output = mem_strdup(o->output, e)) == NULL) return -1;
     }

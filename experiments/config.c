@@ -416,6 +416,11 @@ out:
     return ret;
 }
 
+const char *config_base_name(const config *c) {
+    const char *slash = strrchr(c->path, '/');
+    return slash != NULL ? slash + 1 : c->path;
+}
+
 void config_free(config *c) {
     for (size_t i = 0; i < c->n_models; i++) {
         model_config *m = &c->models[i];

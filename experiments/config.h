@@ -76,4 +76,7 @@ typedef struct {
 int  config_read(const char *path, const char *const *sets, size_t n_sets, config *out, err *e);
 void config_free(config *c);
 
+/* The INI file's base name, by which results know it. */
+const char *config_base_name(const config *c);
+
 #endif

@@ -100,17 +100,36 @@ static void work(run *r, const size_t *list, size_t n) {
     cell_worker_close(&w);
 }
 
+/* True when this worker runs no more; notes it when it did not end by itself. */
+static bool worker_ended(shared_state *s, pid_t pid) {
+    int   status = 0;
+    err   why;
+    pid_t got = waitpid(pid, &status, WNOHANG);
+    if (got == 0 || (got < 0 && errno == EINTR)) return false;
+    if (got > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
+    if (got < 0)
+        err_errno(&why, "waitpid", "cannot wait for a worker");
+    else
+        err_run(&why, "a worker was killed by signal %d; its cell is lost, finished ones are kept",
+                WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+    note_error(s, &why);
+    atomic_fetch_add(&s->failed, 1);
+    return true;
+}
+
 /* Forks workers over the list and waits, showing progress and passing a stop on. */
 static int work_forked(run *r, const size_t *list, size_t n, err *e) {
     size_t jobs = r->o->jobs < n ? r->o->jobs : n, running = 0;
-    pid_t *pids = mem_new(jobs, sizeof *pids, e);
+    pid_t *pids = mem_new(jobs, sizeof *pids, e); /* 0 once it has ended: the number may be another's by now */
+    pid_t  parent = getpid();
     if (pids == NULL) return -1;
     fflush(NULL);
     for (; running < jobs; running++) {
         pids[running] = fork();
         if (pids[running] == 0) {
             in_worker = 1;
-            prctl(PR_SET_PDEATHSIG, SIGKILL); /* no orphans writing into the folder after a kill -9 */
+            prctl(PR_SET_PDEATHSIG, SIGKILL);  /* no orphans writing into the folder after a kill -9 */
+            if (getppid() != parent) _exit(1); /* it was killed before that */
             work(r, list, n);
             _exit(0);
         }
@@ -124,21 +143,15 @@ static int work_forked(run *r, const size_t *list, size_t n, err *e) {
     bool   passed_on = false;
     size_t alive = running;
     while (alive > 0) {
-        int   status;
-        pid_t pid = waitpid(-1, &status, WNOHANG);
-        if (pid > 0) {
+        for (size_t i = 0; i < running; i++) {
+            if (pids[i] == 0 || !worker_ended(r->shared, pids[i])) continue;
+            pids[i] = 0;
             alive--;
-            if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-                err why;
-                err_run(&why, "a worker was killed by signal %d; its cell is lost, finished ones are kept",
-                        WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-                note_error(r->shared, &why);
-                atomic_fetch_add(&r->shared->failed, 1);
-            }
-            continue;
         }
+        if (alive == 0) break;
         if (stop_asked && !passed_on) {
-            for (size_t i = 0; i < running; i++) kill(pids[i], SIGTERM);
+            for (size_t i = 0; i < running; i++)
+                if (pids[i] != 0) kill(pids[i], SIGTERM);
             passed_on = true;
         }
         progress_update(&r->bar, r->shared->cells, r->shared->trials);
@@ -175,16 +188,15 @@ static int make_folder(const char *path, err *e) {
 
 /* Opened before any work: a folder that cannot be written should not cost a night. */
 static int check_writable(const char *dir, err *e) {
-    char *path = mem_printf(e, "%s/.writable.%ld", dir, (long)getpid());
+    char *path = mem_printf(e, "%s/.writable.XXXXXX", dir); /* not by pid: containers that share a folder share pids */
     if (path == NULL) return -1;
-    int   ret = 0;
-    FILE *f = fopen(path, "wx");
-    if (f == NULL) {
+    int ret = 0, fd = mkstemp(path);
+    if (fd < 0) {
         err_errno(e, dir, "cannot write into the output folder");
         e->kind = ERR_INPUT;
         ret = -1;
     } else {
-        fclose(f);
+        close(fd);
         unlink(path);
     }
     free(path);

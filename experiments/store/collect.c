@@ -110,6 +110,36 @@ static int refuse_twins(const collection *c, err *e) {
     return ret;
 }
 
+/* ---- configs -------------------------------------------------------------------------------------------- */
+
+static int name_config(cell_row *cell, const char *name, err *e) {
+    char *copy = mem_strdup(name, e);
+    if (copy == NULL) return -1;
+    free(cell->config);
+    cell->config = copy;
+    return 0;
+}
+
+/* Unites the texts. Two that had one name get two, and each cell the name of its own; where one text is given,
+ * that is every cell's. */
+static int unite_configs(collection *c, const config_text *given, store_data *out, err *e) {
+    size_t kept;
+    if (given != NULL && store_add_config(out, given->name, given->text, NULL, e) != 0) return -1;
+    for (size_t i = 0; i < c->n_sources; i++) {
+        store_data *d = &c->sources[i].data;
+        bool        named = given != NULL;
+        if (given != NULL && name_config(d->cells, given->name, e) != 0) return -1;
+        for (size_t k = 0; given == NULL && k < d->n_configs; k++) {
+            const config_text *t = &d->configs[k];
+            if (store_add_config(out, t->name, t->text, &kept, e) != 0) return -1;
+            if (named || strcmp(t->name, d->cells->config) != 0) continue;
+            if (name_config(d->cells, out->configs[kept].name, e) != 0) return -1;
+            named = true;
+        }
+    }
+    return 0;
+}
+
 /* ---- samples -------------------------------------------------------------------------------------------- */
 
 /* True when one cell's samples are the first ones of the other's, of the same dataset and model. */
@@ -204,8 +234,6 @@ static int add_source(const collection *c, const source *s, store_data *out, err
     size_t            step = 0;
 
     if (add_provenance(&out->from, &d->from, e) != 0) return -1;
-    for (size_t i = 0; i < d->n_configs; i++)
-        if (store_add_config(out, d->configs[i].name, d->configs[i].text, e) != 0) return -1;
     if (store_add_cell(out, d->cells, e) != 0) return -1;
     for (size_t i = 0; i < d->n_trials; i++) {
         trial_row t = d->trials[i];
@@ -218,13 +246,14 @@ static int add_source(const collection *c, const source *s, store_data *out, err
     return 0;
 }
 
-int store_collect(const char *const *paths, size_t n, store_data *out, err *e) {
+int store_collect(const char *const *paths, size_t n, const config_text *config, store_data *out, err *e) {
     int        ret = -1;
     collection c = {0};
 
     *out = (store_data){0};
     if (n == 0) return err_input(e, "no cell files to collect");
     if (read_sources(&c, paths, n, e) != 0 || refuse_twins(&c, e) != 0) goto out;
+    if (unite_configs(&c, config, out, e) != 0) goto out;
     qsort(c.sources, c.n_sources, sizeof *c.sources, compare_sources);
     if (place_samples(&c, out, e) != 0 || reserve_all(&c, out, e) != 0) goto out;
     for (size_t i = 0; i < c.n_sources; i++) {

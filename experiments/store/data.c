@@ -35,7 +35,7 @@ static const config_text *find_config(const store_data *d, const char *name) {
     return NULL;
 }
 
-int store_add_config(store_data *d, const char *name, const char *text, err *e) {
+int store_add_config(store_data *d, const char *name, const char *text, size_t *kept, err *e) {
     const config_text *taken;
 
     /* HDF5 reads these as paths. */
@@ -45,6 +45,7 @@ int store_add_config(store_data *d, const char *name, const char *text, err *e) 
     for (size_t i = 2; free_name != NULL && (taken = find_config(d, free_name)) != NULL; i++) {
         bool same = strcmp(taken->text, text) == 0;
         free(free_name);
+        if (same && kept != NULL) *kept = (size_t)(taken - d->configs);
         if (same) return 0;
         free_name = mem_printf(e, "%s (%zu)", name, i);
     }
@@ -55,6 +56,7 @@ int store_add_config(store_data *d, const char *name, const char *text, err *e) 
         free(copy);
         return -1;
     }
+    if (kept != NULL) *kept = d->n_configs;
     d->configs[d->n_configs++] = (config_text){free_name, copy};
     return 0;
 }

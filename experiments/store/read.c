@@ -144,7 +144,7 @@ static herr_t read_config(hid_t group, const char *name, const H5L_info_t *link,
         ret = h5_fails(walk->e, name);
     else if (H5Tget_class(type) == H5T_STRING && H5Sget_simple_extent_npoints(space) == 1) {
         ret = read_text(object, type, name, walk->most, read_whole, &text, walk->e);
-        if (ret == 0) ret = store_add_config(walk->d, name, text, walk->e);
+        if (ret == 0) ret = store_add_config(walk->d, name, text, NULL, walk->e);
         free(text);
     }
     ret = h5_close(&space, ret, walk->e);

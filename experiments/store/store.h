@@ -96,8 +96,8 @@ void store_free(store_data *d);
  * set to its index, whatever the argument holds. On failure nothing is appended. */
 
 /* `name` is a file's base name. The same name with the same text is kept once; with another text it is kept as
- * "NAME (2)", and so on. */
-int store_add_config(store_data *d, const char *name, const char *text, err *e);
+ * "NAME (2)", and so on. *kept, unless NULL, becomes the index of the config that holds the text. */
+int store_add_config(store_data *d, const char *name, const char *text, size_t *kept, err *e);
 int store_add_cell(store_data *d, const cell_row *row, err *e);
 int store_add_sample(store_data *d, const sample_row *row, err *e);
 /* The trial's steps and output come with it, in the order (cell, sample, repeat); hash is NULL without logits,
@@ -130,10 +130,12 @@ int store_read(const char *path, store_data *out, err *e);
  *
  * Samples: one block for each (dataset, model), in order of first appearance; cells share it when their
  * samples are the same, or the first ones of it (another `limit`). A dataset that changed makes a new block.
- * Configs are united. Provenance is the first cell's; `created` is the latest, `threads` the most; where
- * others differ (git_commit, cpu, ...), the attribute lists all values, joined by ", ".
- * ERR_INPUT: no files, a file that store_read refuses or that has not one cell, two sweeps, one cell in two files. */
-int store_collect(const char *const *paths, size_t n, store_data *out, err *e);
+ * Configs are united, and a cell's `config` names its own also where two texts had one name; with `config`, every
+ * cell is taken as a point of that one's grid, whatever it was first run for. Provenance is the first cell's; `created`
+ * is the latest, `threads` the most; where others differ (git_commit, cpu, ...), the attribute lists all values, joined
+ * by ", ". ERR_INPUT: no files, a file that store_read refuses or that has not one cell, two sweeps, one cell in two
+ * files. */
+int store_collect(const char *const *paths, size_t n, const config_text *config, store_data *out, err *e);
 
 /* The order of cells in a results file: by config, model, dataset, target, threads, gemm, rule, temperature,
  * policy (none first), n, k, other parameters, id. */

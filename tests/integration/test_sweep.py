@@ -208,3 +208,53 @@ def test_no_modeled_speedup_where_no_pass_is_modeled(tmp_path):
         assert trials["steps"].tolist() == [4, 2, 1]
         np.testing.assert_array_equal(trials["modeled_speedup"][[0, 2]], [1, np.nan])
         assert 2.9 < trials["modeled_speedup"][1] < 3
+
+
+def test_a_grown_grid_gives_what_it_gives_at_once(quick_ini, tmp_path):
+    """Cells that an earlier text of the config ran for are this config's, and its text is the one in the file."""
+    run("sweep", quick_ini(k="5"))
+    grown = quick_ini(k="5, 9")
+    renamed = grown.rename(tmp_path / "aaa.ini")
+    run("sweep", renamed)
+    run("sweep", renamed, "-o", tmp_path / "fresh")
+    assert_same(content(tmp_path / "fresh" / "quick.h5"), content(tmp_path / "results" / "quick.h5"))
+    assert list(content(tmp_path / "results" / "quick.h5")["configs"]) == ["aaa.ini"]
+
+
+def test_a_broken_trial_fails_every_run_that_reports_it(quick_ini, tmp_path):
+    ini = quick_ini()
+    run("sweep", ini)
+    for cell in (tmp_path / "results" / "quick" / "cells").iterdir():
+        with h5py.File(cell, "r+") as f:
+            if f["cells"][0]["policy"] == b"pld":
+                trials = f["trials"][:]
+                trials["equal"][1], trials["first_divergence"][1] = 0, 3
+                f["trials"][:] = trials
+    done = run("sweep", ini, check=False)
+    assert done.returncode == 1
+    assert "1 trials differ from plain decoding" in done.stderr
+
+
+def test_an_empty_output_folder_is_not_the_root(quick_ini):
+    done = run("sweep", quick_ini(), "-o", "", "--dry-run", check=False)
+    assert done.returncode == 2
+    assert "--output" in done.stderr
+
+
+def test_what_a_killed_run_left_behind_does_not_stop_the_next(quick_ini, tmp_path):
+    cells = tmp_path / "results" / "quick" / "cells"
+    cells.mkdir(parents=True)
+
+    def occupy():  # what a process of this number leaves when it is killed: in containers numbers repeat
+        (cells / f".writable.{os.getpid()}").touch()
+    done = run("sweep", quick_ini(), preexec_fn=occupy)
+    assert [f.suffix for f in cells.iterdir() if not f.name.startswith(".writable")] == [".h5"] * 6, done.stderr
+
+
+def test_an_unknown_instruction_set_is_refused_before_any_work(quick_ini, tmp_path):
+    for attempt in range(2):  # also when all cells are finished
+        done = run("sweep", quick_ini(), check=False, env={**os.environ, "HARNESS_ISA": "sse9"})
+        assert done.returncode == 2
+        assert done.stderr.startswith("harness: HARNESS_ISA=sse9")
+        assert (tmp_path / "results").exists() == bool(attempt)
+        run("sweep", quick_ini())

@@ -107,7 +107,7 @@ out:
 int fill_results(store_data *d, const char *id, const char *policy, int n, int k, size_t samples, err *e) {
     cell_row cell = some_cell(id, policy, n, k);
     if (set_from(d, "quick", "2024-01-02T03:04:05Z", "Intel(R) Xeon(R)", e) != 0) return -1;
-    if (store_add_config(d, "quick.ini", "[sweep]\nname = quick ; \xc3\xa9\n", e) != 0) return -1;
+    if (store_add_config(d, "quick.ini", "[sweep]\nname = quick ; \xc3\xa9\n", NULL, e) != 0) return -1;
     if (store_add_cell(d, &cell, e) != 0) return -1;
     for (uint32_t i = 0; i < samples; i++) {
         char       name[32];

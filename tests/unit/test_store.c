@@ -58,8 +58,8 @@ Test(store, long_texts_and_many_steps) {
     text[LONG] = '\0';
     sample_row sample = {.dataset = "rag", .id = text, .scenario = "a"};
     cr_assert_eq(store_add_sample(&d, &sample, &e), 0);
-    cr_assert_eq(store_add_config(&d, "long.ini", text, &e), 0);
-    cr_assert_eq(store_add_config(&d, "empty.ini", "", &e), 0);
+    cr_assert_eq(store_add_config(&d, "long.ini", text, NULL, &e), 0);
+    cr_assert_eq(store_add_config(&d, "empty.ini", "", NULL, &e), 0);
     cr_assert_eq(add_some_trial(&d, 0, 1, 0, 100000, true, &e), 0);
     /* Read back in the order of names. */
     config_text first = d.configs[0];
@@ -110,14 +110,14 @@ Test(store, exclusive_keeps_what_is_there) {
 Test(store, configs_of_one_name_are_kept_apart) {
     store_data d = {0};
     err        e = {0};
-    cr_assert_eq(store_add_config(&d, "a.ini", "1", &e), 0);
-    cr_assert_eq(store_add_config(&d, "a.ini", "2", &e), 0);
-    cr_assert_eq(store_add_config(&d, "a.ini", "1", &e), 0);
-    cr_assert_eq(store_add_config(&d, "a.ini", "2", &e), 0);
+    cr_assert_eq(store_add_config(&d, "a.ini", "1", NULL, &e), 0);
+    cr_assert_eq(store_add_config(&d, "a.ini", "2", NULL, &e), 0);
+    cr_assert_eq(store_add_config(&d, "a.ini", "1", NULL, &e), 0);
+    cr_assert_eq(store_add_config(&d, "a.ini", "2", NULL, &e), 0);
     cr_assert_eq(d.n_configs, 2);
     cr_assert_str_eq(d.configs[1].name, "a.ini (2)");
     const char *bad[] = {"", ".", "a/b"};
-    for (size_t i = 0; i < 3; i++) cr_assert_eq(store_add_config(&d, bad[i], "", &e), -1);
+    for (size_t i = 0; i < 3; i++) cr_assert_eq(store_add_config(&d, bad[i], "", NULL, &e), -1);
     store_free(&d);
 }
 
@@ -266,7 +266,7 @@ static int whole_way(err *e) {
     if (ret == 0) ret = store_write(path, &d, false, e);
     if (ret == 0) ret = store_read(path, &back, e);
     store_free(&back);
-    if (ret == 0) ret = store_collect(&path, 1, &back, e);
+    if (ret == 0) ret = store_collect(&path, 1, NULL, &back, e);
     if (ret == 0) cr_assert_eq(back.n_trials, d.n_trials);
     store_free(&back);
     store_free(&d);

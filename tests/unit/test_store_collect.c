@@ -28,8 +28,8 @@ Test(store_collect, collects_in_one_order_whatever_the_paths) {
     const char *order[] = {"000000000000000c", "000000000000000b", "000000000000000a", "000000000000000d"};
     store_data  a, b;
     err         e = {0};
-    cr_assert_eq(store_collect(paths, 4, &a, &e), 0, "%s", e.text);
-    cr_assert_eq(store_collect(reversed, 5, &b, &e), 0, "%s", e.text);
+    cr_assert_eq(store_collect(paths, 4, NULL, &a, &e), 0, "%s", e.text);
+    cr_assert_eq(store_collect(reversed, 5, NULL, &b, &e), 0, "%s", e.text);
     cr_assert(same_results(&a, &b));
     cr_assert_eq(store_check(&a, &e), 0, "%s", e.text);
     cr_assert_eq(a.n_cells, 4);
@@ -65,7 +65,7 @@ Test(store_collect, collect_keeps_samples_of_other_data_apart) {
     model.cells[0].model = strdup("other");
     cr_assert_eq(store_write(paths[1], &changed, true, &e), 0);
     cr_assert_eq(store_write(paths[2], &model, true, &e), 0);
-    cr_assert_eq(store_collect(paths, 3, &all, &e), 0, "%s", e.text);
+    cr_assert_eq(store_collect(paths, 3, NULL, &all, &e), 0, "%s", e.text);
     cr_assert_eq(store_check(&all, &e), 0, "%s", e.text);
     cr_assert_eq(all.n_samples, 6);
     cr_assert_eq(all.samples[3].prompt_tokens, 7);
@@ -84,13 +84,41 @@ Test(store_collect, collect_lists_differing_provenance) {
     strcpy(other.from.created, "2025");
     other.from.threads = 8;
     cr_assert_eq(store_write(paths[1], &other, true, &e), 0);
-    cr_assert_eq(store_collect(paths, 2, &all, &e), 0, "%s", e.text);
+    cr_assert_eq(store_collect(paths, 2, NULL, &all, &e), 0, "%s", e.text);
     cr_assert_str_eq(all.from.cpu, "Intel(R) Xeon(R), Xeon");
     cr_assert_str_eq(all.from.created, "2025");
     cr_assert_str_eq(all.from.git_commit, "0123abc");
     cr_assert_eq(all.from.threads, 8);
     store_free(&all);
     store_free(&other);
+}
+
+Test(store_collect, a_cell_names_the_text_it_was_run_for) {
+    store_data  edited = some_results("000000000000000b", "llma", 1, 5, 2), all;
+    err         e = {0};
+    const char *paths[] = {put_cell("000000000000000a", "none", -1, -1, 2), "b"};
+    free(edited.configs[0].text);
+    edited.configs[0].text = strdup("edited");
+    cr_assert_eq(store_write(paths[1], &edited, true, &e), 0);
+
+    cr_assert_eq(store_collect(paths, 2, NULL, &all, &e), 0, "%s", e.text);
+    cr_assert_eq(all.n_configs, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const char *text = NULL;
+        for (size_t k = 0; k < 2; k++)
+            if (strcmp(all.configs[k].name, all.cells[i].config) == 0) text = all.configs[k].text;
+        cr_assert_not_null(text, "%s", all.cells[i].config);
+        cr_assert_eq(strcmp(text, "edited") == 0, all.cells[i].id[15] == 'b');
+    }
+    store_free(&all);
+
+    /* Or all are taken as one config's. */
+    cr_assert_eq(store_collect(paths, 2, &(config_text){"now.ini", "now"}, &all, &e), 0, "%s", e.text);
+    cr_assert_eq(all.n_configs, 1);
+    cr_assert_str_eq(all.configs[0].text, "now");
+    for (size_t i = 0; i < 2; i++) cr_assert_str_eq(all.cells[i].config, "now.ini");
+    store_free(&all);
+    store_free(&edited);
 }
 
 Test(store_collect, collect_refuses_what_does_not_belong_together) {
@@ -109,11 +137,11 @@ Test(store_collect, collect_refuses_what_does_not_belong_together) {
         const char *paths[2], *why;
     } cases[] = {{{a, b}, "sweep"}, {{a, c}, "2 cells"}, {{a, twin}, "the same cell"}, {{a, "."}, "is not a file"}};
     for (size_t i = 0; i < 4; i++) {
-        cr_assert_eq(store_collect(cases[i].paths, 2, &all, &e), -1);
+        cr_assert_eq(store_collect(cases[i].paths, 2, NULL, &all, &e), -1);
         cr_assert_eq(e.kind, ERR_INPUT);
         cr_assert_not_null(strstr(e.text, cases[i].why), "%s", e.text);
     }
-    cr_assert_eq(store_collect(cases[0].paths, 0, &all, &e), -1);
+    cr_assert_eq(store_collect(cases[0].paths, 0, NULL, &all, &e), -1);
     store_free(&other);
     store_free(&two);
 }
