@@ -157,7 +157,7 @@ static int take_line(reader *r, const char *line, size_t n, char *buf, size_t si
         return err_input(r->e, "%s: nothing may stand before the first [section]", r->where);
     }
     r->continues = !header && indent > 0 && r->f->sections[r->f->n_sections - 1].n_entries > 0;
-    for (size_t i = indent + 1; r->continues && i < n; i++) /* inih leaves comments in continued lines */
+    for (size_t i = indent + 1; i < n; i++) /* inih leaves comments in continued lines, and counts them as length */
         if (line[i] == ';' && blank(line[i - 1])) n = i;
     if (n >= size)
         return err_input(r->e, "%s: the line is too long (at most %zu bytes; an indented line continues a list)",

@@ -362,6 +362,12 @@ Test(config, refuses_lines_over_inihs_buffer) {
     read_good(with_line(13, line), NULL, 0, &c);
     EXPECT_LIST(values(&c.policies[0], "n"), 1);
     config_free(&c);
+
+    memset(line, 'x', 400);
+    memcpy(line, "n = 2 ;", 7); /* behind a value too */
+    read_good(with_line(13, line), NULL, 0, &c);
+    EXPECT_LIST(values(&c.policies[0], "n"), 2);
+    config_free(&c);
 }
 
 Test(config, long_names_are_not_cut) {
