@@ -20,8 +20,7 @@ typedef struct {
     store_data baseline; /* content of the baseline file read last */
     size_t     baseline_cell;
     bool       has_baseline;
-    bool      *warm;   /* [p->n_models] weights were read through once, outside all timing */
-    uint64_t   broken; /* trials unlike plain decoding under a rule that promises the same tokens */
+    bool      *warm; /* [p->n_models] weights were read through once, outside all timing */
 } cell_worker;
 
 int  cell_worker_open(cell_worker *w, const plan *p, const char *dir, err *e);

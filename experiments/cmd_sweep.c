@@ -174,7 +174,7 @@ static int run_plan(const plan *p, const options *o, err *e) {
                 (double)report.trials / report.seconds);
     if (report.reused > 0)
         fprintf(stderr, "%s: %zu of %zu cells were finished before\n", p->cfg->name, report.reused, report.cells);
-    size_t broken = report.broken;
+    size_t broken = 0;
     if (ran == 0) ret = finish(p, dir, &o->run, &broken, e);
     free(dir);
     if (ran != 0) {

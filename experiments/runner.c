@@ -24,7 +24,7 @@
 typedef struct {
     atomic_size_t next;          /* index into the current list */
     atomic_size_t cells, trials; /* done */
-    atomic_size_t failed, broken;
+    atomic_size_t failed;
     atomic_flag   has_error;
     err           first; /* written by whoever takes has_error */
 } shared_state;
@@ -96,7 +96,6 @@ static void work(run *r, const size_t *list, size_t n) {
         }
         atomic_fetch_add(&r->shared->cells, 1);
     }
-    atomic_fetch_add(&r->shared->broken, w.broken);
     cell_worker_close(&w);
 }
 
@@ -267,7 +266,6 @@ int runner_run(const plan *p, const char *dir, const runner_options *o, runner_r
     sigaction(SIGCHLD, &old_child, NULL);
 
     report->failed = r.shared->failed;
-    report->broken = r.shared->broken;
     report->trials = r.shared->trials;
     if (ret == 0 && atomic_flag_test_and_set(&r.shared->has_error)) {
         *e = r.shared->first;

@@ -20,7 +20,6 @@ typedef struct {
 typedef struct {
     size_t cells, reused, failed; /* of this shard */
     size_t trials;                /* run now */
-    size_t broken;                /* trials unlike plain decoding though their rule promises the same tokens */
     double seconds;               /* wall time of running them */
 } runner_report;
 
