@@ -146,8 +146,8 @@ static const key_spec sweep_keys[] = {
 };
 static const key_spec model_keys[] = {
     {"target",    parse_target,    AT(model_config, target),    REQUIRED, .help = "transformer or replay"},
-    {"path",      parse_path,      AT(model_config, path),      .help = "transformer: GGUF with weights and tokenizer"},
-    {"tokenizer", parse_tokenizer, AT(model_config, tokenizer), .help = "replay: GGUF with a tokenizer, or \"bytes\""},
+    {"path",      parse_path,      AT(model_config, path),      .help = "transformer: GGUF with weights and tokenizer; a list is swept"},
+    {"tokenizer", parse_tokenizer, AT(model_config, tokenizer), .help = "replay: GGUF with a tokenizer, or \"bytes\"; a list is swept"},
     {"threads",   parse_item,      AT(model_config, threads),   .preset = "1", .list = true, RANGE(1, 1024),
                                                                 .help = "threads of a forward pass"},
     {"gemm",      parse_gemm,      AT(model_config, gemm),      .preset = "exact", .help = "exact"},
@@ -174,13 +174,10 @@ static const key_spec dataset_keys[] = {
 
 /* ---- keys into fields --------------------------------------------------------------------------------- */
 
-/* Parses every item of the list: items are separated by commas and by line ends. parse() turns the text into
- * a double. Equal items would make equal cells, so they are errors. */
-typedef int parse_double(const void *spec, const char *text, const char *where, double *out, err *e);
+/* Calls each() for every item of a list, without blanks around it: items end at commas and at line ends. */
+typedef int each_item(void *ctx, const char *text, const char *where, err *e);
 
-static int list_values(const ini_entry *entry, parse_double *parse, const void *spec, value_list *out, err *e) {
-    size_t cap = 0;
-    char   item[256];
+static int list_items(const ini_entry *entry, each_item *each, void *ctx, err *e) {
     if (entry->n_parts == 1 && entry->parts[0].text[0] == '\0')
         return err_input(e, "%s: %s has no value (VALUE, VALUE, ...)", entry->parts[0].where, entry->key);
     for (size_t p = 0; p < entry->n_parts; p++) {
@@ -189,29 +186,49 @@ static int list_values(const ini_entry *entry, parse_double *parse, const void *
         const char     *at = part->text;
         if (*at == '\0' && !last) continue; /* the list begins on the next line */
         while (at != NULL) {
-            size_t n = strcspn(at, ","), blanks = strspn(at, " \t");
+            size_t n = strcspn(at, ","), from = strspn(at, " \t"), end = n;
             bool   comma = at[n] == ',';
-            if (blanks > n) blanks = n;
-            snprintf(item, sizeof item, "%.*s", (int)(n - blanks), at + blanks);
-            for (size_t end = strlen(item); end > 0 && (item[end - 1] == ' ' || item[end - 1] == '\t'); end--)
-                item[end - 1] = '\0';
-            if (item[0] == '\0')
+            if (from > n) from = n;
+            while (end > from && (at[end - 1] == ' ' || at[end - 1] == '\t')) end--;
+            if (end == from)
                 return err_input(e, "%s: %s has an empty value (VALUE, VALUE, ...)", part->where, entry->key);
-            if (n - blanks >= sizeof item)
-                return err_input(e, "%s: a value of %s is too long", part->where, entry->key);
-
-            if (mem_reserve(&out->at, &cap, out->n + 1, e) != 0) return -1;
-            double *v = &out->at[out->n];
-            if (parse(spec, item, part->where, v, e) != 0) return -1;
-            for (size_t i = 0; i < out->n; i++)
-                if (out->at[i] == *v)
-                    return err_input(e, "%s: %s lists %s twice (each value once)", part->where, entry->key, item);
-            out->n++;
+            char *item = mem_strndup(at + from, end - from, e);
+            int   ret = item != NULL ? each(ctx, item, part->where, e) : -1;
+            free(item);
+            if (ret != 0) return -1;
             at += n + (comma ? 1 : 0);
             if (!comma || (!last && at[strspn(at, " \t")] == '\0')) at = NULL; /* a comma at a line's end is fine */
         }
     }
     return 0;
+}
+
+/* A list of numbers: parse() turns each text into one. Equal items would make equal cells, so they are errors. */
+typedef int parse_double(const void *spec, const char *text, const char *where, double *out, err *e);
+
+typedef struct {
+    const char   *key;
+    parse_double *parse;
+    const void   *spec;
+    value_list   *out;
+    size_t        cap;
+} number_list;
+
+static int add_number(void *ctx, const char *text, const char *where, err *e) {
+    number_list *list = ctx;
+    value_list  *out = list->out;
+    if (mem_reserve(&out->at, &list->cap, out->n + 1, e) != 0) return -1;
+    double *v = &out->at[out->n];
+    if (list->parse(list->spec, text, where, v, e) != 0) return -1;
+    for (size_t i = 0; i < out->n; i++)
+        if (out->at[i] == *v) return err_input(e, "%s: %s lists %s twice (each value once)", where, list->key, text);
+    out->n++;
+    return 0;
+}
+
+static int list_values(const ini_entry *entry, parse_double *parse, const void *spec, value_list *out, err *e) {
+    number_list list = {entry->key, parse, spec, out, 0};
+    return list_items(entry, add_number, &list, e);
 }
 
 typedef struct {
@@ -298,12 +315,67 @@ static int read_sweep(const inifile *f, const ini_section *s, config *c, err *e)
     return read_keys(f, s, sweep_keys, COUNT(sweep_keys), c, e);
 }
 
-static int read_model(const inifile *f, const ini_section *s, const char *label, config *c, err *e) {
+/* A section while it is read into one model for each of its files. */
+typedef struct {
+    const inifile     *file;
+    const ini_section *section;
+    const ini_entry   *files; /* its "path" or "tokenizer" */
+    const char        *label;
+    bool               several;
+    config            *c;
+} model_files;
+
+/* The file's base name without ".gguf". */
+static char *stem_of(const char *path, err *e) {
+    const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path, *dot = strrchr(base, '.');
+    size_t      n = dot != NULL && strcmp(dot, ".gguf") == 0 ? (size_t)(dot - base) : strlen(base);
+    return mem_strndup(base, n, e);
+}
+
+/* One model: the section as if it had this file alone. Of several, each is named LABEL/STEM. */
+static int add_model(void *ctx, const char *text, const char *where, err *e) {
+    const model_files *x = ctx;
+    config            *c = x->c;
+    if (mem_reserve(&c->models, &c->cap_models, c->n_models + 1, e) != 0) return -1;
     model_config *m = &c->models[c->n_models++];
-    m->line = s->line;
-    if ((m->label = mem_strdup(label, e)) == NULL) return -1;
-    if (read_keys(f, s, model_keys, COUNT(model_keys), m, e) != 0) return -1;
-    return config_check_model(s, m, e);
+    *m = (model_config){.line = x->section->line};
+
+    ini_part    part = {(char *)text, (char *)where};
+    ini_section alone = *x->section;
+    alone.entries = mem_new(alone.n_entries, sizeof *alone.entries, e);
+    if (alone.entries == NULL) return -1;
+    for (size_t i = 0; i < alone.n_entries; i++) {
+        alone.entries[i] = x->section->entries[i];
+        if (&x->section->entries[i] != x->files) continue;
+        alone.entries[i].parts = &part;
+        alone.entries[i].n_parts = 1;
+    }
+    char *stem = x->several ? stem_of(text, e) : NULL;
+    m->label = stem != NULL ? mem_printf(e, "%s/%s", x->label, stem) : x->several ? NULL : mem_strdup(x->label, e);
+    int ret = m->label == NULL ? -1 : read_keys(x->file, &alone, model_keys, COUNT(model_keys), m, e);
+    if (ret == 0) ret = config_check_model(&alone, m, e);
+    for (size_t i = 0; ret == 0 && i + 1 < c->n_models; i++)
+        if (strcmp(c->models[i].label, m->label) == 0)
+            ret = err_input(e, "%s: two models would be named %s (give one a section of its own)", where, m->label);
+    free(stem);
+    free(alone.entries);
+    return ret;
+}
+
+static int count_item(void *ctx, const char *text, const char *where, err *e) {
+    (void)text, (void)where, (void)e;
+    ++*(size_t *)ctx;
+    return 0;
+}
+
+static int read_model(const inifile *f, const ini_section *s, const char *label, config *c, err *e) {
+    const ini_entry *path = ini_find(s, "path");
+    model_files      x = {f, s, path != NULL ? path : ini_find(s, "tokenizer"), label, false, c};
+    if (x.files == NULL) return add_model(&x, NULL, NULL, e); /* which says what is missing */
+    size_t n = 0;
+    if (list_items(x.files, count_item, &n, e) != 0) return -1;
+    x.several = n > 1;
+    return list_items(x.files, add_model, &x, e);
 }
 
 static int read_dataset(const inifile *f, const ini_section *s, const char *label, config *c, err *e) {
@@ -380,11 +452,10 @@ static int read_sections(const inifile *f, config *c, err *e) {
     for (kind = 0; kind < KINDS; kind++)
         if (count[kind] == 0) return err_input(e, "%s: no section %s (at least one)", f->path, kinds[kind].form);
 
-    c->models = mem_new(count[MODEL], sizeof *c->models, e);
     c->datasets = mem_new(count[DATASET], sizeof *c->datasets, e);
     c->policies = mem_new(count[POLICY], sizeof *c->policies, e);
     c->rules = mem_new(count[ACCEPT], sizeof *c->rules, e);
-    if (c->models == NULL || c->datasets == NULL || c->policies == NULL || c->rules == NULL) return -1;
+    if (c->datasets == NULL || c->policies == NULL || c->rules == NULL) return -1;
 
     for (size_t i = 0; i < f->n_sections; i++) {
         const ini_section *s = &f->sections[i];

@@ -18,7 +18,7 @@ typedef struct {
 } value_list;
 
 typedef struct {
-    char             *label; /* [model LABEL] */
+    char             *label; /* of [model LABEL]; LABEL/STEM when the section lists several files */
     size_t            line;
     const target_ops *target;
     char             *path;      /* transformer: GGUF with weights; NULL for replay */
@@ -61,7 +61,7 @@ typedef struct {
     uint64_t        seed;
     size_t          repeats;
     model_config   *models;
-    size_t          n_models;
+    size_t          n_models, cap_models;
     dataset_config *datasets;
     size_t          n_datasets;
     policy_config  *policies;

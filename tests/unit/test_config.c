@@ -74,7 +74,7 @@ Test(config, reads_a_whole_file) {
                        "cost = /abs/cost.ini\n"
                        "[ model b.2 ] ; another\n"
                        "target = replay\n"
-                       "tokenizer = v,1.gguf\n"
+                       "tokenizer = v.gguf\n"
                        "[dataset rag]\n"
                        "path = rag.jsonl\n"
                        "format = llma\n"
@@ -111,7 +111,7 @@ Test(config, reads_a_whole_file) {
     cr_assert_str_eq(c.models[0].gemm, "exact");
     cr_assert_null(c.models[0].path);
     cr_assert_str_eq(c.models[1].label, "b.2");
-    cr_assert_str_eq(c.models[1].tokenizer, "ini/v,1.gguf"); /* a comma in a path is no list */
+    cr_assert_str_eq(c.models[1].tokenizer, "ini/v.gguf");
     EXPECT_LIST(&c.models[1].threads, 1);
     cr_assert_eq(c.models[1].context, 0);
 
@@ -344,6 +344,32 @@ Test(config, overrides_are_checked_like_lines) {
     scratch_write("c.ini", with_line(0, NULL));
     cr_assert_eq(config_read("c.ini", twice, 2, &c, &e), -1);
     cr_assert_not_null(strstr(e.text, "a second time"), "%s", e.text);
+}
+
+Test(config, a_list_of_files_is_a_model_for_each) {
+    config c;
+    err    e = {0};
+    scratch_write("ini/c.ini",
+                  "[sweep]\nname = x\noutput = r\n"
+                  "[model real]\ntarget = transformer\npath = small.gguf, sub/large.q8.gguf,\n  /abs/third\n"
+                  "threads = 1, 2\n"
+                  "[dataset d]\npath = a,b.jsonl\n[policy none]\n[accept greedy]\n");
+    cr_assert_eq(config_read("ini/c.ini", NULL, 0, &c, &e), 0, "%s", e.text);
+    static const char *const want[][2] = {
+        {"real/small", "ini/small.gguf"}, {"real/large.q8", "ini/sub/large.q8.gguf"}, {"real/third", "/abs/third"}};
+    cr_assert_eq(c.n_models, 3);
+    for (size_t i = 0; i < 3; i++) {
+        cr_assert_str_eq(c.models[i].label, want[i][0]);
+        cr_assert_str_eq(c.models[i].path, want[i][1]);
+        cr_assert_eq(c.models[i].line, 4);
+        EXPECT_LIST(&c.models[i].threads, 1, 2);
+    }
+    cr_assert_str_eq(c.datasets[0].path, "ini/a,b.jsonl"); /* elsewhere a comma is part of a path */
+    config_free(&c);
+    cr_assert_eq(config_read("ini/c.ini", (const char *[]){"model real.path=a/m.gguf, b/m.gguf"}, 1, &c, &e), -1);
+    cr_assert_not_null(strstr(e.text, "two models would be named real/m"), "%s", e.text);
+    cr_assert_eq(config_read("ini/c.ini", (const char *[]){"model real.path=a.gguf,,b.gguf"}, 1, &c, &e), -1);
+    cr_assert_not_null(strstr(e.text, "empty value"), "%s", e.text);
 }
 
 /* inih would split a long line into two and read on. */
