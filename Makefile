@@ -175,7 +175,9 @@ test: deps-test
 # A leak is found after Criterion has counted a test as passed: what the sanitizers wrote decides as well.
 unit: $(B)/unit-tests
 	@rm -f $(B)/sanitizer.log.*
-	ASAN_OPTIONS=$$ASAN_OPTIONS:log_path=$(CURDIR)/$(B)/sanitizer.log $(B)/unit-tests --verbose=0
+	@echo "$(B)/unit-tests"
+	@set -o pipefail; ASAN_OPTIONS=$$ASAN_OPTIONS:log_path=$(CURDIR)/$(B)/sanitizer.log \
+	  $(B)/unit-tests --verbose=1 2>&1 | grep -vE '^\[(RUN |PASS)'
 	@! cat $(B)/sanitizer.log.* 2>/dev/null
 
 integration: $(B)/harness
