@@ -22,7 +22,7 @@ Q   := $(if $(V),,@)
 say := @$(if $(V),true,printf '  %-4s %s\n')
 
 # ---- flags -------------------------------------------------------------------------------------------
-# No -march=native: one binary runs on every x86-64, kernels are chosen at run time.
+# No flag for the CPU at hand: one binary runs on every x86-64, kernels are chosen at run time.
 # -ffp-contract=off: a fused multiply-add happens where the source says fma and nowhere else.
 # -fno-math-errno, -fno-trapping-math: no value depends on errno or floating-point flags, which stop vectorizing.
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
