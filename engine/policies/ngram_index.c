@@ -130,5 +130,5 @@ size_t ngram_index_suffixes(const ngram_index *x, const int32_t *history, size_t
 const int32_t *ngram_index_tokens(const ngram_index *x, size_t sequence, size_t *n) {
     size_t end = sequence + 1 < x->n_sequences ? x->starts[sequence + 1] : x->text.n;
     *n = end - x->starts[sequence];
-    return x->text.ids + x->starts[sequence];
+    return x->text.ids != NULL ? x->text.ids + x->starts[sequence] : NULL;
 }

@@ -172,7 +172,7 @@ Test(policies, pld_examples) {
             char    what[40];
             snprintf(what, sizeof what, "case %zu, prompt of %zu", i, n_prompt);
             begin(p, &(policy_input){.prompt = cases[i].history, .n_prompt = n_prompt, .vocab = VOCAB});
-            observe(p, cases[i].history + (n > 0 ? n_prompt : 0), n - n_prompt);
+            observe(p, n > n_prompt ? cases[i].history + n_prompt : NULL, n - n_prompt);
             propose(p, DRAFT_CAP, &d);
             check_ids(&d, cases[i].draft, cases[i].n_draft, what);
             if (d.match_length > 0) {

@@ -10,7 +10,10 @@
 #include "tests/unit/store_files.h"
 
 /* HDF5 1.10 leaks what it had read of an object whose checksum is wrong. Two tests do not look for leaks. */
-#if defined(__SANITIZE_ADDRESS__)
+#ifndef __has_feature
+#define __has_feature(name) 0 /* clang's word; gcc has a macro */
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #include <sanitizer/lsan_interface.h>
 #else
 #define __lsan_disable() ((void)0)
