@@ -42,9 +42,10 @@ static int find_kind(const char *path, file_kind *out, err *e) {
         errno = why;
         return err_errno(e, path, "cannot read");
     }
-    *out = n >= 4 && memcmp(head, "GGUF", 4) == 0           ? KIND_GGUF
-           : n == 8 && memcmp(head, hdf5, sizeof hdf5) == 0 ? KIND_RESULTS
-                                                            : KIND_DATASET;
+    /* No dataset begins with a G: a file that ends within the magic number is a GGUF that was cut. */
+    *out = n > 0 && memcmp(head, "GGUF", n < 4 ? n : 4) == 0 ? KIND_GGUF
+           : n == 8 && memcmp(head, hdf5, sizeof hdf5) == 0  ? KIND_RESULTS
+                                                             : KIND_DATASET;
     return 0;
 }
 

@@ -121,7 +121,7 @@ static void print_tensors(const gguf *g) {
     printf("\n%-*s  %-8s %-20s %14s %14s\n", NAME_WIDTH, "tensor", "type", "shape", "bytes", "offset");
     for (size_t i = 0; i < gguf_tensor_count(g); i++) {
         const gguf_tensor *t = gguf_tensor_at(g, i);
-        char               shape[96];
+        char               shape[96], type[DTYPE_NAME_SIZE];
         uint64_t           elements = 1; /* cannot overflow: gguf_open has formed the same product */
         size_t             n = 0;
         for (uint32_t d = 0; d < t->n_dims; d++) {
@@ -130,7 +130,7 @@ static void print_tensors(const gguf *g) {
         }
         overflow |= __builtin_add_overflow(parameters, elements, &parameters);
         print_padded_name(t->name);
-        printf("%-8s %-20s ", dtype_gguf_name(t->gguf_type), shape);
+        printf("%-8s %-20s ", dtype_gguf_name(t->gguf_type, type), shape);
         if (t->type >= 0)
             printf("%14zu", t->bytes);
         else

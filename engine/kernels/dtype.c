@@ -1,5 +1,7 @@
 #include "engine/kernels/dtype.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/base/bits.h"
@@ -139,7 +141,7 @@ int dtype_from_gguf(uint32_t gguf_id) {
 }
 
 /* Type numbers of ggml.h's enum ggml_type; gaps are types that were withdrawn. */
-const char *dtype_gguf_name(uint32_t gguf_id) {
+const char *dtype_gguf_name(uint32_t gguf_id, char buf[DTYPE_NAME_SIZE]) {
     static const char *const names[] = {
         [0] = "F32",     [1] = "F16",    [2] = "Q4_0",     [3] = "Q4_1",    [6] = "Q5_0",     [7] = "Q5_1",
         [8] = "Q8_0",    [9] = "Q8_1",   [10] = "Q2_K",    [11] = "Q3_K",   [12] = "Q4_K",    [13] = "Q5_K",
@@ -149,7 +151,9 @@ const char *dtype_gguf_name(uint32_t gguf_id) {
         [35] = "TQ2_0",  [39] = "MXFP4", [40] = "NVFP4",   [41] = "Q1_0",   [42] = "Q2_0",
     };
     const char *name = gguf_id < sizeof names / sizeof *names ? names[gguf_id] : NULL;
-    return name != NULL ? name : "unknown";
+    if (name != NULL) return name;
+    snprintf(buf, DTYPE_NAME_SIZE, "%" PRIu32, gguf_id);
+    return buf;
 }
 
 size_t dtype_bytes(dtype t, size_t n) {

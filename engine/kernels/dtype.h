@@ -25,8 +25,9 @@ const dtype_info *dtype_get(dtype t);
 /* The dtype with this GGUF number; -1 when it is not supported. */
 int dtype_from_gguf(uint32_t gguf_id);
 
-/* Name of any type number known to GGUF, supported or not; "unknown" otherwise. For error messages. */
-const char *dtype_gguf_name(uint32_t gguf_id);
+/* Name of any type number known to GGUF, supported or not; the number itself otherwise. For messages. */
+enum { DTYPE_NAME_SIZE = 12 };
+const char *dtype_gguf_name(uint32_t gguf_id, char buf[DTYPE_NAME_SIZE]);
 
 /* Bytes of n elements (a multiple of the block). */
 size_t dtype_bytes(dtype t, size_t n);

@@ -156,9 +156,10 @@ typedef struct {
 } binder;
 
 static void refuse_type(const binder *b, const char *name, const gguf_tensor *t, const char *const *allowed, size_t n) {
-    char list[160];
+    char list[160], type[DTYPE_NAME_SIZE];
     err_list(list, sizeof list, allowed, n);
-    err_input(b->e, "%s: tensor \"%s\" has type %s (%s)", gguf_path(b->g), name, dtype_gguf_name(t->gguf_type), list);
+    err_input(b->e, "%s: tensor \"%s\" has type %s (%s)", gguf_path(b->g), name, dtype_gguf_name(t->gguf_type, type),
+              list);
 }
 
 /* NULL when it is not there as it must be. */

@@ -56,6 +56,9 @@ def test_says_why_it_cannot_run(tmp_path):
     name, shape, _, stored = g.tensors[3]
     g.tensors[3] = (name, shape, gf.TYPE_IDS["Q4_K"], stored)
     assert f'no: tensor "{name}" has type Q4_K ("F32", "F16", "BF16" or "Q8_0")' in transformer(g)
+    g.tensors[3] = (name, shape, 99, stored)
+    assert f'no: tensor "{name}" has type 99 ("F32", "F16", "BF16" or "Q8_0")' in transformer(g)
+    assert line(inspect(tmp_path / "m.gguf")[1], name).split()[1] == "99"
     g = gf.make_model().put_tensor("blk.0.attn_q.bias", "F32", [0.0] * 64)
     assert 'no: tensor "blk.0.attn_q.bias" is not supported' in transformer(g)
 
@@ -96,10 +99,10 @@ def test_nothing_raw_reaches_the_terminal(tmp_path):
 def test_bad_files_exit_2(tmp_path):
     path = tmp_path / "m.gguf"
     whole = gf.make_model().to_bytes()
-    for cut in (4, 7, 23, 100, len(whole) // 2, len(whole) - 64):
+    for cut in (1, 3, 4, 7, 23, 100, len(whole) // 2, len(whole) - 64):
         path.write_bytes(whole[:cut])
         status, out, errors = inspect(path)
-        assert status == 2 and errors.startswith(f"harness: {path}: ") and errors.count("\n") == 1
+        assert status == 2 and errors.startswith(f"harness: {path}: byte ") and errors.count("\n") == 1
     for args in ([], [tmp_path], [tmp_path / "absent"], ["--no-such", path], [path, path]):
         status, out, errors = inspect(*args)
         assert status == 2 and out == "" and errors.startswith("harness: ")
