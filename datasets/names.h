@@ -1,0 +1,33 @@
+/* names.h - invented names from syllables, of many thousands each; one in eight belongs to the test split alone.
+ *
+ * A name is ASCII, begins with a capital and is new in spelling, not a word that readers know. A draw of the
+ * test split gives only test names, one of the training split only the others. Draws avoid the names in `taken`.
+ */
+#ifndef DATASETS_NAMES_H
+#define DATASETS_NAMES_H
+
+#include "datasets/scenario.h"
+
+typedef enum {
+    NAME_PERSON,  /* "Orla Venquist": first and family name */
+    NAME_PLACE,   /* "Tarnhollow", "Port Elvane" */
+    NAME_COMPANY, /* "Brindlecom Works" */
+    NAME_MACHINE, /* "Veltrix 40" */
+    NAME_DISH,    /* "Maroska stew" */
+    NAME_LAW,     /* "Hadley Quarry Act" */
+    NAME_IDENT,   /* "brindle_cast": an identifier of a program, lower case */
+    NAME_KINDS
+} name_kind;
+
+enum { NAME_SIZE = 48, NAMES_TAKEN = 64 };
+
+/* The names of one record, so that none is drawn twice; no two share a word that was invented. */
+typedef struct {
+    char   at[NAMES_TAKEN][NAME_SIZE];
+    size_t n;
+} names;
+
+/* A new name, in memory of `taken`. At most NAMES_TAKEN of them. */
+const char *name_draw(dice *d, names *taken, name_kind kind);
+
+#endif

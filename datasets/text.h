@@ -1,0 +1,22 @@
+/* text.h - a growing text that remembers when memory ran out, so that writers check once, at the end. */
+#ifndef DATASETS_TEXT_H
+#define DATASETS_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/base/err.h"
+
+typedef struct {
+    char  *at; /* NUL-terminated; NULL while nothing was added */
+    size_t n, cap;
+    bool   failed; /* memory ran out: what was added since is missing */
+} text;
+
+void text_add(text *t, const char *fmt, ...) ERR_PRINTF(2, 3);
+void text_put(text *t, const char *s, size_t n);
+void text_clear(text *t); /* empty again; keeps its memory and forgets a failure */
+void text_free(text *t);
+int  text_check(const text *t, err *e); /* ERR_RUN when it failed */
+
+#endif
