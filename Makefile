@@ -35,10 +35,11 @@ OPT := $(OPT_$(config))
 ifeq ($(OPT),)
 $(error config=$(config) is unknown (release, debug, sanitize, fuzz or portable))
 endif
-PACKAGES := gsl hdf5 inih jansson libxxhash libcrypto
+PACKAGES := gsl hdf5 inih jansson libxxhash libcrypto openblas
 # Not evaluated before a compiler runs: `make deps` must work without them.
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
-PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES))
+# OpenBLAS takes the place of GSL's own CBLAS.
+PKG_LIBS   = $(filter-out -lgslcblas,$(shell pkg-config --libs $(PACKAGES)))
 BASE_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARNINGS) $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp -I.
 ALL_CFLAGS   = $(BASE_CFLAGS) $(PKG_CFLAGS) -I$(B) $(CFLAGS)
 ALL_CXXFLAGS = -std=c++17 -Wall -Wextra $(OPT) -ffp-contract=off -I. $(PKG_CFLAGS) $(CXXFLAGS)
@@ -46,7 +47,8 @@ ALL_LDFLAGS  = $(OPT) -fopenmp $(LDFLAGS)
 LIBS         = $(PKG_LIBS) -lstdc++ -lm
 
 # ---- sources: a new file needs no line here ----------------------------------------------------------
-ENGINE      := $(wildcard engine/*.c engine/base/*.c engine/model/*.c engine/target/*.c engine/policies/*.c engine/rules/*.c)
+ENGINE      := $(wildcard engine/*.c engine/base/*.c engine/model/*.c engine/target/*.c engine/policies/*.c engine/rules/*.c \
+                          engine/train/*.c)
 KERNELS     := $(filter-out engine/kernels/generic.c,$(wildcard engine/kernels/*.c))
 DATASETS    := $(wildcard datasets/*.c)
 EXPERIMENTS := $(filter-out experiments/harness.c,$(wildcard experiments/*.c experiments/store/*.c))
@@ -132,7 +134,7 @@ clean:
 
 # ---- what must be installed --------------------------------------------------------------------------
 DEPS      := gcc g++ make pkg-config git libgsl-dev libhdf5-dev libpcg-cpp-dev libinih-dev libjansson-dev \
-             libxxhash-dev libssl-dev
+             libxxhash-dev libssl-dev libopenblas-dev
 DEPS_TEST := libcriterion-dev python3-pytest python3-h5py python3-pandas python3-matplotlib python3-nbconvert \
              python3-nbformat python3-ipykernel hdf5-tools
 DEPS_LINT := clang clang-format clang-tidy cppcheck bear

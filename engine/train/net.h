@@ -30,7 +30,7 @@ typedef struct {
 
 /* One weight tensor: rows x cols, row-major; a norm has one row. */
 typedef struct {
-    char   name[32]; /* as GGUF spells it: "blk.0.attn_q.weight" */
+    char   name[48]; /* as GGUF spells it: "blk.0.attn_q.weight" */
     size_t at;       /* offset in the flat arrays */
     size_t rows, cols;
     bool   norm;
