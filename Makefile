@@ -50,7 +50,7 @@ LIBS         = $(PKG_LIBS) -lstdc++ -lm
 ENGINE      := $(wildcard engine/*.c engine/base/*.c engine/model/*.c engine/target/*.c engine/policies/*.c engine/rules/*.c \
                           engine/train/*.c)
 KERNELS     := $(filter-out engine/kernels/generic.c,$(wildcard engine/kernels/*.c))
-DATASETS    := $(wildcard datasets/*.c)
+DATASETS    := $(wildcard datasets/*.c datasets/scenarios/*.c)
 EXPERIMENTS := $(filter-out experiments/harness.c,$(wildcard experiments/*.c experiments/store/*.c))
 ANALYSIS    := $(wildcard analysis/*.c)
 TESTS       := $(wildcard tests/unit/*.c tests/fixtures/*.c tests/conformance/*.c)

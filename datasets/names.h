@@ -1,7 +1,7 @@
 /* names.h - invented names from syllables, of many thousands each; one in eight belongs to the test split alone.
  *
  * A name is ASCII, begins with a capital and is new in spelling, not a word that readers know. A draw of the
- * test split gives only test names, one of the training split only the others. Draws avoid the names in `taken`.
+ * test split gives only test names, one of the training split only the others.
  */
 #ifndef DATASETS_NAMES_H
 #define DATASETS_NAMES_H
@@ -19,12 +19,13 @@ typedef enum {
     NAME_KINDS
 } name_kind;
 
-enum { NAME_SIZE = 48, NAMES_TAKEN = 64 };
+enum { NAME_SIZE = 48, NAMES_TAKEN = 160, WORD_SIZE = 20 };
 
-/* The names of one record, so that none is drawn twice; no two share a word that was invented. */
+/* The names of one record, zeroed before the first: no two share an invented word. */
 typedef struct {
     char   at[NAMES_TAKEN][NAME_SIZE];
-    size_t n;
+    char   words[2 * NAMES_TAKEN][WORD_SIZE];
+    size_t n, n_words;
 } names;
 
 /* A new name, in memory of `taken`. At most NAMES_TAKEN of them. */

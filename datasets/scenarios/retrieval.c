@@ -1,0 +1,249 @@
+/* retrieval.c - a question and the passages that a search brought; the answer quotes or rewords what they say.
+ *
+ * How the question is put decides how the answer is (struct manner): whole sentences word for word, or the same in
+ * other words by the rule of facts.h, each with the number of its passage. What is asked first is answered first. Most
+ * passages are about things of one kind, so that wrong ones share phrases with right ones.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "datasets/scenarios/facts.h"
+
+enum { PASSAGES = EXAMPLE_REFERENCES, ASKS = 3 };
+
+enum { P_VERBATIM, P_MIN_PASSAGES, P_MAX_PASSAGES, P_MIN_SENTENCES, P_MAX_SENTENCES, P_MAX_ASKS };
+
+static const param_spec params[] = {
+    [P_VERBATIM] = {"verbatim", PARAM_REAL, 0.65, 0, 1, "share of questions that ask for the passages' own words"},
+    [P_MIN_PASSAGES] = {"min_passages", PARAM_INT, 5, 1, PASSAGES, "fewest passages"},
+    [P_MAX_PASSAGES] = {"max_passages", PARAM_INT, 10, 1, PASSAGES, "most passages (at least min_passages)"},
+    [P_MIN_SENTENCES] = {"min_sentences", PARAM_INT, 1, 1, KIND_FACTS, "fewest facts told in a passage"},
+    [P_MAX_SENTENCES] = {"max_sentences", PARAM_INT, 3, 1, KIND_FACTS,
+                         "most facts told in a passage (at least min_sentences)"},
+    [P_MAX_ASKS] = {"max_asks", PARAM_INT, 3, 1, ASKS, "most facts asked for"},
+};
+
+/* A way of asking and the way of answering that goes with it. {asks} is the list of what is asked, {n} a passage's
+ * number. */
+typedef struct {
+    const char *name;
+    bool        verbatim, topics; /* topics: "the founding of X", not "when X was founded" */
+    const char *questions[3];
+    const char *first, *next, *close;
+} manner;
+
+static const manner manners[] = {
+    {"quote",
+     true,
+     false,
+     {"Quote the passages: {asks}?", "In which words do they say {asks}?",
+      "Give the exact sentence that tells {asks}."},
+     "Passage [{n}] has it thus: ",
+     " Passage [{n}] adds: ",
+     ""},
+    {"sources",
+     true,
+     false,
+     {"Tell me {asks}, with sources.", "I must know {asks}; name your sources.", "Say {asks} and where you read it."},
+     "According to source [{n}]: ",
+     " According to source [{n}] besides: ",
+     " That is all the sources give."},
+    {"letter",
+     true,
+     true,
+     {"I am writing a letter about {asks}. What can I copy?", "For my letter I need a line on {asks}.",
+      "Which lines about {asks} could go into a letter?"},
+     "You could write, after [{n}]: ",
+     " You could go on, after [{n}]: ",
+     " With kind regards."},
+    {"record",
+     true,
+     true,
+     {"Put on record {asks}.", "For the record: {asks}.", "Enter {asks} into the record."},
+     "For the record, from [{n}]: ",
+     " Further, from [{n}]: ",
+     " End of the record."},
+    {"list",
+     true,
+     true,
+     {"List what is said on {asks}.", "Make a list: {asks}.", "A list, please, on {asks}."},
+     "Here is the list.\n- [{n}] ",
+     "\n- [{n}] ",
+     ""},
+    {"witness",
+     true,
+     false,
+     {"Can anyone confirm {asks}?", "Who can confirm {asks}?", "Is there proof of {asks}?"},
+     "Yes, passage [{n}] confirms it: ",
+     " And passage [{n}] confirms this: ",
+     ""},
+    {"own",
+     false,
+     false,
+     {"In your own words, {asks}?", "Explain in other words {asks}.", "Do not quote, but say {asks}."},
+     "Put in other words: ",
+     " Then also: ",
+     ""},
+    {"simple",
+     false,
+     false,
+     {"Explain to a child {asks}.", "Say simply {asks}.", "A simple answer, please: {asks}?"},
+     "It is simple. ",
+     " And then this. ",
+     " Now you know."},
+    {"report",
+     false,
+     true,
+     {"Write a report on {asks}.", "A short report on {asks}, please.", "Report on {asks}."},
+     "Report, part by part. See [{n}]. ",
+     " See [{n}]. ",
+     " End of report."},
+    {"guide",
+     false,
+     true,
+     {"What would a guide tell visitors of {asks}?", "Speak like a guide about {asks}.",
+      "As a guide, tell us of {asks}."},
+     "Dear visitors, ",
+     " And now, dear visitors, ",
+     " This way, please."},
+};
+
+/* One thing that is asked for. */
+typedef struct {
+    size_t passage, fact;
+} ask;
+
+typedef struct {
+    thing  things[PASSAGES];
+    size_t told[PASSAGES][KIND_FACTS]; /* its facts in the order of its sentences */
+    size_t n_told[PASSAGES];
+    size_t n;
+} shelf;
+
+static void draw_shelf(dice *d, const param_values *p, names *taken, shelf *s) {
+    size_t      min = (size_t)p->at[P_MIN_PASSAGES], max = (size_t)p->at[P_MAX_PASSAGES];
+    size_t      shortest = (size_t)p->at[P_MIN_SENTENCES], longest = (size_t)p->at[P_MAX_SENTENCES];
+    const kind *usual = kind_at(dice_below(d, kind_count()));
+    s->n = dice_between(d, min, max > min ? max : min);
+    for (size_t i = 0; i < s->n; i++) {
+        thing_draw(d, taken, dice_chance(d, 0.6) ? usual : kind_at(dice_below(d, kind_count())), &s->things[i]);
+        dice_order(d, s->told[i], KIND_FACTS);
+        s->n_told[i] = dice_between(d, shortest, longest > shortest ? longest : shortest);
+        for (size_t k = 0; k < s->n_told[i]; k++) thing_tell(d, taken, &s->things[i], s->told[i][k]);
+    }
+}
+
+static void write_passage(dice *d, const shelf *s, size_t i, text *out) {
+    static const char *const endings[] = {
+        "More is not known.",          "There the story ends.",
+        "The rest is of no interest.", "Some pages are missing here.",
+        "A picture shows all this.",   "Nobody has written more about it.",
+        "So much for that.",           "Such things happen.",
+        "This has not changed since.",
+    };
+    for (size_t k = 0; k < s->n_told[i]; k++) {
+        if (k > 0) text_add(out, " ");
+        thing_say(&s->things[i], s->told[i][k], out);
+        text_add(out, ".");
+    }
+    if (dice_chance(d, 0.2)) text_add(out, " %s", DICE_OF(d, endings));
+}
+
+/* Facts told in the passages, each at most once, at most two of one passage. */
+static size_t draw_asks(dice *d, const shelf *s, size_t most, ask asks[ASKS]) {
+    size_t want = dice_between(d, 1, most), n = 0;
+    for (size_t tries = 0; n < want && tries < 20; tries++) {
+        size_t passage = dice_below(d, s->n);
+        ask    a = {passage, s->told[passage][dice_below(d, s->n_told[passage])]};
+        bool   again = false;
+        for (size_t i = 0; i < n; i++) again = again || (asks[i].passage == a.passage && asks[i].fact == a.fact);
+        if (!again) asks[n++] = a;
+    }
+    return n;
+}
+
+/* A manner in which this may be asked: of the combinations with what is asked training has none that is held out, a
+ * test record at least one. NULL when the dice found none. */
+static const manner *draw_manner(dice *d, double verbatim, const shelf *s, const ask *asks, size_t n) {
+    bool exact = dice_chance(d, verbatim);
+    for (int tries = 0; tries < 40; tries++) {
+        const manner *m = &DICE_OF(d, manners);
+        size_t        held_out = 0;
+        for (size_t i = 0; i < n; i++) {
+            char        combination[96];
+            const kind *k = s->things[asks[i].passage].kind;
+            snprintf(combination, sizeof combination, "retrieval/%s/%s/%s", m->name, k->noun,
+                     k->facts[asks[i].fact].name);
+            held_out += scenario_held_out(combination);
+        }
+        if (m->verbatim == exact && (d->split == SPLIT_TEST) == (held_out > 0)) return m;
+    }
+    return NULL;
+}
+
+/* Writes `template` up to {what}, and returns what follows it. */
+static const char *put_until(text *out, const char *template, const char *what) {
+    const char *at = strstr(template, what);
+    size_t      n = at != NULL ? (size_t)(at - template) : strlen(template);
+    text_put(out, template, n);
+    return at != NULL ? at + strlen(what) : template + n;
+}
+
+static void write_question(const shelf *s, const manner *m, const char *wording, const ask *asks, size_t n, text *out) {
+    const char *rest = put_until(out, wording, "{asks}");
+    for (size_t i = 0; i < n; i++) {
+        const thing *t = &s->things[asks[i].passage];
+        const fact  *f = &t->kind->facts[asks[i].fact];
+        if (i > 0) text_add(out, i + 1 == n ? " and " : ", ");
+        thing_fill(t, asks[i].fact, m->topics ? f->topic : f->ask, out);
+    }
+    text_add(out, "%s", rest);
+}
+
+static void write_answer(const shelf *s, const manner *m, const ask *asks, size_t n, text *out) {
+    for (size_t i = 0; i < n; i++) {
+        const char *lead = i == 0 ? m->first : m->next, *rest = put_until(out, lead, "{n}");
+        if (*rest != '\0') text_add(out, "%zu%s", asks[i].passage + 1, rest);
+        if (m->verbatim)
+            thing_say(&s->things[asks[i].passage], asks[i].fact, out);
+        else
+            thing_reword(&s->things[asks[i].passage], asks[i].fact, out);
+        text_add(out, ".");
+    }
+    text_add(out, "%s", m->close);
+}
+
+static void make(dice *d, const param_values *p, example *out) {
+    names         taken;
+    shelf         s;
+    ask           asks[ASKS];
+    const manner *m = NULL;
+    size_t        n = 0;
+
+    /* A few passages may hold nothing that this split lets anyone ask: then other passages are drawn. */
+    for (int tries = 0; m == NULL; tries++) {
+        if (tries % 10 == 0) {
+            taken = (names){0};
+            draw_shelf(d, p, &taken, &s);
+        }
+        n = draw_asks(d, &s, (size_t)p->at[P_MAX_ASKS], asks);
+        m = draw_manner(d, p->at[P_VERBATIM], &s, asks, n);
+    }
+    out->n_references = s.n;
+    for (size_t i = 0; i < s.n; i++) {
+        write_passage(d, &s, i, &out->references[i]);
+        text_add(&out->prompt, "[%zu] %s\n", i + 1, out->references[i].at != NULL ? out->references[i].at : "");
+    }
+    text_add(&out->prompt, "Question: ");
+    write_question(&s, m, DICE_OF(d, m->questions), asks, n, &out->prompt);
+    text_add(&out->prompt, "\nAnswer:");
+    write_answer(&s, m, asks, n, &out->output);
+}
+
+const scenario scenario_retrieval = {
+    .name = "retrieval",
+    .help = "a question with passages; the answer quotes or rewords some of them and names their numbers",
+    .params = params,
+    .n_params = sizeof params / sizeof *params,
+    .make = make,
+};

@@ -1,0 +1,51 @@
+/* text.c - appending. */
+#include "datasets/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+
+static bool room(text *t, size_t more) {
+    if (t->failed || mem_reserve(&t->at, &t->cap, t->n + more + 1, NULL) != 0) t->failed = true;
+    return !t->failed;
+}
+
+void text_put(text *t, const char *s, size_t n) {
+    if (!room(t, n)) return;
+    memcpy(t->at + t->n, s, n);
+    t->n += n;
+    t->at[t->n] = '\0';
+}
+
+void text_add(text *t, const char *fmt, ...) {
+    va_list args, again;
+    va_start(args, fmt);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    if (n < 0) {
+        t->failed = true;
+    } else if (room(t, (size_t)n)) {
+        vsnprintf(t->at + t->n, (size_t)n + 1, fmt, again);
+        t->n += (size_t)n;
+    }
+    va_end(again);
+    va_end(args);
+}
+
+void text_clear(text *t) {
+    t->n = 0;
+    t->failed = false;
+    if (t->at != NULL) t->at[0] = '\0';
+}
+
+void text_free(text *t) {
+    free(t->at);
+    *t = (text){0};
+}
+
+int text_check(const text *t, err *e) {
+    return t->failed ? err_run(e, "out of memory for a text of %zu bytes", t->n) : 0;
+}
