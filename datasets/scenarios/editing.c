@@ -1,0 +1,214 @@
+/* editing.c - a small program, settings or a card, and one or two changes to make; the output is the whole text after
+ * them.
+ *
+ * Each instruction names what it changes so that one line alone can be meant (program.h). A line to insert is given
+ * whole, with its indentation.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "datasets/scenarios/program.h"
+
+enum { P_MIN_LINES, P_MAX_LINES, P_MAX_CHANGES };
+
+static const param_spec params[] = {
+    [P_MIN_LINES] = {"min_lines", PARAM_INT, 4, 2, 16, "fewest statements"},
+    [P_MAX_LINES] = {"max_lines", PARAM_INT, 12, 2, 16, "most statements (at least min_lines)"},
+    [P_MAX_CHANGES] = {"max_changes", PARAM_INT, 2, 1, 2, "most changes asked for at once"},
+};
+
+typedef enum {
+    CHANGE_RENAME,
+    CHANGE_NUMBER,
+    CHANGE_OPERATOR,
+    CHANGE_RETURN,
+    CHANGE_INSERT,
+    CHANGE_DELETE,
+    CHANGE_COMMENT,
+    CHANGES
+} change;
+
+enum { WORDINGS = 6 };
+
+/* {x} is what there is and {y} what shall be: names, numbers, signs, words; {l} and {m} are whole lines, written behind
+ * a line end. */
+static const struct {
+    const char *name, *wordings[WORDINGS];
+} changes[CHANGES] = {
+    {"rename",
+     {"Rename {x} to {y}.", "Call {x} from now on {y}, everywhere.", "The name {x} is bad; use {y} instead.",
+      "Replace the name {x} by {y}.", "What is called {x} should be called {y}.", "Use the name {y} in place of {x}."}},
+    {"number",
+     {"Use {y} instead of {x}.", "The number {x} is wrong, it has to be {y}.", "Where it says {x} it must say {y}.",
+      "Raise or lower {x} to {y}.", "Change {x} to {y}.", "Not {x} but {y} is the right number."}},
+    {"operator",
+     {"The test against {x} must be {y} .", "Compare with {x} by {y} .", "Fix the test: with {x} use {y} .",
+      "There is an error in the test against {x}; the sign should be {y} .", "Where we compare with {x}, write {y} .",
+      "For {x} the right comparison is {y} ."}},
+    {"return",
+     {"The result should be {y}.", "Give back {y} at the end, not {x}.", "Fix the result: it is {y} and not {x}.",
+      "At the end we want {y}.", "It must end with {y}, not with {x}.",
+      "The wrong thing, {x}, comes back; it should be {y}."}},
+    {"insert",
+     {"After the line\n{l}insert the line\n{m}", "Behind\n{l}there should be\n{m}", "Put a line below\n{l}namely\n{m}",
+      "A line is missing after\n{l}It is\n{m}", "Let this line\n{l}be followed by\n{m}",
+      "Find\n{l}and add below it\n{m}"}},
+    {"delete",
+     {"Delete the line\n{l}", "Remove\n{l}", "This line is not needed:\n{l}", "Leave out\n{l}", "Drop this line:\n{l}",
+      "Without this line, please:\n{l}"}},
+    {"comment",
+     {"Add the comment {y} above\n{l}", "Explain with the words {y} what follows:\n{l}",
+      "Write the comment {y} before\n{l}", "Over the following line put the comment {y} :\n{l}",
+      "Comment with {y} this line:\n{l}", "The words {y} should stand as a comment above\n{l}"}},
+};
+
+static const char *const comments[] = {
+    "do not change this", "this is only an estimate", "from the old version",
+    "checked by hand",    "see chapter two",          "the next line matters",
+    "temporary",          "agreed with the team",     "to be tested",
+    "measured last year",
+};
+
+static void put_wording(const program *p, const char *wording, const char *x, const char *y, const line *l,
+                        const line *m, text *out) {
+    for (const char *at = wording; *at != '\0';) {
+        size_t plain = strcspn(at, "{");
+        text_put(out, at, plain);
+        at += plain;
+        if (*at == '\0') break;
+        if (at[1] == 'l' || at[1] == 'm')
+            line_write(p->in, at[1] == 'l' ? l : m, out);
+        else
+            text_add(out, "%s", at[1] == 'x' ? x : y);
+        at += 3;
+    }
+    if (out->n > 0 && out->at[out->n - 1] != '\n') text_add(out, "\n");
+}
+
+/* A line of one of two types that begins at a random place; -1 when there is none. */
+static long find_line(dice *d, const program *p, line_type one, line_type other) {
+    size_t start = dice_below(d, p->n);
+    for (size_t i = 0; i < p->n; i++) {
+        size_t at = (start + i) % p->n;
+        if (p->lines[at].type == one || p->lines[at].type == other) return (long)at;
+    }
+    return -1;
+}
+
+/* Makes a change and writes its instruction; false, with nothing done, when this program has no place for it. */
+static bool make_change(dice *d, names *taken, change what, const char *wording, program *p, text *instruction) {
+    static const char *const signs[] = {"<", ">", "<=", ">=", "==", "!="};
+    char                     x[24], y[24];
+    long                     at;
+    line                     l, m = {0};
+    const char              *name;
+    switch (what) {
+    case CHANGE_RENAME:
+        at = (long)dice_below(d, p->n);
+        if ((name = p->lines[at].a) == NULL) return false;
+        const char *to = name_draw(d, taken, NAME_IDENT);
+        put_wording(p, wording, name, to, NULL, NULL, instruction);
+        program_rename(p, name, to);
+        return true;
+    case CHANGE_NUMBER:
+        if ((at = find_line(d, p, LINE_SET, LINE_IF)) < 0) return false;
+        snprintf(x, sizeof x, "%zu", p->lines[at].number);
+        p->lines[at].number = dice_between(d, 1000, 9999);
+        snprintf(y, sizeof y, "%zu", p->lines[at].number);
+        put_wording(p, wording, x, y, NULL, NULL, instruction);
+        return true;
+    case CHANGE_OPERATOR:
+        if ((at = find_line(d, p, LINE_WHILE, LINE_IF)) < 0) return false;
+        const char *old = p->lines[at].op;
+        while (p->lines[at].op == old || strcmp(p->lines[at].op, old) == 0) p->lines[at].op = DICE_OF(d, signs);
+        snprintf(x, sizeof x, "%zu", p->lines[at].number);
+        put_wording(p, wording, x, p->lines[at].op, NULL, NULL, instruction);
+        return true;
+    case CHANGE_RETURN:
+        if ((at = find_line(d, p, LINE_RETURN, LINE_RETURN)) < 0) return false;
+        long from = find_line(d, p, LINE_SET, LINE_COMBINE);
+        if (from < 0 || p->lines[from].a == p->lines[at].a) return false;
+        name = p->lines[at].a;
+        p->lines[at].a = p->lines[from].a;
+        put_wording(p, wording, name, p->lines[at].a, NULL, NULL, instruction);
+        return true;
+    case CHANGE_INSERT:
+        if ((at = find_line(d, p, LINE_SET, LINE_COMBINE)) < 0 || p->n >= PROGRAM_LINES) return false;
+        l = p->lines[at];
+        m = (line){.type = LINE_SET, .depth = l.depth, .a = name_draw(d, taken, NAME_IDENT)};
+        m.number = dice_between(d, 1000, 9999);
+        put_wording(p, wording, NULL, NULL, &l, &m, instruction);
+        program_insert(p, (size_t)at + 1, m);
+        return true;
+    case CHANGE_DELETE:
+        if ((at = find_line(d, p, p->in->has_code ? LINE_PRINT : LINE_SET, p->in->has_code ? LINE_PRINT : LINE_WORDS)) <
+            0)
+            return false;
+        l = p->lines[at];
+        for (size_t i = 0; i < p->n; i++) { /* two equal lines would be two answers */
+            line *o = &p->lines[i];
+            if (i != (size_t)at && o->type == l.type && o->a == l.a) return false;
+        }
+        if (p->lines[at - 1].type == LINE_IF || p->lines[at - 1].type == LINE_WHILE) return false; /* an empty block */
+        put_wording(p, wording, NULL, NULL, &l, NULL, instruction);
+        program_delete(p, (size_t)at);
+        return true;
+    case CHANGE_COMMENT:
+    case CHANGES:
+        if ((at = find_line(d, p, LINE_SET, LINE_COMBINE)) < 0 || p->n >= PROGRAM_LINES) return false;
+        l = p->lines[at];
+        m = (line){.type = LINE_COMMENT, .depth = l.depth, .words = DICE_OF(d, comments)};
+        put_wording(p, wording, NULL, m.words, &l, NULL, instruction);
+        program_insert(p, (size_t)at, m);
+        return true;
+    }
+    return false;
+}
+
+/* Of the combinations with a language training has none that is held out; a test record's first change is one. */
+static bool may_ask(const dice *d, const program *p, size_t what, size_t wording, bool first) {
+    char combination[96];
+    snprintf(combination, sizeof combination, "editing/%s/%s/%zu", p->in->name, changes[what].name, wording);
+    return d->split == SPLIT_TEST && !first ? true : dice_fits(d, combination);
+}
+
+/* One record; false when the program has no place for what the dice wanted. */
+static bool try_make(dice *d, const param_values *p, example *out) {
+    static const char *const openings[] = {"Here is a %s.\n", "Please change this %s.\n", "Look at the following %s.\n",
+                                           "This is our %s.\n", "I wrote a %s.\n"};
+    names                    taken = {0};
+    program                  it;
+    size_t                   min = (size_t)p->at[P_MIN_LINES], max = (size_t)p->at[P_MAX_LINES];
+    size_t                   want = dice_between(d, 1, (size_t)p->at[P_MAX_CHANGES]);
+
+    program_draw(d, &taken, dice_between(d, min, max > min ? max : min), &it);
+    text_add(&out->prompt, DICE_OF(d, openings), it.in->called);
+    program_write(&it, &out->references[0]);
+    program_write(&it, &out->prompt);
+    out->n_references = 1;
+    for (size_t i = 0; i < want; i++) {
+        size_t what = dice_below(d, CHANGES), wording = dice_below(d, WORDINGS);
+        text_add(&out->prompt, i == 0 ? "Task: " : "And: ");
+        if (!may_ask(d, &it, what, wording, i == 0) ||
+            !make_change(d, &taken, (change)what, changes[what].wordings[wording], &it, &out->prompt))
+            return false;
+    }
+    text_add(&out->prompt, "Result:");
+    program_write(&it, &out->output);
+    return true;
+}
+
+static void make(dice *d, const param_values *p, example *out) {
+    while (!try_make(d, p, out)) {
+        text_clear(&out->prompt);
+        text_clear(&out->references[0]);
+    }
+}
+
+const scenario scenario_editing = {
+    .name = "editing",
+    .help = "a small program, settings or a card, and one or two changes; the output is the whole text after them",
+    .params = params,
+    .n_params = sizeof params / sizeof *params,
+    .make = make,
+};
