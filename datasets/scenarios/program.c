@@ -153,7 +153,7 @@ void program_rename(program *p, const char *from, const char *to) {
 }
 
 void line_write(const language *in, const line *l, text *out) {
-    for (size_t i = 0; i < l->depth; i++) text_add(out, "    ");
+    for (size_t i = 0; i < l->depth; i++) text_add(out, "  ");
     for (const char *at = in->forms[l->type]; *at != '\0';) {
         size_t plain = strcspn(at, "{");
         /* A brace of the language itself ends its line. */
