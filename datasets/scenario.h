@@ -25,10 +25,10 @@ typedef enum { SPLIT_TRAIN, SPLIT_TEST } split;
 enum { EXAMPLE_REFERENCES = 16 };
 
 typedef struct {
-    text   prompt;
-    text   references[EXAMPLE_REFERENCES];
-    size_t n_references;
-    text   output;
+    text_buffer prompt;
+    text_buffer references[EXAMPLE_REFERENCES];
+    size_t      n_references;
+    text_buffer output;
 } example;
 
 /* What a scenario draws from. */

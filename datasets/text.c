@@ -8,19 +8,19 @@
 
 #include "engine/base/mem.h"
 
-static bool room(text *t, size_t more) {
+static bool room(text_buffer *t, size_t more) {
     if (t->failed || mem_reserve(&t->at, &t->cap, t->n + more + 1, NULL) != 0) t->failed = true;
     return !t->failed;
 }
 
-void text_put(text *t, const char *s, size_t n) {
+void text_put(text_buffer *t, const char *s, size_t n) {
     if (!room(t, n)) return;
     memcpy(t->at + t->n, s, n);
     t->n += n;
     t->at[t->n] = '\0';
 }
 
-void text_add(text *t, const char *fmt, ...) {
+void text_add(text_buffer *t, const char *fmt, ...) {
     va_list args, again;
     va_start(args, fmt);
     va_copy(again, args);
@@ -35,17 +35,17 @@ void text_add(text *t, const char *fmt, ...) {
     va_end(args);
 }
 
-void text_clear(text *t) {
+void text_clear(text_buffer *t) {
     t->n = 0;
     t->failed = false;
     if (t->at != NULL) t->at[0] = '\0';
 }
 
-void text_free(text *t) {
+void text_free(text_buffer *t) {
     free(t->at);
     *t = (text){0};
 }
 
-int text_check(const text *t, err *e) {
+int text_check(const text_buffer *t, err *e) {
     return t->failed ? err_run(e, "out of memory for a text of %zu bytes", t->n) : 0;
 }

@@ -11,12 +11,12 @@ typedef struct {
     char  *at; /* NUL-terminated; NULL while nothing was added */
     size_t n, cap;
     bool   failed; /* memory ran out: what was added since is missing */
-} text;
+} text_buffer;
 
-void text_add(text *t, const char *fmt, ...) ERR_PRINTF(2, 3);
-void text_put(text *t, const char *s, size_t n);
-void text_clear(text *t); /* empty again; keeps its memory and forgets a failure */
-void text_free(text *t);
-int  text_check(const text *t, err *e); /* ERR_RUN when it failed */
+void text_add(text_buffer *t, const char *fmt, ...) ERR_PRINTF(2, 3);
+void text_put(text_buffer *t, const char *s, size_t n);
+void text_clear(text_buffer *t); /* empty again; keeps its memory and forgets a failure */
+void text_free(text_buffer *t);
+int  text_check(const text_buffer *t, err *e); /* ERR_RUN when it failed */
 
 #endif

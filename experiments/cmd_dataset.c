@@ -114,12 +114,12 @@ static int parse_scenario(const char *spec, const scenario **s, param_values *p,
     return ret;
 }
 
-static json_t *json_of(const text *t) {
+static json_t *json_of(const text_buffer *t) {
     return json_stringn(t->at != NULL ? t->at : "", t->n);
 }
 
 /* One line of JSONL, with its line end. */
-static int add_line(const scenario *s, split which, uint64_t number, const example *x, text *out, err *e) {
+static int add_line(const scenario *s, split which, uint64_t number, const example *x, text_buffer *out, err *e) {
     char id[96];
     snprintf(id, sizeof id, "%s/%s/%" PRIu64, s->name, which == SPLIT_TEST ? "test" : "train", number);
     json_t *references = json_array(), *o = json_object();
@@ -140,9 +140,9 @@ static int add_line(const scenario *s, split which, uint64_t number, const examp
 
 /* Lines go to `file` when there is one, else to stdout. */
 static int make_records(const options *o, const scenario *s, const param_values *p, atomic_file *file, err *e) {
-    example x = {0};
-    text    line = {0};
-    int     ret = 0;
+    example     x = {0};
+    text_buffer line = {0};
+    int         ret = 0;
     for (uint64_t i = 0; i < o->count && ret == 0; i++) {
         text_clear(&line);
         if (scenario_make(s, p, o->seed, o->split, o->first + i, &x, e) != 0 ||

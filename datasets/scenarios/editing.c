@@ -70,7 +70,7 @@ static const char *const comments[] = {
 };
 
 static void put_wording(const program *p, const char *wording, const char *x, const char *y, const line *l,
-                        const line *m, text *out) {
+                        const line *m, text_buffer *out) {
     for (const char *at = wording; *at != '\0';) {
         size_t plain = strcspn(at, "{");
         text_put(out, at, plain);
@@ -96,7 +96,7 @@ static long find_line(dice *d, const program *p, line_type one, line_type other)
 }
 
 /* Makes a change and writes its instruction; false, with nothing done, when this program has no place for it. */
-static bool make_change(dice *d, names *taken, change what, const char *wording, program *p, text *instruction) {
+static bool make_change(dice *d, names *taken, change what, const char *wording, program *p, text_buffer *instruction) {
     static const char *const signs[] = {"<", ">", "<=", ">=", "==", "!="};
     char                     x[24], y[24];
     long                     at;

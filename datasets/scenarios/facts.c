@@ -341,7 +341,7 @@ void thing_tell(dice *d, names *taken, thing *t, size_t i) {
     }
 }
 
-void thing_fill(const thing *t, size_t i, const char *template, text *out) {
+void thing_fill(const thing *t, size_t i, const char *template, text_buffer *out) {
     for (const char *at = template; *at != '\0';) {
         size_t plain = strcspn(at, "{");
         text_put(out, at, plain);
@@ -353,11 +353,11 @@ void thing_fill(const thing *t, size_t i, const char *template, text *out) {
     }
 }
 
-void thing_say(const thing *t, size_t i, text *out) {
+void thing_say(const thing *t, size_t i, text_buffer *out) {
     thing_fill(t, i, t->kind->facts[i].forms[t->form[i]], out);
     text_put(out, t->tail[i], strlen(t->tail[i]));
 }
 
-void thing_reword(const thing *t, size_t i, text *out) {
+void thing_reword(const thing *t, size_t i, text_buffer *out) {
     thing_fill(t, i, t->kind->facts[i].forms[(t->form[i] + 1) % FACT_FORMS], out);
 }

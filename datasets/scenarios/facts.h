@@ -41,11 +41,11 @@ void thing_draw(dice *d, names *taken, const kind *k, thing *out);
 void thing_tell(dice *d, names *taken, thing *t, size_t i); /* gives fact i its values */
 
 /* Writes a template of fact i: {s} the thing's name, {a} and {b} the fact's values. */
-void thing_fill(const thing *t, size_t i, const char *template, text *out);
+void thing_fill(const thing *t, size_t i, const char *template, text_buffer *out);
 
 /* The sentence of fact i as the thing's own text has it, with its tail, without a full stop. */
-void thing_say(const thing *t, size_t i, text *out);
+void thing_say(const thing *t, size_t i, text_buffer *out);
 /* The same in other words: the next form, without the tail. */
-void thing_reword(const thing *t, size_t i, text *out);
+void thing_reword(const thing *t, size_t i, text_buffer *out);
 
 #endif

@@ -152,7 +152,7 @@ void program_rename(program *p, const char *from, const char *to) {
     }
 }
 
-void line_write(const language *in, const line *l, text *out) {
+void line_write(const language *in, const line *l, text_buffer *out) {
     for (size_t i = 0; i < l->depth; i++) text_add(out, "  ");
     for (const char *at = in->forms[l->type]; *at != '\0';) {
         size_t plain = strcspn(at, "{");
@@ -175,6 +175,6 @@ void line_write(const language *in, const line *l, text *out) {
     text_add(out, "\n");
 }
 
-void program_write(const program *p, text *out) {
+void program_write(const program *p, text_buffer *out) {
     for (size_t i = 0; i < p->n; i++) line_write(p->in, &p->lines[i], out);
 }

@@ -53,7 +53,7 @@ void program_insert(program *p, size_t at, line what);
 void program_delete(program *p, size_t at);
 void program_rename(program *p, const char *from, const char *to);
 
-void line_write(const language *in, const line *l, text *out); /* with its line end */
-void program_write(const program *p, text *out);
+void line_write(const language *in, const line *l, text_buffer *out); /* with its line end */
+void program_write(const program *p, text_buffer *out);
 
 #endif

@@ -133,7 +133,7 @@ static void draw_shelf(dice *d, const param_values *p, names *taken, shelf *s) {
     }
 }
 
-static void write_passage(dice *d, const shelf *s, size_t i, text *out) {
+static void write_passage(dice *d, const shelf *s, size_t i, text_buffer *out) {
     static const char *const endings[] = {
         "More is not known.",          "There the story ends.",
         "The rest is of no interest.", "Some pages are missing here.",
@@ -182,14 +182,15 @@ static const manner *draw_manner(dice *d, double verbatim, const shelf *s, const
 }
 
 /* Writes `template` up to {what}, and returns what follows it. */
-static const char *put_until(text *out, const char *template, const char *what) {
+static const char *put_until(text_buffer *out, const char *template, const char *what) {
     const char *at = strstr(template, what);
     size_t      n = at != NULL ? (size_t)(at - template) : strlen(template);
     text_put(out, template, n);
     return at != NULL ? at + strlen(what) : template + n;
 }
 
-static void write_question(const shelf *s, const manner *m, const char *wording, const ask *asks, size_t n, text *out) {
+static void write_question(const shelf *s, const manner *m, const char *wording, const ask *asks, size_t n,
+                           text_buffer *out) {
     const char *rest = put_until(out, wording, "{asks}");
     for (size_t i = 0; i < n; i++) {
         const thing *t = &s->things[asks[i].passage];
@@ -200,7 +201,7 @@ static void write_question(const shelf *s, const manner *m, const char *wording,
     text_add(out, "%s", rest);
 }
 
-static void write_answer(const shelf *s, const manner *m, const ask *asks, size_t n, text *out) {
+static void write_answer(const shelf *s, const manner *m, const ask *asks, size_t n, text_buffer *out) {
     for (size_t i = 0; i < n; i++) {
         const char *lead = i == 0 ? m->first : m->next, *rest = put_until(out, lead, "{n}");
         if (*rest != '\0') text_add(out, "%zu%s", asks[i].passage + 1, rest);

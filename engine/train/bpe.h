@@ -23,8 +23,8 @@ void bpe_free(bpe *b); /* NULL is fine */
 /* Counts the words of a text, as if a blank stood before it. ERR_INPUT with the offset when it is not UTF-8. */
 int bpe_add(bpe *b, const char *text, size_t n, err *e);
 
-/* Merges the most frequent pair, of equals the one whose two pieces come first in bytes, until there are `vocab` ids. Call
- * once. ERR_INPUT when `vocab` is below what bytes and characters take, or above what the texts give. */
+/* Merges the most frequent pair, of equals the one whose two pieces come first in bytes, until there are `vocab` ids.
+ * Call once. ERR_INPUT when `vocab` is below what bytes and characters take, or above what the texts give. */
 int bpe_train(bpe *b, size_t vocab, err *e);
 
 /* Puts all tokenizer.ggml.* keys; after bpe_train. */

@@ -1,0 +1,77 @@
+/* export.c - keys and tensors. */
+#include "engine/train/export.h"
+
+#include <stdlib.h>
+
+#include "engine/base/mem.h"
+
+static int put_shape(gguf_writer *w, const export_options *o, const net_shape *s, err *e) {
+    static const uint32_t file_types[DTYPE_COUNT] = {
+        [DTYPE_F32] = 0, [DTYPE_F16] = 1, [DTYPE_BF16] = 32, [DTYPE_Q8_0] = 7}; /* llama.cpp's LLAMA_FTYPE */
+    const struct {
+        const char *key;
+        size_t      value;
+    } counts[] = {
+        {"llama.context_length", o->context},
+        {"llama.embedding_length", s->dim},
+        {"llama.block_count", s->layers},
+        {"llama.feed_forward_length", s->ffn},
+        {"llama.attention.head_count", s->heads},
+        {"llama.attention.head_count_kv", s->heads},
+        {"llama.rope.dimension_count", s->dim / s->heads},
+        {"llama.vocab_size", s->vocab},
+    };
+    if (gguf_put_u32(w, "general.file_type", file_types[o->type], e) != 0) return -1;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (gguf_put_u32(w, counts[i].key, (uint32_t)counts[i].value, e) != 0) return -1;
+    return gguf_put_f32(w, "llama.rope.freq_base", (float)s->rope_theta, e) != 0 ||
+                   gguf_put_f32(w, "llama.attention.layer_norm_rms_epsilon", (float)s->rms_eps, e) != 0
+               ? -1
+               : 0;
+}
+
+static int put_name(gguf_writer *w, const char *name, err *e) {
+    return gguf_put_string(w, "general.architecture", "llama", e) != 0 ||
+                   gguf_put_string(w, "general.name", name, e) != 0
+               ? -1
+               : 0;
+}
+
+/* stored[i] becomes tensor i in its storage layout. */
+static int put_tensors(gguf_writer *w, dtype matrices, const net_shape *s, const float *params, void **stored, err *e) {
+    for (size_t i = 0; i < net_tensor_count(s); i++) {
+        net_tensor t = net_tensor_at(s, i);
+        dtype      type = t.norm ? DTYPE_F32 : matrices;
+        size_t     n = t.rows * t.cols;
+        uint64_t   dims[] = {t.cols, t.rows};
+        if (t.cols % dtype_get(type)->block != 0)
+            return err_input(e, "%s has rows of %zu, and %s needs a multiple of %zu", t.name, t.cols,
+                             dtype_get(type)->name, dtype_get(type)->block);
+        if ((stored[i] = mem_new(dtype_bytes(type, n), 1, e)) == NULL) return -1;
+        dtype_get(type)->encode(params + t.at, stored[i], n);
+        if (gguf_put_tensor(w, t.name, type, t.norm ? 1 : 2, dims, stored[i], e) != 0) return -1;
+    }
+    return 0;
+}
+
+int export_gguf(const char *path, const export_options *o, const net_shape *s, const float *params, const bpe *b,
+                err *e) {
+    gguf_writer *w = gguf_writer_new(e);
+    void       **stored = mem_new(net_tensor_count(s), sizeof *stored, e);
+    int          ret = -1;
+    if (w != NULL && stored != NULL && put_name(w, o->name, e) == 0 && put_shape(w, o, s, e) == 0 &&
+        bpe_put(b, w, e) == 0 && put_tensors(w, o->type, s, params, stored, e) == 0)
+        ret = gguf_writer_save(w, path, 3, 32, e);
+    for (size_t i = 0; stored != NULL && i < net_tensor_count(s); i++) free(stored[i]);
+    free(stored);
+    gguf_writer_free(w);
+    return ret;
+}
+
+int export_vocabulary(const char *path, const char *name, const bpe *b, err *e) {
+    gguf_writer *w = gguf_writer_new(e);
+    int          ret = -1;
+    if (w != NULL && put_name(w, name, e) == 0 && bpe_put(b, w, e) == 0) ret = gguf_writer_save(w, path, 3, 32, e);
+    gguf_writer_free(w);
+    return ret;
+}
