@@ -43,7 +43,7 @@ void text_clear(text_buffer *t) {
 
 void text_free(text_buffer *t) {
     free(t->at);
-    *t = (text){0};
+    *t = (text_buffer){0};
 }
 
 int text_check(const text_buffer *t, err *e) {
