@@ -242,7 +242,7 @@ static int run_steps(training *x, const options *o, err *e) {
 }
 
 static int train(training *x, const options *o, err *e) {
-    bool             resumed;
+    bool             resumed = false;
     struct sigaction act = {.sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND}, old_int, old_term;
     stop_asked = 0;
     sigaction(SIGINT, &act, &old_int);

@@ -341,6 +341,13 @@ void thing_tell(dice *d, names *taken, thing *t, size_t i) {
     }
 }
 
+void thing_change(dice *d, names *taken, thing *t, size_t i, size_t v) {
+    char old[VALUE_SIZE];
+    memcpy(old, t->values[i][v], sizeof old);
+    do draw_value(d, taken, t->kind->facts[i].values[v], t->values[i][v]);
+    while (strcmp(t->values[i][v], old) == 0 || strcmp(t->values[i][0], t->values[i][1]) == 0);
+}
+
 void thing_fill(const thing *t, size_t i, const char *template, text_buffer *out) {
     for (const char *at = template; *at != '\0';) {
         size_t plain = strcspn(at, "{");
@@ -360,4 +367,19 @@ void thing_say(const thing *t, size_t i, text_buffer *out) {
 
 void thing_reword(const thing *t, size_t i, text_buffer *out) {
     thing_fill(t, i, t->kind->facts[i].forms[(t->form[i] + 1) % FACT_FORMS], out);
+}
+
+void account_draw(dice *d, names *taken, const kind *k, size_t min, size_t max, account *out) {
+    *out = (account){.n = dice_between(d, min, max > min ? max : min)};
+    thing_draw(d, taken, k, &out->about);
+    dice_order(d, out->told, KIND_FACTS);
+    for (size_t i = 0; i < out->n; i++) thing_tell(d, taken, &out->about, out->told[i]);
+}
+
+void account_write(const account *a, text_buffer *out) {
+    for (size_t i = 0; i < a->n; i++) {
+        if (i > 0) text_add(out, " ");
+        thing_say(&a->about, a->told[i], out);
+        text_add(out, ".");
+    }
 }

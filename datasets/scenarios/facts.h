@@ -40,6 +40,9 @@ typedef struct {
 void thing_draw(dice *d, names *taken, const kind *k, thing *out);
 void thing_tell(dice *d, names *taken, thing *t, size_t i); /* gives fact i its values */
 
+/* Another value for {a} (v = 0) or {b} (v = 1) of fact i. */
+void thing_change(dice *d, names *taken, thing *t, size_t i, size_t v);
+
 /* Writes a template of fact i: {s} the thing's name, {a} and {b} the fact's values. */
 void thing_fill(const thing *t, size_t i, const char *template, text_buffer *out);
 
@@ -47,5 +50,15 @@ void thing_fill(const thing *t, size_t i, const char *template, text_buffer *out
 void thing_say(const thing *t, size_t i, text_buffer *out);
 /* The same in other words: the next form, without the tail. */
 void thing_reword(const thing *t, size_t i, text_buffer *out);
+
+/* What is told of one thing: some of its facts, in an order. */
+typedef struct {
+    thing  about;
+    size_t told[KIND_FACTS], n;
+} account;
+
+/* min to max facts (at least min where max is less), at most KIND_FACTS. */
+void account_draw(dice *d, names *taken, const kind *k, size_t min, size_t max, account *out);
+void account_write(const account *a, text_buffer *out); /* sentences with full stops, one blank apart */
 
 #endif

@@ -114,10 +114,8 @@ typedef struct {
 } ask;
 
 typedef struct {
-    thing  things[PASSAGES];
-    size_t told[PASSAGES][KIND_FACTS]; /* its facts in the order of its sentences */
-    size_t n_told[PASSAGES];
-    size_t n;
+    account passages[PASSAGES];
+    size_t  n;
 } shelf;
 
 static void draw_shelf(dice *d, const param_values *p, names *taken, shelf *s) {
@@ -125,12 +123,9 @@ static void draw_shelf(dice *d, const param_values *p, names *taken, shelf *s) {
     size_t      shortest = (size_t)p->at[P_MIN_SENTENCES], longest = (size_t)p->at[P_MAX_SENTENCES];
     const kind *usual = kind_at(dice_below(d, kind_count()));
     s->n = dice_between(d, min, max > min ? max : min);
-    for (size_t i = 0; i < s->n; i++) {
-        thing_draw(d, taken, dice_chance(d, 0.6) ? usual : kind_at(dice_below(d, kind_count())), &s->things[i]);
-        dice_order(d, s->told[i], KIND_FACTS);
-        s->n_told[i] = dice_between(d, shortest, longest > shortest ? longest : shortest);
-        for (size_t k = 0; k < s->n_told[i]; k++) thing_tell(d, taken, &s->things[i], s->told[i][k]);
-    }
+    for (size_t i = 0; i < s->n; i++)
+        account_draw(d, taken, dice_chance(d, 0.6) ? usual : kind_at(dice_below(d, kind_count())), shortest, longest,
+                     &s->passages[i]);
 }
 
 static void write_passage(dice *d, const shelf *s, size_t i, text_buffer *out) {
@@ -141,11 +136,7 @@ static void write_passage(dice *d, const shelf *s, size_t i, text_buffer *out) {
         "So much for that.",           "Such things happen.",
         "This has not changed since.",
     };
-    for (size_t k = 0; k < s->n_told[i]; k++) {
-        if (k > 0) text_add(out, " ");
-        thing_say(&s->things[i], s->told[i][k], out);
-        text_add(out, ".");
-    }
+    account_write(&s->passages[i], out);
     if (dice_chance(d, 0.2)) text_add(out, " %s", DICE_OF(d, endings));
 }
 
@@ -154,7 +145,7 @@ static size_t draw_asks(dice *d, const shelf *s, size_t most, ask asks[ASKS]) {
     size_t want = dice_between(d, 1, most), n = 0;
     for (size_t tries = 0; n < want && tries < 20; tries++) {
         size_t passage = dice_below(d, s->n);
-        ask    a = {passage, s->told[passage][dice_below(d, s->n_told[passage])]};
+        ask    a = {passage, s->passages[passage].told[dice_below(d, s->passages[passage].n)]};
         bool   again = false;
         for (size_t i = 0; i < n; i++) again = again || (asks[i].passage == a.passage && asks[i].fact == a.fact);
         if (!again) asks[n++] = a;
@@ -171,7 +162,7 @@ static const manner *draw_manner(dice *d, double verbatim, const shelf *s, const
         size_t        held_out = 0;
         for (size_t i = 0; i < n; i++) {
             char        combination[96];
-            const kind *k = s->things[asks[i].passage].kind;
+            const kind *k = s->passages[asks[i].passage].about.kind;
             snprintf(combination, sizeof combination, "retrieval/%s/%s/%s", m->name, k->noun,
                      k->facts[asks[i].fact].name);
             held_out += scenario_held_out(combination);
@@ -193,7 +184,7 @@ static void write_question(const shelf *s, const manner *m, const char *wording,
                            text_buffer *out) {
     const char *rest = put_until(out, wording, "{asks}");
     for (size_t i = 0; i < n; i++) {
-        const thing *t = &s->things[asks[i].passage];
+        const thing *t = &s->passages[asks[i].passage].about;
         const fact  *f = &t->kind->facts[asks[i].fact];
         if (i > 0) text_add(out, i + 1 == n ? " and " : ", ");
         thing_fill(t, asks[i].fact, m->topics ? f->topic : f->ask, out);
@@ -206,9 +197,9 @@ static void write_answer(const shelf *s, const manner *m, const ask *asks, size_
         const char *lead = i == 0 ? m->first : m->next, *rest = put_until(out, lead, "{n}");
         if (*rest != '\0') text_add(out, "%zu%s", asks[i].passage + 1, rest);
         if (m->verbatim)
-            thing_say(&s->things[asks[i].passage], asks[i].fact, out);
+            thing_say(&s->passages[asks[i].passage].about, asks[i].fact, out);
         else
-            thing_reword(&s->things[asks[i].passage], asks[i].fact, out);
+            thing_reword(&s->passages[asks[i].passage].about, asks[i].fact, out);
         text_add(out, ".");
     }
     text_add(out, "%s", m->close);

@@ -104,12 +104,12 @@ typedef struct {
 } job;
 
 /* Lays a lesson behind those of the batch. */
-static void lay(const trainer_options *o, lane *l, net_batch *b, const lesson *x) {
+static void lay(lane *l, net_batch *b, const lesson *x, double prompt_weight) {
     size_t n = x->ids.n - 1;
     for (size_t i = 0; i < n; i++) {
         l->ids[b->n + i] = x->ids.ids[i];
         l->next[b->n + i] = x->ids.ids[i + 1];
-        l->weight[b->n + i] = i + 1 >= x->n_prompt ? 1 : (float)o->prompt_weight;
+        l->weight[b->n + i] = i + 1 >= x->n_prompt ? 1 : (float)prompt_weight;
     }
     b->n += n;
     l->starts[++b->n_seqs] = b->n;
@@ -127,7 +127,7 @@ static void run_lanes(void *ctx, size_t begin, size_t end, int thread) {
         for (size_t at = 0; at < l->n_mine;) {
             net_batch b = {.ids = l->ids, .next = l->next, .weight = l->weight, .starts = l->starts};
             while (at < l->n_mine && b.n + j->lessons[l->mine[at]].ids.n - 1 <= room)
-                lay(o, l, &b, &j->lessons[l->mine[at++]]);
+                lay(l, &b, &j->lessons[l->mine[at++]], j->learn ? o->prompt_weight : 0);
             net_run(l->nn, j->t->params, &b, j->learn ? l->grad : NULL, &l->score);
         }
     }

@@ -46,7 +46,7 @@ void trainer_close(trainer *t);
  * changed then. */
 int trainer_step(trainer *t, const lesson *lessons, size_t n, trainer_report *out, err *e);
 
-/* Scores lessons without learning from them. */
+/* Scores the outputs of lessons without learning from them. */
 int trainer_score(trainer *t, const lesson *lessons, size_t n, trainer_report *out, err *e);
 
 #endif
