@@ -19,7 +19,7 @@ static const scenario *const all[] = {
 };
 
 size_t scenario_count(void) {
-    return sizeof all / sizeof *all;
+    return sizeof all / sizeof all[0];
 }
 
 const scenario *scenario_at(size_t i) {

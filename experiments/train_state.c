@@ -79,7 +79,7 @@ static int check(const char *path, const char *bytes, size_t n, const train_conf
 int checkpoint_read(const char *path, const train_config *c, trainer *t, curve *v, err *e) {
     if (access(path, F_OK) != 0) return errno == ENOENT ? 0 : err_errno(e, path, "cannot read");
     size_t n, floats = net_params(&t->o.shape) * sizeof(float);
-    header h;
+    header h = {0};
     char  *bytes = file_read(path, SIZE_MAX / 2, &n, e);
     if (bytes == NULL) return -1;
     int ret = check(path, bytes, n, c, t, &h, e);

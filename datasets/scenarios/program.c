@@ -115,7 +115,8 @@ static void draw_code(dice *d, names *taken, size_t size, program *p) {
             depth++;
             left = dice_between(d, 1, 2);
         } else if (depth > 1 && (--left == 0 || i + 1 == size)) {
-            add(p, (line){.type = LINE_END, .depth = --depth});
+            depth--;
+            add(p, (line){.type = LINE_END, .depth = depth});
         }
     }
     add(p, (line){.type = LINE_RETURN, .depth = 1, .a = known[dice_between(d, 1, n - 1)]});

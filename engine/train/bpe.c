@@ -296,7 +296,8 @@ int bpe_put(const bpe *b, gguf_writer *w, err *e) {
         types[at] = at == 0 ? TYPE_UNKNOWN : TYPE_CONTROL;
     }
     for (size_t i = 0; i < N_BYTES; i++, at++) {
-        pieces[at] = (gguf_str){bytes[i], (size_t)snprintf(bytes[i], sizeof bytes[i], "<0x%02X>", (unsigned)i)};
+        snprintf(bytes[i], sizeof bytes[i], "<0x%02X>", (unsigned)i);
+        pieces[at] = (gguf_str){bytes[i], strlen(bytes[i])};
         types[at] = TYPE_BYTE;
     }
     /* An earlier merge has the better score; single characters have the worst. */

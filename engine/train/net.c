@@ -439,7 +439,7 @@ static void layer_backward(net *nn, const tape *l, const layer_view *w, const la
 static void score_row(real *logits, size_t vocab, size_t next, real weight, bool gradient, net_score *score) {
     real   max, inverse, wanted = logits[next];
     size_t above = 0; /* ids at least as likely that come first, or likelier */
-    for (size_t i = 0; i < vocab; i++) above += logits[i] > wanted || (logits[i] == wanted && i < next);
+    for (size_t i = 0; i < vocab; i++) above += logits[i] > wanted || (i < next && logits[i] == wanted);
     softmax_row(logits, vocab, &max, &inverse);
     score->loss += (double)weight * ((double)max - (double)wanted - log((double)inverse));
     score->weight += (double)weight;
