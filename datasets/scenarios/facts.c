@@ -7,6 +7,7 @@
 static const kind kinds[] = {
     {NAME_PERSON,
      "person",
+     "",
      {
          {"born",
           "when and where {s} was born",
@@ -46,6 +47,7 @@ static const kind kinds[] = {
      }},
     {NAME_PLACE,
      "place",
+     "",
      {
          {"settled",
           "who settled {s} and when",
@@ -86,6 +88,7 @@ static const kind kinds[] = {
      }},
     {NAME_COMPANY,
      "company",
+     "",
      {
          {"founded",
           "who founded {s} and when",
@@ -126,6 +129,7 @@ static const kind kinds[] = {
      }},
     {NAME_MACHINE,
      "machine",
+     "the ",
      {
          {"weight",
           "how heavy the {s} is",
@@ -166,6 +170,7 @@ static const kind kinds[] = {
      }},
     {NAME_DISH,
      "dish",
+     "",
      {
          {"needs",
           "what goes into {s}",
@@ -205,6 +210,7 @@ static const kind kinds[] = {
      }},
     {NAME_LAW,
      "law",
+     "the ",
      {
          {"passed",
           "when the {s} was passed",
@@ -354,7 +360,8 @@ void thing_fill(const thing *t, size_t i, const char *template, text_buffer *out
         text_put(out, at, plain);
         at += plain;
         if (*at == '\0') break;
-        const char *value = at[1] == 's' ? t->name : t->values[i][at[1] == 'b'];
+        if (at[1] == 't') text_add(out, "%s", t->kind->article);
+        const char *value = at[1] == 's' || at[1] == 't' ? t->name : t->values[i][at[1] == 'b'];
         text_put(out, value, strlen(value));
         at += 3;
     }

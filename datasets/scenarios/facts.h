@@ -21,7 +21,7 @@ typedef struct {
 
 typedef struct {
     name_kind   names;
-    const char *noun; /* "company" */
+    const char *noun, *article; /* "company"; "the " or "" */
     fact        facts[KIND_FACTS];
 } kind;
 
@@ -43,7 +43,7 @@ void thing_tell(dice *d, names *taken, thing *t, size_t i); /* gives fact i its 
 /* Another value for {a} (v = 0) or {b} (v = 1) of fact i. */
 void thing_change(dice *d, names *taken, thing *t, size_t i, size_t v);
 
-/* Writes a template of fact i: {s} the thing's name, {a} and {b} the fact's values. */
+/* Writes a template of fact i: {s} the thing's name, {t} the same with its article, {a} and {b} the fact's values. */
 void thing_fill(const thing *t, size_t i, const char *template, text_buffer *out);
 
 /* The sentence of fact i as the thing's own text has it, with its tail, without a full stop. */

@@ -103,8 +103,8 @@ static const manner manners[] = {
      true,
      {"What would a guide tell visitors of {asks}?", "Speak like a guide about {asks}.",
       "As a guide, tell us of {asks}."},
-     "Dear visitors, ",
-     " And now, dear visitors, ",
+     "Dear visitors: ",
+     " And now, dear visitors: ",
      " This way, please."},
 };
 
