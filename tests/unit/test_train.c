@@ -1,0 +1,272 @@
+/* The trainer's parts: schedule and AdamW by hand, lanes and threads, the tokenizer, and the way into the engine. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "engine/model/transformer.h"
+#include "engine/train/export.h"
+#include "engine/train/trainer.h"
+#include "tests/fixtures/scratch.h"
+
+static const net_shape shape = {
+    .layers = 2, .dim = 64, .heads = 4, .ffn = 96, .vocab = 500, .rope_theta = 10000, .rms_eps = 1e-5};
+
+static const adamw slow = {.lr = 0.1,
+                           .min_lr = 0.01,
+                           .beta1 = 0.9,
+                           .beta2 = 0.99,
+                           .eps = 1e-8,
+                           .decay = 0.5,
+                           .clip = 0,
+                           .warmup = 4,
+                           .steps = 11};
+
+/* ---- adamw ------------------------------------------------------------------------------------------- */
+
+Test(adamw, rate_rises_and_falls) {
+    cr_expect_lt(fabs(adamw_rate(&slow, 0) - 0.025), 1e-15);
+    cr_expect_lt(fabs(adamw_rate(&slow, 3) - 0.1), 1e-15);
+    cr_expect_lt(fabs(adamw_rate(&slow, 4) - 0.1), 1e-15);
+    cr_expect_lt(fabs(adamw_rate(&slow, 7) - 0.055), 1e-15); /* half way between 4 and 10 */
+    cr_expect_lt(fabs(adamw_rate(&slow, 10) - 0.01), 1e-15);
+}
+
+/* One parameter of a matrix and one of a norm over two steps, against the formulas in double. */
+Test(adamw, two_steps_by_hand) {
+    size_t n = net_params(&shape);
+    float *p = calloc(n, sizeof *p), *m = calloc(n, sizeof *m), *v = calloc(n, sizeof *v), *g = calloc(n, sizeof *g);
+    net_tensor norm = net_tensor_at(&shape, 1);
+    size_t     at[] = {5, norm.at + 3};
+    cr_assert(norm.norm);
+    for (int k = 0; k < 2; k++) p[at[k]] = 2;
+    double x[2] = {2, 2}, em = 0, ev = 0;
+    for (size_t step = 0; step < 2; step++) {
+        double grad = step == 0 ? 3 : -1, rate = adamw_rate(&slow, step), t = (double)step + 1;
+        for (int k = 0; k < 2; k++) g[at[k]] = (float)(grad * 10);
+        double norm_of = adamw_step(&slow, &shape, step, 1, g, 0.1, p, m, v);
+        cr_expect_lt(fabs(norm_of - sqrt(2) * fabs(grad)), 1e-6);
+        em = 0.9 * em + 0.1 * grad;
+        ev = 0.99 * ev + 0.01 * grad * grad;
+        double move = rate * (em / (1 - pow(0.9, t))) / (sqrt(ev / (1 - pow(0.99, t))) + 1e-8);
+        for (int k = 0; k < 2; k++) {
+            x[k] = x[k] * (k == 0 ? 1 - rate * 0.5 : 1) - move;
+            cr_expect_lt(fabs((double)p[at[k]] - x[k]), 1e-6, "step %zu, %d", step, k);
+        }
+    }
+    cr_expect_eq(p[6], 0);
+    free(p), free(m), free(v), free(g);
+}
+
+Test(adamw, clipping_keeps_the_direction) {
+    adamw  clipped = slow;
+    size_t n = net_params(&shape);
+    float *p = calloc(n, sizeof *p), *m = calloc(n, sizeof *m), *v = calloc(n, sizeof *v), *g = calloc(n, sizeof *g);
+    clipped.clip = 5;
+    g[0] = 30, g[1] = -40;
+    cr_expect_lt(fabs(adamw_step(&clipped, &shape, 0, 2, g, 1, p, m, v) - 50), 1e-9);
+    cr_expect_lt(fabs((double)m[0] - 0.1 * 3), 1e-6);
+    cr_expect_lt(fabs((double)m[1] + 0.1 * 4), 1e-6);
+    g[0] = INFINITY;
+    float kept = p[1];
+    cr_expect_not(isfinite(adamw_step(&clipped, &shape, 1, 1, g, 1, p, m, v)));
+    cr_expect_eq(p[1], kept);
+    free(p), free(m), free(v), free(g);
+}
+
+/* ---- trainer ----------------------------------------------------------------------------------------- */
+
+enum { LESSONS = 5 };
+
+static void fill_lessons(lesson l[LESSONS]) {
+    for (size_t i = 0; i < LESSONS; i++) {
+        l[i] = (lesson){.n_prompt = 4 + i};
+        for (size_t k = 0; k < 9 + 7 * i; k++) tokens_push(&l[i].ids, (int32_t)((k * k + i * 13) % 500), NULL);
+    }
+}
+
+static trainer_options options_of(size_t lanes, int threads) {
+    return (trainer_options){.shape = shape,
+                             .optimizer = slow,
+                             .lanes = lanes,
+                             .context = 64,
+                             .micro_tokens = 40,
+                             .prompt_weight = 0.25,
+                             .threads = threads};
+}
+
+Test(trainer, bits_do_not_depend_on_threads) {
+    lesson  l[LESSONS];
+    trainer a, b;
+    fill_lessons(l);
+    trainer_options one = options_of(3, 1), four = options_of(3, 4);
+    cr_assert_eq(trainer_open(&one, 5, &a, NULL), 0);
+    cr_assert_eq(trainer_open(&four, 5, &b, NULL), 0);
+    for (int step = 0; step < 4; step++) {
+        trainer_report x, y;
+        cr_assert_eq(trainer_step(&a, l, LESSONS, &x, NULL), 0);
+        cr_assert_eq(trainer_step(&b, l, LESSONS, &y, NULL), 0);
+        cr_expect_eq(x.score.loss, y.score.loss);
+        cr_expect_eq(x.norm, y.norm);
+        cr_expect_eq(x.tokens, 9 + 16 + 23 + 30 + 37);
+    }
+    cr_expect_eq(memcmp(a.params, b.params, net_params(&shape) * sizeof *a.params), 0);
+    for (size_t i = 0; i < LESSONS; i++) tokens_free(&l[i].ids);
+    trainer_close(&a);
+    trainer_close(&b);
+}
+
+Test(trainer, learns_a_batch_by_heart) {
+    lesson          l[LESSONS];
+    trainer         t;
+    trainer_report  r;
+    trainer_options o = options_of(2, 1);
+    fill_lessons(l);
+    o.prompt_weight = 0;
+    o.optimizer = (adamw){.lr = 3e-3, .min_lr = 3e-3, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .clip = 1, .steps = 60};
+    cr_assert_eq(trainer_open(&o, 5, &t, NULL), 0);
+    for (int step = 0; step < 60; step++) cr_assert_eq(trainer_step(&t, l, LESSONS, &r, NULL), 0);
+    cr_assert_eq(trainer_score(&t, l, LESSONS, &r, NULL), 0);
+    cr_expect_eq(r.score.correct, r.score.targets);
+    cr_expect_eq(r.score.targets, (9 - 4) + (16 - 5) + (23 - 6) + (30 - 7) + (37 - 8));
+    for (size_t i = 0; i < LESSONS; i++) tokens_free(&l[i].ids);
+    trainer_close(&t);
+}
+
+/* ---- the tokenizer ----------------------------------------------------------------------------------- */
+
+static const char corpus[] =
+    "the cat and the other cat sat there, 1234 times over: the_cat( mat )\n  then that was that.";
+
+static bpe *trained(size_t vocab) {
+    err  e = {0};
+    bpe *b = bpe_new(&e);
+    cr_assert_eq(bpe_add(b, corpus, strlen(corpus), &e), 0, "%s", e.text);
+    cr_assert_eq(bpe_train(b, vocab, &e), 0, "%s", e.text);
+    return b;
+}
+
+static tokenizer *reopened(const bpe *b) {
+    err         e = {0};
+    const char *path = "vocab.gguf";
+    cr_assert_eq(export_vocabulary(path, "test", b, &e), 0, "%s", e.text);
+    gguf *g = gguf_open(path, &e);
+    cr_assert_neq(g, NULL, "%s", e.text);
+    tokenizer *t = tokenizer_from_gguf(g, &e);
+    cr_assert_neq(t, NULL, "%s", e.text);
+    gguf_close(g);
+    return t;
+}
+
+Test(bpe, merges_the_most_frequent_pair_first, .init = scratch_enter, .fini = scratch_leave) {
+    bpe       *b = trained(3 + 256 + 95 + 3);
+    tokenizer *t = reopened(b);
+    /* "th" is in the 2 the, other, there, the_cat, then, 2 that: the most frequent; then "at" in cat, cat, sat,
+     * the_cat, mat, 2 that; then blank + "th", one in each of its words. */
+    const char *const first[] = {"th", "at", "\xe2\x96\x81th"};
+    for (int i = 0; i < 3; i++) {
+        gguf_str piece = tokenizer_piece(t, 259 + i);
+        char     got[16];
+        snprintf(got, sizeof got, "%.*s", (int)piece.n, piece.at);
+        cr_expect_str_eq(got, i == 2 ? " th" : first[i]);
+    }
+    cr_expect_eq(tokenizer_vocab(t), 3 + 256 + 95 + 3);
+    tokenizer_close(t);
+    bpe_free(b);
+}
+
+/* Digits, signs and line ends stand alone, and text comes back as it was. */
+Test(bpe, pieces_keep_to_words, .init = scratch_enter, .fini = scratch_leave) {
+    bpe        *b = trained(3 + 256 + 95 + 20);
+    tokenizer  *t = reopened(b);
+    const char *texts[] = {corpus, "x1924y 07", "  two blanks", "caf\xc3\xa9 na\xc3\xafve", "the\n\n\tthe"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        tokens ids = {0};
+        size_t n;
+        cr_assert_eq(tokenizer_encode(t, texts[i], strlen(texts[i]), false, &ids, NULL), 0);
+        char *back = tokenizer_decode(t, ids.ids, ids.n, &n, NULL);
+        cr_expect_str_eq(back, texts[i]);
+        for (size_t k = 0; k < ids.n; k++) {
+            gguf_str piece = tokenizer_piece(t, ids.ids[k]);
+            for (size_t c = 0; c < piece.n && piece.n > 1; c++)
+                cr_expect(strchr("0123456789\n\t", piece.at[c]) == NULL, "a piece of \"%s\"", texts[i]);
+        }
+        free(back);
+        tokens_free(&ids);
+    }
+    tokenizer_close(t);
+    bpe_free(b);
+}
+
+Test(bpe, refuses_sizes_and_bytes_it_cannot_take, .init = scratch_enter, .fini = scratch_leave) {
+    err  e = {0};
+    bpe *b = bpe_new(&e);
+    cr_assert_eq(bpe_add(b, "a cat", 5, &e), 0);
+    cr_expect_eq(bpe_add(b, "a \xff", 3, &e), -1);
+    cr_expect_neq(strstr(e.text, "byte 2"), NULL, "%s", e.text);
+    cr_expect_eq(bpe_train(b, 300, &e), -1);
+    cr_expect_neq(strstr(e.text, "at least 354"), NULL, "%s", e.text);
+    bpe_free(b);
+    b = bpe_new(&e);
+    cr_assert_eq(bpe_add(b, "a cat", 5, &e), 0);
+    cr_expect_eq(bpe_train(b, 400, &e), -1);
+    cr_expect_neq(strstr(e.text, "at most 358"), NULL, "%s", e.text);
+    bpe_free(b);
+}
+
+/* ---- export ------------------------------------------------------------------------------------------ */
+
+/* The engine computes what the net was trained as: the net's loss is that of the engine's logits. */
+Test(export, engine_and_net_agree, .init = scratch_enter, .fini = scratch_leave) {
+    err            e = {0};
+    net_shape      s = shape;
+    bpe           *b = trained(3 + 256 + 95 + 20);
+    export_options o = {"test", 64, DTYPE_F32};
+    s.vocab = 3 + 256 + 95 + 20;
+    float *params = calloc(net_params(&s), sizeof *params);
+    cr_assert_eq(net_init(&s, 2, params, &e), 0);
+    for (size_t i = 0; i < net_params(&s); i++) params[i] *= 4;
+    const char *path = "net.gguf";
+    cr_assert_eq(export_gguf(path, &o, &s, params, b, &e), 0, "%s", e.text);
+    model *m = model_open(path, &e);
+    cr_assert_neq(m, NULL, "%s", e.text);
+    transformer *t = transformer_new(m, 64, 1, &e);
+
+    enum { N = 40 };
+    int32_t ids[N + 1];
+    float   weight[N], *logits = calloc(N * s.vocab, sizeof *logits);
+    for (size_t i = 0; i <= N; i++) ids[i] = (int32_t)(i * 37 % s.vocab);
+    cr_assert_eq(transformer_forward(t, ids, N, N, logits, &e), 0, "%s", e.text);
+    net *nn = net_new(&s, N, N, &e);
+    for (size_t i = 0; i < N; i++) {
+        size_t    starts[] = {0, N};
+        net_score score = {0};
+        double    sum = 0, top = -INFINITY;
+        for (size_t k = 0; k < N; k++) weight[k] = k == i;
+        net_batch batch = {N, ids, ids + 1, weight, starts, 1};
+        net_run(nn, params, &batch, NULL, &score);
+        for (size_t v = 0; v < s.vocab; v++) top = fmax(top, (double)logits[i * s.vocab + v]);
+        for (size_t v = 0; v < s.vocab; v++) sum += exp((double)logits[i * s.vocab + v] - top);
+        double loss = top + log(sum) - (double)logits[i * s.vocab + (size_t)ids[i + 1]];
+        cr_expect_lt(fabs(loss - score.loss), 1e-4, "position %zu: %.7f, the net %.7f", i, loss, score.loss);
+    }
+    net_free(nn);
+    transformer_free(t);
+    model_close(m);
+    bpe_free(b);
+    free(params), free(logits);
+}
+
+Test(export, refuses_rows_that_are_no_whole_blocks, .init = scratch_enter, .fini = scratch_leave) {
+    err       e = {0};
+    net_shape s = {.layers = 1, .dim = 40, .heads = 2, .ffn = 64, .vocab = 374, .rope_theta = 1e4, .rms_eps = 1e-5};
+    bpe      *b = trained(374);
+    export_options o = {"test", 64, DTYPE_Q8_0};
+    float         *params = calloc(net_params(&s), sizeof *params);
+    cr_expect_eq(export_gguf("bad.gguf", &o, &s, params, b, &e), -1);
+    cr_expect_neq(strstr(e.text, "multiple of 32"), NULL, "%s", e.text);
+    bpe_free(b);
+    free(params);
+}
