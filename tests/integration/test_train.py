@@ -1,0 +1,237 @@
+"""harness dataset and harness train: made records, and a small training that is the same every time."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+import h5py
+import pytest
+
+from program import HARNESS, harness
+
+CONFIG = """
+[train]
+name = tiny
+output = out
+steps = 100
+batch = 6
+validate = 50
+validation = 4
+checkpoint = 0
+[model]
+layers = 1
+dim = 32
+heads = 2
+ffn = 64
+[adamw]
+lr = 5e-3
+warmup = 10
+[tokenizer]
+vocab = 420
+records = 60
+[source programs]
+scenario = editing
+max_lines = 4
+[source answers]
+scenario = retrieval
+max_passages = 2
+min_passages = 1
+from = 50
+[export]
+type = f16
+"""
+FILES = ["tiny.gguf", "tiny.checkpoint", "tiny.h5", "tiny.vocab.gguf"]
+
+
+def train(folder, *args, config=CONFIG, **options):
+    folder.mkdir(exist_ok=True)
+    (folder / "t.ini").write_text(config)
+    return harness("train", "-q", folder / "t.ini", *args, **options)
+
+
+def files(folder):
+    return {name: (folder / "out" / name).read_bytes() for name in FILES}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A training from the first to the last step."""
+    folder = tmp_path_factory.mktemp("train") / "whole"
+    train(folder)
+    return folder
+
+
+def test_two_trainings_are_equal(whole, tmp_path):
+    train(tmp_path / "again")
+    assert files(tmp_path / "again") == files(whole)
+
+
+def test_threads_change_nothing(whole, tmp_path):
+    folder = tmp_path / "threads"
+    train(folder, "--set", "train.threads=1")
+    ours, theirs = files(folder), files(whole)
+    for name in FILES:
+        if name != "tiny.h5":  # it holds the config, which says the number of threads
+            assert ours[name] == theirs[name], name
+    with h5py.File(folder / "out/tiny.h5") as a, h5py.File(whole / "out/tiny.h5") as b:
+        assert (a["curve"][:] == b["curve"][:]).all()
+
+
+def test_resumed_at_50_is_equal(whole, tmp_path):
+    folder = tmp_path / "resumed"
+    train(folder, "--until", "50")
+    assert not (folder / "out/tiny.gguf").exists()
+    train(folder)
+    assert files(folder) == files(whole)
+
+
+def test_interrupted_and_killed_is_equal(whole, tmp_path):
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    (folder / "t.ini").write_text(CONFIG.replace("checkpoint = 0", "checkpoint = 5"))
+    for stop in [signal.SIGINT, signal.SIGKILL]:
+        running = subprocess.Popen([HARNESS, "train", "-q", folder / "t.ini"], stderr=subprocess.PIPE)
+        while not (folder / "out/tiny.checkpoint").exists() and running.poll() is None:
+            time.sleep(0.01)
+        running.send_signal(stop)
+        _, error = running.communicate(timeout=60)
+        if running.returncode == 1:
+            assert b"stopped after step" in error
+    train(folder, config=CONFIG.replace("checkpoint = 0", "checkpoint = 5"))
+    ours, theirs = files(folder), files(whole)
+    assert ours["tiny.gguf"] == theirs["tiny.gguf"]
+    assert ours["tiny.checkpoint"] == theirs["tiny.checkpoint"]
+
+
+def test_curve(whole):
+    with h5py.File(whole / "out/tiny.h5") as f:
+        curve, validation = f["curve"][:], f["validation"][:]
+        assert f.attrs["config"].decode() == CONFIG
+    assert list(curve["step"]) == list(range(100))
+    assert curve["loss"][-10:].mean() < 0.8 * curve["loss"][:10].mean()
+    assert curve["lr"].argmax() in (9, 10) and curve["lr"][-1] < 1e-4
+    assert [(int(v["step"]), v["source"].decode()) for v in validation] == [
+        (s, n) for s in (50, 100) for n in ("programs", "answers")]
+
+
+def test_the_model_runs(whole, tmp_path):
+    text = harness("inspect", whole / "out/tiny.gguf").text
+    assert "llama" in text and "F16" in text
+    harness("dataset", "make", "--scenario", "editing:max_lines=3,min_lines=2", "--count", "3", "--split", "test", "-o",
+            tmp_path / "test.jsonl")
+    (tmp_path / "s.ini").write_text(f"""
+[sweep]
+name = s
+output = {tmp_path}
+[model tiny]
+target = transformer
+path = {whole}/out/tiny.gguf
+[dataset test]
+path = {tmp_path}/test.jsonl
+max_new_tokens = 40
+[policy llma]
+[accept greedy]
+""")
+    harness("sweep", "-q", tmp_path / "s.ini")
+    with h5py.File(tmp_path / "s.h5") as f:
+        assert f["trials"]["equal"].all() and (f["trials"]["logits_equal"] == 1).all()
+
+
+def test_another_config_does_not_take_up_a_checkpoint(whole, tmp_path):
+    folder = tmp_path / "other"
+    train(folder, "--until", "3")
+    done = train(folder, "--set", "adamw.lr=1e-3", status=2)
+    assert "another config" in done.error
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:20], lambda b: b"",
+                                    lambda b: b[:5000] + bytes([b[5000] ^ 1]) + b[5001:], lambda b: b"x" + b[1:]])
+def test_damaged_checkpoint(whole, tmp_path, damage):
+    folder = tmp_path / "damaged"
+    (folder / "out").mkdir(parents=True)
+    bad = damage((whole / "out/tiny.checkpoint").read_bytes())
+    (folder / "out/tiny.checkpoint").write_bytes(bad)
+    assert "tiny.checkpoint: " in train(folder, status=2).error
+    assert (folder / "out/tiny.checkpoint").read_bytes() == bad
+
+
+@pytest.mark.parametrize("change, message", [
+    (("heads = 2", "heads = 3"), "dim = 32 over heads = 3"),
+    (("lr = 5e-3", "rate = 1"), 't.ini:16: unknown key "rate"'),
+    (("[train]", "[trian]"), 'did you mean "train"'),
+    (("scenario = editing", "scenario = edit"), "unknown scenario"),
+    (("scenario = editing\n", ""), "needs a scenario"),
+    (("max_lines = 4", "max_lines = 99"), "max_lines"),
+    (("vocab = 420", "vocab = 300"), "too small"),
+    (("vocab = 420", "vocab = 60000"), "too large"),
+    (("type = f16", "type = q4"), "unknown type"),
+    (("warmup = 10", "warmup = 100"), "warmup = 100"),
+    (("from = 50", "from = 50\nshare = 0\n[source nothing]\nscenario = cache\nuntil = 20\nshare = 0"), None),
+    (("max_lines = 4", "max_lines = 4\nuntil = 20"), "no source has a share in step 20"),
+])
+def test_bad_configs(tmp_path, change, message):
+    assert change[0] in CONFIG
+    config = CONFIG.replace(*change)
+    if message is None:
+        train(tmp_path / "x", "--dry-run", config=config)
+    else:
+        assert message in train(tmp_path / "x", config=config, status=2).error
+
+
+def test_context_too_short_for_any_record(tmp_path):
+    done = train(tmp_path / "x", "--set", "model.context=16", status=2)
+    assert "longer than context = 16" in done.error
+
+
+# ---- harness dataset --------------------------------------------------------------------------------------
+
+SCENARIOS = ["retrieval", "editing", "cache", "multi_turn"]
+
+
+def make(*args, **options):
+    return harness("dataset", "make", *args, **options)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_longer_files_begin_with_shorter_ones(scenario, tmp_path):
+    long = make("--scenario", scenario, "--count", 20).text
+    short = make("--scenario", scenario, "--count", 5).text
+    rest = make("--scenario", scenario, "--count", 15, "--first", 5).text
+    assert long == short + rest
+    make("--scenario", scenario, "--count", 20, "-o", tmp_path / "x.jsonl")
+    assert (tmp_path / "x.jsonl").read_text() == long
+    assert make("--scenario", scenario, "--count", 20, "--seed", 2).text != long
+    ids = [json.loads(line)["id"] for line in long.splitlines()]
+    assert ids == [f"{scenario}/train/{i}" for i in range(20)]
+
+
+def test_made_records_are_read(tmp_path):
+    make(*[a for s in SCENARIOS for a in ("--scenario", s)], "--count", 7, "--split", "test", "-o", tmp_path / "x.jsonl")
+    text = harness("inspect", tmp_path / "x.jsonl").text
+    assert "records  28" in text and "records with an output: 28 of 28" in text
+
+
+def test_scenarios_are_listed():
+    text = harness("dataset", "scenarios").text
+    for name in SCENARIOS:
+        assert f"\n{name}\n" in "\n" + text
+
+
+@pytest.mark.parametrize("args, message", [
+    (["make"], "needs --scenario"),
+    ([], "make or scenarios"),
+    (["mke"], 'did you mean "make"'),
+    (["make", "--scenario", "retreival"], 'did you mean "retrieval"'),
+    (["make", "--scenario", "retrieval:passages=3"], "passages"),
+    (["make", "--scenario", "retrieval:max_passages=17"], "max_passages"),
+    (["make", "--scenario", "cache", "--split", "dev"], "--split"),
+    (["make", "--scenario", "cache", "--count", "0"], "--count"),
+])
+def test_dataset_bad_use(args, message):
+    assert message in harness("dataset", *args, status=2).error
+
+
+def test_no_half_file(tmp_path):
+    make("--scenario", "cache", "--scenario", "nothing", "-o", tmp_path / "x.jsonl", status=2)
+    assert os.listdir(tmp_path) == []
