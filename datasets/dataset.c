@@ -81,6 +81,17 @@ int record_references(record *r, size_t n, err *e) {
     return 0;
 }
 
+int record_texts(const jsonl *at, record *r, const json_t *texts, const char *what, err *e) {
+    if (jsonl_array(at, texts, what, e) != 0 || record_references(r, json_array_size(texts), e) != 0) return -1;
+    for (size_t i = 0; i < r->n_references; i++) {
+        passage *p = &r->references[i];
+        char     name[64];
+        snprintf(name, sizeof name, "%s[%zu]", what, i);
+        if (jsonl_text(at, json_array_get(texts, i), name, &p->text, &p->n_text, e) != 0) return -1;
+    }
+    return 0;
+}
+
 /* ---- formats ---- */
 
 /* NULL in *out for "auto": the first record decides. */

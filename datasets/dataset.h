@@ -36,8 +36,8 @@ typedef struct {
 typedef struct {
     const char      *format;      /* "auto" or a name from formats.def */
     size_t           limit;       /* at most this many records; 0 = all */
-    bool             append_docs; /* llma: prompt from its template with the documents, else the bare query */
-    size_t           doc_tokens;  /* llma: documents in the prompt are cut to this many tokens; 0 = whole */
+    bool             append_docs; /* llma, ms-marco: prompt from LLMA's template with the documents, else the query */
+    size_t           doc_tokens;  /* with append_docs: documents are cut to this many tokens; 0 = whole */
     const tokenizer *tok;         /* cuts documents; NULL allowed when doc_tokens is 0 */
     bool             skip_bad;    /* count bad lines and go on, instead of failing */
 } dataset_options;
@@ -50,6 +50,7 @@ typedef struct {
     size_t  n;
     size_t  bad;     /* lines skipped under skip_bad; each was reported through dataset_report */
     size_t  dropped; /* records the format itself leaves out (llma: no result text) */
+    bool    cut;     /* the tokenizer had a part in the prompts: it cut the documents in them */
 } dataset;
 
 /* Called for each line skipped under skip_bad with the error it would have been. */

@@ -35,4 +35,7 @@ void dataset_drop(dataset_builder *b);
 /* Gives the record room for n empty references. */
 int record_references(record *r, size_t n, err *e);
 
+/* References from an array of strings, checked; `what` names it in errors. */
+int record_texts(const jsonl *at, record *r, const json_t *texts, const char *what, err *e);
+
 #endif

@@ -134,6 +134,13 @@ int jsonl_name(const jsonl *j, const json_t *v, const char *what, char **name, e
     return *name != NULL ? 0 : -1;
 }
 
+int jsonl_id(const jsonl *j, const json_t *v, const char *what, char **id, err *e) {
+    if (json_is_string(v)) return jsonl_name(j, v, what, id, e);
+    if (!json_is_integer(v)) return jsonl_bad(j, e, "%s is neither an integer nor a string", what);
+    *id = mem_printf(e, "%lld", (long long)json_integer_value(v));
+    return *id != NULL ? 0 : -1;
+}
+
 int jsonl_ids(const jsonl *j, const json_t *v, const char *what, tokens *ids, err *e) {
     if (!json_is_array(v)) return wrong_type(j, v, what, "an array of token ids", e);
     size_t n = json_array_size(v);

@@ -40,7 +40,8 @@ const json_t *jsonl_need(const jsonl *j, const json_t *object, const char *key, 
 /* Checked copies; `what` names the value in errors, e.g. "prompt" or "references[2]". */
 int jsonl_text(const jsonl *j, const json_t *v, const char *what, char **text, size_t *n, err *e);
 int jsonl_name(const jsonl *j, const json_t *v, const char *what, char **name, err *e); /* no U+0000 */
-int jsonl_ids(const jsonl *j, const json_t *v, const char *what, tokens *ids, err *e);  /* each 0 to INT32_MAX */
-int jsonl_array(const jsonl *j, const json_t *v, const char *what, err *e);             /* only checks */
+int jsonl_id(const jsonl *j, const json_t *v, const char *what, char **id, err *e); /* a name, or an integer's digits */
+int jsonl_ids(const jsonl *j, const json_t *v, const char *what, tokens *ids, err *e); /* each 0 to INT32_MAX */
+int jsonl_array(const jsonl *j, const json_t *v, const char *what, err *e);            /* only checks */
 
 #endif

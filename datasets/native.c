@@ -36,17 +36,13 @@ static int read_passage(const jsonl *at, const json_t *o, const char *key, const
 static int read_references(const jsonl *at, const json_t *o, record *r, err *e) {
     const json_t *texts, *ids;
     if (either(at, o, "references", "references_ids", &texts, &ids, e) != 0) return -1;
-    const char   *key = ids != NULL ? "references_ids" : "references";
-    const json_t *all = ids != NULL ? ids : texts;
-    if (all == NULL) return 0;
-    if (jsonl_array(at, all, key, e) != 0 || record_references(r, json_array_size(all), e) != 0) return -1;
+    if (texts != NULL) return record_texts(at, r, texts, "references", e);
+    if (ids == NULL) return 0;
+    if (jsonl_array(at, ids, "references_ids", e) != 0 || record_references(r, json_array_size(ids), e) != 0) return -1;
     for (size_t i = 0; i < r->n_references; i++) {
-        const json_t *v = json_array_get(all, i);
-        passage      *p = &r->references[i];
-        char          what[64];
-        snprintf(what, sizeof what, "%s[%zu]", key, i);
-        if ((ids != NULL ? jsonl_ids(at, v, what, &p->ids, e) : jsonl_text(at, v, what, &p->text, &p->n_text, e)) != 0)
-            return -1;
+        char what[64];
+        snprintf(what, sizeof what, "references_ids[%zu]", i);
+        if (jsonl_ids(at, json_array_get(ids, i), what, &r->references[i].ids, e) != 0) return -1;
     }
     return 0;
 }

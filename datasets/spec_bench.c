@@ -11,31 +11,12 @@
  * was generated. There is no output, so the data cannot be forced.
  */
 #include <stdlib.h>
-#include <string.h>
 
-#include "datasets/format.h"
+#include "datasets/prompt.h"
 #include "engine/base/mem.h"
-
-static const char USER[] = "USER: ", ASSISTANT[] = "ASSISTANT:";
 
 static bool fits(const json_t *o) {
     return jsonl_get(o, "turns") != NULL;
-}
-
-/* Writes turns 0 to n - 1 of the transcript, each line with its end, and returns the length; `to` may be NULL. */
-static size_t write_history(const json_t *turns, size_t n, char *to) {
-    size_t at = 0;
-    for (size_t i = 0; i < n; i++) {
-        const json_t *turn = json_array_get(turns, i);
-        size_t        len = json_string_length(turn), prefix = sizeof USER - 1;
-        if (to != NULL) {
-            memcpy(to + at, USER, prefix);
-            memcpy(to + at + prefix, json_string_value(turn), len);
-            to[at + prefix + len] = '\n';
-        }
-        at += prefix + len + 1;
-    }
-    return at;
 }
 
 static int add_turn(dataset_builder *b, const json_t *turns, size_t turn, const char *question, const char *category,
@@ -44,19 +25,19 @@ static int add_turn(dataset_builder *b, const json_t *turns, size_t turn, const 
     if (r == NULL || (r->id = mem_printf(e, "%s/%zu", question, turn + 1)) == NULL) return -1;
     if ((r->scenario = mem_strdup(category, e)) == NULL) return -1;
 
-    size_t n = write_history(turns, turn + 1, NULL);
-    char  *text = r->prompt.text = mem_new(n + sizeof ASSISTANT, 1, e);
-    if (text == NULL) return -1;
-    write_history(turns, turn + 1, text);
-    memcpy(text + n, ASSISTANT, sizeof ASSISTANT);
-    r->prompt.n_text = n + sizeof ASSISTANT - 1;
+    text_buffer t = {0};
+    size_t      history = 0; /* how long the transcript was before this turn */
+    for (size_t i = 0; i <= turn; i++) {
+        history = t.n;
+        transcript_turn(&t, "USER", json_array_get(turns, i));
+    }
+    transcript_ask(&t);
+    if (passage_take(&r->prompt, &t, e) != 0) return -1;
 
     if (turn == 0) return 0;
     if (record_references(r, 1, e) != 0) return -1;
-    passage *history = &r->references[0];
-    history->n_text = write_history(turns, turn, NULL);
-    history->text = mem_strndup(text, history->n_text, e);
-    return history->text != NULL ? 0 : -1;
+    r->references[0] = (passage){.text = mem_strndup(r->prompt.text, history, e), .n_text = history};
+    return r->references[0].text != NULL ? 0 : -1;
 }
 
 static int check_turns(const jsonl *at, const json_t *turns, err *e) {
@@ -68,24 +49,14 @@ static int check_turns(const jsonl *at, const json_t *turns, err *e) {
     return 0;
 }
 
-/* question_id as text: an integer in the original, a string in some offspring. */
-static int read_id(const jsonl *at, const json_t *o, char **id, err *e) {
-    const json_t *v = jsonl_need(at, o, "question_id", e);
-    if (v == NULL) return -1;
-    if (!json_is_integer(v) && !json_is_string(v))
-        return jsonl_bad(at, e, "question_id is neither an integer nor a string");
-    if (json_is_string(v)) return jsonl_name(at, v, "question_id", id, e);
-    *id = mem_printf(e, "%lld", (long long)json_integer_value(v));
-    return *id != NULL ? 0 : -1;
-}
-
 static int read_object(const json_t *o, dataset_builder *b, err *e) {
     const jsonl  *at = b->file;
-    const json_t *turns = jsonl_need(at, o, "turns", e), *v = jsonl_get(o, "category");
+    const json_t *turns = jsonl_need(at, o, "turns", e), *v = jsonl_get(o, "category"), *q;
     char         *id = NULL, *category = NULL;
     int           ret = -1;
 
-    if (turns == NULL || check_turns(at, turns, e) != 0 || read_id(at, o, &id, e) != 0) goto out;
+    if (turns == NULL || check_turns(at, turns, e) != 0) goto out;
+    if ((q = jsonl_need(at, o, "question_id", e)) == NULL || jsonl_id(at, q, "question_id", &id, e) != 0) goto out;
     if (v != NULL && jsonl_name(at, v, "category", &category, e) != 0) goto out;
     for (size_t i = 0; i < json_array_size(turns); i++)
         if (add_turn(b, turns, i, id, category != NULL ? category : "", e) != 0) goto out;

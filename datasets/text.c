@@ -46,6 +46,12 @@ void text_free(text_buffer *t) {
     *t = (text_buffer){0};
 }
 
+bool text_blank(const char *s, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (strchr(" \t\n\v\f\r", s[i]) == NULL || s[i] == '\0') return false;
+    return true;
+}
+
 int text_check(const text_buffer *t, err *e) {
     return t->failed ? err_run(e, "out of memory for a text of %zu bytes", t->n) : 0;
 }

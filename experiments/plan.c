@@ -86,11 +86,6 @@ static bool same_tokenizer(const tokenizer *a, const tokenizer *b) {
     return a == b || strcmp(tokenizer_digest(a), tokenizer_digest(b)) == 0;
 }
 
-/* Whether a tokenizer had a part in the records: it cut the documents in llma's prompts. */
-static bool cut_by_tokenizer(const plan_dataset *d) {
-    return strcmp(d->data.format, "llma") == 0 && d->cfg->append_docs && d->cfg->doc_tokens > 0;
-}
-
 /* Index of the dataset as read for this model; reads it when that has not been done. */
 static int find_dataset(plan *p, const plan_options *o, const dataset_config *cfg, const plan_model *m, size_t *index,
                         err *e) {
@@ -98,7 +93,7 @@ static int find_dataset(plan *p, const plan_options *o, const dataset_config *cf
     for (*index = 0; *index < p->n_datasets; ++*index) {
         const plan_dataset *d = &p->datasets[*index];
         if (d->cfg != cfg) continue;
-        if (!cut_by_tokenizer(d) || same_tokenizer(d->tok, m->tok)) return 0;
+        if (!d->data.cut || same_tokenizer(d->tok, m->tok)) return 0;
         again = true;
     }
     plan_dataset   *d = &p->datasets[p->n_datasets];

@@ -1,0 +1,26 @@
+/* prompt.h - what readers of other people's formats build prompts from: LLMA's template, a transcript of turns. */
+#ifndef DATASETS_PROMPT_H
+#define DATASETS_PROMPT_H
+
+#include "datasets/format.h"
+#include "datasets/text.h"
+
+/* The record's prompt from a query (a string, else ERR_INPUT). With append_docs it stands behind the record's
+ * references, which must be texts, in the template of LLMA's reference code:
+ *
+ *     docs:\n DOC \n DOC ... \nquery: QUERY\nanswer:
+ *
+ * (no blanks around the line ends), each document first cut to doc_tokens tokens by way of its ids. */
+int prompt_query(dataset_builder *b, record *r, const json_t *query, err *e);
+
+/* One turn of a transcript, "SPEAKER: TEXT\n", from a JSON string; and the words that ask for the next answer. */
+void transcript_turn(text_buffer *t, const char *speaker, const json_t *text);
+void transcript_ask(text_buffer *t);
+
+/* Appends a JSON string. */
+void text_put_json(text_buffer *t, const json_t *s);
+
+/* Hands the text over to a passage and leaves *t empty; -1 when memory ran out while it was written. */
+int passage_take(passage *p, text_buffer *t, err *e);
+
+#endif
