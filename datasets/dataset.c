@@ -141,9 +141,10 @@ static int check_ids(const dataset_builder *b, size_t from, json_t *seen, err *e
 
 /* Reads one line's records, all of them or, on failure, none. */
 static int read_object(const dataset_format *format, const json_t *object, dataset_builder *b, json_t *seen, err *e) {
-    size_t kept = b->data->n;
+    size_t kept = b->data->n, dropped = b->data->dropped;
     if (format->read(object, b, e) == 0 && check_ids(b, kept, seen, e) == 0) return 0;
     cut_records(b->data, kept);
+    b->data->dropped = dropped;
     return -1;
 }
 

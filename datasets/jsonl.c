@@ -119,15 +119,19 @@ static int wrong_type(const jsonl *j, const json_t *v, const char *what, const c
     return jsonl_bad(j, e, "%s is %s (%s is needed)", what, type_name(v), needed);
 }
 
+int jsonl_string(const jsonl *j, const json_t *v, const char *what, err *e) {
+    return json_is_string(v) ? 0 : wrong_type(j, v, what, "a string", e);
+}
+
 int jsonl_text(const jsonl *j, const json_t *v, const char *what, char **text, size_t *n, err *e) {
-    if (!json_is_string(v)) return wrong_type(j, v, what, "a string", e);
+    if (jsonl_string(j, v, what, e) != 0) return -1;
     *n = json_string_length(v);
     *text = mem_strndup(json_string_value(v), *n, e);
     return *text != NULL ? 0 : -1;
 }
 
 int jsonl_name(const jsonl *j, const json_t *v, const char *what, char **name, err *e) {
-    if (!json_is_string(v)) return wrong_type(j, v, what, "a string", e);
+    if (jsonl_string(j, v, what, e) != 0) return -1;
     size_t n = json_string_length(v);
     if (strlen(json_string_value(v)) != n) return jsonl_bad(j, e, "%s holds \\u0000 (only texts may)", what);
     *name = mem_strndup(json_string_value(v), n, e);

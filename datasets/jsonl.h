@@ -42,6 +42,7 @@ int jsonl_text(const jsonl *j, const json_t *v, const char *what, char **text, s
 int jsonl_name(const jsonl *j, const json_t *v, const char *what, char **name, err *e); /* no U+0000 */
 int jsonl_id(const jsonl *j, const json_t *v, const char *what, char **id, err *e); /* a name, or an integer's digits */
 int jsonl_ids(const jsonl *j, const json_t *v, const char *what, tokens *ids, err *e); /* each 0 to INT32_MAX */
+int jsonl_string(const jsonl *j, const json_t *v, const char *what, err *e);           /* only checks */
 int jsonl_array(const jsonl *j, const json_t *v, const char *what, err *e);            /* only checks */
 
 #endif

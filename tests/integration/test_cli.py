@@ -24,7 +24,7 @@ def test_help_lists_commands_that_all_have_help():
 
 def test_inspect_lists_the_formats_of_datasets():
     text = harness("inspect", "-h").text
-    for name in ("native", "llma", "spec-bench"):
+    for name in ("native", "llma", "ms-marco", "ragtruth", "humaneval", "chat", "spec-bench"):
         assert re.search(rf"^  {name} +\S", text, re.M), name
 
 

@@ -301,8 +301,10 @@ Test(dataset, the_first_record_decides) {
         dataset_free(&d);
     }
     write_text("\n{\"question\":\"q\"}\n");
-    static const char none[] = ":2: no known format has this record's keys (native: \"prompt\" or \"prompt_ids\"; "
-                               "llma: \"query\" and \"docs\"; spec-bench: \"turns\")";
+    static const char none[] = ":2: no known format has this record's keys (ragtruth: \"source_id\" and \"response\"; "
+                               "humaneval: \"task_id\" and \"entry_point\"; native: \"prompt\" or \"prompt_ids\"; "
+                               "llma: \"query\" and \"docs\"; spec-bench: \"turns\"; ms-marco: \"query\" and "
+                               "\"passages\"; chat: \"messages\" or \"conversations\")";
     assert_refused(&automatic, none);
     assert_refused(&(dataset_options){.format = "auto", .skip_bad = true}, none); /* the file, not a line, is bad */
     write_text("{\"id\":\"a\",\"prompt\":\"p\"}\n{\"query\":\"q\",\"docs\":[]}\n");
@@ -310,7 +312,7 @@ Test(dataset, the_first_record_decides) {
 }
 
 Test(dataset, formats_by_name) {
-    cr_assert_eq(dataset_format_count(), 3);
+    cr_assert_eq(dataset_format_count(), 7);
     for (size_t i = 0; i < dataset_format_count(); i++) {
         cr_assert_neq(strcmp(dataset_format_name(i), "auto"), 0);
         cr_assert_gt(strlen(dataset_format_help(i)), 0);
@@ -322,7 +324,9 @@ Test(dataset, formats_by_name) {
     err     e = {0};
     cr_assert_eq(dataset_read(path, &(dataset_options){.format = "csv"}, NULL, NULL, &d, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);
-    cr_assert_str_eq(e.text, "unknown dataset format \"csv\" (\"auto\", \"native\", \"llma\" or \"spec-bench\")");
+    cr_assert_str_eq(e.text,
+                     "unknown dataset format \"csv\" (\"auto\", \"ragtruth\", \"humaneval\", \"native\", \"llma\", "
+                     "\"spec-bench\", \"ms-marco\" or \"chat\")");
 }
 
 Test(dataset, limit_counts_records_after_those_left_out) {
