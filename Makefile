@@ -1,6 +1,7 @@
 # make run     installs what is missing, builds, runs the main job and prints its table
 # make test    installs what is missing, builds and runs all tests
 # make         builds ./harness; config=release|debug|sanitize|portable puts objects into build/$(config)
+# make model    trains the embedded model again, from nothing but this folder: about an hour on two cores
 # Others: unit integration portability fuzz deps lint format paper notebooks install clean compile_commands.json - each says below what it does.
 
 SHELL := /bin/bash
@@ -72,7 +73,7 @@ LIB     := $(B)/libharness.a
 .DEFAULT_GOAL := harness
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all harness deps deps-test deps-lint deps-paper run test unit integration portability fuzz lint format install clean paper notebooks FORCE
+.PHONY: all harness deps deps-test deps-lint deps-paper run model test unit integration portability fuzz lint format install clean paper notebooks FORCE
 
 # ---- build -------------------------------------------------------------------------------------------
 all: $(B)/harness $(B)/unit-tests
@@ -168,6 +169,12 @@ deps-paper: deps
 run: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) harness
 	./harness sweep experiments/configs/quick.ini
+
+# The embedded model; stopped, it goes on where it was. The same machine gives the same file.
+model: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) harness
+	@mkdir -p build
+	./harness train datasets/models/copier.ini
 
 # HARNESS_DATA names a folder of public data for the conformance tests; without it they are skipped.
 test: deps-test

@@ -1,6 +1,7 @@
 """harness dataset and harness train: made records, and a small training that is the same every time."""
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -235,3 +236,38 @@ def test_dataset_bad_use(args, message):
 def test_no_half_file(tmp_path):
     make("--scenario", "cache", "--scenario", "nothing", "-o", tmp_path / "x.jsonl", status=2)
     assert os.listdir(tmp_path) == []
+
+
+def test_samples_are_the_generators(tmp_path):
+    ours = pathlib.Path(__file__).resolve().parents[2] / "datasets/samples/scenarios.jsonl"
+    make(*[a for s in ("retrieval", "cache", "multi_turn", "editing") for a in ("--scenario", s)], "--split", "test",
+         "--count", len(ours.read_text().splitlines()) // 4, "-o", tmp_path / "x.jsonl")
+    assert (tmp_path / "x.jsonl").read_bytes() == ours.read_bytes()
+
+
+# ---- harness evaluate -------------------------------------------------------------------------------------
+
+def evaluate(model, records, *args, **options):
+    folder = model.parent
+    (folder / "e.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    return harness("evaluate", "-m", model, folder / "e.jsonl", *args, **options)
+
+
+def test_evaluate_counts(whole):
+    """A model agrees with its own outputs, up to where they were changed."""
+    model = whole / "out/tiny.gguf"
+    prompt = "Here is a card.\ncard for x\n"
+    own = subprocess.run([HARNESS, "generate", "-m", model, "-p", prompt, "-n", "12", "--policy", "none"],
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout.decode()
+    tokens = {"id": "t", "scenario": "a", "prompt": prompt, "references": [own], "output": own}
+    text = evaluate(model, [tokens, {**tokens, "id": "u", "scenario": "b", "references": []}], "-n", 12).text
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines()}
+    assert list(rows) == ["scenario", "a", "b", "all"]
+    assert rows["a"][0] == "1" and rows["all"][0] == "2"
+    assert float(rows["b"][3][:-1]) == 0  # nothing to copy from
+
+
+@pytest.mark.parametrize("args, message", [(["x"], "-m MODEL"), (["-m", "x.gguf"], "one dataset"),
+                                           (["-m", "x.gguf", "a", "b"], "unexpected")])
+def test_evaluate_bad_use(args, message):
+    assert message in harness("evaluate", *args, status=2).error
