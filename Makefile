@@ -2,7 +2,7 @@
 # make test    installs what is missing, builds and runs all tests
 # make         builds ./harness; config=release|debug|sanitize|portable puts objects into build/$(config)
 # make model    trains the embedded model again, from nothing but this folder: about an hour on two cores
-# Others: unit integration portability fuzz deps lint format paper notebooks install clean compile_commands.json - each says below what it does.
+# Others: unit integration portability peer fuzz deps lint format paper notebooks install clean compile_commands.json - each says below what it does.
 
 SHELL := /bin/bash
 config ?= release
@@ -73,7 +73,7 @@ LIB     := $(B)/libharness.a
 .DEFAULT_GOAL := harness
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all harness deps deps-test deps-lint deps-paper run model test unit integration portability fuzz lint format install clean paper notebooks FORCE
+.PHONY: all harness deps deps-test deps-lint deps-paper run model test unit integration portability peer fuzz lint format install clean paper notebooks FORCE
 
 # ---- build -------------------------------------------------------------------------------------------
 all: $(B)/harness $(B)/unit-tests
@@ -199,6 +199,15 @@ portability: deps-portability $(B)/logits_hash
 $(B)/logits_hash: $(B)/tests/portability/logits_hash.o $(LIB)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# Compares with llama.cpp, which is built in LLAMA_CPP/build. It and this project have functions of the same name, so
+# ours are hidden from its libraries.
+peer: $(LIB)
+	$(if $(LLAMA_CPP),,$(error make peer needs LLAMA_CPP=path/to/llama.cpp, built in its folder build))
+	@mkdir -p $(B)/tests/peers
+	$(Q)$(CC) -std=c17 -D_GNU_SOURCE $(OPT) -I. -I$(LLAMA_CPP)/include -I$(LLAMA_CPP)/ggml/include -fopenmp \
+	  -o $(B)/llama_cpp tests/peers/llama_cpp.c $(LIB) -L$(LLAMA_CPP)/build/bin -lllama -lggml -lggml-base \
+	  -Wl,-rpath,$(abspath $(LLAMA_CPP))/build/bin -Wl,--exclude-libs,ALL $(LIBS)
 
 # libFuzzer, a program for each tests/fuzz/fuzz_NAME.c, run for FUZZ_SECONDS. What it finds it writes into build/fuzz.
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
