@@ -48,11 +48,11 @@ static void compose(dice *d, names *taken, name_kind kind, char *out) {
     static const char *const laws[] = {"%s Act", "%s Charter", "%s Order", "%s Rule", "%s Statute", "%s Decree"};
     static const char *const parts[] = {"count", "limit", "total", "rate", "index", "level", "size", "mode", "path"};
 
-    const char *word = invent(d, taken, dice_below(d, kind == NAME_IDENT ? 2 : 3));
+    const char *word = invent(d, taken, dice_below(d, 2));
     const char *form = "%s";
     switch (kind) {
     case NAME_PERSON:
-        snprintf(out, NAME_SIZE, "%s %s", word, invent(d, taken, dice_between(d, 1, 2)));
+        snprintf(out, NAME_SIZE, "%s %s", word, invent(d, taken, dice_below(d, 2)));
         capitalize(out);
         capitalize(strchr(out, ' ') + 1);
         return;

@@ -19,7 +19,8 @@ static const char usage[] =
     "usage: harness train [OPTION]... CONFIG.ini\n"
     "Trains a small Llama on records of the scenarios (see harness dataset scenarios) and writes it as a GGUF.\n"
     "OUTPUT/NAME.checkpoint keeps what is done; a training that was stopped or killed goes on from there, to the same\n"
-    "bits, when the same command is given again. OUTPUT/NAME.h5 is the loss curve.\n"
+    "bits, when the same command is given again. OUTPUT/NAME.h5 is the loss curve. The GGUF is written with every\n"
+    "checkpoint.\n"
     "\n"
     "  -n, --dry-run              say what would be trained\n"
     "  -s, --set SECTION.KEY=VAL  override a value, e.g. --set train.threads=4 (repeatable)\n"
@@ -160,9 +161,12 @@ static void training_close(training *x) {
 
 /* ---- steps ------------------------------------------------------------------------------------------- */
 
+/* The checkpoint, the curve and the model as it is. */
 static int save(training *x, err *e) {
+    export_options out = {x->c.name, x->c.trainer.context, x->c.export_type};
     if (checkpoint_write(x->checkpoint, &x->c, &x->t, &x->v, e) != 0) return -1;
-    return curve_write(x->curve, &x->c, &x->v, e);
+    if (curve_write(x->curve, &x->c, &x->v, e) != 0) return -1;
+    return export_gguf(x->c.export_path, &out, &x->c.trainer.shape, x->t.params, x->vocabulary, e);
 }
 
 static curve_point point_of(const trainer_report *r, uint64_t step, int64_t source) {
@@ -233,12 +237,9 @@ static int run_steps(training *x, const options *o, err *e) {
         if (x->c.checkpoint > 0 && x->t.step % x->c.checkpoint == 0 && save(x, e) != 0) return -1;
     }
     if (save(x, e) != 0) return -1;
-    if (x->t.step < steps)
-        return stop_asked ? err_stop(e, "stopped after step %zu of %zu; the same command goes on from %s", x->t.step,
-                                     steps, x->checkpoint)
-                          : 0;
-    export_options out = {x->c.name, x->c.trainer.context, x->c.export_type};
-    return export_gguf(x->c.export_path, &out, &x->c.trainer.shape, x->t.params, x->vocabulary, e);
+    if (x->t.step == steps || !stop_asked) return 0;
+    return err_stop(e, "stopped after step %zu of %zu; the same command goes on from %s", x->t.step, steps,
+                    x->checkpoint);
 }
 
 static int train(training *x, const options *o, err *e) {
@@ -259,7 +260,7 @@ static int train(training *x, const options *o, err *e) {
     if (replaced > 0 && !o->quiet)
         fprintf(stderr, "%s: %zu records were longer than the context and were replaced by others\n", x->c.name,
                 replaced);
-    if (x->t.step == x->c.trainer.optimizer.steps) printf("%s\n", x->c.export_path);
+    printf("%s\n", x->c.export_path);
     return 0;
 }
 

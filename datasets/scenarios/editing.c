@@ -174,18 +174,16 @@ static bool may_ask(const dice *d, const program *p, size_t what, size_t wording
 
 /* One record; false when the program has no place for what the dice wanted. */
 static bool try_make(dice *d, const param_values *p, example *out) {
-    static const char *const openings[] = {"Here is a %s.\n", "Please change this %s.\n", "Look at the following %s.\n",
-                                           "This is our %s.\n", "I wrote a %s.\n"};
+    static const char *const openings[] = {"Here is a %s to change.\n", "Please change this %s.\n",
+                                           "Look at the following %s.\n", "This is our %s.\n", "I wrote a %s.\n"};
     names                    taken = {0};
     program                  it;
     size_t                   min = (size_t)p->at[P_MIN_LINES], max = (size_t)p->at[P_MAX_LINES];
     size_t                   want = dice_between(d, 1, (size_t)p->at[P_MAX_CHANGES]);
 
     program_draw(d, &taken, dice_between(d, min, max > min ? max : min), &it);
+    program before = it;
     text_add(&out->prompt, DICE_OF(d, openings), it.in->called);
-    program_write(&it, &out->references[0]);
-    program_write(&it, &out->prompt);
-    out->n_references = 1;
     for (size_t i = 0; i < want; i++) {
         size_t what = dice_below(d, CHANGES), wording = dice_below(d, WORDINGS);
         text_add(&out->prompt, i == 0 ? "Task: " : "And: ");
@@ -193,6 +191,10 @@ static bool try_make(dice *d, const param_values *p, example *out) {
             !make_change(d, &taken, (change)what, changes[what].wordings[wording], &it, &out->prompt))
             return false;
     }
+    program_write(&before, &out->references[0]);
+    out->n_references = 1;
+    text_add(&out->prompt, "Text:\n");
+    program_write(&before, &out->prompt);
     text_add(&out->prompt, "Result:");
     program_write(&it, &out->output);
     return true;

@@ -276,7 +276,7 @@ static void draw_value(dice *d, names *taken, char what, char out[VALUE_SIZE]) {
                                         "cabbage",      "mustard",     "lentils",    "sour cream",  "mushrooms",
                                         "apples",       "eggs",        "wild garlic"};
     static const char *const times[] = {"spring",   "early summer", "autumn",  "winter",   "March",
-                                        "late May", "August",       "October", "November", "the first week of June"};
+                                        "late May", "August",       "October", "November", "early June"};
     static const char *const fuels[] = {"coal gas", "petrol",      "lamp oil", "steam",
                                         "alcohol",  "river water", "wood gas"};
     static const char *const signs[] = {"Red Lion",  "Old Anchor", "Blue Boar",     "Three Keys",

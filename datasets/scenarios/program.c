@@ -74,6 +74,18 @@ static void draw_settings(dice *d, names *taken, size_t size, program *p) {
     add(p, (line){.type = LINE_END});
 }
 
+static bool is_same(const line *x, const line *y) {
+    return x->type == y->type && x->a == y->a && x->b == y->b && x->c == y->c && x->op == y->op &&
+           x->number == y->number && x->words == y->words;
+}
+
+/* Two equal lines would leave it open which one an instruction means, and where a copy goes on. */
+static bool is_new(const program *p, const line *l) {
+    for (size_t i = 0; i < p->n; i++)
+        if (is_same(&p->lines[i], l)) return false;
+    return true;
+}
+
 /* Statements use names that have a value by then; blocks hold one or two statements. */
 static void draw_code(dice *d, names *taken, size_t size, program *p) {
     const char *known[PROGRAM_NAMES];
@@ -103,6 +115,9 @@ static void draw_code(dice *d, names *taken, size_t size, program *p) {
             break;
         case 5:
             l.type = LINE_PRINT;
+            if (is_new(p, &l)) break;
+            l.type = LINE_SET;
+            l.number = new_number(d, p);
             break;
         default:
             l.type = dice_chance(d, 0.5) ? LINE_IF : LINE_WHILE;

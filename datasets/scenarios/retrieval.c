@@ -18,18 +18,18 @@ static const param_spec params[] = {
     [P_MIN_PASSAGES] = {"min_passages", PARAM_INT, 5, 1, PASSAGES, "fewest passages"},
     [P_MAX_PASSAGES] = {"max_passages", PARAM_INT, 10, 1, PASSAGES, "most passages (at least min_passages)"},
     [P_MIN_SENTENCES] = {"min_sentences", PARAM_INT, 1, 1, KIND_FACTS, "fewest facts told in a passage"},
-    [P_MAX_SENTENCES] = {"max_sentences", PARAM_INT, 3, 1, KIND_FACTS,
+    [P_MAX_SENTENCES] = {"max_sentences", PARAM_INT, 2, 1, KIND_FACTS,
                          "most facts told in a passage (at least min_sentences)"},
     [P_MAX_ASKS] = {"max_asks", PARAM_INT, 3, 1, ASKS, "most facts asked for"},
 };
 
 /* A way of asking and the way of answering that goes with it. {asks} is the list of what is asked, {n} a passage's
- * number. */
+ * number. A sentence stands between `first` or `next` and `after`; it has no full stop of its own. */
 typedef struct {
     const char *name;
     bool        verbatim, topics; /* topics: "the founding of X", not "when X was founded" */
     const char *questions[3];
-    const char *first, *next, *close;
+    const char *first, *next, *after, *close;
 } manner;
 
 static const manner manners[] = {
@@ -38,44 +38,50 @@ static const manner manners[] = {
      false,
      {"Quote the passages: {asks}?", "In which words do they say {asks}?",
       "Give the exact sentence that tells {asks}."},
-     "Passage [{n}] has it thus: ",
-     " Passage [{n}] adds: ",
+     "The passages have it thus: ",
+     " And also: ",
+     " [{n}].",
      ""},
     {"sources",
      true,
      false,
      {"Tell me {asks}, with sources.", "I must know {asks}; name your sources.", "Say {asks} and where you read it."},
-     "According to source [{n}]: ",
-     " According to source [{n}] besides: ",
+     "According to the sources: ",
+     " And according to them: ",
+     " (source {n}).",
      " That is all the sources give."},
     {"letter",
      true,
      true,
      {"I am writing a letter about {asks}. What can I copy?", "For my letter I need a line on {asks}.",
       "Which lines about {asks} could go into a letter?"},
-     "You could write, after [{n}]: ",
-     " You could go on, after [{n}]: ",
+     "You could write: ",
+     " You could go on: ",
+     ".",
      " With kind regards."},
     {"record",
      true,
      true,
      {"Put on record {asks}.", "For the record: {asks}.", "Enter {asks} into the record."},
-     "For the record, from [{n}]: ",
-     " Further, from [{n}]: ",
+     "For the record: ",
+     " Further: ",
+     ", says [{n}].",
      " End of the record."},
     {"list",
      true,
      true,
      {"List what is said on {asks}.", "Make a list: {asks}.", "A list, please, on {asks}."},
-     "Here is the list.\n- [{n}] ",
-     "\n- [{n}] ",
+     "Here is the list.\n- ",
+     "\n- ",
+     " [{n}]",
      ""},
     {"witness",
      true,
      false,
      {"Can anyone confirm {asks}?", "Who can confirm {asks}?", "Is there proof of {asks}?"},
-     "Yes, passage [{n}] confirms it: ",
-     " And passage [{n}] confirms this: ",
+     "Yes, there is proof. ",
+     " And this is confirmed as well. ",
+     ", by passage {n}.",
      ""},
     {"own",
      false,
@@ -83,6 +89,7 @@ static const manner manners[] = {
      {"In your own words, {asks}?", "Explain in other words {asks}.", "Do not quote, but say {asks}."},
      "Put in other words: ",
      " Then also: ",
+     ".",
      ""},
     {"simple",
      false,
@@ -90,13 +97,15 @@ static const manner manners[] = {
      {"Explain to a child {asks}.", "Say simply {asks}.", "A simple answer, please: {asks}?"},
      "It is simple. ",
      " And then this. ",
+     ".",
      " Now you know."},
     {"report",
      false,
      true,
      {"Write a report on {asks}.", "A short report on {asks}, please.", "Report on {asks}."},
-     "Report, part by part. See [{n}]. ",
-     " See [{n}]. ",
+     "Report, part by part. ",
+     " Next part. ",
+     " (see {n}).",
      " End of report."},
     {"guide",
      false,
@@ -105,6 +114,7 @@ static const manner manners[] = {
       "As a guide, tell us of {asks}."},
      "Dear visitors: ",
      " And now, dear visitors: ",
+     ".",
      " This way, please."},
 };
 
@@ -194,13 +204,14 @@ static void write_question(const shelf *s, const manner *m, const char *wording,
 
 static void write_answer(const shelf *s, const manner *m, const ask *asks, size_t n, text_buffer *out) {
     for (size_t i = 0; i < n; i++) {
-        const char *lead = i == 0 ? m->first : m->next, *rest = put_until(out, lead, "{n}");
-        if (*rest != '\0') text_add(out, "%zu%s", asks[i].passage + 1, rest);
+        const thing *t = &s->passages[asks[i].passage].about;
+        text_add(out, "%s", i == 0 ? m->first : m->next);
         if (m->verbatim)
-            thing_say(&s->passages[asks[i].passage].about, asks[i].fact, out);
+            thing_say(t, asks[i].fact, out);
         else
-            thing_reword(&s->passages[asks[i].passage].about, asks[i].fact, out);
-        text_add(out, ".");
+            thing_reword(t, asks[i].fact, out);
+        const char *rest = put_until(out, m->after, "{n}");
+        if (*rest != '\0') text_add(out, "%zu%s", asks[i].passage + 1, rest);
     }
     text_add(out, "%s", m->close);
 }
@@ -221,14 +232,15 @@ static void make(dice *d, const param_values *p, example *out) {
         n = draw_asks(d, &s, (size_t)p->at[P_MAX_ASKS], asks);
         m = draw_manner(d, p->at[P_VERBATIM], &s, asks, n);
     }
+    text_add(&out->prompt, "Question: ");
+    write_question(&s, m, DICE_OF(d, m->questions), asks, n, &out->prompt);
+    text_add(&out->prompt, "\n");
     out->n_references = s.n;
     for (size_t i = 0; i < s.n; i++) {
         write_passage(d, &s, i, &out->references[i]);
         text_add(&out->prompt, "[%zu] %s\n", i + 1, out->references[i].at != NULL ? out->references[i].at : "");
     }
-    text_add(&out->prompt, "Question: ");
-    write_question(&s, m, DICE_OF(d, m->questions), asks, n, &out->prompt);
-    text_add(&out->prompt, "\nAnswer:");
+    text_add(&out->prompt, "Answer:");
     write_answer(&s, m, asks, n, &out->output);
 }
 

@@ -36,10 +36,10 @@ Test(scenarios, records_are_these) {
     static const struct {
         const char *name, *sha256;
     } known[] = {
-        {"retrieval", "881ebe47b9a09220dc3dac046260439cc0d7d1e830f968ce1794bdec7379c81c"},
-        {"editing", "5dff9d16e46bdd3ff9459577ca9c7bba518af384a43f17abb32e7bd1a267b171"},
-        {"cache", "6adc990bc9d59e2abdaa99c7349d539bbbdeacc891c7d2e304bd06a8809b0fbd"},
-        {"multi_turn", "435e8893691136871d620d4786224cc485900cbb279085041d35d5678821f75d"},
+        {"retrieval", "6b6f666c3df8b6cac1fb1db82e9bf22265b9a0f1d3b166f44c4f6bb0fa7480ab"},
+        {"editing", "712b7abdb0abb5f8eadb6e5276dcad20720f2e8d6abf76bac6b2174886c778b8"},
+        {"cache", "1320e2cb4eb1d8640955babd20e76939de4ba80b2d7bb5c7904a75f3a13ece4a"},
+        {"multi_turn", "4f46569da8e7f2af9f3a911c56e6263f0ed77f31d86901c36611fc9f0d62e5c0"},
     };
     cr_assert_eq(scenario_count(), sizeof known / sizeof *known);
     for (size_t i = 0; i < scenario_count(); i++) {
