@@ -271,3 +271,12 @@ def test_evaluate_counts(whole):
                                            (["-m", "x.gguf", "a", "b"], "unexpected")])
 def test_evaluate_bad_use(args, message):
     assert message in harness("evaluate", *args, status=2).error
+
+
+def test_the_curve_is_drawn(whole, tmp_path):
+    script = pathlib.Path(__file__).resolve().parents[2] / "analysis/plot_training.py"
+    for name in ("a.svg", "b.svg"):
+        subprocess.run(["/usr/bin/python3", script, whole / "out/tiny.h5", tmp_path / name], check=True)
+    svg = (tmp_path / "a.svg").read_text()
+    assert svg == (tmp_path / "b.svg").read_text()
+    assert "programs" in svg and "answers" in svg
