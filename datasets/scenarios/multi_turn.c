@@ -196,7 +196,19 @@ static bool may_wish(const dice *d, const kind *k, size_t what, size_t wording, 
     return d->split == SPLIT_TEST && !last ? true : dice_fits(d, combination);
 }
 
-static void make(dice *d, const param_values *p, example *out) {
+/* Makes a wish that this split allows for the text as it stands; false, with nothing done, when the dice found none. */
+static bool wish_for(dice *d, names *taken, draft *x, bool last, text_buffer *out) {
+    for (int tries = 0; tries < 1000; tries++) {
+        size_t what = dice_below(d, WISHES), wording = dice_below(d, WORDINGS);
+        if (may_wish(d, x->a.about.kind, what, wording, last) &&
+            fulfil(d, taken, (wish)what, wishes[what].wordings[wording], x, out))
+            return true;
+    }
+    return false;
+}
+
+/* Writes a conversation into an empty example; false when its last wish found nothing left to wish for. */
+static bool converse(dice *d, const param_values *p, example *out) {
     names  taken = {0};
     draft  x = {0};
     size_t turns = dice_between(d, 1, (size_t)p->at[P_MAX_TURNS]);
@@ -208,15 +220,20 @@ static void make(dice *d, const param_values *p, example *out) {
         text_buffer *reference = &out->references[out->n_references++];
         write_draft(&x, reference);
         text_add(&out->prompt, "\nASSISTANT: %s\nUSER: ", reference->at != NULL ? reference->at : "");
-        for (;;) {
-            size_t what = dice_below(d, WISHES), wording = dice_below(d, WORDINGS);
-            if (may_wish(d, x.a.about.kind, what, wording, turn + 1 == turns) &&
-                fulfil(d, &taken, (wish)what, wishes[what].wordings[wording], &x, &out->prompt))
-                break;
-        }
+        if (!wish_for(d, &taken, &x, turn + 1 == turns, &out->prompt)) return false;
     }
     text_add(&out->prompt, "\nASSISTANT:");
     write_draft(&x, &out->output);
+    return true;
+}
+
+/* A text cut down by earlier wishes may leave none of those that are held out for its kind, so that a test record has
+ * no last wish: then it is another conversation. */
+static void make(dice *d, const param_values *p, example *out) {
+    while (!converse(d, p, out)) {
+        text_clear(&out->prompt);
+        while (out->n_references > 0) text_clear(&out->references[--out->n_references]);
+    }
 }
 
 const scenario scenario_multi_turn = {

@@ -179,6 +179,17 @@ Test(scenarios, renames_are_complete) {
     example_free(&x);
 }
 
+/* Earlier wishes may leave a text for which no held-out wish has a meaning: such a record is begun again. */
+Test(scenarios, long_conversations_end) {
+    example x = {0};
+    for (uint64_t k = 0; k < 1000; k++) {
+        make(scenario_find("multi_turn"), "min_sentences=2,max_sentences=2,max_turns=3", SPLIT_TEST, k, &x);
+        cr_assert_eq(count(x.prompt.at, "USER: "), x.n_references + 1);
+        cr_assert_gt(x.output.n, 0);
+    }
+    example_free(&x);
+}
+
 Test(scenarios, wrong_names_and_values_are_refused) {
     param_values p;
     err          e = {0};
