@@ -16,6 +16,34 @@ static const char *const middles[] = {"b",  "ck", "d", "l",  "ll", "m", "n", "nd
                                       "rm", "rn", "s", "ss", "st", "t", "v", "x",  "z",  "lt", "mb", "sk", "ng"};
 static const char *const codas[] = {"n", "r", "l", "s", "th", "ck", "m", "nd", "rt", "st", "x", "d", "ll", "ng", ""};
 
+/* What syllables can spell that is a word already, or that nobody wants to read. */
+static const char *const known[] = {
+    "all",   "bum",   "back",   "bad",   "ball",  "band",   "bang",   "bar",   "bead",  "bean",   "bear",   "bed",
+    "bell",  "best",  "bill",   "black", "block", "board",  "bond",   "both",  "bra",   "brain",  "bread",  "brick",
+    "bring", "call",  "can",    "car",   "clear", "clock",  "cock",   "cold",  "con",   "cord",   "cost",   "count",
+    "cum",   "dad",   "dead",   "deal",  "den",   "dick",   "dildo",  "dong",  "drill", "duck",   "dung",   "ear",
+    "fair",  "fall",  "far",    "fast",  "fear",  "fill",   "find",   "flock", "fond",  "for",    "four",   "fox",
+    "fuck",  "fund",  "gas",    "goal",  "god",   "gold",   "good",   "got",   "grand", "ground", "gun",    "hair",
+    "hall",  "hand",  "hard",   "has",   "head",  "hear",   "hell",   "her",   "hill",  "his",    "hold",   "host",
+    "hour",  "jack",  "jam",    "kill",  "kind",  "king",   "knock",  "land",  "last",  "lead",   "least",  "list",
+    "load",  "lock",  "long",   "lost",  "luck",  "mail",   "main",   "man",   "mean",  "men",    "mill",   "mind",
+    "mix",   "most",  "mother", "nazi",  "near",  "neck",   "neger",  "nor",   "pack",  "pain",   "pair",   "past",
+    "path",  "pen",   "pill",   "pond",  "post",  "pound",  "prick",  "quick", "rain",  "ran",    "rapist", "read",
+    "real",  "rest",  "ring",   "road",  "rock",  "roll",   "round",  "run",   "sad",   "sand",   "sea",    "sell",
+    "send",  "set",   "sex",    "sick",  "sin",   "sing",   "six",    "slick", "slum",  "snail",  "son",    "song",
+    "sound", "south", "spell",  "spend", "spick", "spread", "spring", "stand", "star",  "stick",  "still",  "stock",
+    "suck",  "sun",   "tail",   "tank",  "teal",  "tell",   "ten",    "test",  "than",  "that",   "the",    "then",
+    "thick", "thin",  "thing",  "this",  "tits",  "toad",   "track",  "trail", "train", "trick",  "truck",  "twins",
+    "van",   "vast",  "wall",   "war",   "was",   "weal",   "well",   "west",  "will",  "wind",   "with",   "won",
+    "year",  "you",   "young",  "your",
+};
+
+static bool is_known(const char *word) {
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(known[i], word) == 0) return true;
+    return false;
+}
+
 /* An invented word of this split, new to the record, of `middle_parts` + 1 vowels. */
 static const char *invent(dice *d, names *taken, size_t middle_parts) {
     char *out = taken->words[taken->n_words];
@@ -25,7 +53,7 @@ static const char *invent(dice *d, names *taken, size_t middle_parts) {
         for (size_t i = 0; i < middle_parts; i++)
             n += snprintf(out + n, WORD_SIZE - (size_t)n, "%s%s", DICE_OF(d, middles), DICE_OF(d, vowels));
         snprintf(out + n, WORD_SIZE - (size_t)n, "%s", DICE_OF(d, codas));
-        fits = dice_fits(d, out);
+        fits = dice_fits(d, out) && !is_known(out);
         for (size_t i = 0; i < taken->n_words; i++) fits = fits && strcmp(out, taken->words[i]) != 0;
     } while (!fits);
     taken->n_words++;

@@ -64,6 +64,19 @@ bool dice_fits(const dice *d, const char *combination) {
 
 /* ---- records ----------------------------------------------------------------------------------------- */
 
+int scenario_check(const scenario *s, const param_values *p, err *e) {
+    for (size_t i = 0; i < s->n_params; i++) {
+        char least[32];
+        if (strncmp(s->params[i].name, "max_", 4) != 0) continue;
+        snprintf(least, sizeof least, "min_%s", s->params[i].name + 4);
+        int k = param_find(s->params, s->n_params, least);
+        if (k >= 0 && p->at[i] < p->at[k])
+            return err_input(e, "%s: %s = %g is less than %s = %g", s->name, s->params[i].name, p->at[i], least,
+                             p->at[k]);
+    }
+    return 0;
+}
+
 int scenario_make(const scenario *s, const param_values *p, uint64_t seed, split which, uint64_t i, example *out,
                   err *e) {
     char purpose[96], id[24];

@@ -55,7 +55,11 @@ size_t          scenario_count(void);
 const scenario *scenario_at(size_t i);
 const scenario *scenario_find(const char *name); /* NULL when unknown */
 
-/* Makes record i of a seed's split into `out` (zeroed before the first call; reused after). */
+/* ERR_INPUT when a parameter max_X is below the parameter min_X. */
+int scenario_check(const scenario *s, const param_values *p, err *e);
+
+/* Makes record i of a seed's split into `out` (zeroed before the first call; reused after). The
+ * parameters have passed scenario_check. */
 int  scenario_make(const scenario *s, const param_values *p, uint64_t seed, split which, uint64_t i, example *out,
                    err *e);
 void example_free(example *x);

@@ -111,7 +111,7 @@ static int parse_scenario(const char *spec, const scenario **s, param_values *p,
         param_presets((*s)->params, (*s)->n_params, p);
     }
     free(name);
-    return ret;
+    return ret == 0 ? scenario_check(*s, p, e) : -1;
 }
 
 static json_t *json_of(const text_buffer *t) {

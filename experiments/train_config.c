@@ -165,6 +165,7 @@ static int read_source(const ini_section *s, train_config *c, err *e) {
             return unknown_key(entry, source_keys, COUNT(source_keys), x->scenario->params, x->scenario->n_params,
                                texts, COUNT(texts), e);
     }
+    if (scenario_check(x->scenario, &x->params, e) != 0) return err_prefix(e, "%s", s->where);
     x->share = values[SHARE];
     x->from = (size_t)values[FROM];
     x->until = (size_t)values[UNTIL];

@@ -119,7 +119,8 @@ static void make(dice *d, const param_values *p, example *out) {
     a.about.name = name_draw(d, &taken, k->names);
     text_add(&out->prompt, "Question: ");
     thing_fill(&a.about, 0, manners[manner].question, &out->prompt);
-    size_t changes = dice_between(d, 0, (size_t)p->at[P_MAX_CHANGES]);
+    /* Without a difference the held-out combination would not show, so a test record has one where it may. */
+    size_t most = (size_t)p->at[P_MAX_CHANGES], changes = dice_between(d, d->split == SPLIT_TEST && most > 0, most);
     for (size_t i = 0, tries = 0; i < changes && tries < 20; tries++)
         i += put_difference(d, &taken, &a, difference, &out->prompt);
     text_add(&out->prompt, "\nAnswer:");

@@ -13,7 +13,7 @@ enum { P_MIN_LINES, P_MAX_LINES, P_MAX_CHANGES };
 
 static const param_spec params[] = {
     [P_MIN_LINES] = {"min_lines", PARAM_INT, 4, 2, 16, "fewest statements"},
-    [P_MAX_LINES] = {"max_lines", PARAM_INT, 12, 2, 16, "most statements (at least min_lines)"},
+    [P_MAX_LINES] = {"max_lines", PARAM_INT, 12, 2, 16, "most statements"},
     [P_MAX_CHANGES] = {"max_changes", PARAM_INT, 2, 1, 2, "most changes asked for at once"},
 };
 
@@ -181,7 +181,7 @@ static bool try_make(dice *d, const param_values *p, example *out) {
     size_t                   min = (size_t)p->at[P_MIN_LINES], max = (size_t)p->at[P_MAX_LINES];
     size_t                   want = dice_between(d, 1, (size_t)p->at[P_MAX_CHANGES]);
 
-    program_draw(d, &taken, dice_between(d, min, max > min ? max : min), &it);
+    program_draw(d, &taken, dice_between(d, min, max), &it);
     program before = it;
     text_add(&out->prompt, DICE_OF(d, openings), it.in->called);
     for (size_t i = 0; i < want; i++) {

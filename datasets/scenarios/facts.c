@@ -377,7 +377,7 @@ void thing_reword(const thing *t, size_t i, text_buffer *out) {
 }
 
 void account_draw(dice *d, names *taken, const kind *k, size_t min, size_t max, account *out) {
-    *out = (account){.n = dice_between(d, min, max > min ? max : min)};
+    *out = (account){.n = dice_between(d, min, max)};
     thing_draw(d, taken, k, &out->about);
     dice_order(d, out->told, KIND_FACTS);
     for (size_t i = 0; i < out->n; i++) thing_tell(d, taken, &out->about, out->told[i]);

@@ -57,7 +57,7 @@ typedef struct {
     size_t told[KIND_FACTS], n;
 } account;
 
-/* min to max facts (at least min where max is less), at most KIND_FACTS. */
+/* min to max facts, 1 <= min <= max <= KIND_FACTS. */
 void account_draw(dice *d, names *taken, const kind *k, size_t min, size_t max, account *out);
 void account_write(const account *a, text_buffer *out); /* sentences with full stops, one blank apart */
 

@@ -16,10 +16,9 @@ enum { P_VERBATIM, P_MIN_PASSAGES, P_MAX_PASSAGES, P_MIN_SENTENCES, P_MAX_SENTEN
 static const param_spec params[] = {
     [P_VERBATIM] = {"verbatim", PARAM_REAL, 0.65, 0, 1, "share of questions that ask for the passages' own words"},
     [P_MIN_PASSAGES] = {"min_passages", PARAM_INT, 5, 1, PASSAGES, "fewest passages"},
-    [P_MAX_PASSAGES] = {"max_passages", PARAM_INT, 10, 1, PASSAGES, "most passages (at least min_passages)"},
+    [P_MAX_PASSAGES] = {"max_passages", PARAM_INT, 10, 1, PASSAGES, "most passages"},
     [P_MIN_SENTENCES] = {"min_sentences", PARAM_INT, 1, 1, KIND_FACTS, "fewest facts told in a passage"},
-    [P_MAX_SENTENCES] = {"max_sentences", PARAM_INT, 2, 1, KIND_FACTS,
-                         "most facts told in a passage (at least min_sentences)"},
+    [P_MAX_SENTENCES] = {"max_sentences", PARAM_INT, 2, 1, KIND_FACTS, "most facts told in a passage"},
     [P_MAX_ASKS] = {"max_asks", PARAM_INT, 3, 1, ASKS, "most facts asked for"},
 };
 
@@ -132,7 +131,7 @@ static void draw_shelf(dice *d, const param_values *p, names *taken, shelf *s) {
     size_t      min = (size_t)p->at[P_MIN_PASSAGES], max = (size_t)p->at[P_MAX_PASSAGES];
     size_t      shortest = (size_t)p->at[P_MIN_SENTENCES], longest = (size_t)p->at[P_MAX_SENTENCES];
     const kind *usual = kind_at(dice_below(d, kind_count()));
-    s->n = dice_between(d, min, max > min ? max : min);
+    s->n = dice_between(d, min, max);
     for (size_t i = 0; i < s->n; i++)
         account_draw(d, taken, dice_chance(d, 0.6) ? usual : kind_at(dice_below(d, kind_count())), shortest, longest,
                      &s->passages[i]);

@@ -170,6 +170,7 @@ def test_damaged_checkpoint(whole, tmp_path, damage):
     (("warmup = 10", "warmup = 100"), "warmup = 100"),
     (("from = 50", "from = 50\nshare = 0\n[source nothing]\nscenario = cache\nuntil = 20\nshare = 0"), None),
     (("max_lines = 4", "max_lines = 4\nuntil = 20"), "no source has a share in step 20"),
+    (("max_lines = 4", "max_lines = 3"), "max_lines = 3 is less than min_lines = 4"),
 ])
 def test_bad_configs(tmp_path, change, message):
     assert change[0] in CONFIG
@@ -226,6 +227,7 @@ def test_scenarios_are_listed():
     (["make", "--scenario", "retreival"], 'did you mean "retrieval"'),
     (["make", "--scenario", "retrieval:passages=3"], "passages"),
     (["make", "--scenario", "retrieval:max_passages=17"], "max_passages"),
+    (["make", "--scenario", "retrieval:max_passages=3"], "max_passages = 3 is less than min_passages = 5"),
     (["make", "--scenario", "cache", "--split", "dev"], "--split"),
     (["make", "--scenario", "cache", "--count", "0"], "--count"),
 ])

@@ -36,10 +36,10 @@ Test(scenarios, records_are_these) {
     static const struct {
         const char *name, *sha256;
     } known[] = {
-        {"retrieval", "6b6f666c3df8b6cac1fb1db82e9bf22265b9a0f1d3b166f44c4f6bb0fa7480ab"},
-        {"editing", "712b7abdb0abb5f8eadb6e5276dcad20720f2e8d6abf76bac6b2174886c778b8"},
-        {"cache", "1320e2cb4eb1d8640955babd20e76939de4ba80b2d7bb5c7904a75f3a13ece4a"},
-        {"multi_turn", "4f46569da8e7f2af9f3a911c56e6263f0ed77f31d86901c36611fc9f0d62e5c0"},
+        {"retrieval", "9d2c534a1fc7fe645d1d60ee7e3e189eb3066c35ca5bd3761d2267a402184cf9"},
+        {"editing", "b344452fb803daaa9ce4605c16ee0ace2188437978c1472a50a9e69be69b3cbe"},
+        {"cache", "0795b23575fc641af8548ae8f850bfd0698f86dddf51e1a82b08391df706c664"},
+        {"multi_turn", "7a25d6ba8d9e2e0e15586996617dd80e41f0bd65239706fca65140e4d247e406"},
     };
     cr_assert_eq(scenario_count(), sizeof known / sizeof *known);
     for (size_t i = 0; i < scenario_count(); i++) {
