@@ -197,13 +197,15 @@ static bool try_make(dice *d, const param_values *p, example *out) {
     program_write(&before, &out->prompt);
     text_add(&out->prompt, "Result:");
     program_write(&it, &out->output);
-    return true;
+    /* A second change may undo the first. */
+    return out->output.n == 0 || strcmp(out->output.at, out->references[0].at) != 0;
 }
 
 static void make(dice *d, const param_values *p, example *out) {
     while (!try_make(d, p, out)) {
         text_clear(&out->prompt);
         text_clear(&out->references[0]);
+        text_clear(&out->output);
     }
 }
 

@@ -4,6 +4,7 @@
  * Every wish names what it means: a fact by its topic, a value or a name as it stands in the text. The order of
  * sentences is that of the text unless the wish is about it.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -107,11 +108,16 @@ static void put_wish(const char *wording, const char *x, const char *y, text_buf
     }
 }
 
-static bool is_single(const account *a, const char *value) {
-    size_t found = 0;
-    for (size_t i = 0; i < a->n; i++)
-        for (size_t v = 0; v < 2; v++) found += strcmp(a->about.values[a->told[i]][v], value) == 0;
-    return found == 1;
+/* Whether a value stands once in the text as whole words: 50 stands in 50,541 too, and brass in a brass plate. */
+static bool is_single(const draft *x, const char *value) {
+    text_buffer text = {0};
+    size_t      found = 0, n = strlen(value);
+    write_draft(x, &text);
+    for (const char *at = text.at; at != NULL && (at = strstr(at, value)) != NULL; at++)
+        found += (at == text.at || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[n]);
+    bool single = found == 1 || text.failed;
+    text_free(&text);
+    return single;
 }
 
 static void remove_fact(account *a, size_t at) {
@@ -135,10 +141,10 @@ static bool fulfil(dice *d, names *taken, wish what, const char *wording, draft 
         put_wish(wording, old, a->about.name, out);
         break;
     case WISH_VALUE:
-        if (!(done = is_single(a, a->about.values[told][v]))) break;
+        if (!(done = is_single(x, a->about.values[told][v]))) break;
         memcpy(old, a->about.values[told][v], sizeof old);
         do thing_change(d, taken, &a->about, told, v);
-        while (!is_single(a, a->about.values[told][v]));
+        while (strcmp(old, a->about.values[told][v]) == 0 || !is_single(x, a->about.values[told][v]));
         put_wish(wording, old, a->about.values[told][v], out);
         break;
     case WISH_DROP:

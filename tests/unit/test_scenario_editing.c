@@ -250,6 +250,7 @@ Test(scenario_editing, outputs_are_what_instructions_say) {
         for (uint64_t i = 0; i < 500; i++) {
             make(params[k], i % 2 == 0 ? SPLIT_TRAIN : SPLIT_TEST, i, &x);
             check_output(&x);
+            cr_assert_str_neq(x.output.at, x.references[0].at, "%s", x.prompt.at);
         }
     }
     example_free(&x);
