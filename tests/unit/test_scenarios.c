@@ -36,8 +36,8 @@ Test(scenarios, records_are_these) {
     static const struct {
         const char *name, *sha256;
     } known[] = {
-        {"retrieval", "9d2c534a1fc7fe645d1d60ee7e3e189eb3066c35ca5bd3761d2267a402184cf9"},
-        {"editing", "b344452fb803daaa9ce4605c16ee0ace2188437978c1472a50a9e69be69b3cbe"},
+        {"retrieval", "07fdb74dcd3cc1045099c12899265495087a8b50f2baa882007ab0c8126902c7"},
+        {"editing", "df0d8504c494cecd0df1482389273de68ec1b717627c4970003e1f5a8cce3c27"},
         {"cache", "0795b23575fc641af8548ae8f850bfd0698f86dddf51e1a82b08391df706c664"},
         {"multi_turn", "7a25d6ba8d9e2e0e15586996617dd80e41f0bd65239706fca65140e4d247e406"},
     };
