@@ -40,8 +40,8 @@ size_t     net_tensor_count(const net_shape *s);
 net_tensor net_tensor_at(const net_shape *s, size_t i);
 size_t     net_params(const net_shape *s); /* length of the flat arrays */
 
-/* Norms 1, matrices normal with deviation 0.02, those that write into the residual stream 0.02 / sqrt(2 layers)
- * (GPT-2's initialization), drawn with PCG from the seed. */
+/* Norms 1, embeddings normal with deviation 0.02, matrices with 1 / sqrt(dim), those that write into the residual
+ * stream with 1 / sqrt(2 layers dim) (the division by sqrt(2 layers) is GPT-2's), drawn with PCG from the seed. */
 int net_init(const net_shape *s, uint64_t seed, real *params, err *e);
 
 /* Sequences one after the other. The loss of position i is weight[i] * -log p(next[i] | tokens of its sequence up to
