@@ -52,9 +52,12 @@ static const char *invent(dice *d, names *taken, size_t middle_parts) {
     char *out = taken->words[taken->n_words];
     bool  fits;
     do {
-        int n = snprintf(out, WORD_SIZE, "%s%s", DICE_OF(d, onsets), DICE_OF(d, vowels));
-        for (size_t i = 0; i < middle_parts; i++)
-            n += snprintf(out + n, WORD_SIZE - (size_t)n, "%s%s", DICE_OF(d, middles), DICE_OF(d, vowels));
+        const char *vowel = DICE_OF(d, vowels), *onset = DICE_OF(d, onsets);
+        int         n = snprintf(out, WORD_SIZE, "%s%s", onset, vowel);
+        for (size_t i = 0; i < middle_parts; i++) {
+            const char *next = DICE_OF(d, vowels), *middle = DICE_OF(d, middles);
+            n += snprintf(out + n, WORD_SIZE - (size_t)n, "%s%s", middle, next);
+        }
         snprintf(out + n, WORD_SIZE - (size_t)n, "%s", DICE_OF(d, codas));
         fits = dice_fits(d, out) && !is_known(out);
         for (size_t i = 0; i < taken->n_words; i++) fits = fits && strcmp(out, taken->words[i]) != 0;

@@ -37,6 +37,8 @@ typedef struct {
     split    split;
 } dice;
 
+/* Roll once in an expression: C leaves the order of arguments and initializers to the compiler, and two compilers would
+ * make other records. */
 size_t dice_below(dice *d, size_t n);                 /* uniform in [0, n), n >= 1 */
 size_t dice_between(dice *d, size_t min, size_t max); /* both inclusive */
 bool   dice_chance(dice *d, double p);

@@ -281,15 +281,19 @@ static void draw_value(dice *d, names *taken, char what, char out[VALUE_SIZE]) {
                                         "alcohol",  "river water", "wood gas"};
     static const char *const signs[] = {"Red Lion",  "Old Anchor", "Blue Boar",     "Three Keys",
                                         "Green Man", "White Swan", "Golden Plough", "Black Horse"};
+    size_t                   number, thousands;
     switch (what) {
     case 'y':
         snprintf(out, VALUE_SIZE, "%zu", dice_between(d, 1640, 1998));
         return;
     case 'n':
-        snprintf(out, VALUE_SIZE, "%zu", dice_between(d, 3, 99) * (dice_chance(d, 0.3) ? 10 : 1));
+        number = dice_between(d, 3, 99);
+        snprintf(out, VALUE_SIZE, "%zu", dice_chance(d, 0.3) ? 10 * number : number);
         return;
     case 'N':
-        snprintf(out, VALUE_SIZE, "%zu,%03zu", dice_between(d, 1, 98), dice_below(d, 1000));
+        number = dice_below(d, 1000);
+        thousands = dice_between(d, 1, 98);
+        snprintf(out, VALUE_SIZE, "%zu,%03zu", thousands, number);
         return;
     case 'p':
         snprintf(out, VALUE_SIZE, "%s", name_draw(d, taken, NAME_PERSON));

@@ -63,8 +63,8 @@ static void add(program *p, line l) {
 static void draw_settings(dice *d, names *taken, size_t size, program *p) {
     add(p, (line){.type = LINE_OPEN, .a = name_draw(d, taken, NAME_IDENT)});
     for (size_t i = 0; i < size && i < 16; i++) {
-        line l = {
-            .type = dice_chance(d, 0.6) ? LINE_SET : LINE_WORDS, .depth = 1, .a = name_draw(d, taken, NAME_IDENT)};
+        line l = {.type = dice_chance(d, 0.6) ? LINE_SET : LINE_WORDS, .depth = 1};
+        l.a = name_draw(d, taken, NAME_IDENT);
         if (l.type == LINE_SET)
             l.number = new_number(d, p);
         else
