@@ -52,7 +52,7 @@ static const param_spec adamw_keys[] = {
 enum { VOCAB, RECORDS };
 static const param_spec tokenizer_keys[] = {
     [VOCAB] = {"vocab", PARAM_INT, 2048, 260, 65536, "ids of the tokenizer"},
-    [RECORDS] = {"records", PARAM_INT, 4000, 1, 1e7, "that it is trained on: the run's first ones"},
+    [RECORDS] = {"records", PARAM_INT, 4000, 1, 1e7, "that it is trained on, of the last step's mix"},
 };
 
 enum { SHARE, FROM, UNTIL };

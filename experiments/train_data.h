@@ -17,7 +17,7 @@ typedef struct {
     atomic_size_t       too_long; /* records replaced so far */
 } train_data;
 
-/* Record i of the run's text, prompt and output, as the tokenizer's training reads it. */
+/* Record i for the tokenizer's training: one of the last step's mix, which is what the model is for. */
 int train_data_text(const train_config *c, uint64_t i, example *x, err *e);
 
 /* lessons[0..batch) become those of this step; their memory is used again. */

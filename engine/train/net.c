@@ -122,15 +122,17 @@ static layer_view layer_of(const net_shape *s, const real *flat, size_t layer) {
 int net_init(const net_shape *s, uint64_t seed, real *params, err *e) {
     gsl_rng *rng = rng_new(seed, rng_stream("net", "weights"));
     if (rng == NULL) return err_run(e, "out of memory");
-    /* 1 / sqrt(dim) gives queries and keys unit variance. With GPT-2's 0.02, attention starts flat in a net as narrow
-     * as ours, and copying is learned later. */
     double unit = 1 / sqrt((double)s->dim);
     for (size_t i = 0; i < net_tensor_count(s); i++) {
         net_tensor t = net_tensor_at(s, i);
-        bool       residual = strstr(t.name, "attn_output") != NULL || strstr(t.name, "ffn_down") != NULL;
-        double     deviation = i == 0 ? 0.02 : residual ? unit / sqrt(2 * (double)s->layers) : unit;
+        bool       writer = strstr(t.name, "attn_output") != NULL || strstr(t.name, "ffn_down") != NULL;
         for (size_t j = 0; j < t.rows * t.cols; j++)
-            params[t.at + j] = t.norm ? 1 : (real)gsl_ran_gaussian(rng, deviation);
+            params[t.at + j] = t.norm ? 1 : writer ? 0 : (real)gsl_ran_gaussian(rng, unit);
+    }
+    net_tensor embedding = net_tensor_at(s, 0);
+    for (size_t c = 0; c < embedding.cols; c++) {
+        real shared = (real)gsl_ran_gaussian(rng, 0.5 * unit);
+        for (size_t r = 0; r < embedding.rows; r++) params[embedding.at + r * embedding.cols + c] += shared;
     }
     gsl_rng_free(rng);
     return 0;

@@ -40,8 +40,14 @@ size_t     net_tensor_count(const net_shape *s);
 net_tensor net_tensor_at(const net_shape *s, size_t i);
 size_t     net_params(const net_shape *s); /* length of the flat arrays */
 
-/* Norms 1, embeddings normal with deviation 0.02, matrices with 1 / sqrt(dim), those that write into the residual
- * stream with 1 / sqrt(2 layers dim) (the division by sqrt(2 layers) is GPT-2's), drawn with PCG from the seed. */
+/* Draws parameters with PCG from the seed so that copying, which takes one head that looks at the token before and one
+ * that looks for its like (Olsson et al., arXiv 2209.11895), is found soon:
+ * - Norms are 1. Matrices are normal with deviation 1 / sqrt(dim): queries and keys have unit variance, so that
+ *   attention does not start flat.
+ * - Matrices that write into the residual stream are 0, so that later layers first see the tokens themselves.
+ * - Embeddings are normal with deviation 1 / sqrt(dim), plus a row of half that deviation that all of them share: without
+ *   biases only what tokens have in common lets a head choose by position alone. As the output matrix is the same,
+ *   the shared row adds the same to all logits, which changes nothing. */
 int net_init(const net_shape *s, uint64_t seed, real *params, err *e);
 
 /* Sequences one after the other. The loss of position i is weight[i] * -log p(next[i] | tokens of its sequence up to

@@ -188,7 +188,7 @@ def test_context_too_short_for_any_record(tmp_path):
 
 # ---- harness dataset --------------------------------------------------------------------------------------
 
-SCENARIOS = ["retrieval", "editing", "cache", "multi_turn"]
+SCENARIOS = ["retrieval", "editing", "cache", "multi_turn", "repeat"]
 
 
 def make(*args, **options):
@@ -211,7 +211,7 @@ def test_longer_files_begin_with_shorter_ones(scenario, tmp_path):
 def test_made_records_are_read(tmp_path):
     make(*[a for s in SCENARIOS for a in ("--scenario", s)], "--count", 7, "--split", "test", "-o", tmp_path / "x.jsonl")
     text = harness("inspect", tmp_path / "x.jsonl").text
-    assert "records  28" in text and "records with an output: 28 of 28" in text
+    assert "records  35" in text and "records with an output: 35 of 35" in text
 
 
 def test_scenarios_are_listed():

@@ -40,6 +40,7 @@ Test(scenarios, records_are_these) {
         {"editing", "df0d8504c494cecd0df1482389273de68ec1b717627c4970003e1f5a8cce3c27"},
         {"cache", "0795b23575fc641af8548ae8f850bfd0698f86dddf51e1a82b08391df706c664"},
         {"multi_turn", "7a25d6ba8d9e2e0e15586996617dd80e41f0bd65239706fca65140e4d247e406"},
+        {"repeat", "edae3ca637c35139c6699b443294c5889e9ecb85a31470fa4b38581f0fc987af"},
     };
     cr_assert_eq(scenario_count(), sizeof known / sizeof *known);
     for (size_t i = 0; i < scenario_count(); i++) {
