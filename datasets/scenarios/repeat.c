@@ -16,13 +16,12 @@ static const param_spec params[] = {
 
 static void make(dice *d, const param_values *p, example *out) {
     static const char *const requests[] = {"Once more: ", "Repeat: ", "Say it again: ", "Copy this: "};
-    static const name_kind kinds[] = {NAME_PERSON, NAME_IDENT};
+    static const name_kind   kinds[] = {NAME_PERSON, NAME_IDENT};
     names                    taken = {0};
     size_t                   n = dice_between(d, (size_t)p->at[P_MIN_WORDS], (size_t)p->at[P_MAX_WORDS]);
     text_add(&out->prompt, "%s", DICE_OF(d, requests));
     for (size_t i = 0; i < n; i++)
-        text_add(&out->references[0], "%s%s", i > 0 ? " " : "",
-                 name_draw(d, &taken, kinds[i % 2]));
+        text_add(&out->references[0], "%s%s", i > 0 ? " " : "", name_draw(d, &taken, kinds[i % 2]));
     out->n_references = 1;
     const char *text = out->references[0].at != NULL ? out->references[0].at : "";
     text_add(&out->prompt, "%s\nAnswer:", text);

@@ -177,13 +177,14 @@ int bpe_add(bpe *b, const char *text, size_t n, err *e) {
         if (marked && add_char(b, " ", 1, &none, e) != 0) return -1;
         char_class c = class_of(text[at]);
         marked = c == BLANK;
-        if (c == LETTER) {
-            for (size_t i = 0; at < n && i < WORD_MOST && class_of(text[at]) == LETTER; i++)
+        if (c == DIGIT) b->n_symbols = start; /* without its blank */
+        if (c == LETTER || c == DIGIT) {
+            for (size_t i = 0; at < n && i < WORD_MOST && class_of(text[at]) == c; i++)
                 if (add_char(b, text, n, &at, e) != 0) return -1;
         } else if (c == SIGN) {
             if (add_char(b, text, n, &at, e) != 0) return -1;
         } else {
-            at++; /* a digit or control character merges with nothing; the blank is that of the next word */
+            at++; /* a control character merges with nothing; the blank is that of the next word */
             b->n_symbols = start;
         }
         if (count_word(b, start, e) != 0) return -1;

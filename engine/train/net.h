@@ -45,9 +45,9 @@ size_t     net_params(const net_shape *s); /* length of the flat arrays */
  * - Norms are 1. Matrices are normal with deviation 1 / sqrt(dim): queries and keys have unit variance, so that
  *   attention does not start flat.
  * - Matrices that write into the residual stream are 0, so that later layers first see the tokens themselves.
- * - Embeddings are normal with deviation 1 / sqrt(dim), plus a row of half that deviation that all of them share: without
- *   biases only what tokens have in common lets a head choose by position alone. As the output matrix is the same,
- *   the shared row adds the same to all logits, which changes nothing. */
+ * - Embeddings are normal with deviation 1 / sqrt(dim), plus a row of half that deviation that all of them share:
+ * without biases only what tokens have in common lets a head choose by position alone. As the output matrix is the
+ * same, the shared row adds the same to all logits, which changes nothing. */
 int net_init(const net_shape *s, uint64_t seed, real *params, err *e);
 
 /* Sequences one after the other. The loss of position i is weight[i] * -log p(next[i] | tokens of its sequence up to

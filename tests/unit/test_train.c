@@ -177,7 +177,7 @@ Test(bpe, merges_the_most_frequent_pair_first, .init = scratch_enter, .fini = sc
     bpe_free(b);
 }
 
-/* Digits, signs and line ends stand alone, and text comes back as it was. */
+/* Signs and line ends stand alone, digits among themselves, and text comes back as it was. */
 Test(bpe, pieces_keep_to_words, .init = scratch_enter, .fini = scratch_leave) {
     bpe        *b = trained(3 + 256 + 95 + 20);
     tokenizer  *t = reopened(b);
@@ -190,10 +190,36 @@ Test(bpe, pieces_keep_to_words, .init = scratch_enter, .fini = scratch_leave) {
         cr_expect_str_eq(back, texts[i]);
         for (size_t k = 0; k < ids.n; k++) {
             gguf_str piece = tokenizer_piece(t, ids.ids[k]);
-            for (size_t c = 0; c < piece.n && piece.n > 1; c++)
-                cr_expect(strchr("0123456789\n\t", piece.at[c]) == NULL, "a piece of \"%s\"", texts[i]);
+            size_t   digits = 0;
+            for (size_t c = 0; c < piece.n && piece.n > 1; c++) {
+                digits += piece.at[c] >= '0' && piece.at[c] <= '9';
+                cr_expect(strchr("\n\t", piece.at[c]) == NULL, "a piece of \"%s\"", texts[i]);
+            }
+            cr_expect(digits == 0 || digits == piece.n, "a piece of \"%s\"", texts[i]);
         }
         free(back);
+        tokens_free(&ids);
+    }
+    tokenizer_close(t);
+    bpe_free(b);
+}
+
+/* The most frequent pair of this text is a blank and a digit, if numbers took their blanks. */
+Test(bpe, a_number_is_cut_alike_wherever_it_stands, .init = scratch_enter, .fini = scratch_leave) {
+    static const char text[] = "41 41 41 x41 (41) 4 4 4 4";
+    bpe              *b = bpe_new(NULL);
+    cr_assert_eq(bpe_add(b, text, strlen(text), NULL), 0);
+    cr_assert_eq(bpe_train(b, 3 + 256 + 95 + 1, NULL), 0);
+    tokenizer *t = reopened(b);
+    gguf_str   piece = tokenizer_piece(t, 259);
+    cr_assert(piece.n == 2 && memcmp(piece.at, "41", 2) == 0);
+    static const char *const places[] = {"41", "x41", "(41)", "a 41 b"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        tokens ids = {0};
+        size_t found = 0;
+        cr_assert_eq(tokenizer_encode(t, places[i], strlen(places[i]), false, &ids, NULL), 0);
+        for (size_t k = 0; k < ids.n; k++) found += ids.ids[k] == 259;
+        cr_expect_eq(found, 1, "%s", places[i]);
         tokens_free(&ids);
     }
     tokenizer_close(t);
