@@ -56,14 +56,15 @@ EXPERIMENTS := $(filter-out experiments/harness.c,$(wildcard experiments/*.c exp
 ANALYSIS    := $(wildcard analysis/*.c)
 TESTS       := $(wildcard tests/unit/*.c tests/fixtures/*.c tests/conformance/*.c)
 
-# The generic kernels are one source compiled once for each instruction set.
+# The generic kernels are one source compiled once for each instruction set; NAME_ISA.c has the flags of its own, and is
+# empty without them.
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
 ISAS := portable
 ifeq ($(ARCH)-$(filter portable,$(config)),x86_64-)
 ISAS += avx2 avx512
 endif
 ISA_FLAGS_avx2   := -mavx2 -mfma -mf16c
-ISA_FLAGS_avx512 := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
+ISA_FLAGS_avx512 := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
 
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 LIB_OBJ := $(call objects,$(ENGINE) $(KERNELS) $(DATASETS) $(ANALYSIS) $(EXPERIMENTS)) $(B)/engine/base/rng.o \
@@ -101,12 +102,15 @@ $(LIB): $(LIB_OBJ)
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(say) CC $<
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(FILE_FLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/%.o: %.cc
 	@mkdir -p $(@D)
 	$(say) CXX $<
 	$(Q)$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/engine/kernels/%_avx2.o: FILE_FLAGS = $(if $(filter avx2,$(ISAS)),$(ISA_FLAGS_avx2))
+$(B)/engine/kernels/%_avx512.o: FILE_FLAGS = $(if $(filter avx512,$(ISAS)),$(ISA_FLAGS_avx512))
 
 $(ISAS:%=$(B)/engine/kernels/generic_%.o): $(B)/engine/kernels/generic_%.o: engine/kernels/generic.c
 	@mkdir -p $(@D)

@@ -12,35 +12,31 @@
 
 #include "engine/kernels/detmath.h"
 #include "engine/kernels/kernels.h"
+#include "engine/kernels/panel.h"
+#include "engine/kernels/panel_multiply.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
 #define ALONE static __attribute__((noinline)) /* so that its sums get all registers */
 
-/* gcc keeps an array in registers when the loops over tokens and rows are unrolled and the one over lanes is
- * not; clang does so by itself. */
+/* gcc keeps an array in registers when the loops over tokens and rows are unrolled; clang does so by itself. */
 #if defined(__GNUC__) && !defined(__clang__)
-#define UNROLL   _Pragma("GCC unroll 8")
-#define LANEWISE _Pragma("GCC unroll 1")
+#define UNROLL _Pragma("GCC unroll 8")
 #else
 #define UNROLL
-#define LANEWISE
 #endif
 
 /* Rows and tokens whose sums fill the registers of the instruction set. */
 #ifdef __AVX512F__
-enum { ROWS = 4, TOKENS = 4, Q8_TOKENS = 8 };
+enum { ROWS = 4, TOKENS = 4 };
 #else
-enum { ROWS = 2, TOKENS = 3, Q8_TOKENS = 4 };
+enum { ROWS = 2, TOKENS = 3 };
 #endif
 
 enum {
     LANES = 16,
     BATCH = 64,  /* tokens that share one unpacking of a weight */
     CHUNK = 256, /* elements of a row unpacked at a time */
-    Q8_BLOCK = 32,
-    Q8_BYTES = 2 + Q8_BLOCK, /* scale in f16, then the elements */
-    Q8_ROWS = LANES          /* one lane for each row */
 };
 
 static size_t round_up(size_t n, size_t to) {
@@ -226,49 +222,24 @@ static void bf16_multiply(const void *w, const void *x, float *y, size_t cols, s
                    y_stride);
 }
 
-/* ---- q8_0: lanes across 16 rows ----------------------------------------------------------------------- */
+/* ---- block-quantized types: panels (panel.h) ---------------------------------------------------------- */
 
-/* Products and sums of small integers are exact in f32, fused or not: |sum| <= 32 * 127 * 128 < 2^24. So the
- * integer dot products run on floats, where every instruction set is fast. */
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-#define EXACT_MULTIPLY_ADD(a, b, c) fmaf(a, b, c)
+#if defined(__AVX512F__)
+#define PANEL_MULTIPLY panel_multiply_avx512
+#elif defined(__AVX2__)
+#define PANEL_MULTIPLY panel_multiply_avx2
 #else
-#define EXACT_MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#define PANEL_MULTIPLY panel_multiply_portable
 #endif
 
-/* One block of 16 rows: element j of row r at q[j][r]. */
-typedef struct {
-    float q[Q8_BLOCK][Q8_ROWS];
-    float scale[Q8_ROWS];
-} q8_panel;
-
-ALONE void q8_unpack(const unsigned char *const rows[Q8_ROWS], size_t offset, q8_panel *out) {
-    uint32_t words[Q8_BLOCK / 4][Q8_ROWS]; /* four elements each, transposed */
-    for (int r = 0; r < Q8_ROWS; r++) {
-        const unsigned char *block = rows[r] + offset;
-        uint16_t             scale;
-        memcpy(&scale, block, sizeof scale);
-        out->scale[r] = unpack_half(scale);
-        for (int j = 0; j < Q8_BLOCK / 4; j++) memcpy(&words[j][r], block + sizeof scale + 4 * j, 4);
-    }
-    for (int j = 0; j < Q8_BLOCK / 4; j++) {
-        UNROLL for (int i = 0; i < 4; i++) {
-            LANEWISE for (int r = 0; r < Q8_ROWS; r++) out->q[4 * j + i][r] =
-                (float)((int32_t)(words[j][r] << (24 - 8 * i)) >> 24);
-        }
-    }
-}
-
-/* A prepared row: the quantized elements as floats, then the scale of each block. */
-static size_t q8_prepared_bytes(size_t cols) {
-    return round_up(cols + cols / Q8_BLOCK, LANES) * sizeof(float);
-}
-
-static void q8_prepare(const float *x, void *out, size_t cols) {
-    float *q = out, *scale = q + cols;
-    for (size_t b = 0; b < cols / Q8_BLOCK; b++, x += Q8_BLOCK, q += Q8_BLOCK) {
+static void panel_prepare(const float *x, void *out, size_t cols) {
+    int8_t  *q = out;
+    float   *scale = (float *)(void *)(q + cols);
+    int32_t *bias = (int32_t *)(void *)(scale + cols / PANEL_COLS);
+    for (size_t b = 0; b < cols / PANEL_COLS; b++, x += PANEL_COLS, q += PANEL_COLS) {
         uint32_t bits = 0; /* of the largest magnitude; NaN is above infinity */
-        for (int i = 0; i < Q8_BLOCK; i++) {
+        int32_t  sum = 0;
+        for (int i = 0; i < PANEL_COLS; i++) {
             uint32_t magnitude = float_bits(x[i]) & 0x7fffffff;
             bits = magnitude > bits ? magnitude : bits;
         }
@@ -276,72 +247,13 @@ static void q8_prepare(const float *x, void *out, size_t cols) {
         bool  normal = amax >= 0x1p-100f && amax < INFINITY;
         scale[b] = normal ? amax / 127 : bits >= 0x7f800000 ? NAN : 0;
         float inverse = normal ? 127 / amax : 0;
-        /* Adding and taking away 1.5 * 2^23 rounds to an integer, ties to even. */
-        for (int i = 0; i < Q8_BLOCK; i++) q[i] = normal ? (x[i] * inverse + 0x1.8p+23f) - 0x1.8p+23f : 0;
-    }
-}
-
-/* One block for T tokens: acc[t] += scales * integer dot product. */
-INLINE void q8_block(const q8_panel *w, const float *x, const float *scale, size_t x_stride, float (*acc)[Q8_ROWS],
-                     int T) {
-    float sum[Q8_TOKENS][Q8_ROWS];
-    UNROLL for (int t = 0; t < T; t++) {
-        LANEWISE for (int r = 0; r < Q8_ROWS; r++) sum[t][r] = 0;
-    }
-    for (int j = 0; j < Q8_BLOCK; j++) {
-        UNROLL for (int t = 0; t < T; t++) {
-            float xt = x[(size_t)t * x_stride + (size_t)j];
-            LANEWISE for (int r = 0; r < Q8_ROWS; r++) sum[t][r] = EXACT_MULTIPLY_ADD(w->q[j][r], xt, sum[t][r]);
+        /* Adding 1.5 * 2^23 rounds to an integer, ties to even, which then stands in the low bits. */
+        for (int i = 0; i < PANEL_COLS; i++) {
+            int32_t n = (int32_t)(float_bits(normal ? x[i] * inverse + 0x1.8p+23f : 0x1.8p+23f) - 0x4b400000);
+            q[i] = (int8_t)n;
+            sum += n;
         }
-    }
-    UNROLL for (int t = 0; t < T; t++) {
-        float xs = scale[(size_t)t * x_stride];
-        LANEWISE for (int r = 0; r < Q8_ROWS; r++) acc[t][r] = fmaf(w->scale[r] * xs, sum[t][r], acc[t][r]);
-    }
-}
-
-typedef void q8_fn(const q8_panel *w, const float *x, const float *scale, size_t x_stride, float (*acc)[Q8_ROWS]);
-
-#define Q8(T)                                                                                                          \
-    ALONE void q8_##T(const q8_panel *w, const float *x, const float *scale, size_t x_stride, float(*acc)[Q8_ROWS]) {  \
-        q8_block(w, x, scale, x_stride, acc, T);                                                                       \
-    }
-Q8(1)
-Q8(2)
-Q8(4)
-#ifdef __AVX512F__
-Q8(8)
-static q8_fn *const q8_largest = q8_8;
-#else
-static q8_fn *const  q8_largest = q8_4;
-#endif
-
-static void q8_multiply(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
-                        size_t y_stride) {
-    size_t       row_bytes = cols / Q8_BLOCK * Q8_BYTES, x_stride = q8_prepared_bytes(cols) / sizeof(float);
-    const float *xs = x;
-    q8_panel     panel;
-    float        acc[BATCH][Q8_ROWS];
-    for (; tokens > 0; tokens -= tokens < BATCH ? tokens : BATCH, xs += BATCH * x_stride, y += BATCH * y_stride) {
-        size_t batch = tokens < BATCH ? tokens : BATCH;
-        for (size_t row = row0; row < row1; row += Q8_ROWS) {
-            const unsigned char *rows[Q8_ROWS];
-            for (size_t r = 0; r < Q8_ROWS; r++)
-                rows[r] = (const unsigned char *)w + (row + r < row1 ? row + r : row1 - 1) * row_bytes;
-            memset(acc, 0, batch * sizeof *acc);
-            for (size_t b = 0; b < cols / Q8_BLOCK; b++) {
-                q8_unpack(rows, b * Q8_BYTES, &panel);
-                for (size_t t = 0, step; t < batch; t += step) {
-                    size_t left = batch - t;
-                    q8_fn *run = left >= Q8_TOKENS ? q8_largest : left >= 4 ? q8_4 : left >= 2 ? q8_2 : q8_1;
-                    step = left >= Q8_TOKENS ? Q8_TOKENS : left >= 4 ? 4 : left >= 2 ? 2 : 1;
-                    const float *xt = xs + t * x_stride;
-                    run(&panel, xt + b * Q8_BLOCK, xt + cols + b, x_stride, acc + t);
-                }
-            }
-            for (size_t t = 0; t < batch; t++)
-                for (size_t r = 0; r < Q8_ROWS && row + r < row1; r++) y[t * y_stride + row + r] = acc[t][r];
-        }
+        bias[b] = -128 * sum;
     }
 }
 
@@ -443,7 +355,7 @@ const kernel_table KERNELS = {
     .matmul[DTYPE_F32] = {f32_prepared_bytes, f32_prepare, f32_multiply},
     .matmul[DTYPE_F16] = {f32_prepared_bytes, f32_prepare, f16_multiply},
     .matmul[DTYPE_BF16] = {bf16_prepared_bytes, bf16_prepare, bf16_multiply},
-    .matmul[DTYPE_Q8_0] = {q8_prepared_bytes, q8_prepare, q8_multiply},
+    .matmul[DTYPE_Q8_0] = {panel_activation_bytes, panel_prepare, PANEL_MULTIPLY},
     .rmsnorm = rmsnorm,
     .attend = attend,
     .swiglu = swiglu,

@@ -13,6 +13,9 @@
 
 #include "engine/base/err.h"
 #include "engine/kernels/dtype.h"
+#include "engine/kernels/panel.h"
+
+enum { KERNEL_ROWS = PANEL_ROWS }; /* rows are dealt out in pieces of this many */
 
 /* How one weight type is multiplied. Activations are first brought into the form that the type's dot
  * product is defined over (numerics.md, "Weights"), once per pass, then rows are computed in any order. */
@@ -22,7 +25,8 @@ typedef struct {
     /* x[cols] -> out[prepared_bytes(cols)], 64-byte aligned. */
     void (*prepare)(const float *x, void *out, size_t cols);
     /* y[t * y_stride + r] = W[r, :] . x[t, :] for r in [row0, row1), t in [0, tokens).
-     * w: rows of `cols` elements in storage layout; x: prepared rows, prepared_bytes(cols) apart. */
+     * w: panels for types that have them (panel.h), else rows in storage layout; row0 is a multiple of KERNEL_ROWS.
+     * x: prepared rows, prepared_bytes(cols) apart. */
     void (*multiply)(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
                      size_t y_stride);
 } matmul_ops;

@@ -338,6 +338,14 @@ static int map_file(gguf *g, err *e) {
     return result;
 }
 
+void gguf_unload(const gguf *g, const gguf_tensor *t) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = (size_t)((const char *)t->data - g->base),
+           end = begin + t->bytes;
+    begin = (begin + page - 1) & ~(page - 1); /* pages that hold nothing else */
+    end &= ~(page - 1);
+    if (begin < end) madvise(g->base + begin, end - begin, MADV_DONTNEED);
+}
+
 static int read_header(gguf *g, reader *r) {
     uint64_t    n_tensors, n_values;
     const char *magic = take(r, 4, "the magic number");

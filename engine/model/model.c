@@ -191,7 +191,9 @@ static const gguf_tensor *bind_tensor(binder *b, const char *part, size_t layer,
 static int bind_matrix(binder *b, const char *part, size_t layer, size_t rows, size_t cols, matrix *out) {
     const gguf_tensor *t = bind_tensor(b, part, layer, rows, cols);
     if (t == NULL) return -1;
-    *out = (matrix){.type = (dtype)t->type, .rows = rows, .cols = cols, .data = t->data};
+    if (matrix_open(out, (dtype)t->type, rows, cols, t->data, b->e) != 0)
+        return err_prefix(b->e, "%s: %.*s", gguf_path(b->g), (int)t->name.n, t->name.at);
+    if (out->panels != NULL) gguf_unload(b->g, t);
     return 0;
 }
 
@@ -228,14 +230,14 @@ static int bind_model(binder *b, model *m) {
         return err_input(b->e,
                          "%s: tensor \"token_embd.weight\" has %" PRIu64 " rows (%zu, the tokenizer's vocabulary)",
                          gguf_path(b->g), embed->shape[1], s->vocab);
-    if (bind_matrix(b, "token_embd", NO_LAYER, s->vocab, s->dim, &m->embed) != 0) return -1;
+    if ((embed = bind_tensor(b, "token_embd", NO_LAYER, s->vocab, s->dim)) == NULL) return -1;
+    m->embed_type = (dtype)embed->type;
+    m->embed = embed->data;
     for (size_t l = 0; l < s->n_layers; l++)
         if (bind_layer(b, s, l, &m->layers[l]) != 0) return -1;
     if (bind_norm(b, "output_norm", NO_LAYER, s->dim, &m->norm) != 0) return -1;
-    if (gguf_find_tensor(b->g, "output.weight") != NULL)
-        return bind_matrix(b, "output", NO_LAYER, s->vocab, s->dim, &m->output);
-    m->output = m->embed;
-    return 0;
+    bool tied = gguf_find_tensor(b->g, "output.weight") == NULL;
+    return bind_matrix(b, tied ? "token_embd" : "output", NO_LAYER, s->vocab, s->dim, &m->output);
 }
 
 /* A tensor that nobody reads (a bias, RoPE factors, an expert) means another computation than ours. */
@@ -282,6 +284,12 @@ fail:
 
 void model_close(model *m) {
     if (m == NULL) return;
+    for (size_t l = 0; m->layers != NULL && l < m->shape.n_layers; l++) {
+        layer_weights *w = &m->layers[l];
+        matrix        *all[] = {&w->wq, &w->wk, &w->wv, &w->wo, &w->gate, &w->up, &w->down};
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) matrix_close(all[i]);
+    }
+    matrix_close(&m->output);
     free(m->layers);
     tokenizer_close(m->tok);
     gguf_close(m->file);

@@ -1,8 +1,8 @@
 /* model.h - a Llama-architecture model: its shape and its weights, bound and checked once.
  *
  * model_open binds every tensor by name, type and shape; a forward pass afterwards checks nothing.
- * Weights stay in the memory-mapped file. A model is immutable and safe to share between threads and
- * forked processes.
+ * Weights stay in the memory-mapped file, but for types that kernels read as panels: those are laid out once, and
+ * the file's pages given back. A model is immutable and safe to share between threads and forked processes.
  */
 #ifndef ENGINE_MODEL_MODEL_H
 #define ENGINE_MODEL_MODEL_H
@@ -12,6 +12,7 @@
 
 #include "engine/base/err.h"
 #include "engine/model/gguf.h"
+#include "engine/model/matrix.h"
 #include "engine/model/tokenizer.h"
 
 typedef struct {
@@ -29,13 +30,6 @@ typedef struct {
     float  rope_scale; /* linear scaling: positions are multiplied by this (1 = none) */
 } model_shape;
 
-/* A weight matrix, rows x cols, row-major in the file: y[rows] = W x[cols]. */
-typedef struct {
-    dtype       type;
-    size_t      rows, cols;
-    const void *data;
-} matrix;
-
 typedef struct {
     const float *attn_norm; /* [dim] */
     matrix       wq;        /* [n_heads * head_dim, dim] */
@@ -50,10 +44,11 @@ typedef struct {
     gguf          *file;
     tokenizer     *tok;
     model_shape    shape;
-    matrix         embed;  /* [vocab, dim] */
+    dtype          embed_type;
+    const void    *embed;  /* [vocab, dim] as it is stored: rows are looked up */
     layer_weights *layers; /* [n_layers] */
     const float   *norm;   /* [dim] */
-    matrix         output; /* [vocab, dim]; the embedding itself when the file ties them */
+    matrix         output; /* [vocab, dim]; of the embedding's numbers when the file ties them */
 } model;
 
 model *model_open(const char *path, err *e);

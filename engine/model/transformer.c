@@ -20,7 +20,6 @@
 
 enum {
     BATCH = 64,           /* tokens that go through the layers together */
-    ROW_GRAIN = 16,       /* weight rows are dealt out in pieces of this many */
     THREAD_WORK = 1 << 16 /* multiply-adds below which waking a thread costs more than it saves */
 };
 
@@ -169,17 +168,21 @@ typedef struct {
     const void       *prepared;
 } multiply_job;
 
-/* Rows [begin, end) of all products' rows taken together. */
-static void multiply_rows(void *ctx, size_t begin, size_t end, int thread) {
+/* Panels [begin, end) of all products' panels taken together. */
+static void multiply_panels(void *ctx, size_t begin, size_t end, int thread) {
     const multiply_job *job = ctx;
     (void)thread;
-    for (size_t i = 0, first = 0; i < job->count; first += job->products[i].w->rows, i++) {
+    for (size_t i = 0, first = 0; i < job->count; i++) {
         const matrix *w = job->products[i].w;
-        size_t        row0 = begin > first ? begin - first : 0;
-        size_t        row1 = end > first ? end - first : 0;
-        if (row1 > w->rows) row1 = w->rows;
-        if (row0 < row1)
-            job->ops->multiply(w->data, job->prepared, job->products[i].y, w->cols, row0, row1, job->tokens, w->rows);
+        size_t        n = panel_count(w->rows);
+        size_t        from = begin > first ? begin - first : 0;
+        size_t        to = end > first ? end - first : 0;
+        if (to > n) to = n;
+        size_t row1 = to * KERNEL_ROWS < w->rows ? to * KERNEL_ROWS : w->rows;
+        if (from < to)
+            job->ops->multiply(w->weights, job->prepared, job->products[i].y, w->cols, from * KERNEL_ROWS, row1,
+                               job->tokens, w->rows);
+        first += n;
     }
 }
 
@@ -188,13 +191,14 @@ static void multiply(transformer *t, const float *x, size_t n, const product *pr
     for (size_t from = 0, to; from < count; from = to) {
         const matrix     *w = products[from].w;
         const matmul_ops *ops = &t->kernels->matmul[w->type];
-        size_t            bytes = ops->prepared_bytes(w->cols), rows = 0;
-        for (to = from; to < count && products[to].w->type == w->type; to++) rows += products[to].w->rows;
+        size_t            bytes = ops->prepared_bytes(w->cols), panels = 0;
+        for (to = from; to < count && products[to].w->type == w->type; to++)
+            panels += panel_count(products[to].w->rows);
         for (size_t i = 0; i < n; i++) ops->prepare(x + i * w->cols, (char *)t->prepared + i * bytes, w->cols);
 
         multiply_job job = {ops, products + from, to - from, n, t->prepared};
-        size_t       grain = THREAD_WORK / (w->cols * n) / ROW_GRAIN * ROW_GRAIN;
-        parallel_run(t->threads, rows, grain > ROW_GRAIN ? grain : ROW_GRAIN, multiply_rows, &job);
+        size_t       grain = THREAD_WORK / (KERNEL_ROWS * w->cols * n);
+        parallel_run(t->threads, panels, grain > 1 ? grain : 1, multiply_panels, &job);
     }
 }
 
@@ -286,10 +290,9 @@ static void layer(transformer *t, size_t index, size_t n) {
 static void forward_batch(transformer *t, const int32_t *ids, size_t n, size_t rows, float *logits) {
     const model       *m = t->m;
     const model_shape *s = &m->shape;
-    size_t             id_bytes = dtype_bytes(m->embed.type, s->dim);
+    size_t             id_bytes = dtype_bytes(m->embed_type, s->dim);
     for (size_t i = 0; i < n; i++)
-        dtype_get(m->embed.type)
-            ->decode((const char *)m->embed.data + (size_t)ids[i] * id_bytes, t->x + i * s->dim, s->dim);
+        dtype_get(m->embed_type)->decode((const char *)m->embed + (size_t)ids[i] * id_bytes, t->x + i * s->dim, s->dim);
     for (size_t i = 0; i < s->n_layers; i++) layer(t, i, n);
     t->length += n;
     if (rows == 0) return;

@@ -75,18 +75,26 @@ static void *random_weights(dtype type, size_t n, float scale) {
     return w;
 }
 
+static matrix random_matrix(dtype type, size_t rows, size_t cols) {
+    err    e = {0};
+    matrix m;
+    if (matrix_open(&m, type, rows, cols, random_weights(type, rows * cols, 0.3f), &e) != 0) die(e.text);
+    return m;
+}
+
 static void product(const kernel_table *k, dtype type, size_t cols) {
     enum { ROWS = 37, TOKENS = 11 };
     const matmul_ops *ops = &k->matmul[type];
     size_t            bytes = ops->prepared_bytes(cols);
-    void             *w = random_weights(type, ROWS * cols, 0.3f);
+    matrix            w = random_matrix(type, ROWS, cols);
     float            *x = random_floats(TOKENS * cols, 4), *y = allocate(TOKENS * ROWS, sizeof *y);
     char             *prepared = allocate(TOKENS, bytes);
     for (size_t i = 0; i < cols; i += 7) x[i] *= 0x1p-60f;
     for (size_t t = 0; t < TOKENS; t++) ops->prepare(x + t * cols, prepared + t * bytes, cols);
-    ops->multiply(w, prepared, y, cols, 0, ROWS, TOKENS, ROWS);
+    ops->multiply(w.weights, prepared, y, cols, 0, ROWS, TOKENS, ROWS);
     print_hash("product", dtype_get(type)->name, y, TOKENS * ROWS * sizeof *y);
-    free(w);
+    free((void *)w.stored);
+    matrix_close(&w);
     free(x);
     free(y);
     free(prepared);
@@ -105,10 +113,6 @@ static void attention(const kernel_table *k, size_t head_dim) {
 }
 
 /* ---- the whole forward pass ---------------------------------------------------------------------------- */
-
-static matrix random_matrix(dtype type, size_t rows, size_t cols) {
-    return (matrix){type, rows, cols, random_weights(type, rows * cols, 0.3f)};
-}
 
 static void logits_of(dtype type) {
     enum { LAYERS = 2, DIM = 96, HEADS = 4, KV_HEADS = 2, HEAD_DIM = 24, FFN = 160, VOCAB = 101, LENGTH = 90 };
@@ -129,7 +133,8 @@ static void logits_of(dtype type) {
                          .rope_scale = 0.5f},
                .layers = layers,
                .norm = random_floats(DIM, 1),
-               .embed = random_matrix(type, VOCAB, DIM),
+               .embed_type = type,
+               .embed = random_weights(type, VOCAB * DIM, 0.3f),
                .output = random_matrix(type, VOCAB, DIM)};
     for (size_t i = 0; i < LAYERS; i++)
         layers[i] = (layer_weights){.attn_norm = random_floats(DIM, 1),

@@ -125,6 +125,8 @@ static void check_product(gsl_rng *r, dtype type, size_t n_rows, size_t cols, si
     for (size_t t = 0; t < n_tokens; t++)
         for (size_t i = 0; i < n_rows; i++)
             want[t * n_rows + i] = spec_row(type, w + i * row_bytes, x + t * cols, cols);
+    matrix m;
+    cr_assert_eq(matrix_open(&m, type, n_rows, cols, w, NULL), 0);
 
     for (int k = 0; k < ISAS; k++) {
         const kernel_table *kernels = kernels_by_name(isas[k]);
@@ -136,10 +138,11 @@ static void check_product(gsl_rng *r, dtype type, size_t n_rows, size_t cols, si
         float *y = allocate(n_tokens * stride, sizeof *y);
         for (size_t t = 0; t < n_tokens; t++) ops->prepare(x + t * cols, prepared + t * bytes, cols);
         for (size_t i = 0; i < n_tokens * stride; i++) y[i] = -7;
-        /* In two pieces, the first row left out: what lies outside is not touched. */
-        size_t first = n_rows > 1, middle = (first + n_rows) / 2;
-        ops->multiply(w, prepared, y, cols, first, middle, n_tokens, stride);
-        ops->multiply(w, prepared, y, cols, middle, n_rows, n_tokens, stride);
+        /* In two pieces, the first rows left out: what lies outside is not touched. */
+        size_t first = n_rows > KERNEL_ROWS ? KERNEL_ROWS : 0;
+        size_t middle = first + (n_rows - first) / 2 / KERNEL_ROWS * KERNEL_ROWS;
+        ops->multiply(m.weights, prepared, y, cols, first, middle, n_tokens, stride);
+        ops->multiply(m.weights, prepared, y, cols, middle, n_rows, n_tokens, stride);
         for (size_t t = 0; t < n_tokens; t++) {
             for (size_t i = 0; i < stride; i++) {
                 float expected = i >= first && i < n_rows ? want[t * n_rows + i] : -7;
@@ -151,6 +154,7 @@ static void check_product(gsl_rng *r, dtype type, size_t n_rows, size_t cols, si
         free(prepared);
         free(y);
     }
+    matrix_close(&m);
     free(w);
     free(x);
     free(want);
@@ -158,7 +162,7 @@ static void check_product(gsl_rng *r, dtype type, size_t n_rows, size_t cols, si
 
 static void check_products(dtype type) {
     static const size_t cols[] = {1, 2, 7, 15, 16, 17, 31, 33, 64, 100, 255, 256, 257, 288, 600, 1024};
-    static const size_t row_counts[] = {1, 2, 3, 5, 16, 17, 33};
+    static const size_t row_counts[] = {1, 2, 3, 5, 16, 17, 33, 49, 64};
     static const size_t token_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 64, 65, 130};
     gsl_rng            *r = rng_new(1, (uint64_t)type);
     size_t              block = dtype_get(type)->block, n = 0;
@@ -195,13 +199,16 @@ Test(kernels, numbers_that_are_not_finite_stay_so) {
                 _Alignas(64) char prepared[1024];
                 char              w[4 * COLS];
                 float             x[COLS] = {0}, ones[COLS], y;
+                matrix            m;
                 cr_assert_leq(ops->prepared_bytes(COLS), sizeof prepared);
                 for (int i = 0; i < COLS; i++) ones[i] = 1;
                 dtype_get((dtype)type)->encode(ones, w, COLS);
                 x[5] = bad[b];
                 ops->prepare(x, prepared, COLS);
-                ops->multiply(w, prepared, &y, COLS, 0, 1, 1, 1);
+                cr_assert_eq(matrix_open(&m, (dtype)type, 1, COLS, w, NULL), 0);
+                ops->multiply(m.weights, prepared, &y, COLS, 0, 1, 1, 1);
                 cr_assert(!isfinite(y), "%s %d", isas[k], type);
+                matrix_close(&m);
             }
         }
     }

@@ -33,8 +33,8 @@ Test(model, binds_shape_and_weights) {
     cr_assert_eq(m->layers[1].wk.rows, 32);
     cr_assert_eq(m->layers[1].wk.cols, 64);
     cr_assert_eq(m->layers[1].down.cols, 96);
-    cr_assert_eq(m->layers[1].down.data, gguf_find_tensor(m->file, "blk.1.ffn_down.weight")->data);
-    cr_assert_neq(m->output.data, m->embed.data);
+    cr_assert_eq(m->layers[1].down.stored, gguf_find_tensor(m->file, "blk.1.ffn_down.weight")->data);
+    cr_assert_neq(m->output.stored, m->embed);
     for (size_t i = 0; i < shape->dim; i++) cr_assert(m->norm[i] >= 0.9f && m->norm[i] <= 1.1f);
     model_close(m);
 }
@@ -48,7 +48,7 @@ Test(model, tied_output_is_the_embedding_and_defaults_are_the_formats) {
         err    e = {0};
         model *m = tiny_open(&s, &e);
         cr_assert_not_null(m, "%s", e.text);
-        cr_assert_eq(m->output.data, m->embed.data);
+        cr_assert_eq(m->output.stored, m->embed);
         cr_assert_eq(m->output.rows, tiny_vocab());
         cr_assert_eq(m->layers[0].wq.type, (dtype)type);
         cr_assert_eq(m->shape.rope_theta, 10000.0f);
