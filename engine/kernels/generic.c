@@ -19,11 +19,14 @@
 
 #define ALONE static __attribute__((noinline)) /* so that its sums get all registers */
 
-/* gcc keeps an array in registers when the loops over tokens and rows are unrolled; clang does so by itself. */
+/* gcc keeps an array in registers when the loops over tokens and rows are unrolled and the one over lanes is
+ * not; clang does so by itself. */
 #if defined(__GNUC__) && !defined(__clang__)
-#define UNROLL _Pragma("GCC unroll 8")
+#define UNROLL   _Pragma("GCC unroll 8")
+#define LANEWISE _Pragma("GCC unroll 1")
 #else
 #define UNROLL
+#define LANEWISE
 #endif
 
 /* Rows and tokens whose sums fill the registers of the instruction set. */
@@ -269,16 +272,6 @@ static void rmsnorm(const float *x, const float *w, float *out, size_t n, float 
     for (i = 0; i < n; i++) out[i] = (x[i] * scale) * w[i];
 }
 
-INLINE float dot(const float *a, const float *b, size_t n) {
-    float  sum[LANES] = {0};
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (size_t l = 0; l < LANES; l++) sum[l] = fmaf(a[i + l], b[i + l], sum[l]);
-    if (i < n) /* zeros up to whole lanes: fma(0, 0, -0) = +0 */
-        for (size_t l = 0; l < LANES; l++) sum[l] = i + l < n ? fmaf(a[i + l], b[i + l], sum[l]) : sum[l] + 0;
-    return lanes_sum(sum);
-}
-
 /* scores -> exp(scores - max); returns their sum. */
 static float softmax_terms(float *scores, size_t n) {
     float  max[LANES], sum[LANES] = {0};
@@ -297,40 +290,78 @@ static float softmax_terms(float *scores, size_t n) {
     return lanes_sum(sum);
 }
 
-/* out[0..width) = sum over positions of weights[t] values[t][0..width), times scale. width <= 64 */
+/* Scores of P panels of 16 positions: a position to a lane, so that nothing is summed across lanes. */
+INLINE void score_panels(const float *q, const float *keys, float *scores, size_t head_dim, float scale, int P) {
+    float sum[4][LANES];
+    UNROLL for (int p = 0; p < P; p++) {
+        LANEWISE for (int l = 0; l < LANES; l++) sum[p][l] = 0;
+    }
+    for (size_t d = 0; d < head_dim; d++) {
+        UNROLL for (int p = 0; p < P; p++) {
+            const float *key = keys + ((size_t)p * head_dim + d) * LANES;
+            LANEWISE for (int l = 0; l < LANES; l++) sum[p][l] = fmaf(q[d], key[l], sum[p][l]);
+        }
+    }
+    UNROLL for (int p = 0; p < P; p++) {
+        LANEWISE for (int l = 0; l < LANES; l++) scores[p * LANES + l] = sum[p][l] * scale;
+    }
+}
+
+/* out[0..width) = sum over positions of weights[t] values[t][0..width), times scale: four chains, position t in chain
+ * t mod 4. */
 INLINE void mix(const float *weights, const float *values, size_t stride, size_t n, float scale, float *out,
                 size_t width) {
-    float sum[64] = {0};
-    for (size_t t = 0; t < n; t++)
-        for (size_t d = 0; d < width; d++) sum[d] = fmaf(weights[t], values[t * stride + d], sum[d]);
-    for (size_t d = 0; d < width; d++) out[d] = sum[d] * scale;
+    float  sum[4][32] = {{0}};
+    size_t t = 0;
+    for (; t + 4 <= n; t += 4) {
+        UNROLL for (size_t c = 0; c < 4; c++) {
+            LANEWISE for (size_t d = 0; d < width; d++) sum[c][d] =
+                fmaf(weights[t + c], values[(t + c) * stride + d], sum[c][d]);
+        }
+    }
+    for (size_t c = 0; t + c < n; c++)
+        LANEWISE for (size_t d = 0; d < width; d++) sum[c][d] =
+            fmaf(weights[t + c], values[(t + c) * stride + d], sum[c][d]);
+    LANEWISE for (size_t d = 0; d < width; d++) out[d] = ((sum[0][d] + sum[2][d]) + (sum[1][d] + sum[3][d])) * scale;
 }
 
 INLINE void attend_sized(const float *q, const float *keys, const float *values, float *out, float *scores, size_t n,
-                         size_t head_dim, size_t stride, float scale) {
-    for (size_t t = 0; t < n; t++) scores[t] = dot(q, keys + t * stride, head_dim) * scale;
-    float  inverse = 1 / softmax_terms(scores, n);
-    size_t d = 0;
-    for (; d + 64 <= head_dim; d += 64) mix(scores, values + d, stride, n, inverse, out + d, 64);
-    for (; d + LANES <= head_dim; d += LANES) mix(scores, values + d, stride, n, inverse, out + d, LANES);
-    if (d < head_dim) mix(scores, values + d, stride, n, inverse, out + d, head_dim - d);
+                         size_t head_dim, float scale) {
+    size_t panel = head_dim * LANES, panels = round_up(n, LANES) / LANES, p = 0, d = 0;
+    for (; p + 4 <= panels; p += 4) score_panels(q, keys + p * panel, scores + p * LANES, head_dim, scale, 4);
+    for (; p < panels; p++) score_panels(q, keys + p * panel, scores + p * LANES, head_dim, scale, 1);
+    float inverse = 1 / softmax_terms(scores, n);
+    for (; d + 32 <= head_dim; d += 32) mix(scores, values + d, head_dim, n, inverse, out + d, 32);
+    for (; d + LANES <= head_dim; d += LANES) mix(scores, values + d, head_dim, n, inverse, out + d, LANES);
+    if (d < head_dim) mix(scores, values + d, head_dim, n, inverse, out + d, head_dim - d);
 }
 
 /* The usual sizes of heads as constants, so that their loops unroll. */
 static void attend(const float *q, const float *keys, const float *values, float *out, float *scores, size_t n,
-                   size_t head_dim, size_t stride, float scale) {
+                   size_t head_dim, float scale) {
     switch (head_dim) {
     case 8:
-        attend_sized(q, keys, values, out, scores, n, 8, stride, scale);
+        attend_sized(q, keys, values, out, scores, n, 8, scale);
+        break;
+    case 32:
+        attend_sized(q, keys, values, out, scores, n, 32, scale);
         break;
     case 64:
-        attend_sized(q, keys, values, out, scores, n, 64, stride, scale);
+        attend_sized(q, keys, values, out, scores, n, 64, scale);
         break;
     case 128:
-        attend_sized(q, keys, values, out, scores, n, 128, stride, scale);
+        attend_sized(q, keys, values, out, scores, n, 128, scale);
         break;
     default:
-        attend_sized(q, keys, values, out, scores, n, head_dim, stride, scale);
+        attend_sized(q, keys, values, out, scores, n, head_dim, scale);
+    }
+}
+
+static void rotate(float *x, const float *cosine, const float *sine, size_t pairs) {
+    for (size_t i = 0; i < pairs; i++) {
+        float a = x[2 * i], b = x[2 * i + 1];
+        x[2 * i] = fmaf(a, cosine[i], -(b * sine[i]));
+        x[2 * i + 1] = fmaf(a, sine[i], b * cosine[i]);
     }
 }
 
@@ -358,6 +389,7 @@ const kernel_table KERNELS = {
     .matmul[DTYPE_Q8_0] = {panel_activation_bytes, panel_prepare, PANEL_MULTIPLY},
     .rmsnorm = rmsnorm,
     .attend = attend,
+    .rotate = rotate,
     .swiglu = swiglu,
     .add = add,
 };

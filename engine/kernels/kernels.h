@@ -37,9 +37,12 @@ typedef struct {
     /* out[i] = x[i] * rsqrt(mean(x^2) + eps) * w[i] */
     void (*rmsnorm)(const float *x, const float *w, float *out, size_t n, float eps);
     /* One head, one query at position n - 1 over n cached positions: softmax(q . K * scale) V.
-     * keys and values: rows of head_dim floats, `stride` floats apart; scores: scratch [n]. */
+     * keys: panels of 16 positions, [positions / 16, head_dim, 16]; what stands behind position n - 1 is not used.
+     * values: [n, head_dim]; scores: scratch [n rounded up to 16]. */
     void (*attend)(const float *q, const float *keys, const float *values, float *out, float *scores, size_t n,
-                   size_t head_dim, size_t stride, float scale);
+                   size_t head_dim, float scale);
+    /* Turns pairs (2i, 2i + 1) of x by an angle each. */
+    void (*rotate)(float *x, const float *cosine, const float *sine, size_t pairs);
     /* gate[i] = silu(gate[i]) * up[i] */
     void (*swiglu)(float *gate, const float *up, size_t n);
     /* x[i] += y[i] */

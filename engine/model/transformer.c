@@ -2,8 +2,8 @@
  * positions, grouped-query attention over a cache, SwiGLU. Numerics: engine/docs/numerics.md.
  *
  * Invariants:
- *  T1  cache rows [0, length) hold keys (rotated) and values of the tokens seen; what lies behind is stale
- *      and never read before it is written. Rewinding therefore only lowers `length`.
+ *  T1  cache positions [0, length) hold keys (rotated) and values of the tokens seen; what lies behind is stale
+ *      and never used before it is written. Rewinding therefore only lowers `length`.
  *  T2  a row of activations depends on no other row of its pass but through the cache, so a pass over k
  *      tokens leaves the bits of k passes over one.
  *  T3  nothing is allocated after transformer_new.
@@ -29,20 +29,28 @@ struct transformer {
     int                 threads;
     size_t              context, length;
 
-    float *keys, *values; /* [n_layers, context, kv_dim]: the cache */
+    /* The cache, for each layer and head: keys in panels of 16 positions, as kernels read them, and values. */
+    float *keys;          /* [n_layers, n_kv_heads, context / 16, head_dim, 16] */
+    float *values;        /* [n_layers, n_kv_heads, context, head_dim] */
     float *cosine, *sine; /* [context, rope_dim / 2] */
 
     float *x;         /* [BATCH, dim]: the residual stream */
     float *normed;    /* [BATCH, dim] */
     float *q, *mixed; /* [BATCH, n_heads * head_dim] */
+    float *k, *v;     /* [BATCH, n_kv_heads * head_dim] */
     float *gate, *up; /* [BATCH, ffn_dim] */
     float *delta;     /* [BATCH, dim]: what a block adds to the stream */
-    float *scores;    /* [threads, context] */
+    float *scores;    /* [threads, panel_positions] */
     void  *prepared;  /* [BATCH] rows of activations as a weight type wants them */
 };
 
 static size_t kv_dim(const model_shape *s) {
     return s->n_kv_heads * s->head_dim;
+}
+
+/* Positions of whole panels of keys. */
+static size_t panel_positions(const transformer *t) {
+    return panel_count(t->context) * PANEL_ROWS;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------ */
@@ -99,21 +107,23 @@ transformer *transformer_new(const model *m, size_t context, int threads, err *e
     t->kernels = kernels_get(e);
     if (t->kernels == NULL) goto fail;
 
-    size_t cache = s->n_layers * context;
+    size_t cache = s->n_layers * s->n_kv_heads;
 #define NEW(field, n, width)                                                                                           \
     if ((t->field = mem_new((n), (width) * sizeof *t->field, e)) == NULL) goto fail
-    NEW(keys, cache, kv_dim(s));
-    NEW(values, cache, kv_dim(s));
+    NEW(keys, cache * panel_positions(t), s->head_dim);
+    NEW(values, cache * context, s->head_dim);
     NEW(cosine, context, s->rope_dim / 2);
     NEW(sine, context, s->rope_dim / 2);
     NEW(x, BATCH, s->dim);
     NEW(normed, BATCH, s->dim);
     NEW(q, BATCH, s->n_heads * s->head_dim);
     NEW(mixed, BATCH, s->n_heads * s->head_dim);
+    NEW(k, BATCH, kv_dim(s));
+    NEW(v, BATCH, kv_dim(s));
     NEW(gate, BATCH, s->ffn_dim);
     NEW(up, BATCH, s->ffn_dim);
     NEW(delta, BATCH, s->dim);
-    NEW(scores, (size_t)threads, context);
+    NEW(scores, (size_t)threads, panel_positions(t));
 #undef NEW
     if ((t->prepared = mem_new_aligned(BATCH, prepared_row_bytes(t->kernels, s), 64, e)) == NULL) goto fail;
     fill_rotations(t);
@@ -133,6 +143,8 @@ void transformer_free(transformer *t) {
     free(t->normed);
     free(t->q);
     free(t->mixed);
+    free(t->k);
+    free(t->v);
     free(t->gate);
     free(t->up);
     free(t->delta);
@@ -204,24 +216,40 @@ static void multiply(transformer *t, const float *x, size_t n, const product *pr
 
 /* ---- attention ---------------------------------------------------------------------------------------- */
 
-/* Rotates the adjacent pairs (2i, 2i + 1) of each head by the angle of its position. */
+/* Rotates each head by the angles of its position. */
 static void rotate(const transformer *t, float *heads, size_t n_heads, size_t position) {
     const model_shape *s = &t->m->shape;
     size_t             pairs = s->rope_dim / 2;
-    const float       *cosine = t->cosine + position * pairs, *sine = t->sine + position * pairs;
-    for (float *head = heads; head < heads + n_heads * s->head_dim; head += s->head_dim) {
-        for (size_t i = 0; i < pairs; i++) {
-            float a = head[2 * i], b = head[2 * i + 1];
-            head[2 * i] = fmaf(a, cosine[i], -(b * sine[i]));
-            head[2 * i + 1] = fmaf(a, sine[i], b * cosine[i]);
+    for (size_t h = 0; h < n_heads; h++)
+        t->kernels->rotate(heads + h * s->head_dim, t->cosine + position * pairs, t->sine + position * pairs, pairs);
+}
+
+/* Where the cache of a layer's head begins. */
+static float *keys_of(const transformer *t, size_t layer, size_t kv_head) {
+    return t->keys + (layer * t->m->shape.n_kv_heads + kv_head) * panel_positions(t) * t->m->shape.head_dim;
+}
+
+static float *values_of(const transformer *t, size_t layer, size_t kv_head) {
+    return t->values + (layer * t->m->shape.n_kv_heads + kv_head) * t->context * t->m->shape.head_dim;
+}
+
+/* t->k and t->v become the cache's next n positions. */
+static void remember(transformer *t, size_t layer, size_t n) {
+    size_t head_dim = t->m->shape.head_dim, kv_heads = t->m->shape.n_kv_heads;
+    for (size_t i = 0; i < n; i++) {
+        size_t position = t->length + i;
+        for (size_t h = 0; h < kv_heads; h++) {
+            const float *k = t->k + (i * kv_heads + h) * head_dim, *v = t->v + (i * kv_heads + h) * head_dim;
+            float       *panel = keys_of(t, layer, h) + position / PANEL_ROWS * PANEL_ROWS * head_dim;
+            for (size_t d = 0; d < head_dim; d++) panel[d * PANEL_ROWS + position % PANEL_ROWS] = k[d];
+            memcpy(values_of(t, layer, h) + position * head_dim, v, head_dim * sizeof *v);
         }
     }
 }
 
 typedef struct {
     transformer *t;
-    const float *keys, *values; /* this layer's [context, kv_dim] */
-    size_t       n;
+    size_t       layer, n;
 } attend_job;
 
 /* Items are (head, token), heads first: a thread keeps to its heads' part of the cache. */
@@ -234,15 +262,14 @@ static void attend_heads(void *ctx, size_t begin, size_t end, int thread) {
         size_t head = item / job->n, token = item % job->n;
         size_t kv_head = head / (s->n_heads / s->n_kv_heads);
         size_t at = (token * s->n_heads + head) * s->head_dim;
-        t->kernels->attend(t->q + at, job->keys + kv_head * s->head_dim, job->values + kv_head * s->head_dim,
-                           t->mixed + at, t->scores + (size_t)thread * t->context, t->length + token + 1, s->head_dim,
-                           kv_dim(s), scale);
+        t->kernels->attend(t->q + at, keys_of(t, job->layer, kv_head), values_of(t, job->layer, kv_head), t->mixed + at,
+                           t->scores + (size_t)thread * panel_positions(t), t->length + token + 1, s->head_dim, scale);
     }
 }
 
-static void attend(transformer *t, const float *keys, const float *values, size_t n) {
+static void attend(transformer *t, size_t layer, size_t n) {
     const model_shape *s = &t->m->shape;
-    attend_job         job = {t, keys, values, n};
+    attend_job         job = {t, layer, n};
     size_t             grain = THREAD_WORK / (2 * s->head_dim * (t->length + n));
     parallel_run(t->threads, s->n_heads * n, grain > 1 ? grain : 1, attend_heads, &job);
 }
@@ -265,17 +292,15 @@ static void swiglu_rows(void *ctx, size_t begin, size_t end, int thread) {
 static void layer(transformer *t, size_t index, size_t n) {
     const model_shape   *s = &t->m->shape;
     const layer_weights *w = &t->m->layers[index];
-    float               *keys = t->keys + index * t->context * kv_dim(s);
-    float               *values = t->values + index * t->context * kv_dim(s);
-    float               *k = keys + t->length * kv_dim(s), *v = values + t->length * kv_dim(s);
 
     normalize(t, t->x, w->attn_norm, n);
-    multiply(t, t->normed, n, (product[]){{&w->wq, t->q}, {&w->wk, k}, {&w->wv, v}}, 3);
+    multiply(t, t->normed, n, (product[]){{&w->wq, t->q}, {&w->wk, t->k}, {&w->wv, t->v}}, 3);
     for (size_t i = 0; i < n; i++) {
         rotate(t, t->q + i * s->n_heads * s->head_dim, s->n_heads, t->length + i);
-        rotate(t, k + i * kv_dim(s), s->n_kv_heads, t->length + i);
+        rotate(t, t->k + i * kv_dim(s), s->n_kv_heads, t->length + i);
     }
-    attend(t, keys, values, n);
+    remember(t, index, n);
+    attend(t, index, n);
     multiply(t, t->mixed, n, (product[]){{&w->wo, t->delta}}, 1);
     t->kernels->add(t->x, t->delta, n * s->dim);
 
