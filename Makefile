@@ -56,8 +56,8 @@ EXPERIMENTS := $(filter-out experiments/harness.c,$(wildcard experiments/*.c exp
 ANALYSIS    := $(wildcard analysis/*.c)
 TESTS       := $(wildcard tests/unit/*.c tests/fixtures/*.c tests/conformance/*.c)
 
-# The generic kernels are one source compiled once for each instruction set; NAME_ISA.c has the flags of its own, and is
-# empty without them.
+# The generic kernels are one source compiled once for each instruction set; NAME_avx2.c and NAME_avx512.c have the flags of
+# theirs, and are empty without them.
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
 ISAS := portable
 ifeq ($(ARCH)-$(filter portable,$(config)),x86_64-)
@@ -176,7 +176,7 @@ run: deps
 
 # The embedded model; stopped, it goes on where it was. The same machine gives the same file. OpenBLAS of Debian 12 does
 # not know CPUs younger than itself and runs them at half their speed, so those with AVX-512 are told to use it.
-AVX512 := $(shell grep -qs avx512dq /proc/cpuinfo && echo OPENBLAS_CORETYPE=SkylakeX)
+AVX512 := $(shell grep -qs avx512dq /proc/cpuinfo && echo 'OPENBLAS_CORETYPE=$${OPENBLAS_CORETYPE:-SkylakeX}')
 model: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) harness
 	@mkdir -p build
@@ -245,10 +245,10 @@ lint: deps-lint
 	  $(filter-out -fopenmp,$(ALL_CFLAGS)) -DKERNEL_ISA=portable 2>&1 | grep -vE '^[0-9]+ warnings? generated' ; \
 	  test "$${PIPESTATUS[1]}" -eq 0
 
-# Tables, figures and numbers of the paper come from results/llma_rag.h5 when there, else from the main job's.
+# Tables, figures and numbers of the paper come from results/llma_rag.h5 when there, else from our own records, replayed.
 paper: deps-paper
 	@$(MAKE) --no-print-directory -j$(JOBS) harness
-	@$(MAKE) --no-print-directory results/quick.h5
+	@$(MAKE) --no-print-directory results/replay.h5
 	@$(MAKE) --no-print-directory -C paper PYTHON=$(PYTHON)
 
 # Each notebook, executed over RESULTS (default: the main job's), as a page in build/notebooks.
@@ -259,7 +259,7 @@ notebooks: deps-test
 	  --output-dir build/notebooks analysis/*.ipynb
 
 # Only when missing: a sweep is run again by `make run`.
-results/quick.h5:
-	./harness sweep experiments/configs/quick.ini
+results/quick.h5 results/replay.h5: results/%.h5:
+	./harness sweep experiments/configs/$*.ini
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "engine/base/clock.h"
+#include "engine/base/digest.h"
 #include "engine/base/mem.h"
 #include "engine/train/export.h"
 #include "experiments/commands.h"
@@ -137,7 +138,9 @@ static int training_open(training *x, bool *resumed, err *e) {
         (x->lessons = mem_new(n, sizeof *x->lessons, e)) == NULL)
         return -1;
     x->n_lessons = n;
-    if (train_vocabulary(x, e) != 0 || open_tokenizer(x, e) != 0) return -1;
+    if (train_vocabulary(x, e) != 0 || open_tokenizer(x, e) != 0 ||
+        digest_sha256_file(x->vocabulary_path, c->vocabulary, e) != 0)
+        return -1;
     x->data.c = c;
     x->data.tok = x->tok;
     if (trainer_open(&c->trainer, c->seed, &x->t, e) != 0) return -1;

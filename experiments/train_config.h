@@ -31,7 +31,8 @@ typedef struct {
     dtype           export_type;
     train_source    sources[TRAIN_SOURCES];
     size_t          n_sources;
-    char            digest[65]; /* SHA-256 of all that determines the numbers */
+    char            digest[65];     /* SHA-256 of all that determines the numbers */
+    char            vocabulary[65]; /* SHA-256 of the tokenizer's file, once it is trained */
 } train_config;
 
 /* `sets`: overrides "section.key=value". Unknown or missing keys and sections and values out of range are ERR_INPUT

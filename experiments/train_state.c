@@ -14,12 +14,12 @@
 #include "engine/base/mem.h"
 
 typedef struct {
-    char     magic[8]; /* "HTRAIN\0\1" */
-    char     config[64];
+    char     magic[8]; /* "HTRAIN\0\2" */
+    char     config[64], vocabulary[64];
     uint64_t step, n_params, n_points;
 } header;
 
-static const char magic[8] = "HTRAIN\0\1";
+static const char magic[8] = "HTRAIN\0\2";
 
 int curve_add(curve *c, curve_point p, err *e) {
     if (mem_reserve(&c->points, &c->cap, c->n + 1, e) != 0) return -1;
@@ -37,6 +37,7 @@ int checkpoint_write(const char *path, const train_config *c, const trainer *t, 
     header h = {.step = t->step, .n_params = n, .n_points = v->n};
     memcpy(h.magic, magic, sizeof magic);
     memcpy(h.config, c->digest, sizeof h.config);
+    memcpy(h.vocabulary, c->vocabulary, sizeof h.vocabulary);
     char *bytes = mem_new(size_of(&h), 1, e), *at = bytes;
     if (bytes == NULL) return -1;
     const struct {
@@ -71,6 +72,12 @@ static int check(const char *path, const char *bytes, size_t n, const train_conf
             "%s: the checkpoint is of another config than %s (give the training another name, or remove the "
             "checkpoint to begin again)",
             path, c->path);
+    if (memcmp(h->vocabulary, c->vocabulary, sizeof h->vocabulary) != 0)
+        return err_input(
+            e,
+            "%s: the checkpoint was made by a program that trained another tokenizer (that program, or remove "
+            "the checkpoint to begin again)",
+            path);
     if (h->n_params != net_params(&t->o.shape) || h->n_points > n || size_of(h) != n || h->step > t->o.optimizer.steps)
         return err_input(e, "%s: the checkpoint has other sizes than the config", path);
     return 0;

@@ -31,7 +31,7 @@ int curve_add(curve *c, curve_point p, err *e);
 int checkpoint_write(const char *path, const train_config *c, const trainer *t, const curve *v, err *e);
 
 /* Takes up a training where its checkpoint left it: 1. No such file: 0, and nothing has changed. ERR_INPUT when the
- * file is damaged or belongs to another config. */
+ * file is damaged or belongs to another config or tokenizer. */
 int checkpoint_read(const char *path, const train_config *c, trainer *t, curve *v, err *e);
 
 /* HDF5: /curve and /validation as compound tables, the config's text and digest as attributes. */

@@ -1,24 +1,24 @@
-/* repeat.c - invented words, and the same words once more: copying and nothing else.
+/* repeat.c - invented names, and the same names once more: copying and nothing else.
  *
- * No word follows from anything but its place in the reference, so what a net gets right here beyond the first word is
- * copied. A net that trains on these records before all others finds the copying that they need, and a curve of its
- * accuracy on them shows when.
+ * A name follows from nothing but its place in the reference, so what a net gets right here is copied (but for the
+ * known endings of some: _count, _limit). A net that trains on these records before all others finds the copying that
+ * they need, and a curve of its accuracy on them shows when.
  */
 #include "datasets/names.h"
 #include "datasets/scenario.h"
 
-enum { P_MIN_WORDS, P_MAX_WORDS };
+enum { P_MIN_NAMES, P_MAX_NAMES };
 
 static const param_spec params[] = {
-    [P_MIN_WORDS] = {"min_words", PARAM_INT, 4, 1, NAMES_TAKEN, "fewest words"},
-    [P_MAX_WORDS] = {"max_words", PARAM_INT, 24, 1, NAMES_TAKEN, "most words"},
+    [P_MIN_NAMES] = {"min_names", PARAM_INT, 4, 1, NAMES_TAKEN, "fewest names, of one or two words"},
+    [P_MAX_NAMES] = {"max_names", PARAM_INT, 24, 1, NAMES_TAKEN, "most names"},
 };
 
 static void make(dice *d, const param_values *p, example *out) {
     static const char *const requests[] = {"Once more: ", "Repeat: ", "Say it again: ", "Copy this: "};
     static const name_kind   kinds[] = {NAME_PERSON, NAME_IDENT};
     names                    taken = {0};
-    size_t                   n = dice_between(d, (size_t)p->at[P_MIN_WORDS], (size_t)p->at[P_MAX_WORDS]);
+    size_t                   n = dice_between(d, (size_t)p->at[P_MIN_NAMES], (size_t)p->at[P_MAX_NAMES]);
     text_add(&out->prompt, "%s", DICE_OF(d, requests));
     for (size_t i = 0; i < n; i++)
         text_add(&out->references[0], "%s%s", i > 0 ? " " : "", name_draw(d, &taken, kinds[i % 2]));

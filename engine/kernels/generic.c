@@ -1,5 +1,5 @@
-/* generic.c - every kernel in portable C, written so that compilers vectorize it; the Makefile compiles it
- * once for each instruction set. numerics.md says what is computed; this file also shows it.
+/* generic.c - all kernels but products over panels, in portable C, written so that compilers vectorize it; the Makefile
+ * compiles it once for each instruction set. numerics.md says what is computed; this file also shows it.
  *
  * The 16 lanes of a sum are an array of 16 floats whose inner loop has no dependence between lanes: one
  * AVX-512 register, two of AVX2, four of NEON. A block of rows times tokens keeps its sums in registers, and
@@ -227,14 +227,6 @@ static void bf16_multiply(const void *w, const void *x, float *y, size_t cols, s
 
 /* ---- block-quantized types: panels (panel.h) ---------------------------------------------------------- */
 
-#if defined(__AVX512F__)
-#define PANEL_MULTIPLY panel_multiply_avx512
-#elif defined(__AVX2__)
-#define PANEL_MULTIPLY panel_multiply_avx2
-#else
-#define PANEL_MULTIPLY panel_multiply_portable
-#endif
-
 static void panel_prepare(const float *x, void *out, size_t cols) {
     int8_t  *q = out;
     float   *scale = (float *)(void *)(q + cols);
@@ -386,7 +378,7 @@ const kernel_table KERNELS = {
     .matmul[DTYPE_F32] = {f32_prepared_bytes, f32_prepare, f32_multiply},
     .matmul[DTYPE_F16] = {f32_prepared_bytes, f32_prepare, f16_multiply},
     .matmul[DTYPE_BF16] = {bf16_prepared_bytes, bf16_prepare, bf16_multiply},
-    .matmul[DTYPE_Q8_0] = {panel_activation_bytes, panel_prepare, PANEL_MULTIPLY},
+    .matmul[DTYPE_Q8_0] = {panel_activation_bytes, panel_prepare, PASTE(panel_multiply_, KERNEL_ISA)},
     .rmsnorm = rmsnorm,
     .attend = attend,
     .rotate = rotate,

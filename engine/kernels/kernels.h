@@ -1,7 +1,7 @@
 /* kernels.h - the arithmetic of the forward pass as a table of functions.
  *
- * The table is filled once with portable code, which defines what is computed, and overwritten entry by
- * entry with what the CPU supports. engine/docs/numerics.md is the specification; every entry of every
+ * There is a table for each instruction set; the one of portable code defines what is computed, and the best that the
+ * CPU runs is chosen once. engine/docs/numerics.md is the specification; every entry of every
  * instruction set gives the same bits. HARNESS_ISA=portable|avx2|avx512 forces a choice (an unusable one
  * is an error) and is the only environment variable that reaches the numbers; its result is recorded.
  */

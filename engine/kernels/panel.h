@@ -54,9 +54,9 @@ static inline size_t panel_activation_bytes(size_t cols) {
 }
 
 static inline panel_activations panel_activations_at(const void *prepared, size_t cols, size_t token) {
-    const char *row = (const char *)prepared + token * panel_activation_bytes(cols);
-    const char *scale = row + cols, *bias = scale + cols / PANEL_COLS * sizeof(float);
-    return (panel_activations){(const int8_t *)row, (const float *)scale, (const int32_t *)bias};
+    const int8_t *q = (const int8_t *)prepared + token * panel_activation_bytes(cols);
+    const void   *scale = q + cols, *bias = q + cols + cols / PANEL_COLS * sizeof(float);
+    return (panel_activations){q, scale, bias};
 }
 
 #endif

@@ -4,7 +4,7 @@
  * panels use. Per block of 32 columns and 16 rows a token costs 8 `vpdpbusd`, 4 loads and 3 float operations. Many
  * tokens go over the two panels again and again, which by then lie in the second-level cache; memory is read once.
  */
-#ifdef __AVX512VNNI__
+#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
 #include <immintrin.h>
 #include <string.h>
 
@@ -78,7 +78,7 @@ void panel_multiply_avx512(const void *w, const void *x, float *y, size_t cols, 
     for (size_t row = row0; row < row1; row += panels * PANEL_ROWS) {
         panels = row1 - row > PANEL_ROWS ? 2 : 1;
         size_t    left = row1 - row - (panels - 1) * PANEL_ROWS;
-        __mmask16 last = left >= PANEL_ROWS ? 0xffff : (__mmask16)((1u << left) - 1);
+        __mmask16 last = (__mmask16)(left >= PANEL_ROWS ? 0xffff : (1u << left) - 1);
         for (size_t t = 0, n; t < tokens; t += n) {
             panel_activations a[TOKENS];
             n = tokens - t < TOKENS ? tokens - t : TOKENS;

@@ -58,7 +58,7 @@ double adamw_step(const adamw *o, const net_shape *s, size_t step, int threads, 
                         (float)o->beta1,
                         (float)o->beta2,
                         (float)o->eps,
-                        x.norm ? 1 : (float)(1 - rate * o->decay),
+                    x.norm ? 1 : (float)(1 - rate * o->decay),
                         (float)(1 / (1 - pow(o->beta1, t))),
                         (float)(1 / (1 - pow(o->beta2, t)))};
         parallel_run(threads, x.rows * x.cols, GRAIN, update_range, &u);

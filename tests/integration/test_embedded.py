@@ -1,0 +1,30 @@
+"""The embedded model: the file that its card describes, and answers that are the same on every machine."""
+import hashlib
+import json
+
+import pytest
+
+from program import harness
+from sweeps import ROOT
+
+MODEL = ROOT / "datasets/models/copier.gguf"
+RECORDS = [json.loads(line) for line in (ROOT / "datasets/samples/scenarios.jsonl").read_text().splitlines()]
+FIRST = {r["scenario"]: r for r in reversed(RECORDS)}
+
+
+def test_the_card_is_this_files():
+    data = MODEL.read_bytes()
+    assert len(data) <= 8_000_000
+    assert hashlib.sha256(data).hexdigest() in (ROOT / "datasets/models/README.md").read_text()
+
+
+@pytest.mark.parametrize("scenario", sorted(FIRST))
+def test_copying_changes_nothing(scenario, tmp_path):
+    """generate --check decodes again without a policy and compares ids and logits."""
+    record = FIRST[scenario]
+    (tmp_path / "prompt").write_text(record["prompt"])
+    (tmp_path / "reference").write_text(record["references"][0])
+    done = harness("generate", "-m", MODEL, "-f", tmp_path / "prompt", "-r", tmp_path / "reference", "-n", 48,
+                   "--policy", "llma:n=1,k=8", "--check")
+    plain = harness("generate", "-m", MODEL, "-f", tmp_path / "prompt", "-n", 48)
+    assert done.text == plain.text
