@@ -9,6 +9,7 @@
 #include "engine/model/transformer.h"
 #include "engine/train/export.h"
 #include "engine/train/trainer.h"
+#include "experiments/train_state.h"
 #include "tests/fixtures/scratch.h"
 
 static const net_shape shape = {
@@ -132,6 +133,31 @@ Test(trainer, learns_a_batch_by_heart) {
     cr_expect_eq(r.score.correct, r.score.targets);
     cr_expect_eq(r.score.targets, (9 - 4) + (16 - 5) + (23 - 6) + (30 - 7) + (37 - 8));
     for (size_t i = 0; i < LESSONS; i++) tokens_free(&l[i].ids);
+    trainer_close(&t);
+}
+
+/* Weights go with the ids that they were trained under. */
+Test(checkpoint, belongs_to_a_config_and_a_tokenizer, .init = scratch_enter, .fini = scratch_leave) {
+    err             e = {0};
+    trainer         t;
+    trainer_options o = options_of(2, 1);
+    train_config    c = {.path = (char *)"t.ini"}, other;
+    curve           v = {0};
+    memset(c.digest, 'a', sizeof c.digest - 1);
+    memset(c.vocabulary, 'b', sizeof c.vocabulary - 1);
+    cr_assert_eq(trainer_open(&o, 5, &t, &e), 0);
+    cr_expect_eq(checkpoint_read("t.checkpoint", &c, &t, &v, &e), 0);
+    cr_assert_eq(checkpoint_write("t.checkpoint", &c, &t, &v, &e), 0, "%s", e.text);
+    cr_expect_eq(checkpoint_read("t.checkpoint", &c, &t, &v, &e), 1, "%s", e.text);
+    other = c;
+    other.vocabulary[63] = 'c';
+    cr_expect_eq(checkpoint_read("t.checkpoint", &other, &t, &v, &e), -1);
+    cr_expect_neq(strstr(e.text, "another tokenizer"), NULL, "%s", e.text);
+    other = c;
+    other.digest[0] = 'c';
+    cr_expect_eq(checkpoint_read("t.checkpoint", &other, &t, &v, &e), -1);
+    cr_expect_neq(strstr(e.text, "another config"), NULL, "%s", e.text);
+    free(v.points);
     trainer_close(&t);
 }
 
