@@ -12,7 +12,7 @@
 #include "engine/base/mem.h"
 #include "engine/base/quote.h"
 
-enum { LAYER_TENSORS = 9 }; /* in each layer */
+enum { LAYER_TENSORS = 9, LAYER_MATRICES = 7 }; /* in each layer */
 #define NO_LAYER SIZE_MAX
 
 /* ---- metadata ------------------------------------------------------------------------------------------ */
@@ -286,8 +286,8 @@ void model_close(model *m) {
     if (m == NULL) return;
     for (size_t l = 0; m->layers != NULL && l < m->shape.n_layers; l++) {
         layer_weights *w = &m->layers[l];
-        matrix        *all[] = {&w->wq, &w->wk, &w->wv, &w->wo, &w->gate, &w->up, &w->down};
-        for (size_t i = 0; i < sizeof all / sizeof *all; i++) matrix_close(all[i]);
+        matrix        *all[LAYER_MATRICES] = {&w->wq, &w->wk, &w->wv, &w->wo, &w->gate, &w->up, &w->down};
+        for (size_t i = 0; i < LAYER_MATRICES; i++) matrix_close(all[i]);
     }
     matrix_close(&m->output);
     free(m->layers);
