@@ -34,8 +34,8 @@ static inline size_t panel_count(size_t n_rows) {
     return (n_rows + PANEL_ROWS - 1) / PANEL_ROWS;
 }
 
-/* Lays out panels [first, end) of a matrix stored at `w`; `out`, aligned to 64 bytes, is where panel 0 begins. */
-void panel_pack(dtype t, const void *w, size_t rows, size_t cols, size_t first, size_t end, void *out);
+/* Lays out the panels of a matrix stored at `w`; `out` is zeroed memory of panel_count panels, aligned to 64 bytes. */
+void panel_pack(dtype t, const void *w, size_t rows, size_t cols, void *out);
 
 /* ---- activations ----------------------------------------------------------------------------------------
  * A prepared row of `cols` activations, for all types that have panels (numerics.md, "Q8_0"):

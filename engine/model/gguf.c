@@ -343,7 +343,7 @@ void gguf_unload(const gguf *g, const gguf_tensor *t) {
            end = begin + t->bytes;
     begin = (begin + page - 1) & ~(page - 1); /* pages that hold nothing else */
     end &= ~(page - 1);
-    if (begin < end) madvise(g->base + begin, end - begin, MADV_DONTNEED);
+    if (begin < end) (void)madvise(g->base + begin, end - begin, MADV_DONTNEED); /* memory stays in use if it fails */
 }
 
 static int read_header(gguf *g, reader *r) {

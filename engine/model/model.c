@@ -193,7 +193,8 @@ static int bind_matrix(binder *b, const char *part, size_t layer, size_t rows, s
     if (t == NULL) return -1;
     if (matrix_open(out, (dtype)t->type, rows, cols, t->data, b->e) != 0)
         return err_prefix(b->e, "%s: %.*s", gguf_path(b->g), (int)t->name.n, t->name.at);
-    if (out->panels != NULL) gguf_unload(b->g, t);
+    bool looked_up = strcmp(part, "token_embd") == 0; /* its rows are read on */
+    if (out->panels != NULL && !looked_up) gguf_unload(b->g, t);
     return 0;
 }
 
