@@ -1,7 +1,7 @@
 # make run     installs what is missing, builds, runs the main job and prints its table
 # make test    installs what is missing, builds and runs all tests
 # make         builds ./harness; config=release|debug|sanitize|portable puts objects into build/$(config)
-# make model    trains the embedded model again, from nothing but this folder: about an hour and a half on two cores
+# make model    trains the embedded model again, from nothing but this folder: about an hour and a quarter on two cores
 # Others: unit integration portability peer fuzz deps lint format paper notebooks install clean compile_commands.json - each says below what it does.
 
 SHELL := /bin/bash
@@ -181,6 +181,7 @@ model: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) harness
 	@mkdir -p build
 	$(AVX512) OMP_WAIT_POLICY=passive ./harness train datasets/models/copier.ini
+	cp build/model/copier.gguf datasets/models/copier.gguf
 
 # HARNESS_DATA names a folder of public data for the conformance tests; without it they are skipped.
 test: deps-test
