@@ -30,7 +30,7 @@ static void make(dice *d, const param_values *p, example *out) {
 
 const scenario scenario_repeat = {
     .name = "repeat",
-    .help = "invented words, which the output repeats one by one",
+    .help = "invented names, which the output repeats one by one",
     .params = params,
     .n_params = sizeof params / sizeof *params,
     .make = make,

@@ -42,6 +42,8 @@ enum {
     CHUNK = 256, /* elements of a row unpacked at a time */
 };
 
+_Static_assert((int)LANES == (int)PANEL_ROWS, "a panel of keys has a position for each lane");
+
 static size_t round_up(size_t n, size_t to) {
     return (n + to - 1) / to * to;
 }

@@ -1,4 +1,4 @@
-"""The embedded model: the file that its card describes, and answers that are the same on every machine."""
+"""The embedded model: the file that its card describes, the same logits on every machine, and copying that changes nothing."""
 import hashlib
 import json
 
@@ -16,6 +16,12 @@ def test_the_card_is_this_files():
     data = MODEL.read_bytes()
     assert len(data) <= 8_000_000
     assert hashlib.sha256(data).hexdigest() in (ROOT / "datasets/models/README.md").read_text()
+
+
+def test_logits_are_these():
+    """On every instruction set, compiler and machine; numerics.md says why."""
+    done = harness("generate", "-m", MODEL, "-p", "Once more: Tal Brin.\nAnswer:", "-n", 16, "--hash")
+    assert done.text.splitlines()[-1] == "logits 57ccc271d5e8a20d"
 
 
 @pytest.mark.parametrize("scenario", sorted(FIRST))
