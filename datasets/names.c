@@ -60,7 +60,7 @@ static const char *invent(dice *d, names *taken, size_t middle_parts) {
         }
         snprintf(out + n, WORD_SIZE - (size_t)n, "%s", DICE_OF(d, codas));
         fits = dice_fits(d, out) && !is_known(out);
-        for (size_t i = 0; i < taken->n_words; i++) fits = fits && strcmp(out, taken->words[i]) != 0;
+        for (size_t i = 0; i < taken->n_words; i++) fits = fits && strncmp(out, taken->words[i], WORD_START) != 0;
     } while (!fits);
     taken->n_words++;
     return out;

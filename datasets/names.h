@@ -19,9 +19,9 @@ typedef enum {
     NAME_KINDS
 } name_kind;
 
-enum { NAME_SIZE = 48, NAMES_TAKEN = 160, WORD_SIZE = 20 };
+enum { NAME_SIZE = 48, NAMES_TAKEN = 160, WORD_SIZE = 20, WORD_START = 3 };
 
-/* The names of one record, zeroed before the first: no two share an invented word. */
+/* The names of one record, zeroed before the first: no two share the first WORD_START letters of an invented word. */
 typedef struct {
     char   at[NAMES_TAKEN][NAME_SIZE];
     char   words[2 * NAMES_TAKEN][WORD_SIZE];

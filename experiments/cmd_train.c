@@ -96,8 +96,8 @@ static void describe(const train_config *c) {
     const net_shape *s = &c->trainer.shape;
     printf("%s: %zu layers, dim %zu, %zu heads, ffn %zu, vocabulary %zu, context %zu: %zu parameters\n", c->name,
            s->layers, s->dim, s->heads, s->ffn, s->vocab, c->trainer.context, net_params(s));
-    printf("%zu steps of %zu records, seed %" PRIu64 "; written to %s as %s\n", c->trainer.optimizer.steps, c->batch,
-           c->seed, c->export_path, dtype_get(c->export_type)->name);
+    printf("%zu steps of %zu records, seed %" PRIu64 "; written to %s as %s\n", c->trainer.optimizer.adamw.steps,
+           c->batch, c->seed, c->export_path, dtype_get(c->export_type)->name);
     for (size_t i = 0; i < c->n_sources; i++) {
         const train_source *x = &c->sources[i];
         printf("  %s: %s, share %g, from step %zu", x->name, x->scenario->name, x->share, x->from);
@@ -213,17 +213,18 @@ static void show(meter *m, const training *x, bool last) {
     double   seconds = (double)(now - m->shown_ns) * 1e-9;
     if (m->steps == 0 || (!last && seconds < (isatty(2) ? 1 : 30))) return;
     double all = (double)(now - m->begun_ns) * 1e-9, done = (double)(x->t.step - m->begun_step);
-    double left = all / done * (double)(x->c.trainer.optimizer.steps - x->t.step);
+    double left = all / done * (double)(x->c.trainer.optimizer.adamw.steps - x->t.step);
     fprintf(stderr, "%s%s: step %zu/%zu, loss %.4f, accuracy %.2f%%, %.0f tokens/s, %.0f min left%s",
-            isatty(2) ? "\r\033[K" : "", x->c.name, x->t.step, x->c.trainer.optimizer.steps, m->loss / (double)m->steps,
-            100 * m->correct / (m->targets > 0 ? m->targets : 1), m->tokens / seconds, ceil(left / 60),
-            isatty(2) && !last ? "" : "\n");
+            isatty(2) ? "\r\033[K" : "", x->c.name, x->t.step, x->c.trainer.optimizer.adamw.steps,
+            m->loss / (double)m->steps, 100 * m->correct / (m->targets > 0 ? m->targets : 1), m->tokens / seconds,
+            ceil(left / 60), isatty(2) && !last ? "" : "\n");
     *m = (meter){.begun_ns = m->begun_ns, .shown_ns = now, .begun_step = m->begun_step};
 }
 
 static int run_steps(training *x, const options *o, err *e) {
-    size_t steps = x->c.trainer.optimizer.steps, until = o->until > 0 && o->until < steps ? (size_t)o->until : steps;
-    meter  m = {.begun_ns = clock_ns(), .shown_ns = clock_ns(), .begun_step = x->t.step};
+    size_t steps = x->c.trainer.optimizer.adamw.steps,
+           until = o->until > 0 && o->until < steps ? (size_t)o->until : steps;
+    meter m = {.begun_ns = clock_ns(), .shown_ns = clock_ns(), .begun_step = x->t.step};
     while (x->t.step < until && !stop_asked) {
         trainer_report r;
         size_t         step = x->t.step;

@@ -49,6 +49,12 @@ static const param_spec adamw_keys[] = {
     [CLIP] = {"clip", PARAM_REAL, 1, 0, 1e9, "largest norm of a gradient; 0 = any"},
 };
 
+enum { MUON_LR, MUON_MOMENTUM };
+static const param_spec muon_keys[] = {
+    [MUON_LR] = {"lr", PARAM_REAL, 0, 0, 10, "highest rate of the matrices between layers; 0 = they are AdamW's too"},
+    [MUON_MOMENTUM] = {"momentum", PARAM_REAL, 0.95, 0, 0.999999, "memory of the gradient"},
+};
+
 enum { VOCAB, RECORDS };
 static const param_spec tokenizer_keys[] = {
     [VOCAB] = {"vocab", PARAM_INT, 2048, 260, 65536, "ids of the tokenizer"},
@@ -173,11 +179,12 @@ static int read_source(const ini_section *s, train_config *c, err *e) {
 }
 
 typedef struct {
-    double run[COUNT(run_keys)], model[COUNT(model_keys)], adamw[COUNT(adamw_keys)], tokenizer[COUNT(tokenizer_keys)];
+    double run[COUNT(run_keys)], model[COUNT(model_keys)], adamw[COUNT(adamw_keys)], muon[COUNT(muon_keys)],
+        tokenizer[COUNT(tokenizer_keys)];
 } numbers;
 
 static int read_sections(const inifile *f, train_config *c, numbers *v, err *e) {
-    static const char *const titles[] = {"train", "model", "adamw", "tokenizer", "export", "source NAME"};
+    static const char *const titles[] = {"train", "model", "adamw", "muon", "tokenizer", "export", "source NAME"};
     bool                     has_train = false;
     for (size_t i = 0; i < f->n_sections; i++) {
         const ini_section *s = &f->sections[i];
@@ -188,6 +195,8 @@ static int read_sections(const inifile *f, train_config *c, numbers *v, err *e) 
             ret = read_numbers(s, model_keys, COUNT(model_keys), v->model, e);
         else if (strcmp(s->title, "adamw") == 0)
             ret = read_numbers(s, adamw_keys, COUNT(adamw_keys), v->adamw, e);
+        else if (strcmp(s->title, "muon") == 0)
+            ret = read_numbers(s, muon_keys, COUNT(muon_keys), v->muon, e);
         else if (strcmp(s->title, "tokenizer") == 0)
             ret = read_numbers(s, tokenizer_keys, COUNT(tokenizer_keys), v->tokenizer, e);
         else if (strcmp(s->title, "export") == 0)
@@ -211,15 +220,17 @@ static int settle(train_config *c, const numbers *v, err *e) {
                            .vocab = (size_t)v->tokenizer[VOCAB],
                            .rope_theta = v->model[ROPE_THETA],
                            .rms_eps = v->model[RMS_EPS]};
-    t->optimizer = (adamw){.lr = v->adamw[LR],
-                           .min_lr = v->adamw[MIN_LR],
-                           .beta1 = v->adamw[BETA1],
-                           .beta2 = v->adamw[BETA2],
-                           .eps = v->adamw[EPS],
-                           .decay = v->adamw[DECAY],
-                           .clip = v->adamw[CLIP],
-                           .warmup = (size_t)v->adamw[WARMUP],
-                           .steps = (size_t)v->run[STEPS]};
+    t->optimizer.adamw = (adamw){.lr = v->adamw[LR],
+                                 .min_lr = v->adamw[MIN_LR],
+                                 .beta1 = v->adamw[BETA1],
+                                 .beta2 = v->adamw[BETA2],
+                                 .eps = v->adamw[EPS],
+                                 .decay = v->adamw[DECAY],
+                                 .clip = v->adamw[CLIP],
+                                 .warmup = (size_t)v->adamw[WARMUP],
+                                 .steps = (size_t)v->run[STEPS]};
+    t->optimizer.muon_lr = v->muon[MUON_LR];
+    t->optimizer.muon_momentum = v->muon[MUON_MOMENTUM];
     t->lanes = (size_t)v->run[LANES];
     t->context = (size_t)v->model[CONTEXT];
     t->micro_tokens = (size_t)v->run[MICRO_TOKENS];
@@ -237,10 +248,11 @@ static int settle(train_config *c, const numbers *v, err *e) {
     if (t->shape.dim % dtype_get(c->export_type)->block != 0 || t->shape.ffn % dtype_get(c->export_type)->block != 0)
         return err_input(e, "%s: dim = %zu, ffn = %zu cannot be written as %s (multiples of %zu)", c->path,
                          t->shape.dim, t->shape.ffn, dtype_get(c->export_type)->name, dtype_get(c->export_type)->block);
-    if (t->optimizer.warmup >= t->optimizer.steps)
-        return err_input(e, "%s: warmup = %zu is not allowed (fewer than steps = %zu)", c->path, t->optimizer.warmup,
-                         t->optimizer.steps);
-    for (size_t step = 0; step < t->optimizer.steps; step++) { /* sources come and go at few steps, but this is quick */
+    if (t->optimizer.adamw.warmup >= t->optimizer.adamw.steps)
+        return err_input(e, "%s: warmup = %zu is not allowed (fewer than steps = %zu)", c->path,
+                         t->optimizer.adamw.warmup, t->optimizer.adamw.steps);
+    for (size_t step = 0; step < t->optimizer.adamw.steps;
+         step++) { /* sources come and go at few steps, but this is quick */
         double sum = 0;
         for (size_t i = 0; i < c->n_sources; i++) {
             const train_source *x = &c->sources[i];
@@ -258,6 +270,7 @@ static int make_digest(train_config *c, const numbers *v, err *e) {
         if (i != THREADS && i != CHECKPOINT) text_add(&t, "%s=%.17g\n", run_keys[i].name, v->run[i]);
     for (size_t i = 0; i < COUNT(model_keys); i++) text_add(&t, "%s=%.17g\n", model_keys[i].name, v->model[i]);
     for (size_t i = 0; i < COUNT(adamw_keys); i++) text_add(&t, "%s=%.17g\n", adamw_keys[i].name, v->adamw[i]);
+    for (size_t i = 0; i < COUNT(muon_keys); i++) text_add(&t, "muon.%s=%.17g\n", muon_keys[i].name, v->muon[i]);
     for (size_t i = 0; i < COUNT(tokenizer_keys); i++)
         text_add(&t, "%s=%.17g\n", tokenizer_keys[i].name, v->tokenizer[i]);
     for (size_t i = 0; i < c->n_sources; i++) {
@@ -280,6 +293,7 @@ int train_config_read(const char *path, const char *const *sets, size_t n_sets, 
     for (size_t i = 0; i < COUNT(run_keys); i++) v.run[i] = run_keys[i].preset;
     for (size_t i = 0; i < COUNT(model_keys); i++) v.model[i] = model_keys[i].preset;
     for (size_t i = 0; i < COUNT(adamw_keys); i++) v.adamw[i] = adamw_keys[i].preset;
+    for (size_t i = 0; i < COUNT(muon_keys); i++) v.muon[i] = muon_keys[i].preset;
     for (size_t i = 0; i < COUNT(tokenizer_keys); i++) v.tokenizer[i] = tokenizer_keys[i].preset;
     if ((c->path = mem_strdup(path, e)) == NULL || inifile_read(path, &f, e) != 0) {
         train_config_free(c);

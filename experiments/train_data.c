@@ -32,7 +32,7 @@ static int make(const train_config *c, const train_source *s, split which, uint6
 }
 
 int train_data_text(const train_config *c, uint64_t i, example *x, err *e) {
-    return make(c, source_of(c, c->trainer.optimizer.steps - 1, i), SPLIT_TRAIN, i, x, e);
+    return make(c, source_of(c, c->trainer.optimizer.adamw.steps - 1, i), SPLIT_TRAIN, i, x, e);
 }
 
 static int write_lesson(const tokenizer *tok, const example *x, lesson *out, err *e) {

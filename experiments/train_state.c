@@ -78,7 +78,8 @@ static int check(const char *path, const char *bytes, size_t n, const train_conf
             "%s: the checkpoint was made by a program that trained another tokenizer (that program, or remove "
             "the checkpoint to begin again)",
             path);
-    if (h->n_params != net_params(&t->o.shape) || h->n_points > n || size_of(h) != n || h->step > t->o.optimizer.steps)
+    if (h->n_params != net_params(&t->o.shape) || h->n_points > n || size_of(h) != n ||
+        h->step > t->o.optimizer.adamw.steps)
         return err_input(e, "%s: the checkpoint has other sizes than the config", path);
     return 0;
 }

@@ -13,7 +13,7 @@ enum { P_MIN_LINES, P_MAX_LINES, P_MAX_CHANGES };
 
 static const param_spec params[] = {
     [P_MIN_LINES] = {"min_lines", PARAM_INT, 4, 2, 16, "fewest statements"},
-    [P_MAX_LINES] = {"max_lines", PARAM_INT, 12, 2, 16, "most statements"},
+    [P_MAX_LINES] = {"max_lines", PARAM_INT, 8, 2, 16, "most statements"},
     [P_MAX_CHANGES] = {"max_changes", PARAM_INT, 2, 1, 2, "most changes asked for at once"},
 };
 

@@ -338,7 +338,7 @@ void thing_draw(dice *d, names *taken, const kind *k, thing *out) {
     };
     *out = (thing){.kind = k, .name = name_draw(d, taken, k->names)};
     for (size_t i = 0; i < KIND_FACTS; i++) {
-        out->form[i] = dice_below(d, FACT_FORMS);
+        out->form[i] = dice_below(d, FACT_REWORDING);
         out->tail[i] = dice_chance(d, 0.4) ? DICE_OF(d, tails) : "";
     }
 }
@@ -377,7 +377,7 @@ void thing_say(const thing *t, size_t i, text_buffer *out) {
 }
 
 void thing_reword(const thing *t, size_t i, text_buffer *out) {
-    thing_fill(t, i, t->kind->facts[i].forms[(t->form[i] + 1) % FACT_FORMS], out);
+    thing_fill(t, i, t->kind->facts[i].forms[FACT_REWORDING], out);
 }
 
 void account_draw(dice *d, names *taken, const kind *k, size_t min, size_t max, account *out) {

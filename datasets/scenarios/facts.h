@@ -1,7 +1,7 @@
 /* facts.h - invented things and what can be said of them.
  *
- * A fact of a kind of thing has one question and several sentences that say the same; sentence i in other words is
- * sentence i + 1, the last one's the first. So a paraphrase follows from the sentence it is made from.
+ * A fact of a kind of thing has one question and several sentences that say the same. The last of them no text tells:
+ * it is what the others are in other words, so that a paraphrase follows from the sentence it is made from.
  */
 #ifndef DATASETS_SCENARIOS_FACTS_H
 #define DATASETS_SCENARIOS_FACTS_H
@@ -9,7 +9,7 @@
 #include "datasets/names.h"
 #include "datasets/scenario.h"
 
-enum { FACT_FORMS = 3, KIND_FACTS = 6, VALUE_SIZE = 64 };
+enum { FACT_FORMS = 3, FACT_REWORDING = FACT_FORMS - 1, KIND_FACTS = 6, VALUE_SIZE = 64 };
 
 typedef struct {
     const char *name;              /* "founded": part of a combination's name */
@@ -48,7 +48,7 @@ void thing_fill(const thing *t, size_t i, const char *template, text_buffer *out
 
 /* The sentence of fact i as the thing's own text has it, with its tail, without a full stop. */
 void thing_say(const thing *t, size_t i, text_buffer *out);
-/* The same in other words: the next form, without the tail. */
+/* The same in other words, without the tail. */
 void thing_reword(const thing *t, size_t i, text_buffer *out);
 
 /* What is told of one thing: some of its facts, in an order. */

@@ -1,8 +1,8 @@
 /* retrieval.c - a question and the passages that a search brought; the answer quotes or rewords what they say.
  *
  * How the question is put decides how the answer is (struct manner): whole sentences word for word, or the same in
- * other words by the rule of facts.h, each with the number of its passage. What is asked first is answered first. Most
- * passages are about things of one kind, so that wrong ones share phrases with right ones.
+ * other words by the rule of facts.h. What is asked first is answered first. Most passages are about things of one
+ * kind, so that wrong ones share phrases with right ones.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,8 +22,8 @@ static const param_spec params[] = {
     [P_MAX_ASKS] = {"max_asks", PARAM_INT, 3, 1, ASKS, "most facts asked for"},
 };
 
-/* A way of asking and the way of answering that goes with it. {asks} is the list of what is asked, {n} a passage's
- * number. A sentence stands between `first` or `next` and `after`; it has no full stop of its own. */
+/* A way of asking and the way of answering that goes with it. {asks} is the list of what is asked. A sentence stands
+ * between `first` or `next` and `after`; it has no full stop of its own. */
 typedef struct {
     const char *name;
     bool        verbatim, topics; /* topics: "the founding of X", not "when X was founded" */
@@ -39,7 +39,7 @@ static const manner manners[] = {
       "Give the exact sentence that tells {asks}."},
      "The passages have it thus: ",
      " And also: ",
-     " [{n}].",
+     ".",
      ""},
     {"sources",
      true,
@@ -47,7 +47,7 @@ static const manner manners[] = {
      {"Tell me {asks}, with sources.", "I must know {asks}; name your sources.", "Say {asks} and where you read it."},
      "According to the sources: ",
      " And according to them: ",
-     " (source {n}).",
+     ", says the source.",
      " That is all the sources give."},
     {"letter",
      true,
@@ -64,7 +64,7 @@ static const manner manners[] = {
      {"Put on record {asks}.", "For the record: {asks}.", "Enter {asks} into the record."},
      "For the record: ",
      " Further: ",
-     ", says [{n}].",
+     ".",
      " End of the record."},
     {"list",
      true,
@@ -72,7 +72,7 @@ static const manner manners[] = {
      {"List what is said on {asks}.", "Make a list: {asks}.", "A list, please, on {asks}."},
      "Here is the list.\n- ",
      "\n- ",
-     " [{n}]",
+     "",
      ""},
     {"witness",
      true,
@@ -80,7 +80,7 @@ static const manner manners[] = {
      {"Can anyone confirm {asks}?", "Who can confirm {asks}?", "Is there proof of {asks}?"},
      "Yes, there is proof. ",
      " And this is confirmed as well. ",
-     ", by passage {n}.",
+     ", says a witness.",
      ""},
     {"own",
      false,
@@ -104,7 +104,7 @@ static const manner manners[] = {
      {"Write a report on {asks}.", "A short report on {asks}, please.", "Report on {asks}."},
      "Report, part by part. ",
      " Next part. ",
-     " (see {n}).",
+     ".",
      " End of report."},
     {"guide",
      false,
@@ -209,8 +209,7 @@ static void write_answer(const shelf *s, const manner *m, const ask *asks, size_
             thing_say(t, asks[i].fact, out);
         else
             thing_reword(t, asks[i].fact, out);
-        const char *rest = put_until(out, m->after, "{n}");
-        if (*rest != '\0') text_add(out, "%zu%s", asks[i].passage + 1, rest);
+        text_add(out, "%s", m->after);
     }
     text_add(out, "%s", m->close);
 }
@@ -245,7 +244,7 @@ static void make(dice *d, const param_values *p, example *out) {
 
 const scenario scenario_retrieval = {
     .name = "retrieval",
-    .help = "a question with passages; the answer quotes or rewords some of them and names their numbers",
+    .help = "a question with passages; the answer quotes or rewords some of them",
     .params = params,
     .n_params = sizeof params / sizeof *params,
     .make = make,

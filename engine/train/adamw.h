@@ -1,10 +1,9 @@
-/* adamw.h - AdamW (Loshchilov & Hutter, arXiv 1711.05101, algorithm 2) with clipping and a cosine schedule. */
+/* adamw.h - AdamW (Loshchilov & Hutter, arXiv 1711.05101, algorithm 2) with a cosine schedule. */
 #ifndef ENGINE_TRAIN_ADAMW_H
 #define ENGINE_TRAIN_ADAMW_H
 
+#include <stdbool.h>
 #include <stddef.h>
-
-#include "engine/train/net.h"
 
 typedef struct {
     double lr, min_lr; /* the schedule's highest rate and its last */
@@ -17,10 +16,9 @@ typedef struct {
 /* The rate of step 0 <= step < steps: linear up over `warmup` steps, then half a cosine down to min_lr. */
 double adamw_rate(const adamw *o, size_t step);
 
-/* One step with the gradient times `scale`. m and v [net_params] are the moments, zero before step 0. Returns the norm
- * of the gradient (scaled, before clipping); when that is not finite, nothing has changed. The bits do not depend on
- * `threads`. */
-double adamw_step(const adamw *o, const net_shape *s, size_t step, int threads, const float *grad, double scale,
+/* Updates n parameters of one tensor with the gradient times `scale`; m and v [n] are the moments, zero before step 0.
+ * The bits do not depend on `threads`. */
+void adamw_update(const adamw *o, size_t step, bool decays, int threads, const float *grad, float scale, size_t n,
                   float *params, float *m, float *v);
 
 #endif

@@ -151,7 +151,7 @@ static char_class class_of(char c) {
     if (u == ' ') return BLANK;
     if (u < ' ' || u == 0x7f) return CONTROL;
     if (u >= '0' && u <= '9') return DIGIT;
-    if (u >= 0x80 || (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z')) return LETTER;
+    if (u >= 0x80 || (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') || u == '_') return LETTER;
     return SIGN;
 }
 

@@ -1,9 +1,9 @@
 /* bpe.h - trains a byte-pair tokenizer (Sennrich et al., arXiv 1508.07909) and writes it as GGUF readers expect
  * SentencePiece's: tokenizer.ggml.model = llama, pieces with scores, byte fallback.
  *
- * Merges stay within a word: letters, or one other sign, with the blank before it if there is one; or digits, without
- * the blank, so that a number is cut into the same pieces wherever it stands. Line ends, tabs and other control
- * characters are bytes. Ids: 0 <unk>, 1 <s>, 2 </s>, 3 to 258 the bytes, then merged pieces, then single
+ * Merges stay within a word: letters and underscores, or one other sign, with the blank before it if there is one; or
+ * digits, without the blank, so that a number is cut into the same pieces wherever it stands. Line ends, tabs and other
+ * control characters are bytes. Ids: 0 <unk>, 1 <s>, 2 </s>, 3 to 258 the bytes, then merged pieces, then single
  * characters: the blank, all printable ASCII, and what else the texts hold.
  */
 #ifndef ENGINE_TRAIN_BPE_H

@@ -42,7 +42,10 @@ int trainer_open(const trainer_options *o, uint64_t seed, trainer *t, err *e) {
     *t = (trainer){.o = *o};
     openblas_set_num_threads(1);
     if ((t->params = mem_new(n, sizeof *t->params, e)) == NULL || (t->m = mem_new(n, sizeof *t->m, e)) == NULL ||
-        (t->v = mem_new(n, sizeof *t->v, e)) == NULL || (t->lanes = mem_new(o->lanes, sizeof *t->lanes, e)) == NULL)
+        (t->v = mem_new(n, sizeof *t->v, e)) == NULL ||
+        (t->scratch = mem_new(optimizer_scratch(&o->optimizer, &o->shape, o->threads) + 1, sizeof *t->scratch, e)) ==
+            NULL ||
+        (t->lanes = mem_new(o->lanes, sizeof *t->lanes, e)) == NULL)
         return -1;
     for (size_t i = 0; i < o->lanes; i++)
         if (lane_open(o, &t->lanes[i], e) != 0) return -1;
@@ -64,6 +67,7 @@ void trainer_close(trainer *t) {
     free(t->params);
     free(t->m);
     free(t->v);
+    free(t->scratch);
     *t = (trainer){0};
 }
 
@@ -170,10 +174,10 @@ int trainer_step(trainer *t, const lesson *lessons, size_t n, trainer_report *ou
     if (run(t, lessons, n, true, out, e) != 0) return -1;
     sum_job s = {t->lanes, t->o.lanes};
     parallel_run(t->o.threads, net_params(&t->o.shape), 4096, sum_range, &s);
-    out->rate = adamw_rate(&t->o.optimizer, t->step);
+    out->rate = adamw_rate(&t->o.optimizer.adamw, t->step);
     double scale = out->score.weight > 0 ? 1 / out->score.weight : 0;
-    out->norm =
-        adamw_step(&t->o.optimizer, &t->o.shape, t->step, t->o.threads, t->lanes[0].grad, scale, t->params, t->m, t->v);
+    out->norm = optimizer_step(&t->o.optimizer, &t->o.shape, t->step, t->o.threads, t->lanes[0].grad, scale, t->params,
+                               t->m, t->v, t->scratch);
     if (!isfinite(out->norm)) return err_run(e, "the gradient of step %zu is not finite", t->step);
     t->step++;
     return 0;

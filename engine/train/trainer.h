@@ -7,8 +7,8 @@
 #define ENGINE_TRAIN_TRAINER_H
 
 #include "engine/base/tokens.h"
-#include "engine/train/adamw.h"
 #include "engine/train/net.h"
+#include "engine/train/optimizer.h"
 
 /* A prompt and the output to learn: ids in the vocabulary, at least 2. */
 typedef struct {
@@ -18,7 +18,7 @@ typedef struct {
 
 typedef struct {
     net_shape shape;
-    adamw     optimizer;
+    optimizer optimizer;
     size_t    lanes, context; /* a lesson has at most context + 1 ids */
     size_t    micro_tokens;   /* a lane runs so many tokens at once, or one lesson */
     double    prompt_weight;  /* of the prompt's tokens in the loss; the output's weigh 1 */
@@ -27,6 +27,7 @@ typedef struct {
 
 typedef struct {
     float               *params, *m, *v; /* [net_params] what a checkpoint keeps, with the number of steps */
+    float               *scratch;        /* of the optimizer */
     size_t               step;
     struct trainer_lane *lanes;
     trainer_options      o;

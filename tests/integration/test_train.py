@@ -28,6 +28,8 @@ ffn = 64
 [adamw]
 lr = 5e-3
 warmup = 10
+[muon]
+lr = 5e-3
 [tokenizer]
 vocab = 420
 records = 60

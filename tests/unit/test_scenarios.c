@@ -36,11 +36,11 @@ Test(scenarios, records_are_these) {
     static const struct {
         const char *name, *sha256;
     } known[] = {
-        {"retrieval", "07fdb74dcd3cc1045099c12899265495087a8b50f2baa882007ab0c8126902c7"},
-        {"editing", "df0d8504c494cecd0df1482389273de68ec1b717627c4970003e1f5a8cce3c27"},
-        {"cache", "0795b23575fc641af8548ae8f850bfd0698f86dddf51e1a82b08391df706c664"},
-        {"multi_turn", "7a25d6ba8d9e2e0e15586996617dd80e41f0bd65239706fca65140e4d247e406"},
-        {"repeat", "edae3ca637c35139c6699b443294c5889e9ecb85a31470fa4b38581f0fc987af"},
+        {"retrieval", "2f878aeffaf61d25a629bd2be7347a9a8f37dd904430523195835279c6daff04"},
+        {"editing", "d1e0668e10cab5853055c9b5635702e99df7734e2f47fea61376181ea77d4af3"},
+        {"cache", "f9a3db28924316ce27a9eb7545f269409b6b2827e5cb958a9ccb6331c6099f4e"},
+        {"multi_turn", "8cd1c903077edad2f643a910b814a242eb69dedb2867420d0e2711ad57787348"},
+        {"repeat", "61bf1b907a2272980757f8ba5379e8e20eb02ddea9a7fdae34c2010043feb83a"},
     };
     cr_assert_eq(scenario_count(), sizeof known / sizeof *known);
     for (size_t i = 0; i < scenario_count(); i++) {

@@ -1,4 +1,5 @@
-/* The trainer's parts: schedule and AdamW by hand, lanes and threads, the tokenizer, and the way into the engine. */
+/* The trainer's parts: schedule, AdamW and Muon by hand, lanes and threads, the tokenizer, and the way into the engine.
+ */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include "engine/base/mem.h"
 #include "engine/model/transformer.h"
 #include "engine/train/export.h"
+#include "engine/train/muon.h"
 #include "engine/train/trainer.h"
 #include "experiments/train_state.h"
 #include "tests/fixtures/scratch.h"
@@ -15,24 +17,24 @@
 static const net_shape shape = {
     .layers = 2, .dim = 64, .heads = 4, .ffn = 96, .vocab = 500, .rope_theta = 10000, .rms_eps = 1e-5};
 
-static const adamw slow = {.lr = 0.1,
-                           .min_lr = 0.01,
-                           .beta1 = 0.9,
-                           .beta2 = 0.99,
-                           .eps = 1e-8,
-                           .decay = 0.5,
-                           .clip = 0,
-                           .warmup = 4,
-                           .steps = 11};
+static const optimizer slow = {.adamw = {.lr = 0.1,
+                                         .min_lr = 0.01,
+                                         .beta1 = 0.9,
+                                         .beta2 = 0.99,
+                                         .eps = 1e-8,
+                                         .decay = 0.5,
+                                         .clip = 0,
+                                         .warmup = 4,
+                                         .steps = 11}};
 
-/* ---- adamw ------------------------------------------------------------------------------------------- */
+/* ---- optimizer ------------------------------------------------------------------------------------------- */
 
 Test(adamw, rate_rises_and_falls) {
-    cr_expect_lt(fabs(adamw_rate(&slow, 0) - 0.025), 1e-15);
-    cr_expect_lt(fabs(adamw_rate(&slow, 3) - 0.1), 1e-15);
-    cr_expect_lt(fabs(adamw_rate(&slow, 4) - 0.1), 1e-15);
-    cr_expect_lt(fabs(adamw_rate(&slow, 7) - 0.055), 1e-15); /* half way between 4 and 10 */
-    cr_expect_lt(fabs(adamw_rate(&slow, 10) - 0.01), 1e-15);
+    cr_expect_lt(fabs(adamw_rate(&slow.adamw, 0) - 0.025), 1e-15);
+    cr_expect_lt(fabs(adamw_rate(&slow.adamw, 3) - 0.1), 1e-15);
+    cr_expect_lt(fabs(adamw_rate(&slow.adamw, 4) - 0.1), 1e-15);
+    cr_expect_lt(fabs(adamw_rate(&slow.adamw, 7) - 0.055), 1e-15); /* half way between 4 and 10 */
+    cr_expect_lt(fabs(adamw_rate(&slow.adamw, 10) - 0.01), 1e-15);
 }
 
 /* One parameter of a matrix and one of a norm over two steps, against the formulas in double. */
@@ -45,9 +47,9 @@ Test(adamw, two_steps_by_hand) {
     for (int k = 0; k < 2; k++) p[at[k]] = 2;
     double x[2] = {2, 2}, em = 0, ev = 0;
     for (size_t step = 0; step < 2; step++) {
-        double grad = step == 0 ? 3 : -1, rate = adamw_rate(&slow, step), t = (double)step + 1;
+        double grad = step == 0 ? 3 : -1, rate = adamw_rate(&slow.adamw, step), t = (double)step + 1;
         for (int k = 0; k < 2; k++) g[at[k]] = (float)(grad * 10);
-        double norm_of = adamw_step(&slow, &shape, step, 1, g, 0.1, p, m, v);
+        double norm_of = optimizer_step(&slow, &shape, step, 1, g, 0.1, p, m, v, NULL);
         cr_expect_lt(fabs(norm_of - sqrt(2) * fabs(grad)), 1e-6);
         em = 0.9 * em + 0.1 * grad;
         ev = 0.99 * ev + 0.01 * grad * grad;
@@ -62,19 +64,74 @@ Test(adamw, two_steps_by_hand) {
 }
 
 Test(adamw, clipping_keeps_the_direction) {
-    adamw  clipped = slow;
-    size_t n = net_params(&shape);
-    float *p = calloc(n, sizeof *p), *m = calloc(n, sizeof *m), *v = calloc(n, sizeof *v), *g = calloc(n, sizeof *g);
-    clipped.clip = 5;
+    optimizer clipped = slow;
+    size_t    n = net_params(&shape);
+    float    *p = calloc(n, sizeof *p), *m = calloc(n, sizeof *m), *v = calloc(n, sizeof *v), *g = calloc(n, sizeof *g);
+    clipped.adamw.clip = 5;
     g[0] = 30, g[1] = -40;
-    cr_expect_lt(fabs(adamw_step(&clipped, &shape, 0, 2, g, 1, p, m, v) - 50), 1e-9);
+    cr_expect_lt(fabs(optimizer_step(&clipped, &shape, 0, 2, g, 1, p, m, v, NULL) - 50), 1e-9);
     cr_expect_lt(fabs((double)m[0] - 0.1 * 3), 1e-6);
     cr_expect_lt(fabs((double)m[1] + 0.1 * 4), 1e-6);
     g[0] = INFINITY;
     float kept = p[1];
-    cr_expect_not(isfinite(adamw_step(&clipped, &shape, 1, 1, g, 1, p, m, v)));
+    cr_expect_not(isfinite(optimizer_step(&clipped, &shape, 1, 1, g, 1, p, m, v, NULL)));
     cr_expect_eq(p[1], kept);
     free(p), free(m), free(v), free(g);
+}
+
+/* A gradient with entries g on its diagonal alone has g as singular values, and each goes its own way through the
+ * polynomial; momentum and Nesterov by the formulas in double. */
+static void muon_by_hand(size_t rows, size_t cols) {
+    enum { MOST = 6 };
+    net_shape s = {
+        .layers = 1, .dim = rows < cols ? rows : cols, .ffn = rows < cols ? cols : rows, .heads = 1, .vocab = 1};
+    size_t n = rows * cols;
+    float *w = calloc(n, sizeof *w), *m = calloc(n, sizeof *m), *g = calloc(n, sizeof *g);
+    float *scratch = calloc(muon_scratch(&s), sizeof *scratch);
+    double want[MOST] = {0}, moment[MOST] = {0};
+    for (int step = 0; step < 2; step++) {
+        double ahead[MOST], norm = 0;
+        for (size_t i = 0; i < s.dim; i++) {
+            double gradient = step == 0 ? (double)i + 1 : -0.5 * (double)i;
+            g[i * cols + i] = (float)gradient * 4;
+            moment[i] = 0.9 * moment[i] + gradient;
+            ahead[i] = gradient + 0.9 * moment[i];
+            norm += ahead[i] * ahead[i];
+        }
+        for (size_t i = 0; i < s.dim; i++) {
+            double x = ahead[i] / sqrt(norm);
+            for (int k = 0; k < 5; k++) x = 3.4445 * x - 4.7750 * x * x * x + 2.0315 * x * x * x * x * x;
+            cr_expect(fabs(x) > 0.6 && fabs(x) < 1.3, "a singular value is %.3f, and should be near 1", x);
+            want[i] = 0.99 * want[i] - 0.05 * 0.2 * sqrt((double)s.ffn) * x;
+        }
+        muon_update(g, 0.25F, rows, cols, 0.9F, 0.05F, 0.99F, w, m, scratch);
+        for (size_t i = 0; i < n; i++) {
+            bool diagonal = i / cols == i % cols;
+            cr_expect_lt(fabs((double)w[i] - (diagonal ? want[i / cols] : 0)), 1e-6, "step %d, entry %zu", step, i);
+        }
+    }
+    free(w), free(m), free(g), free(scratch);
+}
+
+Test(muon, wide_tall_and_square_by_hand) {
+    muon_by_hand(4, 6);
+    muon_by_hand(6, 4);
+    muon_by_hand(5, 5);
+}
+
+Test(muon, takes_the_matrices_between_layers) {
+    for (size_t i = 0; i < net_tensor_count(&shape); i++) {
+        net_tensor x = net_tensor_at(&shape, i);
+        cr_expect_eq(muon_takes(&shape, i), strcmp(x.name, "token_embd.weight") != 0 && x.rows > 1, "%s", x.name);
+    }
+}
+
+Test(muon, no_gradient_moves_nothing) {
+    float     w[4] = {1, 2, 3, 4}, m[4] = {0}, g[4] = {0}, scratch[16];
+    net_shape s = {.layers = 1, .dim = 2, .ffn = 2, .heads = 1, .vocab = 1};
+    cr_assert_leq(muon_scratch(&s), 16);
+    muon_update(g, 1, 2, 2, 0.9F, 0.1F, 1, w, m, scratch);
+    for (int i = 0; i < 4; i++) cr_expect_eq(w[i], (float)(i + 1));
 }
 
 /* ---- trainer ----------------------------------------------------------------------------------------- */
@@ -98,11 +155,12 @@ static trainer_options options_of(size_t lanes, int threads) {
                              .threads = threads};
 }
 
-Test(trainer, bits_do_not_depend_on_threads) {
+static void compare_threads(double muon_lr) {
     lesson  l[LESSONS];
     trainer a, b;
     fill_lessons(l);
     trainer_options one = options_of(3, 1), four = options_of(3, 4);
+    one.optimizer.muon_lr = four.optimizer.muon_lr = muon_lr;
     cr_assert_eq(trainer_open(&one, 5, &a, NULL), 0);
     cr_assert_eq(trainer_open(&four, 5, &b, NULL), 0);
     for (int step = 0; step < 4; step++) {
@@ -119,6 +177,11 @@ Test(trainer, bits_do_not_depend_on_threads) {
     trainer_close(&b);
 }
 
+Test(trainer, bits_do_not_depend_on_threads) {
+    compare_threads(0);
+    compare_threads(0.01);
+}
+
 Test(trainer, learns_a_batch_by_heart) {
     lesson          l[LESSONS];
     trainer         t;
@@ -126,7 +189,8 @@ Test(trainer, learns_a_batch_by_heart) {
     trainer_options o = options_of(2, 1);
     fill_lessons(l);
     o.prompt_weight = 0;
-    o.optimizer = (adamw){.lr = 3e-3, .min_lr = 3e-3, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .clip = 1, .steps = 60};
+    o.optimizer.adamw =
+        (adamw){.lr = 3e-3, .min_lr = 3e-3, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .clip = 1, .steps = 60};
     cr_assert_eq(trainer_open(&o, 5, &t, NULL), 0);
     for (int step = 0; step < 60; step++) cr_assert_eq(trainer_step(&t, l, LESSONS, &r, NULL), 0);
     cr_assert_eq(trainer_score(&t, l, LESSONS, &r, NULL), 0);
