@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/bits.h"
+#include "engine/kernels/quants.h"
 
 /* ---- half precision: 1 sign, 5 exponent (bias 15), 10 fraction bits ---------------------------------- */
 
@@ -75,59 +76,27 @@ static void encode_bf16(const float *src, void *dst, size_t n) {
     for (size_t i = 0; i < n; i++) h[i] = f32_to_bf16(src[i]);
 }
 
-/* Q8_0: 32 elements share a half-precision scale; element = scale * quant, exact in a float (11 + 7 bits). */
-enum { Q8_BLOCK = 32 };
-
-typedef struct {
-    uint16_t scale;
-    int8_t   quant[Q8_BLOCK];
-} q8_block;
-_Static_assert(sizeof(q8_block) == 34, "Q8_0 blocks are packed");
-
-static void decode_q8_0(const void *src, float *dst, size_t n) {
-    const q8_block *b = src;
-    for (; n > 0; n -= Q8_BLOCK, b++) {
-        float scale = f16_to_f32(b->scale);
-        for (size_t i = 0; i < Q8_BLOCK; i++) *dst++ = scale * (float)b->quant[i];
+#define BLOCK_CODEC(name, family, bits, zero, cols)                                                                    \
+    static void decode_##name(const void *src, float *dst, size_t n) {                                                 \
+        quant_decode(quant_format_of(DTYPE_##name), dtype_bytes(DTYPE_##name, cols), src, dst, n);                     \
+    }                                                                                                                  \
+    static void encode_##name(const float *src, void *dst, size_t n) {                                                 \
+        quant_encode(quant_format_of(DTYPE_##name), dtype_bytes(DTYPE_##name, cols), src, dst, n);                     \
     }
-}
-
-/* To the nearest integer, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no fraction bits. */
-static int32_t nearest(float x) {
-    return (int32_t)((x + 0x1.8p23f) - 0x1.8p23f);
-}
-
-/* The scale is max|x| / 127 as a half; one place up when the largest element would not fit beside it (scales
- * that are subnormal halves are coarse). Quants are taken against the scale that is stored. A block with an
- * element that is not finite, or too large for any scale, decodes as NaN: damage must show. */
-static void encode_q8_0(const float *src, void *dst, size_t n) {
-    q8_block *b = dst;
-    for (; n > 0; n -= Q8_BLOCK, b++, src += Q8_BLOCK) {
-        uint32_t largest = 0;
-        for (size_t i = 0; i < Q8_BLOCK; i++) {
-            uint32_t magnitude = float_bits(src[i]) & 0x7FFFFFFF;
-            if (magnitude > largest) largest = magnitude;
-        }
-        memset(b, 0, sizeof *b);
-        b->scale = f32_to_f16(bits_float(largest) / 127.0f);
-        if (b->scale < 0x7C00 && bits_float(largest) > 127.5f * f16_to_f32(b->scale)) b->scale++;
-        if (b->scale >= 0x7C00) {
-            b->scale = 0x7E00;
-        } else if (b->scale > 0) {
-            float scale = f16_to_f32(b->scale);
-            for (size_t i = 0; i < Q8_BLOCK; i++) {
-                int32_t q = nearest(src[i] / scale);
-                b->quant[i] = (int8_t)(q > 127 ? 127 : q < -127 ? -127 : q);
-            }
-        }
-    }
-}
+QUANT_TYPES(BLOCK_CODEC)
 
 static const dtype_info table[DTYPE_COUNT] = {
-    [DTYPE_F32] = {"F32", 0, 1, 4, copy_f32, put_f32},
-    [DTYPE_F16] = {"F16", 1, 1, 2, decode_f16, encode_f16},
-    [DTYPE_BF16] = {"BF16", 30, 1, 2, decode_bf16, encode_bf16},
-    [DTYPE_Q8_0] = {"Q8_0", 8, Q8_BLOCK, sizeof(q8_block), decode_q8_0, encode_q8_0},
+    [DTYPE_F32] = {"F32", 0, 0, 1, 4, copy_f32, put_f32},
+    [DTYPE_F16] = {"F16", 1, 1, 1, 2, decode_f16, encode_f16},
+    [DTYPE_BF16] = {"BF16", 30, 32, 1, 2, decode_bf16, encode_bf16},
+    [DTYPE_Q8_0] = {"Q8_0", 8, 7, 32, 34, decode_Q8_0, encode_Q8_0},
+    [DTYPE_Q4_0] = {"Q4_0", 2, 2, 32, 18, decode_Q4_0, encode_Q4_0},
+    [DTYPE_Q4_1] = {"Q4_1", 3, 3, 32, 20, decode_Q4_1, encode_Q4_1},
+    [DTYPE_Q5_0] = {"Q5_0", 6, 8, 32, 22, decode_Q5_0, encode_Q5_0},
+    [DTYPE_Q5_1] = {"Q5_1", 7, 9, 32, 24, decode_Q5_1, encode_Q5_1},
+    [DTYPE_Q4_K] = {"Q4_K", 12, 14, 256, 144, decode_Q4_K, encode_Q4_K},
+    [DTYPE_Q5_K] = {"Q5_K", 13, 16, 256, 176, decode_Q5_K, encode_Q5_K},
+    [DTYPE_Q6_K] = {"Q6_K", 14, 18, 256, 210, decode_Q6_K, encode_Q6_K},
 };
 
 const dtype_info *dtype_get(dtype t) {

@@ -1,6 +1,6 @@
-/* dtype.h - tensor element types: a table that grows.
+/* dtype.h - tensor element types.
  *
- * Storage of each type is GGUF's (ggml's published block layouts). Decoded values equal the format's
+ * Storage of each type is GGUF's; that of blocks is in quants.h. Decoded values equal the format's
  * definition exactly.
  */
 #ifndef ENGINE_KERNELS_DTYPE_H
@@ -9,15 +9,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum { DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0, DTYPE_COUNT } dtype;
+typedef enum {
+    DTYPE_F32,
+    DTYPE_F16,
+    DTYPE_BF16,
+    DTYPE_Q8_0,
+    DTYPE_Q4_0,
+    DTYPE_Q4_1,
+    DTYPE_Q5_0,
+    DTYPE_Q5_1,
+    DTYPE_Q4_K,
+    DTYPE_Q5_K,
+    DTYPE_Q6_K,
+    DTYPE_COUNT
+} dtype;
 
 typedef struct {
     const char *name;
     uint32_t    gguf_id;                                   /* the number in a GGUF file */
+    uint32_t    file_type;                                 /* general.file_type of a file that is mostly of this type */
     size_t      block;                                     /* elements per block; a row's length is a multiple of it */
     size_t      block_bytes;                               /* bytes per block */
     void (*decode)(const void *src, float *dst, size_t n); /* n elements, a multiple of block */
-    void (*encode)(const float *src, void *dst, size_t n); /* round to nearest, ties to even */
+    void (*encode)(const float *src, void *dst, size_t n); /* to the nearest; of blocks see quants.h */
 } dtype_info;
 
 const dtype_info *dtype_get(dtype t);

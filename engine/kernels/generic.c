@@ -229,30 +229,45 @@ static void bf16_multiply(const void *w, const void *x, float *y, size_t cols, s
 
 /* ---- block-quantized types: panels (panel.h) ---------------------------------------------------------- */
 
-static void panel_prepare(const float *x, void *out, size_t cols) {
+/* 32 activations become integers and a scale, 0 or NaN when they have none (numerics.md). */
+INLINE float quantize_activations(const float *x, int8_t *q) {
+    uint32_t bits = 0; /* of the largest magnitude; NaN is above infinity */
+    for (int i = 0; i < PANEL_COLS; i++) {
+        uint32_t magnitude = float_bits(x[i]) & 0x7fffffff;
+        bits = magnitude > bits ? magnitude : bits;
+    }
+    float amax = bits_float(bits);
+    bool  normal = amax >= 0x1p-100f && amax < INFINITY;
+    float inverse = normal ? 127 / amax : 0;
+    /* Adding 1.5 * 2^23 rounds to an integer, ties to even, which then stands in the low bits. */
+    for (int i = 0; i < PANEL_COLS; i++)
+        q[i] = (int8_t)(float_bits(normal ? x[i] * inverse + 0x1.8p+23f : 0x1.8p+23f) - 0x4b400000);
+    return normal ? amax / 127 : bits >= 0x7f800000 ? NAN : 0;
+}
+
+INLINE void panel_prepare(quant_family family, int zero, const float *x, void *out, size_t cols) {
     int8_t  *q = out;
-    float   *scale = (float *)(void *)(q + cols);
-    int32_t *bias = (int32_t *)(void *)(scale + cols / PANEL_COLS);
+    float   *scale = (float *)(void *)(q + cols), *whole = scale + cols / PANEL_COLS;
+    int32_t *bias = (int32_t *)(void *)whole;
     for (size_t b = 0; b < cols / PANEL_COLS; b++, x += PANEL_COLS, q += PANEL_COLS) {
-        uint32_t bits = 0; /* of the largest magnitude; NaN is above infinity */
-        int32_t  sum = 0;
-        for (int i = 0; i < PANEL_COLS; i++) {
-            uint32_t magnitude = float_bits(x[i]) & 0x7fffffff;
-            bits = magnitude > bits ? magnitude : bits;
+        int32_t sum[2] = {0, 0};
+        scale[b] = quantize_activations(x, q);
+        for (size_t h = 0; h < 2; h++)
+            for (size_t i = 0; i < PANEL_COLS / 2; i++) sum[h] += q[h * PANEL_COLS / 2 + i];
+        if (family == QUANT_SCALE_MIN || family == QUANT_K) {
+            whole[b] = scale[b] * (float)(sum[0] + sum[1]);
+        } else {
+            bias[2 * b] = -zero * sum[0];
+            bias[2 * b + 1] = -zero * sum[1];
         }
-        float amax = bits_float(bits);
-        bool  normal = amax >= 0x1p-100f && amax < INFINITY;
-        scale[b] = normal ? amax / 127 : bits >= 0x7f800000 ? NAN : 0;
-        float inverse = normal ? 127 / amax : 0;
-        /* Adding 1.5 * 2^23 rounds to an integer, ties to even, which then stands in the low bits. */
-        for (int i = 0; i < PANEL_COLS; i++) {
-            int32_t n = (int32_t)(float_bits(normal ? x[i] * inverse + 0x1.8p+23f : 0x1.8p+23f) - 0x4b400000);
-            q[i] = (int8_t)n;
-            sum += n;
-        }
-        bias[b] = -128 * sum;
     }
 }
+
+#define PREPARE(name, family, bits, zero, block)                                                                       \
+    static void prepare_##name(const float *x, void *out, size_t cols) {                                               \
+        panel_prepare(family, zero, x, out, cols);                                                                     \
+    }
+QUANT_TYPES(PREPARE)
 
 /* ---- the rest of the forward pass --------------------------------------------------------------------- */
 
@@ -372,6 +387,8 @@ static void add(float *x, const float *y, size_t n) {
 #define QUOTE_(a)    #a
 #define QUOTE(a)     QUOTE_(a)
 #define KERNELS      PASTE(kernels_, KERNEL_ISA)
+#define PANEL_ENTRY(name, ...)                                                                                         \
+    .matmul[DTYPE_##name] = {panel_activation_bytes, prepare_##name, PASTE(panel_##name##_, KERNEL_ISA)},
 
 extern const kernel_table KERNELS;
 
@@ -380,8 +397,7 @@ const kernel_table KERNELS = {
     .matmul[DTYPE_F32] = {f32_prepared_bytes, f32_prepare, f32_multiply},
     .matmul[DTYPE_F16] = {f32_prepared_bytes, f32_prepare, f16_multiply},
     .matmul[DTYPE_BF16] = {bf16_prepared_bytes, bf16_prepare, bf16_multiply},
-    .matmul[DTYPE_Q8_0] = {panel_activation_bytes, panel_prepare, PASTE(panel_multiply_, KERNEL_ISA)},
-    .rmsnorm = rmsnorm,
+    QUANT_TYPES(PANEL_ENTRY).rmsnorm = rmsnorm,
     .attend = attend,
     .rotate = rotate,
     .swiglu = swiglu,

@@ -3,37 +3,72 @@
 
 #include <string.h>
 
-enum { Q8_BYTES = 2 + PANEL_COLS }; /* a stored block of Q8_0: f16 scale, then the elements */
-
 size_t panel_bytes(dtype t, size_t cols) {
-    if (t != DTYPE_Q8_0) return 0;
-    size_t blocks = cols / PANEL_COLS;
-    return (blocks * (PANEL_BLOCK + PANEL_ROWS * sizeof(uint16_t)) + 63) / 64 * 64;
+    const quant_format *f = quant_format_of(t);
+    if (f == NULL) return 0;
+    size_t bytes = cols / PANEL_COLS * panel_code_bytes(f->bits) + cols / f->cols * panel_scale_bytes(f->family);
+    return (bytes + 63) / 64 * 64;
 }
 
-/* A panel from 16 stored rows; NULL, past the matrix's end, stands for zeros. Written from front to back. */
-static void pack_panel(const unsigned char *const rows[PANEL_ROWS], size_t blocks, unsigned char *panel) {
-    unsigned char *scales = panel + blocks * PANEL_BLOCK;
-    for (size_t b = 0; b < blocks; b++) {
-        for (size_t g = 0; g < PANEL_GROUPS; g++) {
-            for (size_t r = 0; r < PANEL_ROWS; r++, panel += PANEL_GROUP) {
-                uint32_t four = 0;
-                if (rows[r] != NULL) memcpy(&four, rows[r] + b * Q8_BYTES + 2 + g * PANEL_GROUP, sizeof four);
-                four ^= 0x80808080; /* adds 128 to each byte */
-                memcpy(panel, &four, sizeof four);
+/* 32 columns, from `first`, of 16 rows. */
+static void pack_codes(const quant_block rows[PANEL_ROWS], size_t first, int bits, uint8_t *out) {
+    uint8_t *high = out + 4 * PANEL_VECTOR;
+    for (size_t r = 0; r < PANEL_ROWS; r++) {
+        const uint8_t *code = rows[r].code + first;
+        for (size_t i = 0; i < PANEL_GROUP; i++, code++) {
+            size_t at = r * PANEL_GROUP + i;
+            if (bits == 8) {
+                for (size_t g = 0; g < PANEL_GROUPS; g++) out[g * PANEL_VECTOR + at] = code[g * PANEL_GROUP];
+                continue;
+            }
+            for (size_t v = 0; v < 4; v++)
+                out[v * PANEL_VECTOR + at] = (uint8_t)((code[v * PANEL_GROUP] & 15) | code[(v + 4) * PANEL_GROUP] << 4);
+            if (bits == 5) {
+                unsigned fifth = 0;
+                for (size_t g = 0; g < PANEL_GROUPS; g++) fifth |= (unsigned)(code[g * PANEL_GROUP] >> 4) << g;
+                high[at] = (uint8_t)fifth;
+            } else if (bits == 6) {
+                for (size_t h = 0; h < 2; h++) {
+                    unsigned pairs = 0;
+                    for (size_t g = 0; g < 4; g++) pairs |= (unsigned)(code[(h * 4 + g) * PANEL_GROUP] >> 4) << 2 * g;
+                    high[h * PANEL_VECTOR + at] = (uint8_t)pairs;
+                }
             }
         }
-        for (size_t r = 0; r < PANEL_ROWS; r++, scales += sizeof(uint16_t))
-            if (rows[r] != NULL) memcpy(scales, rows[r] + b * Q8_BYTES, sizeof(uint16_t));
     }
 }
 
-void panel_pack(dtype t, const void *w, size_t rows, size_t cols, void *out) {
-    size_t bytes = panel_bytes(t, cols), row_bytes = dtype_bytes(t, cols);
-    for (size_t p = 0; p < panel_count(rows); p++) {
-        const unsigned char *stored[PANEL_ROWS] = {NULL};
-        for (size_t r = 0; r < PANEL_ROWS && p * PANEL_ROWS + r < rows; r++)
-            stored[r] = (const unsigned char *)w + (p * PANEL_ROWS + r) * row_bytes;
-        pack_panel(stored, cols / PANEL_COLS, (unsigned char *)out + p * bytes);
+static void pack_scales(const quant_block rows[PANEL_ROWS], quant_family family, uint8_t *out) {
+    size_t halves = family == QUANT_SCALE || family == QUANT_K_SIGNED ? 1 : 2;
+    for (size_t h = 0; h < halves; h++)
+        for (size_t r = 0; r < PANEL_ROWS; r++, out += sizeof(uint16_t))
+            memcpy(out, &rows[r].half[h], sizeof(uint16_t));
+    if (family == QUANT_SCALE || family == QUANT_SCALE_MIN) return;
+    for (size_t i = 0; i < QUANT_SMALL; i++) {
+        size_t from = family == QUANT_K ? i / 2 + i % 2 * 8 : i;
+        for (size_t r = 0; r < PANEL_ROWS; r++) *out++ = rows[r].small[from];
+    }
+}
+
+/* The rows past the matrix's end are zeros: scales of 0. */
+void panel_pack(dtype t, const void *w, size_t rows, size_t cols, size_t begin, size_t end, void *out) {
+    const quant_format *f = quant_format_of(t);
+    size_t      row_bytes = dtype_bytes(t, cols), block_bytes = dtype_bytes(t, f->cols), n = panel_bytes(t, cols);
+    quant_block taken[PANEL_ROWS];
+    for (size_t p = begin; p < end; p++) {
+        uint8_t *codes = (uint8_t *)out + p * n, *scales = codes + cols / PANEL_COLS * panel_code_bytes(f->bits);
+        for (size_t b = 0; b < cols / f->cols; b++) {
+            for (size_t r = 0; r < PANEL_ROWS; r++) {
+                size_t row = p * PANEL_ROWS + r;
+                if (row < rows)
+                    f->unpack((const char *)w + row * row_bytes + b * block_bytes, &taken[r]);
+                else
+                    memset(&taken[r], 0, sizeof taken[r]);
+            }
+            for (size_t c = 0; c < f->cols; c += PANEL_COLS, codes += panel_code_bytes(f->bits))
+                pack_codes(taken, c, f->bits, codes);
+            pack_scales(taken, f->family, scales);
+            scales += panel_scale_bytes(f->family);
+        }
     }
 }

@@ -3,13 +3,19 @@
  * Kernels compute 16 rows at a time, one to a lane, and a register holds 4 columns of each. So the rows of a matrix are
  * laid out as panels of 16, the last filled up with rows of zeros, and memory is read once from front to back:
  *
- *     block of 32 columns:  [8 groups of 4 columns] [16 rows] [4 columns]   bytes, the element + 128
- *     next block ...
- *     scales:               [blocks] [16 rows]                              f16
+ *     codes:    for each 32 columns, panel_code_bytes
+ *     scales:   for each block (32 or 256 columns), panel_scale_bytes
  *     padding to 64 bytes
  *
- * Elements are stored with 128 added because that is what `vpdpbusd` multiplies: unsigned by signed bytes. The layout
- * is the same for every instruction set; kernels.h says which types have it.
+ * The 32 columns are 8 groups of 4. Codes of 8 bits are [8 groups][16 rows][4 columns] bytes. Of shorter ones, byte
+ * [v][row][column], v = 0..3, holds the low 4 bits of groups v and v + 4; behind them, a fifth bit of group g is bit g
+ * of byte [row][column]; a fifth and a sixth are bits 2 (g mod 4) and the next of byte [g / 4][row][column].
+ *
+ * The scales of a block, each for 16 rows: the halves of quants.h; then for each j the small integers, s and m by
+ * turns.
+ *
+ * Codes are unsigned because that is what `vpdpbusd` multiplies: unsigned by signed bytes. The layout is the same for
+ * every instruction set, and as large as what is stored, within 3%.
  */
 #ifndef ENGINE_KERNELS_PANEL_H
 #define ENGINE_KERNELS_PANEL_H
@@ -18,14 +24,27 @@
 #include <stdint.h>
 
 #include "engine/kernels/dtype.h"
+#include "engine/kernels/quants.h"
 
 enum {
     PANEL_ROWS = 16,
-    PANEL_COLS = 32, /* of a block */
+    PANEL_COLS = 32, /* that share a scale of the activations */
     PANEL_GROUP = 4, /* columns that lie side by side */
     PANEL_GROUPS = PANEL_COLS / PANEL_GROUP,
-    PANEL_BLOCK = PANEL_ROWS * PANEL_COLS /* bytes of a block's elements */
+    PANEL_VECTOR = PANEL_ROWS * PANEL_GROUP /* bytes */
 };
+
+/* Of 32 columns. */
+static inline size_t panel_code_bytes(int bits) {
+    return (bits == 8 ? 8 : (size_t)bits) * PANEL_VECTOR;
+}
+
+/* Of a block. */
+static inline size_t panel_scale_bytes(quant_family f) {
+    static const size_t bytes[] = {
+        [QUANT_SCALE] = 2, [QUANT_SCALE_MIN] = 4, [QUANT_K] = 4 + 16, [QUANT_K_SIGNED] = 2 + 16};
+    return bytes[f] * PANEL_ROWS;
+}
 
 /* Bytes of a panel of `cols` columns; 0 for a type that kernels read as it is stored. */
 size_t panel_bytes(dtype t, size_t cols);
@@ -34,29 +53,31 @@ static inline size_t panel_count(size_t n_rows) {
     return (n_rows + PANEL_ROWS - 1) / PANEL_ROWS;
 }
 
-/* Lays out the panels of a matrix stored at `w`; `out` is zeroed memory of panel_count panels, aligned to 64 bytes. */
-void panel_pack(dtype t, const void *w, size_t rows, size_t cols, void *out);
+/* Lays out panels [begin, end) of the matrix stored at `w`, whose first panel is at `out`. */
+void panel_pack(dtype t, const void *w, size_t rows, size_t cols, size_t begin, size_t end, void *out);
 
 /* ---- activations ----------------------------------------------------------------------------------------
- * A prepared row of `cols` activations, for all types that have panels (numerics.md, "Q8_0"):
+ * A prepared row of `cols` activations (numerics.md, "Blocks"):
  *
- *     q [cols] int8;  scale [blocks] f32;  bias [blocks] int32, -128 times the block's sum of q: what the 128 in the
- *     weights add to an integer dot product;  padding to 64 bytes
+ *     q [cols] int8;  scale [cols / 32] f32;  then by family
+ *       SCALE, K_SIGNED: bias [cols / 32][2] int32, -zero times the sums of q over 16 columns: what the zero point adds
+ * to an integer dot product SCALE_MIN, K:    sum [cols / 32] f32, scale times the sum of q padding to 64 bytes
  */
 typedef struct {
     const int8_t  *q;
     const float   *scale;
     const int32_t *bias;
+    const float   *sum;
 } panel_activations;
 
 static inline size_t panel_activation_bytes(size_t cols) {
-    return (cols + cols / PANEL_COLS * 8 + 63) / 64 * 64;
+    return (cols + cols / PANEL_COLS * 12 + 63) / 64 * 64;
 }
 
 static inline panel_activations panel_activations_at(const void *prepared, size_t cols, size_t token) {
     const int8_t *q = (const int8_t *)prepared + token * panel_activation_bytes(cols);
-    const void   *scale = q + cols, *bias = q + cols + cols / PANEL_COLS * sizeof(float);
-    return (panel_activations){q, scale, bias};
+    const void   *scale = q + cols, *rest = q + cols + cols / PANEL_COLS * sizeof(float);
+    return (panel_activations){q, scale, rest, rest};
 }
 
 #endif

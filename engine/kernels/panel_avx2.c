@@ -7,12 +7,18 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "engine/kernels/panel.h"
 #include "engine/kernels/panel_multiply.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { TOKENS = 3, HALF = PANEL_ROWS / 2 };
+enum { TOKENS = 3, HALVES = 2, HALF = PANEL_ROWS / HALVES };
+
+/* A type's parameters, constants where these functions are inlined. */
+typedef struct {
+    quant_family family;
+    int          bits, zero;
+    size_t       cols; /* of a block */
+} format;
 
 /* Signed bytes 0 and 2 of every 4, and 1 and 3, as 16 bits. */
 INLINE __m256i even(__m256i bytes) {
@@ -23,57 +29,96 @@ INLINE __m256i odd(__m256i bytes) {
     return _mm256_srai_epi16(bytes, 8);
 }
 
-INLINE void tile(const unsigned char *panel, size_t blocks, const panel_activations *a, float y[][PANEL_ROWS], int T) {
-    const unsigned char *scales = panel + blocks * PANEL_BLOCK;
-    __m256               acc[2][TOKENS];
+INLINE __m256i load(const uint8_t *at) {
+    return _mm256_load_si256((const __m256i *)at);
+}
+
+/* u - zero of group g, rows 8 h to 8 h + 7, a signed byte each. */
+INLINE __m256i weights_of(format f, const uint8_t *codes, size_t g, size_t h) {
+    const uint8_t *at = codes + h * HALF * PANEL_GROUP, *high = at + 4 * PANEL_VECTOR;
+    if (f.bits == 8) return _mm256_xor_si256(load(at + g * PANEL_VECTOR), _mm256_set1_epi8(-128)); /* - 128 */
+    __m256i low = load(at + g % 4 * PANEL_VECTOR);
+    low = _mm256_and_si256(g < 4 ? low : _mm256_srli_epi16(low, 4), _mm256_set1_epi8(15));
+    if (f.bits > 4) {
+        __m256i up = f.bits == 5 ? load(high) : load(high + g / 4 * PANEL_VECTOR);
+        int     left = 4 - (int)(f.bits == 5 ? g : 2 * (g % 4)); /* to bits 4 and 5 */
+        up = left >= 0 ? _mm256_slli_epi16(up, left) : _mm256_srli_epi16(up, -left);
+        low = _mm256_or_si256(low, _mm256_and_si256(up, _mm256_set1_epi8(f.bits == 5 ? 0x10 : 0x30)));
+    }
+    return f.zero == 0 ? low : _mm256_sub_epi8(low, _mm256_set1_epi8((char)f.zero));
+}
+
+INLINE __m256 halves(const uint8_t *at) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)at));
+}
+
+INLINE __m256 unsigned_bytes(const uint8_t *at) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)at)));
+}
+
+INLINE __m256 signed_bytes(const uint8_t *at) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)at)));
+}
+
+INLINE void tile(format f, const uint8_t *panel, size_t blocks, const panel_activations *a, float y[][PANEL_ROWS],
+                 int T) {
+    const size_t parts = f.family == QUANT_K_SIGNED ? 2 : 1, groups = PANEL_GROUPS / parts,
+                 per_block = f.cols / PANEL_COLS;
+    __m256 acc[HALVES][TOKENS];
     for (int t = 0; t < T; t++) acc[0][t] = acc[1][t] = _mm256_setzero_ps();
     for (size_t b = 0; b < blocks; b++) {
-        __m256i sum[2][TOKENS];
-        for (int t = 0; t < T; t++) sum[0][t] = sum[1][t] = _mm256_setzero_si256();
-        for (size_t g = 0; g < PANEL_GROUPS; g++) {
-            __m256i x_even[TOKENS], x_odd[TOKENS];
-            for (int t = 0; t < T; t++) {
-                int32_t four;
-                memcpy(&four, a[t].q + b * PANEL_COLS + g * PANEL_GROUP, sizeof four);
-                x_even[t] = even(_mm256_set1_epi32(four));
-                x_odd[t] = odd(_mm256_set1_epi32(four));
-            }
-            for (int h = 0; h < 2; h++) {
-                const unsigned char *at = panel + b * PANEL_BLOCK + (2 * g + (size_t)h) * HALF * PANEL_GROUP;
-                __m256i w = _mm256_xor_si256(_mm256_load_si256((const __m256i *)at), _mm256_set1_epi8(-128));
-                __m256i w_even = even(w), w_odd = odd(w);
+        for (size_t part = 0; part < parts; part++) {
+            __m256i sum[HALVES][TOKENS];
+            for (int t = 0; t < T; t++) sum[0][t] = sum[1][t] = _mm256_setzero_si256();
+            for (size_t g = part * groups; g < (part + 1) * groups; g++) {
+                __m256i x_even[TOKENS], x_odd[TOKENS];
                 for (int t = 0; t < T; t++) {
-                    sum[h][t] = _mm256_add_epi32(sum[h][t], _mm256_madd_epi16(w_even, x_even[t]));
-                    sum[h][t] = _mm256_add_epi32(sum[h][t], _mm256_madd_epi16(w_odd, x_odd[t]));
+                    int32_t four;
+                    memcpy(&four, a[t].q + b * PANEL_COLS + g * PANEL_GROUP, sizeof four);
+                    x_even[t] = even(_mm256_set1_epi32(four));
+                    x_odd[t] = odd(_mm256_set1_epi32(four));
+                }
+                for (size_t h = 0; h < HALVES; h++) {
+                    __m256i w = weights_of(f, panel + b * panel_code_bytes(f.bits), g, h);
+                    __m256i w_even = even(w), w_odd = odd(w);
+                    for (int t = 0; t < T; t++) {
+                        sum[h][t] = _mm256_add_epi32(sum[h][t], _mm256_madd_epi16(w_even, x_even[t]));
+                        sum[h][t] = _mm256_add_epi32(sum[h][t], _mm256_madd_epi16(w_odd, x_odd[t]));
+                    }
+                }
+            }
+            const uint8_t *block_scales =
+                panel + blocks * panel_code_bytes(f.bits) + b / per_block * panel_scale_bytes(f.family);
+            size_t j = b % per_block;
+            for (size_t h = 0; h < HALVES; h++) {
+                const uint8_t *scales = block_scales + 2 * h * HALF, *small = block_scales + h * HALF;
+                __m256         d = halves(scales), m = d;
+                if (f.family == QUANT_SCALE_MIN) m = halves(scales + 2 * PANEL_ROWS);
+                if (f.family == QUANT_K) {
+                    d = _mm256_mul_ps(d, unsigned_bytes(small + (4 + 2 * j) * PANEL_ROWS));
+                    m = _mm256_mul_ps(halves(scales + 2 * PANEL_ROWS),
+                                      unsigned_bytes(small + (4 + 2 * j + 1) * PANEL_ROWS));
+                }
+                if (f.family == QUANT_K_SIGNED)
+                    d = _mm256_mul_ps(d, signed_bytes(small + (2 + 2 * j + part) * PANEL_ROWS));
+                for (int t = 0; t < T; t++) {
+                    acc[h][t] = _mm256_fmadd_ps(_mm256_mul_ps(d, _mm256_set1_ps(a[t].scale[b])),
+                                                _mm256_cvtepi32_ps(sum[h][t]), acc[h][t]);
+                    if (f.family == QUANT_SCALE_MIN)
+                        acc[h][t] = _mm256_fmadd_ps(m, _mm256_set1_ps(a[t].sum[b]), acc[h][t]);
+                    if (f.family == QUANT_K) acc[h][t] = _mm256_fnmadd_ps(m, _mm256_set1_ps(a[t].sum[b]), acc[h][t]);
                 }
             }
         }
-        for (int h = 0; h < 2; h++) {
-            __m256 row = _mm256_cvtph_ps(_mm_load_si128((const __m128i *)(scales + (2 * b + (size_t)h) * HALF * 2)));
-            for (int t = 0; t < T; t++)
-                acc[h][t] = _mm256_fmadd_ps(_mm256_mul_ps(row, _mm256_set1_ps(a[t].scale[b])),
-                                            _mm256_cvtepi32_ps(sum[h][t]), acc[h][t]);
-        }
     }
-    for (int h = 0; h < 2; h++)
+    for (int h = 0; h < HALVES; h++)
         for (int t = 0; t < T; t++) _mm256_storeu_ps(y[t] + h * HALF, acc[h][t]);
 }
 
-typedef void tile_fn(const unsigned char *panel, size_t blocks, const panel_activations *a, float y[][PANEL_ROWS]);
+typedef void tile_fn(const uint8_t *panel, size_t blocks, const panel_activations *a, float y[][PANEL_ROWS]);
 
-#define TILE(T)                                                                                                        \
-    static void tile_##T(const unsigned char *panel, size_t blocks, const panel_activations *a,                        \
-                         float y[][PANEL_ROWS]) {                                                                      \
-        tile(panel, blocks, a, y, T);                                                                                  \
-    }
-TILE(1)
-TILE(2)
-TILE(3)
-static tile_fn *const tiles[TOKENS] = {tile_1, tile_2, tile_3};
-
-void panel_multiply_avx2(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
-                         size_t y_stride) {
-    size_t blocks = cols / PANEL_COLS, bytes = panel_bytes(DTYPE_Q8_0, cols);
+INLINE void multiply(tile_fn *const tiles[TOKENS], size_t bytes, const void *w, const void *x, float *y, size_t cols,
+                     size_t row0, size_t row1, size_t tokens, size_t y_stride) {
     for (size_t row = row0; row < row1; row += PANEL_ROWS) {
         size_t n_rows = row1 - row < PANEL_ROWS ? row1 - row : PANEL_ROWS;
         for (size_t t = 0, n; t < tokens; t += n) {
@@ -81,9 +126,25 @@ void panel_multiply_avx2(const void *w, const void *x, float *y, size_t cols, si
             float             out[TOKENS][PANEL_ROWS];
             n = tokens - t < TOKENS ? tokens - t : TOKENS;
             for (size_t i = 0; i < n; i++) a[i] = panel_activations_at(x, cols, t + i);
-            tiles[n - 1]((const unsigned char *)w + row / PANEL_ROWS * bytes, blocks, a, out);
+            tiles[n - 1]((const uint8_t *)w + row / PANEL_ROWS * bytes, cols / PANEL_COLS, a, out);
             for (size_t i = 0; i < n; i++) memcpy(y + (t + i) * y_stride + row, out[i], n_rows * sizeof(float));
         }
     }
 }
+
+#define TILE(name, T, ...)                                                                                             \
+    static void tile_##name##_##T(const uint8_t *panel, size_t blocks, const panel_activations *a,                     \
+                                  float y[][PANEL_ROWS]) {                                                             \
+        tile((format){__VA_ARGS__}, panel, blocks, a, y, T);                                                           \
+    }
+#define MULTIPLY(name, ...)                                                                                            \
+    TILE(name, 1, __VA_ARGS__)                                                                                         \
+    TILE(name, 2, __VA_ARGS__)                                                                                         \
+    TILE(name, 3, __VA_ARGS__)                                                                                         \
+    static tile_fn *const tiles_##name[TOKENS] = {tile_##name##_1, tile_##name##_2, tile_##name##_3};                  \
+    void panel_##name##_avx2(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,            \
+                             size_t tokens, size_t y_stride) {                                                         \
+        multiply(tiles_##name, panel_bytes(DTYPE_##name, cols), w, x, y, cols, row0, row1, tokens, y_stride);          \
+    }
+QUANT_TYPES(MULTIPLY)
 #endif

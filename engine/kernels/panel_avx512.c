@@ -1,19 +1,25 @@
 /* panel_avx512.c - products over panels with AVX-512 and VNNI.
  *
- * A tile is 2 panels by up to 4 tokens: 8 integer and 8 float accumulators, and a register of 4 activations that both
- * panels use. Per block of 32 columns and 16 rows a token costs 8 `vpdpbusd`, 4 loads and 3 float operations. Many
- * tokens go over the two panels again and again, which by then lie in the second-level cache; memory is read once.
+ * A tile is 2 panels by up to TOKENS tokens: integer and float accumulators for each pair, codes unpacked once for all
+ * tokens, and a register of 4 activations that both panels use. Many tokens go over the two panels again and again,
+ * which by then lie in the second-level cache; memory is read once.
  */
 #if defined(__AVX512VNNI__) && defined(__AVX512VL__)
 #include <immintrin.h>
 #include <string.h>
 
-#include "engine/kernels/panel.h"
 #include "engine/kernels/panel_multiply.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { TOKENS = 4 };
+enum { PANELS = 2, TOKENS = 4 };
+
+/* A type's parameters, constants where these functions are inlined. */
+typedef struct {
+    quant_family family;
+    int          bits, zero;
+    size_t       cols; /* of a block */
+} format;
 
 INLINE __m512i four(const int8_t *q) {
     int32_t x;
@@ -21,31 +27,84 @@ INLINE __m512i four(const int8_t *q) {
     return _mm512_set1_epi32(x);
 }
 
+INLINE __m512i load(const uint8_t *at) {
+    return _mm512_load_si512(at);
+}
+
+/* The codes of group g, a byte each. */
+INLINE __m512i codes_of(format f, const uint8_t *codes, size_t g) {
+    const uint8_t *high = codes + 4 * PANEL_VECTOR;
+    if (f.bits == 8) return load(codes + g * PANEL_VECTOR);
+    __m512i low = load(codes + g % 4 * PANEL_VECTOR);
+    low = _mm512_and_si512(g < 4 ? low : _mm512_srli_epi16(low, 4), _mm512_set1_epi8(15));
+    if (f.bits == 4) return low;
+    /* The upper bits, moved to bits 4 and 5 of their bytes. */
+    __m512i up = f.bits == 5 ? load(high) : load(high + g / 4 * PANEL_VECTOR);
+    int     left = 4 - (int)(f.bits == 5 ? g : 2 * (g % 4));
+    up = left >= 0 ? _mm512_slli_epi16(up, left) : _mm512_srli_epi16(up, -left);
+    /* low | (up & mask) */
+    return _mm512_ternarylogic_epi32(low, up, _mm512_set1_epi8(f.bits == 5 ? 0x10 : 0x30), 0xf8);
+}
+
+INLINE __m512 halves(const uint8_t *at) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)at));
+}
+
+INLINE __m512 unsigned_bytes(const uint8_t *at) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)at)));
+}
+
+INLINE __m512 signed_bytes(const uint8_t *at) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)at)));
+}
+
 /* P panels, `bytes` apart, times T tokens; the lanes of `last` are the rows of the last panel that there are. */
-INLINE void tile(const unsigned char *panel, size_t bytes, size_t blocks, const panel_activations *a, float *y,
+INLINE void tile(format f, const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a, float *y,
                  size_t y_stride, __mmask16 last, int P, int T) {
-    __m512 acc[2][TOKENS];
+    const size_t parts = f.family == QUANT_K_SIGNED ? 2 : 1, groups = PANEL_GROUPS / parts,
+                 per_block = f.cols / PANEL_COLS;
+    __m512 acc[PANELS][TOKENS];
     for (int p = 0; p < P; p++)
         for (int t = 0; t < T; t++) acc[p][t] = _mm512_setzero_ps();
     for (size_t b = 0; b < blocks; b++) {
-        __m512i sum[2][TOKENS];
-        for (int t = 0; t < T; t++)
-            for (int p = 0; p < P; p++) sum[p][t] = _mm512_set1_epi32(a[t].bias[b]);
-        for (size_t g = 0; g < PANEL_GROUPS; g++) {
-            __m512i w[2];
-            for (int p = 0; p < P; p++)
-                w[p] = _mm512_load_si512(panel + (size_t)p * bytes + b * PANEL_BLOCK + g * PANEL_ROWS * PANEL_GROUP);
+        for (size_t part = 0; part < parts; part++) {
+            __m512i sum[PANELS][TOKENS];
             for (int t = 0; t < T; t++) {
-                __m512i x = four(a[t].q + b * PANEL_COLS + g * PANEL_GROUP);
-                for (int p = 0; p < P; p++) sum[p][t] = _mm512_dpbusd_epi32(sum[p][t], w[p], x);
+                int32_t bias = 0;
+                if (f.family == QUANT_SCALE) bias = a[t].bias[2 * b] + a[t].bias[2 * b + 1];
+                if (f.family == QUANT_K_SIGNED) bias = a[t].bias[2 * b + part];
+                for (int p = 0; p < P; p++) sum[p][t] = _mm512_set1_epi32(bias);
             }
-        }
-        for (int p = 0; p < P; p++) {
-            const unsigned char *scales = panel + (size_t)p * bytes + blocks * PANEL_BLOCK;
-            __m512 row = _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)(scales + b * PANEL_ROWS * 2)));
-            for (int t = 0; t < T; t++)
-                acc[p][t] = _mm512_fmadd_ps(_mm512_mul_ps(row, _mm512_set1_ps(a[t].scale[b])),
-                                            _mm512_cvtepi32_ps(sum[p][t]), acc[p][t]);
+            for (size_t g = part * groups; g < (part + 1) * groups; g++) {
+                __m512i u[PANELS];
+                for (int p = 0; p < P; p++)
+                    u[p] = codes_of(f, panel + (size_t)p * bytes + b * panel_code_bytes(f.bits), g);
+                for (int t = 0; t < T; t++) {
+                    __m512i x = four(a[t].q + b * PANEL_COLS + g * PANEL_GROUP);
+                    for (int p = 0; p < P; p++) sum[p][t] = _mm512_dpbusd_epi32(sum[p][t], u[p], x);
+                }
+            }
+            for (int p = 0; p < P; p++) {
+                const uint8_t *scales = panel + (size_t)p * bytes + blocks * panel_code_bytes(f.bits) +
+                                        b / per_block * panel_scale_bytes(f.family);
+                size_t j = b % per_block;
+                __m512 d = halves(scales), m = d;
+                if (f.family == QUANT_SCALE_MIN) m = halves(scales + 2 * PANEL_ROWS);
+                if (f.family == QUANT_K) {
+                    d = _mm512_mul_ps(d, unsigned_bytes(scales + (4 + 2 * j) * PANEL_ROWS));
+                    m = _mm512_mul_ps(halves(scales + 2 * PANEL_ROWS),
+                                      unsigned_bytes(scales + (4 + 2 * j + 1) * PANEL_ROWS));
+                }
+                if (f.family == QUANT_K_SIGNED)
+                    d = _mm512_mul_ps(d, signed_bytes(scales + (2 + 2 * j + part) * PANEL_ROWS));
+                for (int t = 0; t < T; t++) {
+                    acc[p][t] = _mm512_fmadd_ps(_mm512_mul_ps(d, _mm512_set1_ps(a[t].scale[b])),
+                                                _mm512_cvtepi32_ps(sum[p][t]), acc[p][t]);
+                    if (f.family == QUANT_SCALE_MIN)
+                        acc[p][t] = _mm512_fmadd_ps(m, _mm512_set1_ps(a[t].sum[b]), acc[p][t]);
+                    if (f.family == QUANT_K) acc[p][t] = _mm512_fnmadd_ps(m, _mm512_set1_ps(a[t].sum[b]), acc[p][t]);
+                }
+            }
         }
     }
     for (int p = 0; p < P; p++)
@@ -53,39 +112,46 @@ INLINE void tile(const unsigned char *panel, size_t bytes, size_t blocks, const 
             _mm512_mask_storeu_ps(y + (size_t)t * y_stride + p * PANEL_ROWS, p + 1 == P ? last : 0xffff, acc[p][t]);
 }
 
-typedef void tile_fn(const unsigned char *panel, size_t bytes, size_t blocks, const panel_activations *a, float *y,
+typedef void tile_fn(const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a, float *y,
                      size_t y_stride, __mmask16 last);
 
-#define TILE(P, T)                                                                                                     \
-    static void tile_##P##_##T(const unsigned char *panel, size_t bytes, size_t blocks, const panel_activations *a,    \
-                               float *y, size_t y_stride, __mmask16 last) {                                            \
-        tile(panel, bytes, blocks, a, y, y_stride, last, P, T);                                                        \
-    }
-TILE(1, 1)
-TILE(1, 2)
-TILE(1, 3)
-TILE(1, 4)
-TILE(2, 1)
-TILE(2, 2)
-TILE(2, 3)
-TILE(2, 4)
-static tile_fn *const tiles[2][TOKENS] = {{tile_1_1, tile_1_2, tile_1_3, tile_1_4},
-                                          {tile_2_1, tile_2_2, tile_2_3, tile_2_4}};
-
-void panel_multiply_avx512(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
-                           size_t y_stride) {
-    size_t blocks = cols / PANEL_COLS, bytes = panel_bytes(DTYPE_Q8_0, cols), panels;
+INLINE void multiply(tile_fn *const tiles[PANELS][TOKENS], size_t bytes, const void *w, const void *x, float *y,
+                     size_t cols, size_t row0, size_t row1, size_t tokens, size_t y_stride) {
+    size_t panels;
     for (size_t row = row0; row < row1; row += panels * PANEL_ROWS) {
-        panels = row1 - row > PANEL_ROWS ? 2 : 1;
+        panels = row1 - row > PANEL_ROWS ? PANELS : 1;
         size_t    left = row1 - row - (panels - 1) * PANEL_ROWS;
         __mmask16 last = (__mmask16)(left >= PANEL_ROWS ? 0xffff : (1u << left) - 1);
         for (size_t t = 0, n; t < tokens; t += n) {
             panel_activations a[TOKENS];
             n = tokens - t < TOKENS ? tokens - t : TOKENS;
             for (size_t i = 0; i < n; i++) a[i] = panel_activations_at(x, cols, t + i);
-            tiles[panels - 1][n - 1]((const unsigned char *)w + row / PANEL_ROWS * bytes, bytes, blocks, a,
+            tiles[panels - 1][n - 1]((const uint8_t *)w + row / PANEL_ROWS * bytes, bytes, cols / PANEL_COLS, a,
                                      y + t * y_stride + row, y_stride, last);
         }
     }
 }
+
+#define TILE(name, P, T, ...)                                                                                          \
+    static void tile_##name##_##P##_##T(const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a, \
+                                        float *y, size_t y_stride, __mmask16 last) {                                   \
+        tile((format){__VA_ARGS__}, panel, bytes, blocks, a, y, y_stride, last, P, T);                                 \
+    }
+#define MULTIPLY(name, ...)                                                                                            \
+    TILE(name, 1, 1, __VA_ARGS__)                                                                                      \
+    TILE(name, 1, 2, __VA_ARGS__)                                                                                      \
+    TILE(name, 1, 3, __VA_ARGS__)                                                                                      \
+    TILE(name, 1, 4, __VA_ARGS__)                                                                                      \
+    TILE(name, 2, 1, __VA_ARGS__)                                                                                      \
+    TILE(name, 2, 2, __VA_ARGS__)                                                                                      \
+    TILE(name, 2, 3, __VA_ARGS__)                                                                                      \
+    TILE(name, 2, 4, __VA_ARGS__)                                                                                      \
+    static tile_fn *const tiles_##name[PANELS][TOKENS] = {                                                             \
+        {tile_##name##_1_1, tile_##name##_1_2, tile_##name##_1_3, tile_##name##_1_4},                                  \
+        {tile_##name##_2_1, tile_##name##_2_2, tile_##name##_2_3, tile_##name##_2_4}};                                 \
+    void panel_##name##_avx512(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,          \
+                               size_t tokens, size_t y_stride) {                                                       \
+        multiply(tiles_##name, panel_bytes(DTYPE_##name, cols), w, x, y, cols, row0, row1, tokens, y_stride);          \
+    }
+QUANT_TYPES(MULTIPLY)
 #endif

@@ -1,19 +1,25 @@
-/* panel_multiply.h - matrix products over panels, a function for each instruction set.
+/* panel_multiply.h - matrix products over panels, a function for each type and instruction set.
  *
- * y[t * y_stride + r] for rows r in [row0, row1), row0 a multiple of PANEL_ROWS, and tokens t in [0, tokens):
+ * y[t * y_stride + r] for rows r in [row0, row1), row0 a multiple of PANEL_ROWS, and tokens t in [0, tokens). For 32
+ * columns, u the codes, q and dx the token's integers and scale, ascending from acc = +0:
  *
- *     isum = bias + sum over the block of (element + 128) * q         exact
- *     acc  = fma(f32(scale of the row) * scale of the token, f32(isum), acc)   blocks ascending, from +0
+ *     SCALE      acc = fma(d * dx, f32(sum of (u - zero) q), acc)
+ *     SCALE_MIN  acc = fma(d * dx, f32(sum of u q), acc);         acc = fma(m, dx * f32(sum of q), acc)
+ *     K          acc = fma((d * s) * dx, f32(sum of u q), acc);   acc = fma(-(e * m), dx * f32(sum of q), acc)
+ *     K_SIGNED   acc = fma((d * s) * dx, f32(sum of (u - zero) q), acc)   for the first 16 columns, then the others
  */
 #ifndef ENGINE_KERNELS_PANEL_MULTIPLY_H
 #define ENGINE_KERNELS_PANEL_MULTIPLY_H
 
-#include <stddef.h>
+#include "engine/kernels/panel.h"
 
 typedef void panel_multiply(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,
                             size_t tokens, size_t y_stride);
 
-panel_multiply panel_multiply_portable; /* defines what the others compute */
-panel_multiply panel_multiply_avx2, panel_multiply_avx512;
+/* panel_portable.c defines what the others compute. */
+#define PANEL_DECLARE(name, ...)                                                                                       \
+    extern panel_multiply panel_##name##_portable, panel_##name##_avx2, panel_##name##_avx512;
+QUANT_TYPES(PANEL_DECLARE)
+#undef PANEL_DECLARE
 
 #endif

@@ -1,33 +1,78 @@
 /* panel_portable.c - what a product over panels is. */
 #include <math.h>
 
-#include "engine/kernels/panel.h"
 #include "engine/kernels/panel_multiply.h"
 
-/* A block's integer dot products of 16 rows with one token. */
-static void block_sums(const unsigned char *block, const int8_t *q, int32_t bias, int32_t sum[PANEL_ROWS]) {
-    for (size_t r = 0; r < PANEL_ROWS; r++) sum[r] = bias;
-    for (size_t g = 0; g < PANEL_GROUPS; g++, block += PANEL_ROWS * PANEL_GROUP, q += PANEL_GROUP)
-        for (size_t r = 0; r < PANEL_ROWS; r++)
-            for (size_t i = 0; i < PANEL_GROUP; i++) sum[r] += block[r * PANEL_GROUP + i] * q[i];
+#define INLINE static inline __attribute__((always_inline))
+
+/* A type's parameters, constants where these functions are inlined. */
+typedef struct {
+    quant_family family;
+    int          bits, zero;
+    size_t       cols; /* of a block */
+} format;
+
+/* Adds (u - zero) q over group g of 32 columns to the sums of 16 rows. */
+INLINE void add_group(format f, const uint8_t *codes, size_t g, const int8_t *q, int32_t sum[PANEL_ROWS]) {
+    const uint8_t *low = codes + (f.bits == 8 ? g : g % 4) * PANEL_VECTOR, *high = codes + 4 * PANEL_VECTOR;
+    for (size_t r = 0; r < PANEL_ROWS; r++) {
+        for (size_t i = 0; i < PANEL_GROUP; i++) {
+            size_t at = r * PANEL_GROUP + i;
+            int    u = f.bits == 8 ? low[at] : g < 4 ? low[at] & 15 : low[at] >> 4;
+            if (f.bits == 5) u |= (high[at] >> g & 1) << 4;
+            if (f.bits == 6) u |= (high[g / 4 * PANEL_VECTOR + at] >> 2 * (g % 4) & 3) << 4;
+            sum[r] += (u - f.zero) * q[g * PANEL_GROUP + i];
+        }
+    }
 }
 
-void panel_multiply_portable(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,
-                             size_t tokens, size_t y_stride) {
-    size_t blocks = cols / PANEL_COLS, bytes = panel_bytes(DTYPE_Q8_0, cols);
+/* Groups [first, last), with their scales: j numbers the small integers of the block. */
+INLINE void add_part(format f, const uint8_t *codes, const uint8_t *scales, size_t j, size_t first, size_t last,
+                     const int8_t *q, float dx, float x_sum, float acc[PANEL_ROWS]) {
+    const uint16_t *d = (const uint16_t *)scales, *e = d + PANEL_ROWS;
+    const uint8_t  *s = scales + (f.family == QUANT_K ? 4 : 2) * PANEL_ROWS;
+    int32_t         sum[PANEL_ROWS] = {0};
+    for (size_t g = first; g < last; g++) add_group(f, codes, g, q, sum);
+    for (size_t r = 0; r < PANEL_ROWS; r++) {
+        float scale = f16_to_f32(d[r]);
+        if (f.family == QUANT_K) scale *= (float)s[2 * j * PANEL_ROWS + r];
+        if (f.family == QUANT_K_SIGNED) scale *= (float)(int8_t)s[j * PANEL_ROWS + r];
+        acc[r] = fmaf(scale * dx, (float)sum[r], acc[r]);
+        if (f.family == QUANT_SCALE_MIN) acc[r] = fmaf(f16_to_f32(e[r]), x_sum, acc[r]);
+        if (f.family == QUANT_K)
+            acc[r] = fmaf(-(f16_to_f32(e[r]) * (float)s[(2 * j + 1) * PANEL_ROWS + r]), x_sum, acc[r]);
+    }
+}
+
+INLINE void multiply(format f, size_t bytes, const void *w, const void *x, float *y, size_t cols, size_t row0,
+                     size_t row1, size_t tokens, size_t y_stride) {
     for (size_t row = row0; row < row1; row += PANEL_ROWS) {
-        const unsigned char *panel = (const unsigned char *)w + row / PANEL_ROWS * bytes;
-        const uint16_t      *scales = (const uint16_t *)(panel + blocks * PANEL_BLOCK);
+        const uint8_t *panel = (const uint8_t *)w + row / PANEL_ROWS * bytes;
+        const uint8_t *panel_scales = panel + cols / PANEL_COLS * panel_code_bytes(f.bits);
         for (size_t t = 0; t < tokens; t++) {
             panel_activations a = panel_activations_at(x, cols, t);
             float             acc[PANEL_ROWS] = {0};
-            for (size_t b = 0; b < blocks; b++) {
-                int32_t sum[PANEL_ROWS];
-                block_sums(panel + b * PANEL_BLOCK, a.q + b * PANEL_COLS, a.bias[b], sum);
-                for (size_t r = 0; r < PANEL_ROWS; r++)
-                    acc[r] = fmaf(f16_to_f32(scales[b * PANEL_ROWS + r]) * a.scale[b], (float)sum[r], acc[r]);
+            for (size_t b = 0; b < cols / PANEL_COLS; b++) {
+                const uint8_t *codes = panel + b * panel_code_bytes(f.bits);
+                const uint8_t *scales = panel_scales + b * PANEL_COLS / f.cols * panel_scale_bytes(f.family);
+                const int8_t  *q = a.q + b * PANEL_COLS;
+                size_t         j = b % (f.cols / PANEL_COLS);
+                if (f.family == QUANT_K_SIGNED) {
+                    add_part(f, codes, scales, 2 * j, 0, 4, q, a.scale[b], 0, acc);
+                    add_part(f, codes, scales, 2 * j + 1, 4, 8, q, a.scale[b], 0, acc);
+                } else {
+                    add_part(f, codes, scales, j, 0, 8, q, a.scale[b], a.sum[b], acc);
+                }
             }
             for (size_t r = 0; r < PANEL_ROWS && row + r < row1; r++) y[t * y_stride + row + r] = acc[r];
         }
     }
 }
+
+#define MULTIPLY(name, family, bits, zero, block)                                                                      \
+    void panel_##name##_portable(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,        \
+                                 size_t tokens, size_t y_stride) {                                                     \
+        multiply((format){family, bits, zero, block}, panel_bytes(DTYPE_##name, cols), w, x, y, cols, row0, row1,      \
+                 tokens, y_stride);                                                                                    \
+    }
+QUANT_TYPES(MULTIPLY)

@@ -10,7 +10,7 @@ int matrix_open(matrix *m, dtype type, size_t rows, size_t cols, const void *sto
     *m = (matrix){.type = type, .rows = rows, .cols = cols, .stored = stored, .weights = stored};
     if (bytes == 0) return 0;
     if ((m->panels = mem_new_aligned(n, bytes, 64, e)) == NULL) return -1;
-    panel_pack(type, stored, rows, cols, m->panels);
+    panel_pack(type, stored, rows, cols, 0, n, m->panels);
     m->weights = m->panels;
     return 0;
 }

@@ -6,8 +6,6 @@
 #include "engine/base/mem.h"
 
 static int put_shape(gguf_writer *w, const export_options *o, const net_shape *s, err *e) {
-    static const uint32_t file_types[DTYPE_COUNT] = {
-        [DTYPE_F32] = 0, [DTYPE_F16] = 1, [DTYPE_BF16] = 32, [DTYPE_Q8_0] = 7}; /* llama.cpp's LLAMA_FTYPE */
     const struct {
         const char *key;
         size_t      value;
@@ -21,7 +19,7 @@ static int put_shape(gguf_writer *w, const export_options *o, const net_shape *s
         {"llama.rope.dimension_count", s->dim / s->heads},
         {"llama.vocab_size", s->vocab},
     };
-    if (gguf_put_u32(w, "general.file_type", file_types[o->type], e) != 0) return -1;
+    if (gguf_put_u32(w, "general.file_type", dtype_get(o->type)->file_type, e) != 0) return -1;
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (gguf_put_u32(w, counts[i].key, (uint32_t)counts[i].value, e) != 0) return -1;
     return gguf_put_f32(w, "llama.rope.freq_base", (float)s->rope_theta, e) != 0 ||

@@ -116,7 +116,9 @@ static void attention(const kernel_table *k, size_t head_dim) {
 /* ---- the whole forward pass ---------------------------------------------------------------------------- */
 
 static void logits_of(dtype type) {
-    enum { LAYERS = 2, DIM = 96, HEADS = 4, KV_HEADS = 2, HEAD_DIM = 24, FFN = 160, VOCAB = 101, LENGTH = 90 };
+    enum { LAYERS = 2, HEADS = 4, KV_HEADS = 2, VOCAB = 101, LENGTH = 90 };
+    size_t               block = dtype_get(type)->block;
+    const size_t         DIM = block > 32 ? block : 96, HEAD_DIM = DIM / HEADS, FFN = block > 32 ? 2 * block : 160;
     static layer_weights layers[LAYERS];
     err                  e = {0};
     state = 7;
@@ -166,10 +168,11 @@ int main(void) {
     state = 1;
     functions();
     for (int type = 0; type < DTYPE_COUNT; type++) {
-        product(k, (dtype)type, 32);
-        product(k, (dtype)type, 96);
-        product(k, (dtype)type, 608);
-        if (dtype_get((dtype)type)->block == 1) product(k, (dtype)type, 301);
+        size_t block = dtype_get((dtype)type)->block, unit = block == 1 ? 32 : block;
+        product(k, (dtype)type, unit);
+        product(k, (dtype)type, 3 * unit);
+        product(k, (dtype)type, 19 * unit);
+        if (block == 1) product(k, (dtype)type, 301);
     }
     attention(k, 8);
     attention(k, 64);

@@ -41,7 +41,8 @@ cp "$(pkg-config --variable=includedir libxxhash)/xxhash.h" "$work/"
 "$cross" -std=c17 -D_GNU_SOURCE -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp -I. -I"$work" \
     -DKERNEL_ISA=portable -o "$work/logits_hash_aarch64" tests/portability/logits_hash.c engine/kernels/generic.c \
     engine/kernels/kernels.c engine/kernels/detmath.c engine/base/err.c engine/base/mem.c engine/base/parallel.c \
-    engine/kernels/dtype.c engine/kernels/panel.c engine/kernels/panel_portable.c engine/model/matrix.c \
+    engine/kernels/dtype.c engine/kernels/quants.c \
+    engine/kernels/quants_fit.c engine/kernels/panel.c engine/kernels/panel_portable.c engine/model/matrix.c \
     engine/model/transformer.c -lm
 "$emulator" -L $sysroot "$work/logits_hash_aarch64" >"$work/aarch64.txt" 2>/dev/null
 compare aarch64

@@ -343,7 +343,7 @@ Test(gguf_hostile, offsets) {
     image m = {0};
     header(&m, 2, 0);
     tensor(&m, "a", 8, 2, 0, 0);
-    tensor(&m, "b", 256, 1, 12, 32);
+    tensor(&m, "b", 256, 1, 10, 32);
     data(&m, 128);
     refused(&m, "overlap");
     m.n = 0;

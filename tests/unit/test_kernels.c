@@ -5,6 +5,7 @@
 
 #include "engine/engine.h"
 #include "engine/kernels/detmath.h"
+#include "tests/fixtures/slow_blocks.h"
 
 static const char *const isas[] = {"portable", "avx2", "avx512"};
 enum { ISAS = 3 };
@@ -65,24 +66,41 @@ static float spec_bf16_row(const uint16_t *w, const float *x, size_t n) {
     return spec_tree(lane);
 }
 
-static float spec_q8_0_row(const unsigned char *w, const float *x, size_t n) {
-    float acc = 0;
-    for (size_t b = 0; b < n / 32; b++, w += 34, x += 32) {
-        uint16_t half;
-        memcpy(&half, w, 2);
-        float amax = 0;
-        for (int i = 0; i < 32; i++) amax = fmaxf(amax, fabsf(x[i]));
-        float   dx = amax < 0x1p-100f ? 0 : amax / 127, inverse = amax < 0x1p-100f ? 0 : 127 / amax;
-        int32_t isum = 0;
-        for (int i = 0; i < 32; i++) isum += (int8_t)w[2 + i] * (int32_t)rintf(x[i] * inverse);
-        acc = fmaf(f16_to_f32(half) * dx, (float)isum, acc);
+/* 32 activations as integers and a scale. */
+static float spec_activations(const float *x, int32_t q[32]) {
+    float amax = 0;
+    for (int i = 0; i < 32; i++) amax = fmaxf(amax, fabsf(x[i]));
+    bool none = amax < 0x1p-100f;
+    for (int i = 0; i < 32; i++) q[i] = none ? 0 : (int32_t)rintf(x[i] * (127 / amax));
+    return none ? 0 : amax / 127;
+}
+
+static float spec_block_row(dtype type, const unsigned char *w, const float *x, size_t n) {
+    size_t block = dtype_get(type)->block, bytes = dtype_get(type)->block_bytes;
+    size_t part = type == DTYPE_Q6_K ? 16 : 32; /* columns that share a scale */
+    bool   has_base = slow_has_base(type);
+    float  acc = 0;
+    for (size_t from = 0; from < n; from += 32) {
+        int32_t q[32], q_sum = 0;
+        float   dx = spec_activations(x + from, q);
+        for (int i = 0; i < 32; i++) q_sum += q[i];
+        for (size_t p = 0; p < 32; p += part) {
+            slow_element e = {0};
+            int32_t      isum = 0;
+            for (size_t i = p; i < p + part; i++) {
+                e = slow_element_at(type, w + (from + i) / block * bytes, (from + i) % block);
+                isum += e.u * q[i];
+            }
+            acc = fmaf(e.scale * dx, (float)isum, acc);
+            if (has_base) acc = fmaf(e.base, dx * (float)q_sum, acc);
+        }
     }
     return acc;
 }
 
 static float spec_row(dtype type, const void *w, const float *x, size_t n) {
     if (type == DTYPE_BF16) return spec_bf16_row(w, x, n);
-    if (type == DTYPE_Q8_0) return spec_q8_0_row(w, x, n);
+    if (quant_format_of(type) != NULL) return spec_block_row(type, w, x, n);
     float *f32 = allocate(n, sizeof *f32);
     dtype_get(type)->decode(w, f32, n);
     float y = spec_dot(f32, x, n);
@@ -111,8 +129,9 @@ static void random_weights(gsl_rng *r, dtype type, void *w, size_t n) {
             while ((half[i] & 0x7fff) > (127 + 60) << 7);
         break;
     default:
-        for (size_t i = 0; i < n / 32 * 34; i++) byte[i] = (unsigned char)gsl_rng_uniform_int(r, 256);
-        for (size_t b = 0; b < n / 32; b++) byte[b * 34 + 1] &= 0xbf; /* the scale stays below 2 */
+        for (size_t i = 0; i < dtype_bytes(type, n); i++) byte[i] = (unsigned char)gsl_rng_uniform_int(r, 256);
+        for (size_t b = 0; b < n / dtype_get(type)->block; b++)
+            slow_tame(type, byte + b * dtype_get(type)->block_bytes);
     }
 }
 
@@ -183,12 +202,15 @@ Test(kernels, f16_products_are_the_specifications) {
 Test(kernels, bf16_products_are_the_specifications) {
     check_products(DTYPE_BF16);
 }
-Test(kernels, q8_0_products_are_the_specifications) {
-    check_products(DTYPE_Q8_0);
-}
+
+#define BLOCK_PRODUCTS(name, ...)                                                                                      \
+    Test(kernels, name##_products_are_the_specifications) {                                                            \
+        check_products(DTYPE_##name);                                                                                  \
+    }
+QUANT_TYPES(BLOCK_PRODUCTS)
 
 Test(kernels, numbers_that_are_not_finite_stay_so) {
-    enum { COLS = 32 };
+    enum { COLS = 256 };
     static const float bad[] = {INFINITY, -INFINITY, NAN};
     for (int k = 0; k < ISAS; k++) {
         const kernel_table *kernels = kernels_by_name(isas[k]);

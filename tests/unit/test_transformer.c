@@ -106,6 +106,7 @@ static tiny_spec spec_of(dtype type) {
     s.dim = 128;
     s.ffn = 256;
     s.type = type;
+    if (dtype_get(type)->block > s.dim) s.dim = dtype_get(type)->block;
     return s;
 }
 
@@ -121,10 +122,13 @@ Test(transformer, bf16_is_the_same_for_every_split) {
     tiny_spec s = spec_of(DTYPE_BF16);
     check_model(&s);
 }
-Test(transformer, q8_0_is_the_same_for_every_split) {
-    tiny_spec s = spec_of(DTYPE_Q8_0);
-    check_model(&s);
-}
+
+#define BLOCK_SPLITS(name, ...)                                                                                        \
+    Test(transformer, name##_is_the_same_for_every_split) {                                                            \
+        tiny_spec s = spec_of(DTYPE_##name);                                                                           \
+        check_model(&s);                                                                                               \
+    }
+QUANT_TYPES(BLOCK_SPLITS)
 
 Test(transformer, other_shapes_are_the_same_for_every_split) {
     tiny_spec s = tiny_default();

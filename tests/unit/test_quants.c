@@ -1,0 +1,138 @@
+/* Block types: what their bytes mean, there and back, and what becomes of weights that are encoded. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#include "engine/base/rng.h"
+#include "engine/kernels/quants.h"
+#include "tests/fixtures/slow_blocks.h"
+
+enum { MOST_BYTES = 272 };
+
+static void random_block(gsl_rng *r, dtype t, unsigned char *block) {
+    for (size_t i = 0; i < dtype_get(t)->block_bytes; i++) block[i] = (unsigned char)gsl_rng_uniform_int(r, 256);
+    slow_tame(t, block);
+}
+
+#define EACH_BLOCK_TYPE(t)                                                                                             \
+    for (dtype t = 0; t < DTYPE_COUNT; t++)                                                                            \
+        if (quant_format_of(t) != NULL)
+
+Test(quants, weights_are_what_the_format_says) {
+    gsl_rng *r = rng_new(1, 0);
+    EACH_BLOCK_TYPE(t) {
+        size_t n = dtype_get(t)->block;
+        for (int k = 0; k < 200; k++) {
+            unsigned char block[MOST_BYTES];
+            float         w[QUANT_MOST];
+            random_block(r, t, block);
+            dtype_get(t)->decode(block, w, n);
+            for (size_t i = 0; i < n; i++) {
+                slow_element x = slow_element_at(t, block, i);
+                float        exact = (float)((double)x.scale * x.u + (double)x.base); /* one rounding */
+                cr_assert(w[i] == exact, "%s %zu: %a, not %a", dtype_get(t)->name, i, (double)w[i], (double)exact);
+            }
+        }
+    }
+    gsl_rng_free(r);
+}
+
+Test(quants, every_bit_has_its_place) {
+    gsl_rng *r = rng_new(2, 0);
+    EACH_BLOCK_TYPE(t) {
+        const quant_format *f = quant_format_of(t);
+        cr_expect_eq(f->cols, dtype_get(t)->block);
+        for (int k = 0; k < 100; k++) {
+            unsigned char block[MOST_BYTES], back[MOST_BYTES];
+            quant_block   b;
+            random_block(r, t, block);
+            memset(back, 0xa5, sizeof back);
+            f->unpack(block, &b);
+            f->pack(&b, back);
+            cr_assert_arr_eq(block, back, dtype_get(t)->block_bytes, "%s", dtype_get(t)->name);
+            cr_assert_eq(back[dtype_get(t)->block_bytes], 0xa5, "%s writes past its block", dtype_get(t)->name);
+        }
+    }
+    gsl_rng_free(r);
+}
+
+static double error_of(dtype t, const float *x, size_t n) {
+    unsigned char bytes[4 * QUANT_MOST];
+    float         w[QUANT_MOST];
+    double        error = 0;
+    dtype_get(t)->encode(x, bytes, n);
+    dtype_get(t)->decode(bytes, w, n);
+    for (size_t i = 0; i < n; i++) error += ((double)w[i] - (double)x[i]) * ((double)w[i] - (double)x[i]);
+    return error;
+}
+
+/* The usual choice without a search: the largest element, or the range, onto the codes. */
+static double plain_error(const quant_format *f, const float *x, size_t n) {
+    double error = 0;
+    for (size_t from = 0; from < n; from += 32) {
+        float most = 0, low = x[from], top = x[from];
+        for (size_t i = from; i < from + 32; i++) {
+            if (fabsf(x[i]) > fabsf(most)) most = x[i];
+            low = fminf(low, x[i]);
+            top = fmaxf(top, x[i]);
+        }
+        bool  line = f->family == QUANT_SCALE_MIN || f->family == QUANT_K;
+        int   codes = 1 << f->bits;
+        float scale = line ? (top - low) / (float)(codes - 1) : most / -(float)(codes / 2), base = line ? low : 0;
+        for (size_t i = from; i < from + 32; i++) {
+            float u = rintf((x[i] - base) / scale);
+            if (!line) u = fminf(fmaxf(u, -(float)(codes / 2)), (float)(codes / 2 - 1));
+            double off = (double)(u * scale + base) - (double)x[i];
+            error += off * off;
+        }
+    }
+    return error;
+}
+
+/* Searching for scales gains more than rounding them loses, but for K's, which are rounded to 6 bits. */
+Test(quants, encoding_loses_less_than_the_plain_choice) {
+    gsl_rng *r = rng_new(3, 0);
+    EACH_BLOCK_TYPE(t) {
+        double ours = 0, plain = 0;
+        for (int k = 0; k < 200; k++) {
+            float x[QUANT_MOST];
+            for (size_t i = 0; i < QUANT_MOST; i++) {
+                double sum = -6; /* of 12: nearly normal */
+                for (int d = 0; d < 12; d++) sum += gsl_rng_uniform(r);
+                x[i] = (float)sum * 0.02f;
+            }
+            ours += error_of(t, x, QUANT_MOST);
+            plain += plain_error(quant_format_of(t), x, QUANT_MOST);
+        }
+        double bound = t == DTYPE_Q8_0 ? 1.02 : quant_format_of(t)->family == QUANT_K ? 1.0 : 0.97;
+        cr_expect_lt(ours, bound * plain, "%s: %.3g of the plain error", dtype_get(t)->name, ours / plain);
+    }
+    gsl_rng_free(r);
+}
+
+Test(quants, zeros_and_constants_come_back) {
+    EACH_BLOCK_TYPE(t) {
+        float zeros[QUANT_MOST] = {0}, same[QUANT_MOST];
+        cr_expect_eq(error_of(t, zeros, QUANT_MOST), 0, "%s", dtype_get(t)->name);
+        for (int sign = -1; sign <= 1; sign += 2) {
+            for (size_t i = 0; i < QUANT_MOST; i++) same[i] = (float)sign * 0.75f;
+            cr_expect_lt(error_of(t, same, QUANT_MOST), QUANT_MOST * 0.75 * 0.75 * 1e-4, "%s %d", dtype_get(t)->name,
+                         sign);
+        }
+    }
+}
+
+Test(quants, damage_shows) {
+    static const float bad[] = {INFINITY, -INFINITY, NAN, 1e38f};
+    EACH_BLOCK_TYPE(t) {
+        for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+            float         x[QUANT_MOST] = {1, 2, 3}, w[QUANT_MOST];
+            unsigned char bytes[MOST_BYTES];
+            size_t        n = dtype_get(t)->block;
+            x[7] = bad[k];
+            dtype_get(t)->encode(x, bytes, n);
+            dtype_get(t)->decode(bytes, w, n);
+            for (size_t i = 0; i < n; i++) cr_assert(isnan(w[i]), "%s %g %zu", dtype_get(t)->name, (double)bad[k], i);
+        }
+    }
+}
