@@ -14,7 +14,7 @@
 #include "engine/base/err.h"
 #include "engine/base/param.h"
 
-#define COMMAND(name, help) int cmd_##name(int argc, char **argv, err *e);
+#define COMMAND(id, name, help) int cmd_##id(int argc, char **argv, err *e);
 #include "experiments/commands.def"
 #undef COMMAND
 

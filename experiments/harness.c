@@ -15,7 +15,7 @@ static const struct {
     const char *name, *help;
     int (*run)(int argc, char **argv, err *e);
 } commands[] = {
-#define COMMAND(name, help) {#name, help, cmd_##name},
+#define COMMAND(id, name, help) {name, help, cmd_##id},
 #include "experiments/commands.def"
 #undef COMMAND
 };

@@ -39,8 +39,13 @@ int param_parse(const param_spec *spec, const char *text, double *out, err *e) {
 
 int param_parse_list(const char *owner, const param_spec *specs, size_t n, const char *text, param_values *out,
                      err *e) {
-    bool seen[PARAM_MAX] = {false};
     param_presets(specs, n, out);
+    return param_parse_over(owner, specs, n, text, out, e);
+}
+
+int param_parse_over(const char *owner, const param_spec *specs, size_t n, const char *text, param_values *out,
+                     err *e) {
+    bool seen[PARAM_MAX] = {false};
     while (*text != '\0') {
         size_t      len = strcspn(text, ",");
         const char *eq = memchr(text, '=', len);

@@ -39,6 +39,9 @@ int param_parse(const param_spec *spec, const char *text, double *out, err *e);
 /* Parses "name=value,name=value" over presets. `owner` names the policy or rule in errors. */
 int param_parse_list(const char *owner, const param_spec *specs, size_t n, const char *text, param_values *out, err *e);
 
+/* The same over the values that `out` holds. */
+int param_parse_over(const char *owner, const param_spec *specs, size_t n, const char *text, param_values *out, err *e);
+
 /* Canonical text of one value: integers without a point, reals as the shortest %.17g that reads back
  * equal. Returns the length it needs, as snprintf does. */
 int param_format(const param_spec *spec, double value, char *buf, size_t size);

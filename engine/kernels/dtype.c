@@ -86,17 +86,17 @@ static void encode_bf16(const float *src, void *dst, size_t n) {
 QUANT_TYPES(BLOCK_CODEC)
 
 static const dtype_info table[DTYPE_COUNT] = {
-    [DTYPE_F32] = {"F32", 0, 0, 1, 4, copy_f32, put_f32},
-    [DTYPE_F16] = {"F16", 1, 1, 1, 2, decode_f16, encode_f16},
-    [DTYPE_BF16] = {"BF16", 30, 32, 1, 2, decode_bf16, encode_bf16},
-    [DTYPE_Q8_0] = {"Q8_0", 8, 7, 32, 34, decode_Q8_0, encode_Q8_0},
-    [DTYPE_Q4_0] = {"Q4_0", 2, 2, 32, 18, decode_Q4_0, encode_Q4_0},
-    [DTYPE_Q4_1] = {"Q4_1", 3, 3, 32, 20, decode_Q4_1, encode_Q4_1},
-    [DTYPE_Q5_0] = {"Q5_0", 6, 8, 32, 22, decode_Q5_0, encode_Q5_0},
-    [DTYPE_Q5_1] = {"Q5_1", 7, 9, 32, 24, decode_Q5_1, encode_Q5_1},
-    [DTYPE_Q4_K] = {"Q4_K", 12, 14, 256, 144, decode_Q4_K, encode_Q4_K},
-    [DTYPE_Q5_K] = {"Q5_K", 13, 16, 256, 176, decode_Q5_K, encode_Q5_K},
-    [DTYPE_Q6_K] = {"Q6_K", 14, 18, 256, 210, decode_Q6_K, encode_Q6_K},
+    [DTYPE_F32] = {"F32", 0, 1, 4, copy_f32, put_f32},
+    [DTYPE_F16] = {"F16", 1, 1, 2, decode_f16, encode_f16},
+    [DTYPE_BF16] = {"BF16", 30, 1, 2, decode_bf16, encode_bf16},
+    [DTYPE_Q8_0] = {"Q8_0", 8, 32, 34, decode_Q8_0, encode_Q8_0},
+    [DTYPE_Q4_0] = {"Q4_0", 2, 32, 18, decode_Q4_0, encode_Q4_0},
+    [DTYPE_Q4_1] = {"Q4_1", 3, 32, 20, decode_Q4_1, encode_Q4_1},
+    [DTYPE_Q5_0] = {"Q5_0", 6, 32, 22, decode_Q5_0, encode_Q5_0},
+    [DTYPE_Q5_1] = {"Q5_1", 7, 32, 24, decode_Q5_1, encode_Q5_1},
+    [DTYPE_Q4_K] = {"Q4_K", 12, 256, 144, decode_Q4_K, encode_Q4_K},
+    [DTYPE_Q5_K] = {"Q5_K", 13, 256, 176, decode_Q5_K, encode_Q5_K},
+    [DTYPE_Q6_K] = {"Q6_K", 14, 256, 210, decode_Q6_K, encode_Q6_K},
 };
 
 const dtype_info *dtype_get(dtype t) {

@@ -27,7 +27,6 @@ typedef enum {
 typedef struct {
     const char *name;
     uint32_t    gguf_id;                                   /* the number in a GGUF file */
-    uint32_t    file_type;                                 /* general.file_type of a file that is mostly of this type */
     size_t      block;                                     /* elements per block; a row's length is a multiple of it */
     size_t      block_bytes;                               /* bytes per block */
     void (*decode)(const void *src, float *dst, size_t n); /* n elements, a multiple of block */

@@ -16,7 +16,9 @@ typedef struct {
     dtype       type;
     uint32_t    n_dims;
     uint64_t    shape[GGUF_MAX_DIMS];
-    const void *data; /* not ours */
+    const void *data; /* not ours; NULL when `make` makes it */
+    gguf_rows  *make;
+    void       *ctx;
     size_t      bytes;
 } tensor;
 
@@ -125,13 +127,13 @@ int gguf_put_i32s(gguf_writer *w, const char *key, const int32_t *v, size_t n, e
 
 /* ---- tensors ------------------------------------------------------------------------------------------- */
 
-int gguf_put_tensor(gguf_writer *w, const char *name, dtype type, uint32_t n_dims, const uint64_t *shape,
-                    const void *data, err *e) {
+static int put(gguf_writer *w, const char *name, dtype type, uint32_t n_dims, const uint64_t *shape, tensor t, err *e) {
     const dtype_info *d = dtype_get(type);
     if (n_dims < 1 || n_dims > GGUF_MAX_DIMS)
         return err_input(e, "tensor \"%s\" has %u dimensions (1 to %d)", name, n_dims, GGUF_MAX_DIMS);
-    tensor t = {.type = type, .n_dims = n_dims, .data = data};
     size_t elements = 1;
+    t.type = type;
+    t.n_dims = n_dims;
     for (uint32_t i = 0; i < n_dims; i++) {
         t.shape[i] = shape[i];
         if (shape[i] == 0 || __builtin_mul_overflow(elements, shape[i], &elements))
@@ -146,6 +148,16 @@ int gguf_put_tensor(gguf_writer *w, const char *name, dtype type, uint32_t n_dim
     if (t.name == NULL) return -1;
     w->tensors[w->n_tensors++] = t;
     return 0;
+}
+
+int gguf_put_tensor(gguf_writer *w, const char *name, dtype type, uint32_t n_dims, const uint64_t *shape,
+                    const void *data, err *e) {
+    return put(w, name, type, n_dims, shape, (tensor){.data = data}, e);
+}
+
+int gguf_put_rows(gguf_writer *w, const char *name, dtype type, uint32_t n_dims, const uint64_t *shape, gguf_rows *make,
+                  void *ctx, err *e) {
+    return put(w, name, type, n_dims, shape, (tensor){.make = make, .ctx = ctx}, e);
 }
 
 /* ---- saving -------------------------------------------------------------------------------------------- */
@@ -181,10 +193,9 @@ static int encode_head(const gguf_writer *w, uint32_t version, uint32_t alignmen
     return 0;
 }
 
-/* Writes n bytes and zeros up to the next multiple of the alignment. */
-static int put_padded(atomic_file *f, const void *p, size_t n, uint32_t alignment, err *e) {
+/* Zeros behind n bytes up to the next multiple of the alignment. */
+static int pad(atomic_file *f, size_t n, uint32_t alignment, err *e) {
     static const char zeros[64];
-    if (atomic_put(f, p, n, e) != 0) return -1;
     for (size_t gap = -n & (size_t)(alignment - 1), part; gap > 0; gap -= part) {
         part = gap < sizeof zeros ? gap : sizeof zeros;
         if (atomic_put(f, zeros, part, e) != 0) return -1;
@@ -192,10 +203,29 @@ static int put_padded(atomic_file *f, const void *p, size_t n, uint32_t alignmen
     return 0;
 }
 
+enum { CHUNK = 16 << 20 }; /* bytes of rows that are made at a time */
+
+static int write_rows(const tensor *t, atomic_file *f, err *e) {
+    size_t row_bytes = dtype_bytes(t->type, t->shape[0]), rows = t->bytes / row_bytes;
+    size_t most = row_bytes < CHUNK ? CHUNK / row_bytes : 1;
+    void  *chunk = mem_new(most < rows ? most : rows, row_bytes, e);
+    int    ret = chunk != NULL ? 0 : -1;
+    for (size_t row = 0, n; row < rows && ret == 0; row += n) {
+        n = rows - row < most ? rows - row : most;
+        ret = t->make(t->ctx, row, n, chunk, e);
+        if (ret == 0) ret = atomic_put(f, chunk, n * row_bytes, e);
+    }
+    free(chunk);
+    return ret;
+}
+
 static int write_all(const gguf_writer *w, const bytes *head, uint32_t alignment, atomic_file *f, err *e) {
-    if (put_padded(f, head->at, head->n, alignment, e) != 0) return -1;
-    for (size_t i = 0; i < w->n_tensors; i++)
-        if (put_padded(f, w->tensors[i].data, w->tensors[i].bytes, alignment, e) != 0) return -1;
+    if (atomic_put(f, head->at, head->n, e) != 0 || pad(f, head->n, alignment, e) != 0) return -1;
+    for (size_t i = 0; i < w->n_tensors; i++) {
+        const tensor *t = &w->tensors[i];
+        int           ret = t->make != NULL ? write_rows(t, f, e) : atomic_put(f, t->data, t->bytes, e);
+        if (ret != 0 || pad(f, t->bytes, alignment, e) != 0) return -1;
+    }
     return 0;
 }
 

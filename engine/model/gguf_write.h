@@ -2,7 +2,7 @@
  *
  * The file appears under its name only when it is complete: it is written beside it, synced and renamed.
  * Keys and values are copied when they are added; a tensor's data is not: it must live until gguf_writer_save
- * returns.
+ * returns, or is made then, some rows at a time.
  */
 #ifndef ENGINE_MODEL_GGUF_WRITE_H
 #define ENGINE_MODEL_GGUF_WRITE_H
@@ -28,6 +28,13 @@ int gguf_put_raw(gguf_writer *w, const char *key, gguf_type type, gguf_type item
 /* shape[0] is the row length. `data` is in the type's storage layout. */
 int gguf_put_tensor(gguf_writer *w, const char *name, dtype type, uint32_t n_dims, const uint64_t *shape,
                     const void *data, err *e);
+
+/* Makes rows [row, row + n) of a tensor in its storage layout. */
+typedef int gguf_rows(void *ctx, size_t row, size_t n, void *out, err *e);
+
+/* A tensor whose rows are made while it is written, in order; `ctx` must live until then. */
+int gguf_put_rows(gguf_writer *w, const char *name, dtype type, uint32_t n_dims, const uint64_t *shape, gguf_rows *make,
+                  void *ctx, err *e);
 
 int gguf_writer_save(gguf_writer *w, const char *path, uint32_t version, uint32_t alignment, err *e);
 

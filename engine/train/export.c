@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/base/mem.h"
+#include "engine/model/mix.h"
 
 static int put_shape(gguf_writer *w, const export_options *o, const net_shape *s, err *e) {
     const struct {
@@ -19,7 +20,8 @@ static int put_shape(gguf_writer *w, const export_options *o, const net_shape *s
         {"llama.rope.dimension_count", s->dim / s->heads},
         {"llama.vocab_size", s->vocab},
     };
-    if (gguf_put_u32(w, "general.file_type", dtype_get(o->type)->file_type, e) != 0) return -1;
+    const type_mix *mix = type_mix_named("export", dtype_get(o->type)->name, e);
+    if (mix == NULL || gguf_put_u32(w, "general.file_type", mix->file_type, e) != 0) return -1;
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (gguf_put_u32(w, counts[i].key, (uint32_t)counts[i].value, e) != 0) return -1;
     return gguf_put_f32(w, "llama.rope.freq_base", (float)s->rope_theta, e) != 0 ||
