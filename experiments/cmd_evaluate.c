@@ -182,7 +182,8 @@ static int open_evaluation(evaluation *v, const options *o, err *e) {
     const rule_ops   *greedy = rule_named("evaluate", "greedy", e);
     param_values      policy_params, rule_params;
     dataset_options   d = {.format = "auto", .limit = (size_t)o->limit};
-    if (llma == NULL || greedy == NULL || (v->m = model_open(o->model, e)) == NULL) return -1;
+    if (llma == NULL || greedy == NULL || (v->m = model_open(o->model, e)) == NULL || model_lay_out(v->m, e) != 0)
+        return -1;
     param_presets(llma->params, llma->n_params, &policy_params);
     param_presets(greedy->params, greedy->n_params, &rule_params);
     sample_options s = {.need_output = true, .need_prompt = true, .context = v->m->shape.context};

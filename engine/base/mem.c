@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static size_t fail_countdown;
 
@@ -34,6 +35,18 @@ void *mem_new_aligned(size_t n, size_t size, size_t align, err *e) {
     if (fails_now() || posix_memalign(&p, align, n * size > 0 ? n * size : 1) != 0) return out_of_memory(n, size, e);
     memset(p, 0, n * size);
     return p;
+}
+
+void *mem_map(size_t n, err *e) {
+    size_t some = n > 0 ? n : 1;
+    void  *p = fails_now() ? MAP_FAILED : mmap(NULL, some, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) return out_of_memory(n, 1, e);
+    madvise(p, some, MADV_HUGEPAGE); /* a wish */
+    return p;
+}
+
+void mem_unmap(void *p, size_t n) {
+    if (p != NULL) munmap(p, n > 0 ? n : 1);
 }
 
 int mem_grow(void **array, size_t *cap, size_t want, size_t size, err *e) {

@@ -338,9 +338,8 @@ static int map_file(gguf *g, err *e) {
     return result;
 }
 
-void gguf_unload(const gguf *g, const gguf_tensor *t) {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = (size_t)((const char *)t->data - g->base),
-           end = begin + t->bytes;
+void gguf_unload(const gguf *g, const void *data, size_t n) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = (size_t)((const char *)data - g->base), end = begin + n;
     begin = (begin + page - 1) & ~(page - 1); /* pages that hold nothing else */
     end &= ~(page - 1);
     if (begin < end) (void)madvise(g->base + begin, end - begin, MADV_DONTNEED); /* memory stays in use if it fails */

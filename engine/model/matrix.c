@@ -1,21 +1,41 @@
 #include "engine/model/matrix.h"
 
-#include <stdlib.h>
+#include <stdbool.h>
 
 #include "engine/base/mem.h"
+#include "engine/base/parallel.h"
 #include "engine/kernels/panel.h"
 
-int matrix_open(matrix *m, dtype type, size_t rows, size_t cols, const void *stored, err *e) {
-    size_t bytes = panel_bytes(type, cols), n = panel_count(rows);
-    *m = (matrix){.type = type, .rows = rows, .cols = cols, .stored = stored, .weights = stored};
-    if (bytes == 0) return 0;
-    if ((m->panels = mem_new_aligned(n, bytes, 64, e)) == NULL) return -1;
-    panel_pack(type, stored, rows, cols, 0, n, m->panels);
+static size_t panels_bytes(const matrix *m) {
+    return panel_count(m->rows) * panel_bytes(m->type, m->cols);
+}
+
+matrix matrix_of(dtype type, size_t rows, size_t cols, const void *stored) {
+    bool as_stored = panel_bytes(type, cols) == 0;
+    return (matrix){.type = type, .rows = rows, .cols = cols, .stored = stored, .weights = as_stored ? stored : NULL};
+}
+
+static void pack_range(void *ctx, size_t begin, size_t end, int thread) {
+    const matrix *m = ctx;
+    (void)thread;
+    panel_pack(m->type, m->stored, m->rows, m->cols, begin, end, m->panels);
+}
+
+int matrix_lay_out(matrix *m, int threads, err *e) {
+    enum { GRAIN = 4 }; /* panels that a thread takes at a time */
+    if (m->weights != NULL) return 0;
+    if ((m->panels = mem_map(panels_bytes(m), e)) == NULL) return -1;
+    parallel_run_once(threads, panel_count(m->rows), GRAIN, pack_range, m);
     m->weights = m->panels;
     return 0;
 }
 
+size_t matrix_bytes(const matrix *m) {
+    size_t panels = panels_bytes(m);
+    return panels > 0 ? panels : m->rows * dtype_bytes(m->type, m->cols);
+}
+
 void matrix_close(matrix *m) {
-    free(m->panels);
+    if (m->panels != NULL) mem_unmap(m->panels, panels_bytes(m));
     *m = (matrix){0};
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/base/parallel.h"
 #include "engine/base/quote.h"
 
 enum { LAYER_TENSORS = 9, LAYER_MATRICES = 7 }; /* in each layer */
@@ -191,10 +192,7 @@ static const gguf_tensor *bind_tensor(binder *b, const char *part, size_t layer,
 static int bind_matrix(binder *b, const char *part, size_t layer, size_t rows, size_t cols, matrix *out) {
     const gguf_tensor *t = bind_tensor(b, part, layer, rows, cols);
     if (t == NULL) return -1;
-    if (matrix_open(out, (dtype)t->type, rows, cols, t->data, b->e) != 0)
-        return err_prefix(b->e, "%s: %.*s", gguf_path(b->g), (int)t->name.n, t->name.at);
-    bool looked_up = strcmp(part, "token_embd") == 0; /* its rows are read on */
-    if (out->panels != NULL && !looked_up) gguf_unload(b->g, t);
+    *out = matrix_of((dtype)t->type, rows, cols, t->data);
     return 0;
 }
 
@@ -283,11 +281,35 @@ fail:
     return NULL;
 }
 
+static void matrices_of(layer_weights *w, matrix *all[LAYER_MATRICES]) {
+    memcpy(all, ((matrix *[]){&w->wq, &w->wk, &w->wv, &w->wo, &w->gate, &w->up, &w->down}),
+           LAYER_MATRICES * sizeof *all);
+}
+
+/* The embedding's pages are kept: its rows are read on. */
+static int lay_out(model *m, matrix *w, int threads, err *e) {
+    bool done = w->weights != NULL;
+    if (matrix_lay_out(w, threads, e) != 0) return err_prefix(e, "%s", gguf_path(m->file));
+    if (!done && w->stored != m->embed) gguf_unload(m->file, w->stored, w->rows * dtype_bytes(w->type, w->cols));
+    return 0;
+}
+
+int model_lay_out(model *m, err *e) {
+    int threads = parallel_processors();
+    for (size_t l = 0; l < m->shape.n_layers; l++) {
+        matrix *all[LAYER_MATRICES];
+        matrices_of(&m->layers[l], all);
+        for (size_t i = 0; i < LAYER_MATRICES; i++)
+            if (lay_out(m, all[i], threads, e) != 0) return -1;
+    }
+    return lay_out(m, &m->output, threads, e);
+}
+
 void model_close(model *m) {
     if (m == NULL) return;
     for (size_t l = 0; m->layers != NULL && l < m->shape.n_layers; l++) {
-        layer_weights *w = &m->layers[l];
-        matrix        *all[LAYER_MATRICES] = {&w->wq, &w->wk, &w->wv, &w->wo, &w->gate, &w->up, &w->down};
+        matrix *all[LAYER_MATRICES];
+        matrices_of(&m->layers[l], all);
         for (size_t i = 0; i < LAYER_MATRICES; i++) matrix_close(all[i]);
     }
     matrix_close(&m->output);

@@ -1,8 +1,8 @@
 /* model.h - a Llama-architecture model: its shape and its weights, bound and checked once.
  *
  * model_open binds every tensor by name, type and shape; a forward pass afterwards checks nothing.
- * Weights stay in the memory-mapped file, but for types that kernels read as panels: those are laid out once, and
- * the file's pages given back. A model is immutable and safe to share between threads and forked processes.
+ * Weights stay in the memory-mapped file, but for types that kernels read as panels: model_lay_out lays those out, and
+ * gives the file's pages back. After that a model is immutable and safe to share between threads and forked processes.
  */
 #ifndef ENGINE_MODEL_MODEL_H
 #define ENGINE_MODEL_MODEL_H
@@ -52,6 +52,11 @@ typedef struct {
 } model;
 
 model *model_open(const char *path, err *e);
+
+/* Makes the weights ready for a transformer, with all processors; once is enough. The threads have ended when it
+ * returns: a process may fork then. */
+int model_lay_out(model *m, err *e);
+
 void   model_close(model *m); /* NULL is fine */
 
 #endif

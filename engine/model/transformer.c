@@ -99,6 +99,10 @@ transformer *transformer_new(const model *m, size_t context, int threads, err *e
         err_input(e, "threads = %d is not allowed (at least 1)", threads);
         return NULL;
     }
+    if (m->output.weights == NULL) {
+        err_run(e, "the model's weights are not laid out");
+        return NULL;
+    }
     transformer *t = mem_new(1, sizeof *t, e);
     if (t == NULL) return NULL;
     t->m = m;

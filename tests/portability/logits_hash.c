@@ -77,8 +77,8 @@ static void *random_weights(dtype type, size_t n, float scale) {
 
 static matrix random_matrix(dtype type, size_t rows, size_t cols) {
     err    e = {0};
-    matrix m;
-    if (matrix_open(&m, type, rows, cols, random_weights(type, rows * cols, 0.3f), &e) != 0) die(e.text);
+    matrix m = matrix_of(type, rows, cols, random_weights(type, rows * cols, 0.3f));
+    if (matrix_lay_out(&m, 2, &e) != 0) die(e.text);
     return m;
 }
 

@@ -7,6 +7,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/number.h"
+#include "engine/base/parallel.h"
 #include "engine/engine.h"
 
 Test(err, prefix_keeps_kind_and_cuts_at_the_end) {
@@ -181,4 +182,25 @@ Test(file, reads_all_bytes_up_to_the_limit) {
     cr_assert_not_null(strstr(e.text, ": cannot open: No such file"), "%s", e.text);
     cr_assert_null(file_read("/tmp", SIZE_MAX, &n, &e));
     cr_assert_not_null(strstr(e.text, "/tmp: cannot read: Is a directory"), "%s", e.text);
+}
+
+/* ---- parallel ---------------------------------------------------------------------------------------- */
+
+static void mark(void *ctx, size_t begin, size_t end, int thread) {
+    int *seen = ctx;
+    cr_assert_lt(thread, 5);
+    for (size_t i = begin; i < end; i++) seen[i]++;
+}
+
+Test(parallel, every_item_once) {
+    static const size_t counts[] = {0, 1, 6, 7, 8, 1000};
+    for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+        for (int threads = 1; threads <= 5; threads += 2) {
+            int seen[1001] = {0};
+            parallel_run(threads, counts[k], 7, mark, seen);
+            parallel_run_once(threads, counts[k], 7, mark, seen);
+            for (size_t i = 0; i < 1001; i++) cr_assert_eq(seen[i], i < counts[k] ? 2 : 0, "%zu", i);
+        }
+    }
+    cr_assert_geq(parallel_processors(), 1);
 }

@@ -144,8 +144,8 @@ static void check_product(gsl_rng *r, dtype type, size_t n_rows, size_t cols, si
     for (size_t t = 0; t < n_tokens; t++)
         for (size_t i = 0; i < n_rows; i++)
             want[t * n_rows + i] = spec_row(type, w + i * row_bytes, x + t * cols, cols);
-    matrix m;
-    cr_assert_eq(matrix_open(&m, type, n_rows, cols, w, NULL), 0);
+    matrix m = matrix_of(type, n_rows, cols, w);
+    cr_assert_eq(matrix_lay_out(&m, 2, NULL), 0);
 
     for (int k = 0; k < ISAS; k++) {
         const kernel_table *kernels = kernels_by_name(isas[k]);
@@ -227,7 +227,8 @@ Test(kernels, numbers_that_are_not_finite_stay_so) {
                 dtype_get((dtype)type)->encode(ones, w, COLS);
                 x[5] = bad[b];
                 ops->prepare(x, prepared, COLS);
-                cr_assert_eq(matrix_open(&m, (dtype)type, 1, COLS, w, NULL), 0);
+                m = matrix_of((dtype)type, 1, COLS, w);
+                cr_assert_eq(matrix_lay_out(&m, 1, NULL), 0);
                 ops->multiply(m.weights, prepared, &y, COLS, 0, 1, 1, 1);
                 cr_assert(!isfinite(y), "%s %d", isas[k], type);
                 matrix_close(&m);

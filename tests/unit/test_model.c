@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine/base/mem.h"
+#include "engine/model/transformer.h"
 #include "tests/fixtures/tiny_model.h"
 
 Test(model, binds_shape_and_weights) {
@@ -237,5 +238,27 @@ Test(model, a_vocabulary_alone_is_no_model) {
     gguf_writer_free(w);
     cr_assert_null(model_open(path, &e));
     cr_assert(strstr(e.text, "holds no tensors") != NULL, "%s", e.text);
+    unlink(path);
+}
+
+Test(model, weights_are_laid_out_once_and_before_they_run) {
+    tiny_spec s = tiny_default();
+    err       e = {0};
+    char      path[TINY_PATH];
+    s.type = DTYPE_Q4_0;
+    cr_assert_eq(tiny_path(path, &e), 0);
+    cr_assert_eq(tiny_write(path, &s, &e), 0, "%s", e.text);
+    model *m = model_open(path, &e);
+    cr_assert_not_null(m, "%s", e.text);
+    cr_assert_null(transformer_new(m, 16, 1, &e));
+    cr_assert(strstr(e.text, "not laid out") != NULL, "%s", e.text);
+    cr_assert_eq(model_lay_out(m, &e), 0);
+    const void *first = m->layers[0].wq.weights;
+    cr_assert_eq(model_lay_out(m, &e), 0);
+    cr_assert_eq(m->layers[0].wq.weights, first);
+    transformer *t = transformer_new(m, 16, 1, &e);
+    cr_assert_not_null(t);
+    transformer_free(t);
+    model_close(m);
     unlink(path);
 }
