@@ -61,10 +61,11 @@ TESTS       := $(wildcard tests/unit/*.c tests/fixtures/*.c tests/conformance/*.
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
 ISAS := portable
 ifeq ($(ARCH)-$(filter portable,$(config)),x86_64-)
-ISAS += avx2 avx512
+ISAS += avx2 avx512 avx512bf16
 endif
 ISA_FLAGS_avx2   := -mavx2 -mfma -mf16c
 ISA_FLAGS_avx512 := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
+ISA_FLAGS_avx512bf16 := $(ISA_FLAGS_avx512) -mavx512bf16
 
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 LIB_OBJ := $(call objects,$(ENGINE) $(KERNELS) $(DATASETS) $(ANALYSIS) $(EXPERIMENTS)) $(B)/engine/base/rng.o \
@@ -111,11 +112,12 @@ $(B)/%.o: %.cc
 
 $(B)/engine/kernels/%_avx2.o: FILE_FLAGS = $(if $(filter avx2,$(ISAS)),$(ISA_FLAGS_avx2))
 $(B)/engine/kernels/%_avx512.o: FILE_FLAGS = $(if $(filter avx512,$(ISAS)),$(ISA_FLAGS_avx512))
+$(B)/engine/kernels/%_avx512bf16.o: FILE_FLAGS = $(if $(filter avx512bf16,$(ISAS)),$(ISA_FLAGS_avx512bf16))
 
 $(ISAS:%=$(B)/engine/kernels/generic_%.o): $(B)/engine/kernels/generic_%.o: engine/kernels/generic.c
 	@mkdir -p $(@D)
 	$(say) CC '$< ($*)'
-	$(Q)$(CC) $(ALL_CFLAGS) $(ISA_FLAGS_$*) -DKERNEL_ISA=$* -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(ISA_FLAGS_$*) $(if $(filter avx512bf16,$*),-DPANEL_ISA=avx512) -DKERNEL_ISA=$* -MMD -MP -c -o $@ $<
 
 # Who built this, from what: goes into every results file. `sources` covers all that can change a result.
 RESULT_SOURCES := $(sort $(shell find engine datasets experiments -name '*.[ch]' -o -name '*.cc' -o -name '*.def'))

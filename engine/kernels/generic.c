@@ -1,5 +1,6 @@
-/* generic.c - all kernels but products over panels, in portable C, written so that compilers vectorize it; the Makefile
- * compiles it once for each instruction set. numerics.md says what is computed; this file also shows it.
+/* generic.c - all kernels but products over panels and AVX-512's over rows, in portable C, written so that compilers
+ * vectorize it; the Makefile compiles it once for each instruction set. numerics.md says what is computed; this file
+ * also shows it.
  *
  * The 16 lanes of a sum are an array of 16 floats whose inner loop has no dependence between lanes: one
  * AVX-512 register, two of AVX2, four of NEON. A block of rows times tokens keeps its sums in registers, and
@@ -14,6 +15,7 @@
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/panel.h"
 #include "engine/kernels/panel_multiply.h"
+#include "engine/kernels/rows_multiply.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -29,18 +31,7 @@
 #define LANEWISE
 #endif
 
-/* Rows and tokens whose sums fill the registers of the instruction set. */
-#ifdef __AVX512F__
-enum { ROWS = 4, TOKENS = 4 };
-#else
-enum { ROWS = 2, TOKENS = 3 };
-#endif
-
-enum {
-    LANES = 16,
-    BATCH = 64,  /* tokens that share one unpacking of a weight */
-    CHUNK = 256, /* elements of a row unpacked at a time */
-};
+enum { LANES = 16 };
 
 _Static_assert((int)LANES == (int)PANEL_ROWS, "a panel of keys has a position for each lane");
 
@@ -57,6 +48,70 @@ INLINE float lanes_sum(const float a[LANES]) {
 }
 
 /* ---- f32, f16, bf16: lanes along the row ------------------------------------------------------------- */
+
+/* A bf16 number in the high half of `bits`; below 2^-50 it counts as zero (numerics.md, "BF16"). */
+INLINE float bf16_flushed(uint32_t bits) {
+    return bits_float((bits & 0x7fffffff) < 0x26800000 ? 0 : bits);
+}
+
+/* Prepared activations are f32 in the order of the lanes, with zeros up to whole lanes. */
+static size_t f32_prepared_bytes(size_t cols) {
+    return round_up(cols, LANES) * sizeof(float);
+}
+
+static void f32_prepare(const float *x, void *out, size_t cols) {
+    float *to = out;
+    memcpy(to, x, cols * sizeof *x);
+    for (size_t i = cols; i < round_up(cols, LANES); i++) to[i] = 0;
+}
+
+/* Rounds to bf16, nearest and ties to even; NaN stays NaN. */
+INLINE float bf16_round(float x) {
+    uint32_t bits = float_bits(x);
+    uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000;
+    return bf16_flushed(x != x ? 0x7fc00000 : rounded);
+}
+
+#ifdef __AVX512BF16__
+static size_t pairs_prepared_bytes(size_t cols) {
+    return round_up(cols, 2 * LANES) * sizeof(uint16_t);
+}
+
+static void pairs_prepare(const float *x, void *out, size_t cols) {
+    uint16_t *to = out;
+    for (size_t i = 0; i < cols; i++) to[i] = (uint16_t)(float_bits(bf16_round(x[i])) >> 16);
+    for (size_t i = cols; i < round_up(cols, 2 * LANES); i++) to[i] = 0;
+}
+#else
+static size_t bf16_prepared_bytes(size_t cols) {
+    return round_up(cols, 2 * LANES) * sizeof(float);
+}
+
+static void bf16_prepare(const float *x, void *out, size_t cols) {
+    float *to = out;
+    for (size_t i = 0; i < cols; i += 2 * LANES) {
+        for (size_t l = 0; l < LANES; l++) {
+            size_t even = i + 2 * l, odd = even + 1;
+            to[i + l] = odd < cols ? bf16_round(x[odd]) : 0;
+            to[i + LANES + l] = even < cols ? bf16_round(x[even]) : 0;
+        }
+    }
+}
+#endif
+
+/* ---- products over rows, where a register does not hold 16 lanes (else rows_avx512.c) --------------------- */
+
+#ifdef __AVX512F__
+#define rows_f32  rows_f32_avx512
+#define rows_f16  rows_f16_avx512
+#define rows_bf16 rows_bf16_avx512
+#else
+enum {
+    ROWS = 2,
+    TOKENS = 3,  /* so that the sums of a block fill the registers */
+    BATCH = 64,  /* tokens that share one unpacking of a weight */
+    CHUNK = 256, /* elements of a row unpacked at a time */
+};
 
 /* Elements [from, from + n) of a row in storage, as f32 in the order of the lanes and with zeros up to whole
  * lanes: in `buf` [CHUNK], or the storage itself when it is that already. */
@@ -81,11 +136,6 @@ static const float *unpack_f16(const void *row, size_t from, size_t n, float *bu
     for (size_t i = 0; i < n; i++) buf[i] = unpack_half(w[i]);
     for (size_t i = n; i < round_up(n, LANES); i++) buf[i] = 0;
     return buf;
-}
-
-/* A bf16 number in the high half of `bits`; below 2^-50 it counts as zero (numerics.md, "BF16"). */
-INLINE float bf16_flushed(uint32_t bits) {
-    return bits_float((bits & 0x7fffffff) < 0x26800000 ? 0 : bits);
 }
 
 /* The order of bf16 sums, odd element of a pair first, is 16 lanes over odd and even elements by turns. */
@@ -142,12 +192,7 @@ typedef void dot_fn(const float *const w[ROWS], const float *x, size_t x_stride,
 DOT(1)
 DOT(2)
 DOT(3)
-#ifdef __AVX512F__
-DOT(4)
-static dot_fn *const dots[TOKENS] = {dot_1, dot_2, dot_3, dot_4};
-#else
 static dot_fn *const dots[TOKENS] = {dot_1, dot_2, dot_3};
-#endif
 
 /* Rows past the last one repeat it and are not stored. `cols` elements take `padded` floats in x. */
 static void multiply_lanes(unpack_fn *unpack, const void *w, size_t row_bytes, const float *x, float *y, size_t cols,
@@ -176,56 +221,24 @@ static void multiply_lanes(unpack_fn *unpack, const void *w, size_t row_bytes, c
     }
 }
 
-/* Prepared activations are f32 in the order of the lanes, with zeros up to whole lanes. */
-static size_t f32_prepared_bytes(size_t cols) {
-    return round_up(cols, LANES) * sizeof(float);
-}
-
-static void f32_prepare(const float *x, void *out, size_t cols) {
-    float *to = out;
-    memcpy(to, x, cols * sizeof *x);
-    for (size_t i = cols; i < round_up(cols, LANES); i++) to[i] = 0;
-}
-
-static void f32_multiply(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
-                         size_t y_stride) {
+static void rows_f32(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
+                     size_t y_stride) {
     multiply_lanes(unpack_f32, w, cols * sizeof(float), x, y, cols, round_up(cols, LANES), row0, row1, tokens,
                    y_stride);
 }
 
-static void f16_multiply(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
-                         size_t y_stride) {
+static void rows_f16(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
+                     size_t y_stride) {
     multiply_lanes(unpack_f16, w, cols * sizeof(uint16_t), x, y, cols, round_up(cols, LANES), row0, row1, tokens,
                    y_stride);
 }
 
-static size_t bf16_prepared_bytes(size_t cols) {
-    return round_up(cols, 2 * LANES) * sizeof(float);
-}
-
-/* Rounds to bf16, nearest and ties to even; NaN stays NaN. */
-INLINE float bf16_round(float x) {
-    uint32_t bits = float_bits(x);
-    uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000;
-    return bf16_flushed(x != x ? 0x7fc00000 : rounded);
-}
-
-static void bf16_prepare(const float *x, void *out, size_t cols) {
-    float *to = out;
-    for (size_t i = 0; i < cols; i += 2 * LANES) {
-        for (size_t l = 0; l < LANES; l++) {
-            size_t even = i + 2 * l, odd = even + 1;
-            to[i + l] = odd < cols ? bf16_round(x[odd]) : 0;
-            to[i + LANES + l] = even < cols ? bf16_round(x[even]) : 0;
-        }
-    }
-}
-
-static void bf16_multiply(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
-                          size_t y_stride) {
+static void rows_bf16(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
+                      size_t y_stride) {
     multiply_lanes(unpack_bf16, w, cols * sizeof(uint16_t), x, y, cols, round_up(cols, 2 * LANES), row0, row1, tokens,
                    y_stride);
 }
+#endif
 
 /* ---- block-quantized types: panels (panel.h) ---------------------------------------------------------- */
 
@@ -387,16 +400,23 @@ static void add(float *x, const float *y, size_t n) {
 #define QUOTE_(a)    #a
 #define QUOTE(a)     QUOTE_(a)
 #define KERNELS      PASTE(kernels_, KERNEL_ISA)
+#ifndef PANEL_ISA
+#define PANEL_ISA KERNEL_ISA /* panels may have fewer versions */
+#endif
 #define PANEL_ENTRY(name, ...)                                                                                         \
-    .matmul[DTYPE_##name] = {panel_activation_bytes, prepare_##name, PASTE(panel_##name##_, KERNEL_ISA)},
+    .matmul[DTYPE_##name] = {panel_activation_bytes, prepare_##name, PASTE(panel_##name##_, PANEL_ISA)},
 
 extern const kernel_table KERNELS;
 
 const kernel_table KERNELS = {
     .isa = QUOTE(KERNEL_ISA),
-    .matmul[DTYPE_F32] = {f32_prepared_bytes, f32_prepare, f32_multiply},
-    .matmul[DTYPE_F16] = {f32_prepared_bytes, f32_prepare, f16_multiply},
-    .matmul[DTYPE_BF16] = {bf16_prepared_bytes, bf16_prepare, bf16_multiply},
+    .matmul[DTYPE_F32] = {f32_prepared_bytes, f32_prepare, rows_f32},
+    .matmul[DTYPE_F16] = {f32_prepared_bytes, f32_prepare, rows_f16},
+#ifdef __AVX512BF16__
+    .matmul[DTYPE_BF16] = {pairs_prepared_bytes, pairs_prepare, rows_bf16_pairs_avx512},
+#else
+    .matmul[DTYPE_BF16] = {bf16_prepared_bytes, bf16_prepare, rows_bf16},
+#endif
     QUANT_TYPES(PANEL_ENTRY).rmsnorm = rmsnorm,
     .attend = attend,
     .rotate = rotate,

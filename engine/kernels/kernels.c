@@ -9,7 +9,7 @@
 /* generic.c, compiled once for each. */
 extern const kernel_table kernels_portable;
 #if defined(__x86_64__) && !defined(KERNELS_PORTABLE_ONLY)
-extern const kernel_table kernels_avx2, kernels_avx512;
+extern const kernel_table kernels_avx2, kernels_avx512, kernels_avx512bf16;
 
 /* What the Makefile lets the compiler use; no AVX2 without F16C was ever built. */
 static bool has_avx2(void) {
@@ -20,6 +20,10 @@ static bool has_avx512(void) {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vnni");
+}
+
+static bool has_avx512bf16(void) {
+    return has_avx512() && __builtin_cpu_supports("avx512bf16");
 }
 #endif
 
@@ -33,6 +37,7 @@ static const struct {
     bool (*runs)(void);
 } choices[] = {
 #if defined(__x86_64__) && !defined(KERNELS_PORTABLE_ONLY)
+    {&kernels_avx512bf16, has_avx512bf16},
     {&kernels_avx512, has_avx512},
     {&kernels_avx2, has_avx2},
 #endif

@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "engine/kernels/panel_multiply.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "engine/kernels/simd.h"
 
 enum { TOKENS = 3, HALVES = 2, HALF = PANEL_ROWS / HALVES };
 
@@ -65,23 +64,23 @@ INLINE void tile(format f, const uint8_t *panel, size_t blocks, const panel_acti
     const size_t parts = f.family == QUANT_K_SIGNED ? 2 : 1, groups = PANEL_GROUPS / parts,
                  per_block = f.cols / PANEL_COLS;
     __m256 acc[HALVES][TOKENS];
-    for (int t = 0; t < T; t++) acc[0][t] = acc[1][t] = _mm256_setzero_ps();
+    UNROLL for (int t = 0; t < T; t++) acc[0][t] = acc[1][t] = _mm256_setzero_ps();
     for (size_t b = 0; b < blocks; b++) {
-        for (size_t part = 0; part < parts; part++) {
+        UNROLL for (size_t part = 0; part < parts; part++) {
             __m256i sum[HALVES][TOKENS];
-            for (int t = 0; t < T; t++) sum[0][t] = sum[1][t] = _mm256_setzero_si256();
-            for (size_t g = part * groups; g < (part + 1) * groups; g++) {
+            UNROLL for (int t = 0; t < T; t++) sum[0][t] = sum[1][t] = _mm256_setzero_si256();
+            UNROLL for (size_t g = part * groups; g < (part + 1) * groups; g++) {
                 __m256i x_even[TOKENS], x_odd[TOKENS];
-                for (int t = 0; t < T; t++) {
+                UNROLL for (int t = 0; t < T; t++) {
                     int32_t four;
                     memcpy(&four, a[t].q + b * PANEL_COLS + g * PANEL_GROUP, sizeof four);
                     x_even[t] = even(_mm256_set1_epi32(four));
                     x_odd[t] = odd(_mm256_set1_epi32(four));
                 }
-                for (size_t h = 0; h < HALVES; h++) {
+                UNROLL for (size_t h = 0; h < HALVES; h++) {
                     __m256i w = weights_of(f, panel + b * panel_code_bytes(f.bits), g, h);
                     __m256i w_even = even(w), w_odd = odd(w);
-                    for (int t = 0; t < T; t++) {
+                    UNROLL for (int t = 0; t < T; t++) {
                         sum[h][t] = _mm256_add_epi32(sum[h][t], _mm256_madd_epi16(w_even, x_even[t]));
                         sum[h][t] = _mm256_add_epi32(sum[h][t], _mm256_madd_epi16(w_odd, x_odd[t]));
                     }
@@ -90,7 +89,7 @@ INLINE void tile(format f, const uint8_t *panel, size_t blocks, const panel_acti
             const uint8_t *block_scales =
                 panel + blocks * panel_code_bytes(f.bits) + b / per_block * panel_scale_bytes(f.family);
             size_t j = b % per_block;
-            for (size_t h = 0; h < HALVES; h++) {
+            UNROLL for (size_t h = 0; h < HALVES; h++) {
                 const uint8_t *scales = block_scales + 2 * h * HALF, *small = block_scales + h * HALF;
                 __m256         d = halves(scales), m = d;
                 if (f.family == QUANT_SCALE_MIN) m = halves(scales + 2 * PANEL_ROWS);
@@ -101,7 +100,7 @@ INLINE void tile(format f, const uint8_t *panel, size_t blocks, const panel_acti
                 }
                 if (f.family == QUANT_K_SIGNED)
                     d = _mm256_mul_ps(d, signed_bytes(small + (2 + 2 * j + part) * PANEL_ROWS));
-                for (int t = 0; t < T; t++) {
+                UNROLL for (int t = 0; t < T; t++) {
                     acc[h][t] = _mm256_fmadd_ps(_mm256_mul_ps(d, _mm256_set1_ps(a[t].scale[b])),
                                                 _mm256_cvtepi32_ps(sum[h][t]), acc[h][t]);
                     if (f.family == QUANT_SCALE_MIN)
@@ -111,8 +110,8 @@ INLINE void tile(format f, const uint8_t *panel, size_t blocks, const panel_acti
             }
         }
     }
-    for (int h = 0; h < HALVES; h++)
-        for (int t = 0; t < T; t++) _mm256_storeu_ps(y[t] + h * HALF, acc[h][t]);
+    UNROLL for (int h = 0; h < HALVES; h++) UNROLL for (int t = 0; t < T; t++)
+        _mm256_storeu_ps(y[t] + h * HALF, acc[h][t]);
 }
 
 typedef void tile_fn(const uint8_t *panel, size_t blocks, const panel_activations *a, float y[][PANEL_ROWS]);

@@ -9,8 +9,7 @@
 #include <string.h>
 
 #include "engine/kernels/panel_multiply.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "engine/kernels/simd.h"
 
 enum { PANELS = 2, TOKENS = 4 };
 
@@ -64,27 +63,26 @@ INLINE void tile(format f, const uint8_t *panel, size_t bytes, size_t blocks, co
     const size_t parts = f.family == QUANT_K_SIGNED ? 2 : 1, groups = PANEL_GROUPS / parts,
                  per_block = f.cols / PANEL_COLS;
     __m512 acc[PANELS][TOKENS];
-    for (int p = 0; p < P; p++)
-        for (int t = 0; t < T; t++) acc[p][t] = _mm512_setzero_ps();
+    UNROLL for (int p = 0; p < P; p++) UNROLL for (int t = 0; t < T; t++) acc[p][t] = _mm512_setzero_ps();
     for (size_t b = 0; b < blocks; b++) {
-        for (size_t part = 0; part < parts; part++) {
+        UNROLL for (size_t part = 0; part < parts; part++) {
             __m512i sum[PANELS][TOKENS];
-            for (int t = 0; t < T; t++) {
+            UNROLL for (int t = 0; t < T; t++) {
                 int32_t bias = 0;
                 if (f.family == QUANT_SCALE) bias = a[t].bias[2 * b] + a[t].bias[2 * b + 1];
                 if (f.family == QUANT_K_SIGNED) bias = a[t].bias[2 * b + part];
-                for (int p = 0; p < P; p++) sum[p][t] = _mm512_set1_epi32(bias);
+                UNROLL for (int p = 0; p < P; p++) sum[p][t] = _mm512_set1_epi32(bias);
             }
-            for (size_t g = part * groups; g < (part + 1) * groups; g++) {
+            UNROLL for (size_t g = part * groups; g < (part + 1) * groups; g++) {
                 __m512i u[PANELS];
-                for (int p = 0; p < P; p++)
-                    u[p] = codes_of(f, panel + (size_t)p * bytes + b * panel_code_bytes(f.bits), g);
-                for (int t = 0; t < T; t++) {
+                UNROLL for (int p = 0; p < P; p++) u[p] =
+                    codes_of(f, panel + (size_t)p * bytes + b * panel_code_bytes(f.bits), g);
+                UNROLL for (int t = 0; t < T; t++) {
                     __m512i x = four(a[t].q + b * PANEL_COLS + g * PANEL_GROUP);
-                    for (int p = 0; p < P; p++) sum[p][t] = _mm512_dpbusd_epi32(sum[p][t], u[p], x);
+                    UNROLL for (int p = 0; p < P; p++) sum[p][t] = _mm512_dpbusd_epi32(sum[p][t], u[p], x);
                 }
             }
-            for (int p = 0; p < P; p++) {
+            UNROLL for (int p = 0; p < P; p++) {
                 const uint8_t *scales = panel + (size_t)p * bytes + blocks * panel_code_bytes(f.bits) +
                                         b / per_block * panel_scale_bytes(f.family);
                 size_t j = b % per_block;
@@ -97,7 +95,7 @@ INLINE void tile(format f, const uint8_t *panel, size_t bytes, size_t blocks, co
                 }
                 if (f.family == QUANT_K_SIGNED)
                     d = _mm512_mul_ps(d, signed_bytes(scales + (2 + 2 * j + part) * PANEL_ROWS));
-                for (int t = 0; t < T; t++) {
+                UNROLL for (int t = 0; t < T; t++) {
                     acc[p][t] = _mm512_fmadd_ps(_mm512_mul_ps(d, _mm512_set1_ps(a[t].scale[b])),
                                                 _mm512_cvtepi32_ps(sum[p][t]), acc[p][t]);
                     if (f.family == QUANT_SCALE_MIN)
@@ -107,9 +105,8 @@ INLINE void tile(format f, const uint8_t *panel, size_t bytes, size_t blocks, co
             }
         }
     }
-    for (int p = 0; p < P; p++)
-        for (int t = 0; t < T; t++)
-            _mm512_mask_storeu_ps(y + (size_t)t * y_stride + p * PANEL_ROWS, p + 1 == P ? last : 0xffff, acc[p][t]);
+    UNROLL for (int p = 0; p < P; p++) UNROLL for (int t = 0; t < T; t++)
+        _mm512_mask_storeu_ps(y + (size_t)t * y_stride + p * PANEL_ROWS, p + 1 == P ? last : 0xffff, acc[p][t]);
 }
 
 typedef void tile_fn(const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a, float *y,
@@ -117,14 +114,14 @@ typedef void tile_fn(const uint8_t *panel, size_t bytes, size_t blocks, const pa
 
 INLINE void multiply(tile_fn *const tiles[PANELS][TOKENS], size_t bytes, const void *w, const void *x, float *y,
                      size_t cols, size_t row0, size_t row1, size_t tokens, size_t y_stride) {
-    size_t panels;
+    size_t panels, groups = (tokens + TOKENS - 1) / TOKENS;
     for (size_t row = row0; row < row1; row += panels * PANEL_ROWS) {
         panels = row1 - row > PANEL_ROWS ? PANELS : 1;
         size_t    left = row1 - row - (panels - 1) * PANEL_ROWS;
         __mmask16 last = (__mmask16)(left >= PANEL_ROWS ? 0xffff : (1u << left) - 1);
-        for (size_t t = 0, n; t < tokens; t += n) {
+        for (size_t g = 0; g < groups; g++) { /* of nearly equal size */
             panel_activations a[TOKENS];
-            n = tokens - t < TOKENS ? tokens - t : TOKENS;
+            size_t            t = g * tokens / groups, n = (g + 1) * tokens / groups - t;
             for (size_t i = 0; i < n; i++) a[i] = panel_activations_at(x, cols, t + i);
             tiles[panels - 1][n - 1]((const uint8_t *)w + row / PANEL_ROWS * bytes, bytes, cols / PANEL_COLS, a,
                                      y + t * y_stride + row, y_stride, last);

@@ -2,8 +2,7 @@
 #include <math.h>
 
 #include "engine/kernels/panel_multiply.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "engine/kernels/simd.h"
 
 /* A type's parameters, constants where these functions are inlined. */
 typedef struct {

@@ -202,6 +202,19 @@ static void multiply_panels(void *ctx, size_t begin, size_t end, int thread) {
     }
 }
 
+typedef struct {
+    const matmul_ops *ops;
+    const float      *x;
+    size_t            cols, bytes;
+    char             *prepared;
+} prepare_job;
+
+static void prepare_rows(void *ctx, size_t begin, size_t end, int thread) {
+    const prepare_job *j = ctx;
+    (void)thread;
+    for (size_t i = begin; i < end; i++) j->ops->prepare(j->x + i * j->cols, j->prepared + i * j->bytes, j->cols);
+}
+
 /* Products that share their input; those of the same weight type run together. */
 static void multiply(transformer *t, const float *x, size_t n, const product *products, size_t count) {
     for (size_t from = 0, to; from < count; from = to) {
@@ -210,7 +223,8 @@ static void multiply(transformer *t, const float *x, size_t n, const product *pr
         size_t            bytes = ops->prepared_bytes(w->cols), panels = 0;
         for (to = from; to < count && products[to].w->type == w->type; to++)
             panels += panel_count(products[to].w->rows);
-        for (size_t i = 0; i < n; i++) ops->prepare(x + i * w->cols, (char *)t->prepared + i * bytes, w->cols);
+        prepare_job prepare = {ops, x, w->cols, bytes, t->prepared};
+        parallel_run(t->threads, n, THREAD_WORK / (16 * w->cols) + 1, prepare_rows, &prepare);
 
         multiply_job job = {ops, products + from, to - from, n, t->prepared};
         size_t       grain = THREAD_WORK / (KERNEL_ROWS * w->cols * n);

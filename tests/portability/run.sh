@@ -24,7 +24,7 @@ compare() { # NAME: its output against the portable build's
 
 HARNESS_ISA=portable "$native" >"$work/portable.txt" 2>/dev/null
 echo "$(wc -l <"$work/portable.txt") hashes from portable code on $(uname -m)"
-for isa in avx2 avx512; do
+for isa in avx2 avx512 avx512bf16; do
     if HARNESS_ISA=$isa "$native" >"$work/$isa.txt" 2>"$work/$isa.err"; then
         compare "$isa"
     else

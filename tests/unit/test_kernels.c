@@ -7,8 +7,8 @@
 #include "engine/kernels/detmath.h"
 #include "tests/fixtures/slow_blocks.h"
 
-static const char *const isas[] = {"portable", "avx2", "avx512"};
-enum { ISAS = 3 };
+static const char *const isas[] = {"portable", "avx2", "avx512", "avx512bf16"};
+enum { ISAS = 4 };
 
 static void *allocate(size_t n, size_t size) {
     err   e = {0};
