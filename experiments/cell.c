@@ -63,7 +63,7 @@ static int load_baseline(cell_worker *w, size_t baseline, err *e) {
 
 static target *open_target(const cell_job *j, err *e) {
     if (j->m->weights == NULL) return target_replay_open(tokenizer_vocab(j->m->tok), e);
-    return target_transformer_open(j->m->weights, j->m->context, j->m->threads, e);
+    return (j->m->blas ? target_blas_open : target_transformer_open)(j->m->weights, j->m->context, j->m->threads, e);
 }
 
 /* Noise: the rule's stream belongs to the sample alone, so that a trial and its baseline, and every repeat,

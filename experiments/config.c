@@ -113,7 +113,8 @@ static int parse_tokenizer(const value *v, void *at, err *e) {
 }
 
 static int parse_gemm(const value *v, void *at, err *e) {
-    return strcmp(v->text, "exact") == 0 ? keep_text(v->text, at, e) : refuse(v, e);
+    bool known = strcmp(v->text, "exact") == 0 || strcmp(v->text, "blas") == 0;
+    return known ? keep_text(v->text, at, e) : refuse(v, e);
 }
 
 static int parse_target(const value *v, void *at, err *e) {
@@ -150,7 +151,7 @@ static const key_spec model_keys[] = {
     {"tokenizer", parse_tokenizer, AT(model_config, tokenizer), .help = "replay: GGUF with a tokenizer, or \"bytes\"; a list is swept"},
     {"threads",   parse_item,      AT(model_config, threads),   .preset = "1", .list = true, RANGE(1, 1024),
                                                                 .help = "threads of a forward pass"},
-    {"gemm",      parse_gemm,      AT(model_config, gemm),      .preset = "exact", .help = "exact"},
+    {"gemm",      parse_gemm,      AT(model_config, gemm),      .preset = "exact", .help = "exact or blas"},
     {"cost",      parse_path,      AT(model_config, cost),      .help = "file of measured pass times T(k), for modeled_speedup"},
     {"context",   parse_size,      AT(model_config, context),   .preset = "0", RANGE(0, INT32_MAX),
                                                                 .help = "tokens; 0 = the model's own"},

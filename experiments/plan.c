@@ -75,6 +75,7 @@ static int add_model(plan *p, const model_config *cfg, err *e) {
     if ((cfg->path != NULL ? open_weights(p, cfg, &m, e) : open_replay(p, cfg, &m, e)) != 0) return -1;
     for (size_t i = 0; i < cfg->threads.n; i++) {
         m.threads = (int)cfg->threads.at[i];
+        m.blas = strcmp(cfg->gemm, "blas") == 0;
         p->models[p->n_models++] = m;
     }
     return 0;

@@ -19,6 +19,7 @@ typedef struct {
     const tokenizer    *tok;
     char                sha256[DIGEST_HEX]; /* of the GGUF; of the tokenizer (tokenizer_digest) for replay */
     int                 threads;
+    bool                blas;    /* gemm = blas */
     size_t              context; /* 0 = no limit (replay) */
     const cost_model   *cost;    /* NULL without one */
 } plan_model;

@@ -225,7 +225,9 @@ static int run_lists(run *r, runner_report *report, err *e) {
             continue;
         }
         model *weights = p->models[p->cells[i].model].weights;
-        if (weights != NULL && model_lay_out(weights, e) != 0) goto out; /* before workers share them */
+        bool   blas = p->models[p->cells[i].model].blas;
+        if (weights != NULL && (blas ? model_decode : model_lay_out)(weights, e) != 0)
+            goto out; /* before workers share them */
         trials += plan_cell_trials(p, i);
         if (p->cells[i].baseline == i)
             first[n_first++] = i;

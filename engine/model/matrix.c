@@ -35,7 +35,30 @@ size_t matrix_bytes(const matrix *m) {
     return panels > 0 ? panels : m->rows * dtype_bytes(m->type, m->cols);
 }
 
+static void decode_range(void *ctx, size_t begin, size_t end, int thread) {
+    const matrix *m = ctx;
+    (void)thread;
+    dtype_get(m->type)->decode((const char *)m->stored + begin * dtype_bytes(m->type, m->cols),
+                               m->decoded + begin * m->cols, (end - begin) * m->cols);
+}
+
+int matrix_decode(matrix *m, int threads, err *e) {
+    enum { GRAIN = 64 }; /* rows that a thread takes at a time */
+    if (m->floats != NULL) return 0;
+    if (quant_format_of(m->type) != NULL)
+        return err_input(e, "gemm = blas cannot multiply %s weights (F32, F16 or BF16)", dtype_get(m->type)->name);
+    if (m->type == DTYPE_F32) {
+        m->floats = m->stored;
+        return 0;
+    }
+    if ((m->decoded = mem_map(m->rows * m->cols * sizeof *m->decoded, e)) == NULL) return -1;
+    parallel_run_once(threads, m->rows, GRAIN, decode_range, m);
+    m->floats = m->decoded;
+    return 0;
+}
+
 void matrix_close(matrix *m) {
+    mem_unmap(m->decoded, m->rows * m->cols * sizeof *m->decoded);
     if (m->panels != NULL) mem_unmap(m->panels, panels_bytes(m));
     *m = (matrix){0};
 }

@@ -9,11 +9,13 @@
 
 /* rows x cols: y[rows] = W x[cols]. */
 typedef struct {
-    dtype       type;
-    size_t      rows, cols;
-    const void *stored;  /* row-major; borrowed */
-    void       *panels;  /* kernels/panel.h; NULL for types that kernels read as they are stored */
-    const void *weights; /* what kernels read: one of the two; NULL until it is laid out */
+    dtype        type;
+    size_t       rows, cols;
+    const void  *stored;  /* row-major; borrowed */
+    void        *panels;  /* kernels/panel.h; NULL for types that kernels read as they are stored */
+    const void  *weights; /* what kernels read: one of the two; NULL until it is laid out */
+    const float *floats;  /* what BLAS reads; NULL until matrix_decode */
+    float       *decoded; /* the same when it is ours */
 } matrix;
 
 /* `stored` must outlive the matrix, or, with panels, its laying out. */
@@ -22,6 +24,9 @@ matrix matrix_of(dtype type, size_t rows, size_t cols, const void *stored);
 /* Lays out the panels, if the type has them, once, with threads that have ended when it returns. */
 int  matrix_lay_out(matrix *m, int threads, err *e);
 void matrix_close(matrix *m);
+
+/* Gives BLAS an F32, F16 or BF16 matrix as f32: a copy unless it is that already. ERR_INPUT for blocks. */
+int matrix_decode(matrix *m, int threads, err *e);
 
 /* What a product reads of it. */
 size_t matrix_bytes(const matrix *m);

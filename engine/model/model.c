@@ -294,15 +294,27 @@ static int lay_out(model *m, matrix *w, int threads, err *e) {
     return 0;
 }
 
-int model_lay_out(model *m, err *e) {
+static int decode(model *m, matrix *w, int threads, err *e) {
+    return matrix_decode(w, threads, e) == 0 ? 0 : err_prefix(e, "%s", gguf_path(m->file));
+}
+
+static int each_matrix(model *m, int (*make)(model *m, matrix *w, int threads, err *e), err *e) {
     int threads = parallel_processors();
     for (size_t l = 0; l < m->shape.n_layers; l++) {
         matrix *all[LAYER_MATRICES];
         matrices_of(&m->layers[l], all);
         for (size_t i = 0; i < LAYER_MATRICES; i++)
-            if (lay_out(m, all[i], threads, e) != 0) return -1;
+            if (make(m, all[i], threads, e) != 0) return -1;
     }
-    return lay_out(m, &m->output, threads, e);
+    return make(m, &m->output, threads, e);
+}
+
+int model_lay_out(model *m, err *e) {
+    return each_matrix(m, lay_out, e);
+}
+
+int model_decode(model *m, err *e) {
+    return each_matrix(m, decode, e);
 }
 
 void model_close(model *m) {

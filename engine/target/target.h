@@ -51,8 +51,11 @@ struct target {
     const target_ops *ops;
 };
 
-/* Over shared weights, with a context of `context` tokens. `m` must outlive the target. */
+/* Over shared weights, which are laid out, with a context of `context` tokens. `m` must outlive the target. */
 target *target_transformer_open(const model *m, size_t context, int threads, err *e);
+
+/* The same with products through BLAS (transformer_use_blas): its logits depend on the passes. */
+target *target_blas_open(const model *m, size_t context, int threads, err *e);
 
 /* Over recorded outputs; `vocab` bounds the ids. */
 target *target_replay_open(size_t vocab, err *e);

@@ -121,3 +121,9 @@ target *target_transformer_open(const model *m, size_t context, int threads, err
     }
     return &s->base;
 }
+
+target *target_blas_open(const model *m, size_t context, int threads, err *e) {
+    target *t = target_transformer_open(m, context, threads, e);
+    if (t != NULL) transformer_use_blas(((scorer *)t)->t);
+    return t;
+}

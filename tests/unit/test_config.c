@@ -246,7 +246,7 @@ Test(config, names_place_and_reason_of_every_refusal) {
         {7, "threads = 1, 1", "c.ini:7:", "twice"},
         {7, "threads =", "c.ini:7:", "no value"},
         {7, "threads = ,", "c.ini:7:", "empty value"},
-        {7, "gemm = blas", "c.ini:7:", "(exact)"},
+        {7, "gemm = mkl", "c.ini:7:", "(exact or blas)"},
         {10, "forced = maybe", "c.ini:10:", "yes or no"},
         {10, "forced = Yes", "c.ini:10:", "yes or no"},
         {11, "limit = ten", "c.ini:11:", "an integer"},

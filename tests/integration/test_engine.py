@@ -1,0 +1,141 @@
+"""harness make-model, quantize and bench; a sweep whose products go through BLAS."""
+import configparser
+import json
+
+import h5py
+import pytest
+
+from program import harness
+from sweeps import ROOT
+
+MODEL = ROOT / "datasets/models/copier.gguf"
+SMALL = "dim=64,layers=2,heads=4,kv_heads=2,ffn=96,vocab=400,context=96"
+TYPES = ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q4_k", "q5_k", "q6_k", "q4_k_m", "q5_k_m"]
+
+
+def make(path, shape=SMALL, type="f32", *args):
+    harness("make-model", "-s", shape, "-t", type, *args, path)
+    return path
+
+
+def hash_of(model, *args):
+    text = harness("generate", "-m", model, "-p", "abc aaab", "-n", "24", "--policy", "none", "--hash", *args).text
+    return text.rsplit("logits ", 1)[1]
+
+
+def test_models_are_made_the_same_again(tmp_path):
+    one = make(tmp_path / "a.gguf").read_bytes()
+    assert make(tmp_path / "b.gguf", SMALL, "f32", "--threads", "1").read_bytes() == one
+    assert make(tmp_path / "c.gguf", SMALL, "f32", "--seed", "2").read_bytes() != one
+    text = harness("inspect", tmp_path / "a.gguf").text
+    assert "2 layers, 64 wide, 4 heads over 2, context 96" in text
+
+
+def test_a_tokenizer_may_come_from_another_model(tmp_path):
+    make(tmp_path / "a.gguf", SMALL, "q8_0", "--tokenizer", MODEL)
+    ours, theirs = (harness("inspect", path).text for path in (tmp_path / "a.gguf", MODEL))
+    digest = [line for line in theirs.splitlines() if line.startswith("tokenizer ")]
+    assert digest and digest[0] in ours
+
+
+@pytest.mark.parametrize("type", TYPES)
+def test_every_type_runs_and_gives_the_same_bits(type, tmp_path):
+    model = make(tmp_path / "m.gguf", SMALL.replace("dim=64", "dim=256").replace("ffn=96", "ffn=256"), type)
+    harness("generate", "-m", model, "-p", "abc aaab", "-n", "24", "--policy", "pld", "-t", "2", "--check")
+    assert hash_of(model) == hash_of(model, "-t", "3", "--policy", "llma:n=1,k=5")
+
+
+@pytest.mark.parametrize("type", TYPES)
+def test_quantize(type, tmp_path):
+    harness("quantize", "-t", "f32", MODEL, tmp_path / "f32.gguf")
+    report = harness("quantize", "-t", type, tmp_path / "f32.gguf", tmp_path / "q.gguf").text
+    again = harness("quantize", "-t", type, "--threads", "3", tmp_path / "f32.gguf", tmp_path / "again.gguf").text
+    assert (tmp_path / "q.gguf").read_bytes() == (tmp_path / "again.gguf").read_bytes() and report == again
+    rows = [line.split() for line in report.splitlines()[1:]]
+    assert sum(int(row[1]) for row in rows) == 7 * 6 + 1
+    limit = {"f": 0.1, "b": 0.3, "q8": 1, "q6": 2.5, "q5": 6, "q4": 12}
+    for row in rows:
+        most = next(v for k, v in limit.items() if row[0].lower().startswith(k))
+        assert float(row[4].rstrip("%")) < most, row
+    harness("inspect", tmp_path / "q.gguf")
+
+
+def test_quantize_keeps_what_the_embedded_model_says(tmp_path):
+    """Q8_0 that becomes f32 and Q8_0 again is what it was."""
+    harness("quantize", "-t", "f32", MODEL, tmp_path / "f32.gguf")
+    harness("quantize", "-t", "q8_0", tmp_path / "f32.gguf", tmp_path / "q8.gguf")
+    prompt = ["-p", "Once more: Tal Brin.\nAnswer:", "-n", "8", "--hash"]
+    assert (harness("generate", "-m", MODEL, *prompt).text == harness("generate", "-m", tmp_path / "q8.gguf", *prompt).text)
+
+
+@pytest.mark.parametrize("args, message", [
+    (["quantize", "-t", "q3", "a", "b"], '--type: there is no type "q3"'),
+    (["quantize", "a", "b"], "quantize needs -t"),
+    (["quantize", "-t", "q4_0", "missing.gguf", "b"], "missing.gguf"),
+    (["make-model", "-s", "2b", "x.gguf"], "--shape"),
+    (["make-model", "-s", "1.1b:dim=100", "x.gguf"], "dim = 100 over heads = 32"),
+    (["make-model", "-s", "heads=6,kv_heads=4,dim=96", "x.gguf"], "a divisor of heads"),
+    (["make-model", "-s", "15m:layers=0", "x.gguf"], "layers"),
+    (["bench"], "bench needs -m"),
+    (["bench", "-m", MODEL, "-k", "2,4"], "begin with 1"),
+    (["bench", "-m", MODEL, "-k", "1,4,4"], "ascending"),
+    (["bench", "-m", MODEL, "-c", "1020", "-k", "1,8"], "do not fit"),
+])
+def test_mistakes(args, message, tmp_path):
+    assert message in harness(*args, status=2, cwd=tmp_path).error
+    assert not (tmp_path / "x.gguf").exists() and not (tmp_path / "b").exists()
+
+
+def test_bench(tmp_path):
+    model = make(tmp_path / "m.gguf")
+    args = ["bench", "-m", model, "-k", "1,2,5", "-c", "9", "-r", "3", "-t", "2", "--prefill", "20"]
+    table = harness(*args, "--cost", tmp_path / "cost.ini").text
+    assert "9 tokens before the pass" in table and "read bandwidth" in table and "a prompt of 20 tokens" in table
+    out = json.loads(harness(*args, "--json").text)
+    assert out["threads"] == 2 and out["context"] == 9 and out["read_bytes_per_s"] > 0
+    assert [t["k"] for t in out["T"]] == [1, 2, 5]
+    assert all(0 < t["min_ns"] <= t["q1_ns"] <= t["median_ns"] <= t["q3_ns"] for t in out["T"])
+    cost = configparser.ConfigParser()
+    cost.read(tmp_path / "cost.ini")
+    assert list(cost["T"]) == ["1", "2", "5"] and cost["cost"]["threads"] == "2"
+
+
+SWEEP = """
+[sweep]
+name = s
+output = {folder}
+[model exact]
+target = transformer
+path = {model}
+[model blas]
+target = transformer
+path = {model}
+gemm = blas
+[dataset d]
+path = {root}/datasets/samples/scenarios.jsonl
+limit = 2
+max_new_tokens = 24
+[policy llma]
+n = 1
+k = 6
+[accept greedy]
+"""
+
+
+def test_blas_is_recorded_beside_exact(tmp_path):
+    harness("quantize", "-t", "f32", MODEL, tmp_path / "m.gguf")
+    (tmp_path / "s.ini").write_text(SWEEP.format(folder=tmp_path, model=tmp_path / "m.gguf", root=ROOT))
+    harness("sweep", "-q", tmp_path / "s.ini")
+    with h5py.File(tmp_path / "s.h5") as f:
+        cells, trials = f["cells"][:], f["trials"][:]
+    for cell in cells:
+        mine = trials[trials["cell"] == cell["cell"]]
+        if cell["gemm"] == b"exact":
+            assert mine["logits_equal"].all() and (mine["max_abs_logit_diff"] == 0).all()
+        elif cell["policy"] == b"llma":
+            assert (mine["max_abs_logit_diff"] < 1e-3).all() and (mine["max_abs_logit_diff"] > 0).any()
+
+
+def test_blas_refuses_blocks(tmp_path):
+    (tmp_path / "s.ini").write_text(SWEEP.format(folder=tmp_path, model=MODEL, root=ROOT))
+    assert "cannot multiply Q8_0" in harness("sweep", "-q", tmp_path / "s.ini", status=2).error
