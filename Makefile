@@ -214,9 +214,10 @@ $(B)/logits_hash: $(B)/tests/portability/logits_hash.o $(LIB)
 peer: $(LIB)
 	$(if $(LLAMA_CPP),,$(error make peer needs LLAMA_CPP=path/to/llama.cpp, built in its folder build))
 	@mkdir -p $(B)/tests/peers
-	$(Q)$(CC) -std=c17 -D_GNU_SOURCE $(OPT) -I. -I$(LLAMA_CPP)/include -I$(LLAMA_CPP)/ggml/include -fopenmp \
-	  -o $(B)/llama_cpp tests/peers/llama_cpp.c $(LIB) -L$(LLAMA_CPP)/build/bin -lllama -lggml -lggml-base \
-	  -Wl,-rpath,$(abspath $(LLAMA_CPP))/build/bin -Wl,--exclude-libs,ALL $(LIBS)
+	$(Q)for name in llama_cpp llama_cpp_passes; do \
+	  $(CC) -std=c17 -D_GNU_SOURCE $(OPT) -I. -I$(LLAMA_CPP)/include -I$(LLAMA_CPP)/ggml/include -fopenmp \
+	    -o $(B)/$$name tests/peers/$$name.c $(LIB) -L$(LLAMA_CPP)/build/bin -lllama -lggml -lggml-base \
+	    -Wl,-rpath,$(abspath $(LLAMA_CPP))/build/bin -Wl,--exclude-libs,ALL $(LIBS) || exit 1; done
 
 # libFuzzer, a program for each tests/fuzz/fuzz_NAME.c, run for FUZZ_SECONDS. What it finds it writes into build/fuzz.
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
