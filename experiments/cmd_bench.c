@@ -51,11 +51,10 @@ typedef struct {
     bool        json, help;
 } options;
 
-/* Times of all rounds, in seconds. */
+/* Of all rounds, in seconds. */
 typedef struct {
-    double *at;
-    double  low, median, high; /* quartiles */
-    double  min;
+    double low, median, high; /* quartiles */
+    double min;
 } times;
 
 typedef struct {
@@ -65,6 +64,7 @@ typedef struct {
     int32_t     *ids;                         /* [context of the transformer] */
     float       *logits;                      /* [largest k, vocab] */
     double       weights, bytes;              /* of a pass: multiplications per token, and what is read once */
+    double      *rounds;                      /* [n_k + 2, repeats] */
     times        pass[MOST_K], prefill, read; /* read: bytes per second */
 } bench;
 
@@ -143,11 +143,10 @@ static void count_work(bench *b, const options *o) {
     const model_shape *s = &b->m->shape;
     const matrix      *output = &b->m->output;
     for (size_t l = 0; l < s->n_layers; l++) {
-        const layer_weights *w = &b->m->layers[l];
-        const matrix        *all[] = {&w->wq, &w->wk, &w->wv, &w->wo, &w->gate, &w->up, &w->down};
-        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-            b->weights += (double)(all[i]->rows * all[i]->cols);
-            b->bytes += (double)matrix_bytes(all[i]);
+        for (size_t i = 0; i < LAYER_MATRICES; i++) {
+            const matrix *w = layer_matrix(&b->m->layers[l], i);
+            b->weights += (double)(w->rows * w->cols);
+            b->bytes += (double)matrix_bytes(w);
         }
     }
     b->weights += (double)(output->rows * output->cols);
@@ -158,28 +157,25 @@ static void count_work(bench *b, const options *o) {
 static int open_bench(bench *b, const options *o, err *e) {
     if ((b->m = model_open(o->model, e)) == NULL || model_lay_out(b->m, e) != 0) return -1;
     size_t largest = o->k[o->n_k - 1], most = b->m->shape.context, vocab = b->m->shape.vocab;
-    if (o->context + largest > most || o->prefill > most)
-        return err_input(e, "%s: %" PRIu64 " tokens and k = %zu, or a prompt of %" PRIu64 ", do not fit (context %zu)",
-                         o->model, o->context, largest, o->prefill, most);
+    if (o->context + largest > most || o->prefill > most) {
+        err_input(e, "%s: %" PRIu64 " tokens and k = %zu, or a prompt of %" PRIu64 ", do not fit (context %zu)",
+                  o->model, o->context, largest, o->prefill, most);
+        return -1;
+    }
     size_t context = o->context + largest > o->prefill ? o->context + largest : o->prefill;
     if ((b->t = transformer_new(b->m, context, (int)o->threads, e)) == NULL ||
         (b->memory = bandwidth_open(READ_BYTES, (int)o->threads, e)) == NULL ||
         (b->ids = mem_new(context, sizeof *b->ids, e)) == NULL ||
         (b->logits = mem_new(largest, vocab * sizeof *b->logits, e)) == NULL ||
-        (b->read.at = mem_new(o->repeats, sizeof *b->read.at, e)) == NULL ||
-        (b->prefill.at = mem_new(o->repeats, sizeof *b->prefill.at, e)) == NULL)
+        (b->rounds = mem_new(o->n_k + 2, o->repeats * sizeof *b->rounds, e)) == NULL)
         return -1;
-    for (size_t i = 0; i < o->n_k; i++)
-        if ((b->pass[i].at = mem_new(o->repeats, sizeof *b->pass[i].at, e)) == NULL) return -1;
     for (size_t i = 0; i < context; i++) b->ids[i] = (int32_t)(i * 7919 % vocab);
     count_work(b, o);
     return 0;
 }
 
 static void close_bench(bench *b) {
-    for (size_t i = 0; i < MOST_K; i++) free(b->pass[i].at);
-    free(b->prefill.at);
-    free(b->read.at);
+    free(b->rounds);
     free(b->ids);
     free(b->logits);
     bandwidth_close(b->memory);
@@ -196,12 +192,18 @@ static int time_pass(bench *b, size_t context, size_t k, size_t asked, double *o
     return 0;
 }
 
-static void summarize(times *t, size_t n) {
-    gsl_sort(t->at, 1, n);
-    t->min = t->at[0];
-    t->low = gsl_stats_quantile_from_sorted_data(t->at, 1, n, 0.25);
-    t->median = gsl_stats_median_from_sorted_data(t->at, 1, n);
-    t->high = gsl_stats_quantile_from_sorted_data(t->at, 1, n, 0.75);
+/* Sorts the rounds. */
+static void summarize(double *rounds, size_t n, times *t) {
+    gsl_sort(rounds, 1, n);
+    t->min = rounds[0];
+    t->low = gsl_stats_quantile_from_sorted_data(rounds, 1, n, 0.25);
+    t->median = gsl_stats_median_from_sorted_data(rounds, 1, n);
+    t->high = gsl_stats_quantile_from_sorted_data(rounds, 1, n, 0.75);
+}
+
+/* What was measured in each round: of k[i] at i, then of the prompt, then of reading. */
+static double *rounds_of(const bench *b, const options *o, size_t i) {
+    return b->rounds + i * o->repeats;
 }
 
 /* One round that is not counted, and then the others. */
@@ -213,19 +215,19 @@ static int measure(bench *b, const options *o, err *e) {
     for (size_t round = 0; round <= o->repeats && ret == 0; round++) {
         size_t at = round > 0 ? round - 1 : 0;
         gsl_ran_shuffle(r, order, o->n_k, sizeof *order);
-        if (o->prefill > 0) ret = time_pass(b, 0, o->prefill, 1, &b->prefill.at[at], e);
+        if (o->prefill > 0) ret = time_pass(b, 0, o->prefill, 1, rounds_of(b, o, o->n_k) + at, e);
         if (ret != 0) break;
         transformer_rewind(b->t, 0);
         if (o->context > 0) ret = transformer_forward(b->t, b->ids, o->context, 0, NULL, e);
         for (size_t i = 0; i < o->n_k && ret == 0; i++)
-            ret = time_pass(b, o->context, o->k[order[i]], o->k[order[i]], &b->pass[order[i]].at[at], e);
-        b->read.at[at] = bandwidth_measure(b->memory);
+            ret = time_pass(b, o->context, o->k[order[i]], o->k[order[i]], rounds_of(b, o, order[i]) + at, e);
+        rounds_of(b, o, o->n_k + 1)[at] = bandwidth_measure(b->memory);
     }
     gsl_rng_free(r);
     if (ret != 0) return -1;
-    for (size_t i = 0; i < o->n_k; i++) summarize(&b->pass[i], o->repeats);
-    summarize(&b->prefill, o->repeats);
-    summarize(&b->read, o->repeats);
+    for (size_t i = 0; i < o->n_k; i++) summarize(rounds_of(b, o, i), o->repeats, &b->pass[i]);
+    summarize(rounds_of(b, o, o->n_k), o->repeats, &b->prefill);
+    summarize(rounds_of(b, o, o->n_k + 1), o->repeats, &b->read);
     return 0;
 }
 
@@ -253,15 +255,13 @@ static void print_table(const bench *b, const options *o) {
  */
 static void print_roofline(const bench *b, const options *o) {
     enum { WIDTH = 64 };
-    double most = 0, least = 2 * b->weights / b->pass[0].median, roof = 0;
+    double first = 2 * b->weights / b->pass[0].median, least = first, most = first;
     for (size_t i = 0; i < o->n_k; i++) {
         double reached = 2 * b->weights * (double)o->k[i] / b->pass[i].median;
-        double allowed = 2 * b->weights * (double)o->k[i] * b->read.median / b->bytes;
         most = fmax(most, reached);
         least = fmin(least, reached);
-        roof = fmax(roof, fmin(allowed, 1e300));
     }
-    double left = log(least / 2), right = log(fmin(roof, 4 * most));
+    double left = log(least / 2), right = log(2 * most); /* a roof farther away is not shown */
     printf("\n    k  Gop/s  from %.1f to %.0f Gop/s, logarithmic: # reached, | what the bandwidth allows\n",
            exp(left) / 1e9, exp(right) / 1e9);
     for (size_t i = 0; i < o->n_k; i++) {

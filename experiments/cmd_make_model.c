@@ -149,7 +149,7 @@ static int put_words(gguf_writer *w, size_t n, err *e) {
     for (size_t i = 0; i < n && ret == 0; i++) {
         char *text = texts + i * TEXT;
         if (i < 3) {
-            strcpy(text, first[i]);
+            snprintf(text, TEXT, "%s", first[i]);
         } else if (i < 3 + 256) {
             snprintf(text, TEXT, "<0x%02X>", (unsigned)(i - 3));
         } else {

@@ -61,7 +61,10 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
         }
     }
     o->threads = (int)threads;
-    if (o->mix == NULL) return err_input(e, "quantize needs -t TYPE (see harness quantize -h)");
+    if (o->mix == NULL) {
+        err_input(e, "quantize needs -t TYPE (see harness quantize -h)");
+        return -1;
+    }
     return command_operands(argc, argv, 2, 2, "IN.gguf and OUT.gguf", e);
 }
 

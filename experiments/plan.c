@@ -21,7 +21,7 @@ static const plan_model *earlier_model(const plan *p, const model_config *cfg) {
 /* Opens weights and tokenizer, or takes them from an earlier section. */
 static int open_weights(plan *p, const model_config *cfg, plan_model *out, err *e) {
     const plan_model *twin = earlier_model(p, cfg);
-    if (twin != NULL) {
+    if (twin != NULL && twin->weights != NULL) {
         out->weights = twin->weights;
         out->tok = twin->tok;
         memcpy(out->sha256, twin->sha256, sizeof out->sha256);

@@ -153,7 +153,8 @@ const quant_format *quant_format_of(dtype t) {
 static void decode_block(const quant_format *f, const quant_block *b, float *w) {
     float d = f16_to_f32(b->half[0]), e = f16_to_f32(b->half[1]);
     for (size_t i = 0; i < f->cols; i++) {
-        float u = (float)(b->code[i] - f->zero);
+        float  u = (float)(b->code[i] - f->zero);
+        size_t of_32 = i / 32, of_16 = i / 16;
         switch (f->family) {
         case QUANT_SCALE:
             w[i] = d * u;
@@ -162,10 +163,10 @@ static void decode_block(const quant_format *f, const quant_block *b, float *w) 
             w[i] = d * u + e;
             break;
         case QUANT_K:
-            w[i] = d * (float)b->small[i / 32] * u - e * (float)b->small[8 + i / 32];
+            w[i] = d * (float)b->small[of_32] * u - e * (float)b->small[8 + of_32];
             break;
         case QUANT_K_SIGNED:
-            w[i] = d * (float)(int8_t)b->small[i / 16] * u;
+            w[i] = d * (float)(int8_t)b->small[of_16] * u;
             break;
         }
     }

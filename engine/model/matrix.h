@@ -28,6 +28,9 @@ void matrix_close(matrix *m);
 /* Gives BLAS an F32, F16 or BF16 matrix as f32: a copy unless it is that already. ERR_INPUT for blocks. */
 int matrix_decode(matrix *m, int threads, err *e);
 
+/* y[n, w->rows] = x[n, w->cols] W^T, by other code than the kernels. */
+typedef void matrix_product(const matrix *w, const float *x, size_t n, float *y);
+
 /* What a product reads of it. */
 size_t matrix_bytes(const matrix *m);
 

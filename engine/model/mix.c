@@ -43,10 +43,10 @@ dtype type_mix_of(const type_mix *m, const char *tensor, size_t cols, size_t n_l
     if (sscanf(tensor, "blk.%zu.%31[a-z_]", &layer, part) == 2 &&
         (strcmp(part, "attn_v") == 0 || strcmp(part, "ffn_down") == 0))
         better = is_better_layer(layer, n_layers);
-    const dtype wanted[] = {better ? m->better : m->most, DTYPE_Q8_0, DTYPE_F16};
-    size_t      i = 0;
-    while (cols % dtype_get(wanted[i])->block != 0) i++;
-    return wanted[i];
+    const dtype wanted[] = {better ? m->better : m->most, DTYPE_Q8_0};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        if (cols % dtype_get(wanted[i])->block == 0) return wanted[i];
+    return DTYPE_F16;
 }
 
 typedef struct {

@@ -13,7 +13,7 @@
 #include "engine/base/parallel.h"
 #include "engine/base/quote.h"
 
-enum { LAYER_TENSORS = 9, LAYER_MATRICES = 7 }; /* in each layer */
+enum { LAYER_TENSORS = 9 }; /* in each layer */
 #define NO_LAYER SIZE_MAX
 
 /* ---- metadata ------------------------------------------------------------------------------------------ */
@@ -281,9 +281,8 @@ fail:
     return NULL;
 }
 
-static void matrices_of(layer_weights *w, matrix *all[LAYER_MATRICES]) {
-    memcpy(all, ((matrix *[]){&w->wq, &w->wk, &w->wv, &w->wo, &w->gate, &w->up, &w->down}),
-           LAYER_MATRICES * sizeof *all);
+matrix *layer_matrix(layer_weights *w, size_t i) {
+    return (matrix *[LAYER_MATRICES]){&w->wq, &w->wk, &w->wv, &w->wo, &w->gate, &w->up, &w->down}[i];
 }
 
 /* The embedding's pages are kept: its rows are read on. */
@@ -301,10 +300,8 @@ static int decode(model *m, matrix *w, int threads, err *e) {
 static int each_matrix(model *m, int (*make)(model *m, matrix *w, int threads, err *e), err *e) {
     int threads = parallel_processors();
     for (size_t l = 0; l < m->shape.n_layers; l++) {
-        matrix *all[LAYER_MATRICES];
-        matrices_of(&m->layers[l], all);
         for (size_t i = 0; i < LAYER_MATRICES; i++)
-            if (make(m, all[i], threads, e) != 0) return -1;
+            if (make(m, layer_matrix(&m->layers[l], i), threads, e) != 0) return -1;
     }
     return make(m, &m->output, threads, e);
 }
@@ -319,11 +316,8 @@ int model_decode(model *m, err *e) {
 
 void model_close(model *m) {
     if (m == NULL) return;
-    for (size_t l = 0; m->layers != NULL && l < m->shape.n_layers; l++) {
-        matrix *all[LAYER_MATRICES];
-        matrices_of(&m->layers[l], all);
-        for (size_t i = 0; i < LAYER_MATRICES; i++) matrix_close(all[i]);
-    }
+    for (size_t l = 0; m->layers != NULL && l < m->shape.n_layers; l++)
+        for (size_t i = 0; i < LAYER_MATRICES; i++) matrix_close(layer_matrix(&m->layers[l], i));
     matrix_close(&m->output);
     free(m->layers);
     tokenizer_close(m->tok);

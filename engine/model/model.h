@@ -40,6 +40,11 @@ typedef struct {
     matrix       down;      /* [dim, ffn_dim] */
 } layer_weights;
 
+enum { LAYER_MATRICES = 7 };
+
+/* Matrix i of a layer, in the order above. */
+matrix *layer_matrix(layer_weights *w, size_t i);
+
 typedef struct {
     gguf          *file;
     tokenizer     *tok;

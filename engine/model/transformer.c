@@ -10,8 +10,6 @@
  */
 #include "engine/model/transformer.h"
 
-#include <gsl/gsl_cblas.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,8 +17,6 @@
 #include "engine/base/parallel.h"
 #include "engine/kernels/detmath.h"
 #include "engine/kernels/kernels.h"
-
-void openblas_set_num_threads(int threads); /* cblas.h of OpenBLAS cannot stand beside GSL's */
 
 enum {
     BATCH = 64,           /* tokens that go through the layers together */
@@ -31,7 +27,7 @@ struct transformer {
     const model        *m;
     const kernel_table *kernels;
     int                 threads;
-    bool                blas;
+    matrix_product     *instead; /* of the kernels; NULL for them */
     size_t              context, length;
 
     /* The cache, for each layer and head: keys in panels of 16 positions, as kernels read them, and values. */
@@ -162,9 +158,8 @@ void transformer_free(transformer *t) {
     free(t);
 }
 
-void transformer_use_blas(transformer *t) {
-    t->blas = true;
-    openblas_set_num_threads(t->threads);
+void transformer_multiply_with(transformer *t, matrix_product *instead) {
+    t->instead = instead;
 }
 
 size_t transformer_length(const transformer *t) {
@@ -225,20 +220,10 @@ static void prepare_rows(void *ctx, size_t begin, size_t end, int thread) {
     for (size_t i = begin; i < end; i++) j->ops->prepare(j->x + i * j->cols, j->prepared + i * j->bytes, j->cols);
 }
 
-/* One token is a matrix times a vector there, as it is elsewhere. */
-static void multiply_blas(const float *x, size_t n, const product *p) {
-    int rows = (int)p->w->rows, cols = (int)p->w->cols;
-    if (n == 1)
-        cblas_sgemv(CblasRowMajor, CblasNoTrans, rows, cols, 1, p->w->floats, cols, x, 1, 0, p->y, 1);
-    else
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, rows, cols, 1, x, cols, p->w->floats, cols, 0,
-                    p->y, rows);
-}
-
 /* Products that share their input; those of the same weight type run together. */
 static void multiply(transformer *t, const float *x, size_t n, const product *products, size_t count) {
-    for (size_t i = 0; t->blas && i < count; i++) multiply_blas(x, n, &products[i]);
-    if (t->blas) return;
+    for (size_t i = 0; t->instead != NULL && i < count; i++) t->instead(products[i].w, x, n, products[i].y);
+    if (t->instead != NULL) return;
     for (size_t from = 0, to; from < count; from = to) {
         const matrix     *w = products[from].w;
         const matmul_ops *ops = &t->kernels->matmul[w->type];

@@ -28,10 +28,9 @@ size_t transformer_context(const transformer *t); /* tokens it can hold */
  * ERR_INPUT when the context would overflow: nothing has changed then. */
 int transformer_forward(transformer *t, const int32_t *ids, size_t n, size_t rows, float *logits, err *e);
 
-/* From now on products go through CBLAS, as in other engines: sums run in whatever order is fastest for so many tokens,
- * so that logits depend on how tokens are split into passes. Everything else stays as it is. The model must have been
- * through model_decode. */
-void transformer_use_blas(transformer *t);
+/* From now on products go through `instead` (blas.h) and not through the kernels: where its bits depend on n, logits
+ * depend on how tokens are split into passes. Everything else stays as it is. */
+void transformer_multiply_with(transformer *t, matrix_product *instead);
 
 /* Forgets all but the first `length` tokens (length <= transformer_length). */
 void transformer_rewind(transformer *t, size_t length);

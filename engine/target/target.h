@@ -54,7 +54,8 @@ struct target {
 /* Over shared weights, which are laid out, with a context of `context` tokens. `m` must outlive the target. */
 target *target_transformer_open(const model *m, size_t context, int threads, err *e);
 
-/* The same with products through BLAS (transformer_use_blas): its logits depend on the passes. */
+/* The same with products through BLAS (engine/model/blas.h), for a model that has been through model_decode: its logits
+ * depend on the passes. */
 target *target_blas_open(const model *m, size_t context, int threads, err *e);
 
 /* Over recorded outputs; `vocab` bounds the ids. */

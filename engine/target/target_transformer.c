@@ -9,6 +9,7 @@
 
 #include "engine/base/bits.h"
 #include "engine/base/mem.h"
+#include "engine/model/blas.h"
 #include "engine/model/transformer.h"
 #include "engine/target/forced.h"
 #include "engine/target/target.h"
@@ -124,6 +125,8 @@ target *target_transformer_open(const model *m, size_t context, int threads, err
 
 target *target_blas_open(const model *m, size_t context, int threads, err *e) {
     target *t = target_transformer_open(m, context, threads, e);
-    if (t != NULL) transformer_use_blas(((scorer *)t)->t);
+    if (t == NULL) return NULL;
+    blas_set_threads(threads);
+    transformer_multiply_with(((scorer *)t)->t, blas_multiply);
     return t;
 }
