@@ -59,13 +59,20 @@ INLINE __m256 signed_bytes(const uint8_t *at) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)at)));
 }
 
-INLINE void tile(format f, const uint8_t *panel, size_t blocks, const panel_activations *a, float y[][PANEL_ROWS],
-                 int T) {
+/* Block b of the next panel, while this one is computed: as in panel_avx512.c. */
+INLINE void look_ahead(format f, const uint8_t *panel, size_t b) {
+    const char *codes = (const char *)panel + b * panel_code_bytes(f.bits);
+    UNROLL for (size_t v = 0; v < panel_code_bytes(f.bits); v += PANEL_VECTOR) _mm_prefetch(codes + v, _MM_HINT_T1);
+}
+
+INLINE void tile(format f, const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a,
+                 float y[][PANEL_ROWS], int T) {
     const size_t parts = f.family == QUANT_K_SIGNED ? 2 : 1, groups = PANEL_GROUPS / parts,
                  per_block = f.cols / PANEL_COLS;
     __m256 acc[HALVES][TOKENS];
     UNROLL for (int t = 0; t < T; t++) acc[0][t] = acc[1][t] = _mm256_setzero_ps();
     for (size_t b = 0; b < blocks; b++) {
+        look_ahead(f, panel + bytes, b);
         UNROLL for (size_t part = 0; part < parts; part++) {
             __m256i sum[HALVES][TOKENS];
             UNROLL for (int t = 0; t < T; t++) sum[0][t] = sum[1][t] = _mm256_setzero_si256();
@@ -114,7 +121,8 @@ INLINE void tile(format f, const uint8_t *panel, size_t blocks, const panel_acti
         _mm256_storeu_ps(y[t] + h * HALF, acc[h][t]);
 }
 
-typedef void tile_fn(const uint8_t *panel, size_t blocks, const panel_activations *a, float y[][PANEL_ROWS]);
+typedef void tile_fn(const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a,
+                     float y[][PANEL_ROWS]);
 
 INLINE void multiply(tile_fn *const tiles[TOKENS], size_t bytes, const void *w, const void *x, float *y, size_t cols,
                      size_t row0, size_t row1, size_t tokens, size_t y_stride) {
@@ -125,16 +133,16 @@ INLINE void multiply(tile_fn *const tiles[TOKENS], size_t bytes, const void *w, 
             float             out[TOKENS][PANEL_ROWS];
             n = tokens - t < TOKENS ? tokens - t : TOKENS;
             for (size_t i = 0; i < n; i++) a[i] = panel_activations_at(x, cols, t + i);
-            tiles[n - 1]((const uint8_t *)w + row / PANEL_ROWS * bytes, cols / PANEL_COLS, a, out);
+            tiles[n - 1]((const uint8_t *)w + row / PANEL_ROWS * bytes, bytes, cols / PANEL_COLS, a, out);
             for (size_t i = 0; i < n; i++) memcpy(y + (t + i) * y_stride + row, out[i], n_rows * sizeof(float));
         }
     }
 }
 
 #define TILE(name, T, ...)                                                                                             \
-    static void tile_##name##_##T(const uint8_t *panel, size_t blocks, const panel_activations *a,                     \
+    static void tile_##name##_##T(const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a,       \
                                   float y[][PANEL_ROWS]) {                                                             \
-        tile((format){__VA_ARGS__}, panel, blocks, a, y, T);                                                           \
+        tile((format){__VA_ARGS__}, panel, bytes, blocks, a, y, T);                                                    \
     }
 #define MULTIPLY(name, ...)                                                                                            \
     TILE(name, 1, __VA_ARGS__)                                                                                         \

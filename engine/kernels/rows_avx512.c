@@ -12,51 +12,50 @@ static size_t padded(size_t cols, size_t to) {
 
 /* ---- F32, F16: 16 elements at a time --------------------------------------------------------------------- */
 
-typedef __m512 load_fn(const char *row, size_t i, __mmask16 there, size_t ahead);
+typedef __m512 load_fn(const char *at, __mmask16 there);
 
-INLINE __m512 f32_at(const char *row, size_t i, __mmask16 there, size_t ahead) {
-    prefetch(row + i * sizeof(float) + ahead);
-    return _mm512_maskz_loadu_ps(there, row + i * sizeof(float));
+INLINE __m512 f32_at(const char *at, __mmask16 there) {
+    return _mm512_maskz_loadu_ps(there, at);
 }
 
-INLINE __m512 f16_at(const char *row, size_t i, __mmask16 there, size_t ahead) {
-    prefetch(row + i * sizeof(uint16_t) + ahead);
-    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(there, row + i * sizeof(uint16_t)));
+INLINE __m512 f16_at(const char *at, __mmask16 there) {
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(there, at));
 }
 
-INLINE void add_16(load_fn *at, const char *const *w, size_t ahead, const char *x, size_t x_bytes, size_t i,
-                   __mmask16 there, __m512 acc[ROWS][TOKENS], int R, int T) {
+INLINE void add_16(load_fn *load, size_t size, const char *const *w, size_t ahead, const char *x, size_t x_bytes,
+                   size_t i, __mmask16 there, __m512 acc[ROWS][TOKENS], int T) {
     __m512 e[ROWS];
-    UNROLL for (int r = 0; r < R; r++) e[r] = at(w[r], i, there, ahead);
+    UNROLL for (int r = 0; r < ROWS; r++) e[r] = load(w[r] + i * size, there);
+    look_ahead(w, i * size + ahead);
     UNROLL for (int t = 0; t < T; t++) {
         __m512 v = _mm512_load_ps(x + (size_t)t * x_bytes + i * sizeof(float));
-        UNROLL for (int r = 0; r < R; r++) acc[r][t] = _mm512_fmadd_ps(e[r], v, acc[r][t]);
+        UNROLL for (int r = 0; r < ROWS; r++) acc[r][t] = _mm512_fmadd_ps(e[r], v, acc[r][t]);
     }
 }
 
-INLINE void lanes_tile(load_fn *at, const char *const *w, size_t ahead, const char *x, size_t x_bytes, size_t cols,
-                       float y[][ROWS], int R, int T) {
+INLINE void lanes_tile(load_fn *load, size_t size, const char *const *w, size_t ahead, const char *x, size_t x_bytes,
+                       size_t cols, float y[][ROWS], int T) {
     __m512 acc[ROWS][TOKENS];
     size_t i = 0;
-    UNROLL for (int r = 0; r < R; r++) {
+    UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int t = 0; t < T; t++) acc[r][t] = _mm512_setzero_ps();
     }
-    for (; i + 16 <= cols; i += 16) add_16(at, w, ahead, x, x_bytes, i, 0xffff, acc, R, T);
-    if (i < cols) add_16(at, w, ahead, x, x_bytes, i, (__mmask16)((1u << (cols - i)) - 1), acc, R, T);
-    UNROLL for (int r = 0; r < R; r++) {
+    for (; i + 16 <= cols; i += 16) add_16(load, size, w, ahead, x, x_bytes, i, 0xffff, acc, T);
+    if (i < cols) add_16(load, size, w, ahead, x, x_bytes, i, (__mmask16)((1u << (cols - i)) - 1), acc, T);
+    UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int t = 0; t < T; t++) y[t][r] = lanes_sum(acc[r][t]);
     }
 }
 
 INLINE void f32_tile(const char *const *w, size_t ahead, const char *x, size_t x_bytes, size_t cols, float y[][ROWS],
-                     int R, int T) {
-    lanes_tile(f32_at, w, ahead, x, x_bytes, cols, y, R, T);
+                     int T) {
+    lanes_tile(f32_at, sizeof(float), w, ahead, x, x_bytes, cols, y, T);
 }
 ROWS_TILES_6(f32)
 
 INLINE void f16_tile(const char *const *w, size_t ahead, const char *x, size_t x_bytes, size_t cols, float y[][ROWS],
-                     int R, int T) {
-    lanes_tile(f16_at, w, ahead, x, x_bytes, cols, y, R, T);
+                     int T) {
+    lanes_tile(f16_at, sizeof(uint16_t), w, ahead, x, x_bytes, cols, y, T);
 }
 ROWS_TILES_6(f16)
 
@@ -78,31 +77,32 @@ void rows_f16_avx512(const void *w, const void *x, float *y, size_t cols, size_t
 enum { BF16_TOKENS = 4 };
 
 INLINE void add_32(const char *const *w, size_t ahead, const char *x, size_t x_bytes, size_t i, __mmask32 there,
-                   __m512 acc[ROWS][BF16_TOKENS], int R, int T) {
+                   __m512 acc[ROWS][BF16_TOKENS], int T) {
     __m512 odd[ROWS], even[ROWS];
-    UNROLL for (int r = 0; r < R; r++) {
-        __m512i v = bf16_flushed(w[r] + i * sizeof(uint16_t), there, ahead);
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        __m512i v = bf16_flushed(w[r] + i * sizeof(uint16_t), there);
         odd[r] = _mm512_castsi512_ps(_mm512_and_si512(v, _mm512_set1_epi32((int)0xffff0000)));
         even[r] = _mm512_castsi512_ps(_mm512_slli_epi32(v, 16));
     }
+    look_ahead(w, i * sizeof(uint16_t) + ahead);
     UNROLL for (int t = 0; t < T; t++) {
         const char *at = x + (size_t)t * x_bytes + i * sizeof(float);
         __m512      x_odd = _mm512_load_ps(at), x_even = _mm512_load_ps(at + 64);
-        UNROLL for (int r = 0; r < R; r++) acc[r][t] =
+        UNROLL for (int r = 0; r < ROWS; r++) acc[r][t] =
             _mm512_fmadd_ps(even[r], x_even, _mm512_fmadd_ps(odd[r], x_odd, acc[r][t]));
     }
 }
 
 INLINE void bf16_tile(const char *const *w, size_t ahead, const char *x, size_t x_bytes, size_t cols, float y[][ROWS],
-                      int R, int T) {
+                      int T) {
     __m512 acc[ROWS][BF16_TOKENS];
     size_t i = 0;
-    UNROLL for (int r = 0; r < R; r++) {
+    UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int t = 0; t < T; t++) acc[r][t] = _mm512_setzero_ps();
     }
-    for (; i + 32 <= cols; i += 32) add_32(w, ahead, x, x_bytes, i, 0xffffffff, acc, R, T);
-    if (i < cols) add_32(w, ahead, x, x_bytes, i, (1u << (cols - i)) - 1, acc, R, T);
-    UNROLL for (int r = 0; r < R; r++) {
+    for (; i + 32 <= cols; i += 32) add_32(w, ahead, x, x_bytes, i, 0xffffffff, acc, T);
+    if (i < cols) add_32(w, ahead, x, x_bytes, i, (1u << (cols - i)) - 1, acc, T);
+    UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int t = 0; t < T; t++) y[t][r] = lanes_sum(acc[r][t]);
     }
 }
