@@ -1,4 +1,4 @@
-"""Figures from a results file (HDF5, schema version 1).
+"""Figures from a results file (HDF5, schema version 2).
 
 load() reads the tables into pandas; every other function draws one figure from what load() gave and
 returns it. Nothing is measured here: all numbers are sums over the rows of the file, and ratios of sums,
@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 STYLE = {
@@ -70,7 +70,7 @@ def load(path):
     with h5py.File(path, "r") as f:
         about = dict(f.attrs)
         if about.get("schema_version") != SCHEMA_VERSION:
-            raise ValueError(f"{path}: schema version {about.get('schema_version')} (1 is known)")
+            raise ValueError(f"{path}: schema version {about.get('schema_version')} ({SCHEMA_VERSION} is known)")
         cells, samples, trials, steps = (_frame(f[name]) for name in ("cells", "samples", "trials", "steps"))
     about = {k: v.decode() if isinstance(v, bytes) else v for k, v in about.items()}
     cells["other"] = cells["params"].map(_other_params)

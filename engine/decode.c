@@ -15,6 +15,10 @@ void trial_trace_free(trial_trace *t) {
     *t = (trial_trace){0};
 }
 
+uint64_t trial_trace_hash(const trial_trace *t) {
+    return t->logits_hash != NULL ? digest64(t->logits_hash, t->output.n * sizeof *t->logits_hash) : 0;
+}
+
 static void trace_clear(trial_trace *t) {
     t->output.n = 0;
     t->n_steps = 0;

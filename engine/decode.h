@@ -45,6 +45,9 @@ typedef struct {
 /* A zeroed struct is an empty trace; decode_run reuses its memory. */
 void trial_trace_free(trial_trace *t);
 
+/* One hash of all of logits_hash; 0 without logits. */
+uint64_t trial_trace_hash(const trial_trace *t);
+
 /* Called after each step, outside the timed windows; emitted[i] was decided by row i. May be NULL. */
 typedef struct {
     int (*step)(void *ctx, const step_trace *s, const int32_t *emitted, const draft *d, const rows *r, err *e);

@@ -184,6 +184,7 @@ static void fill_trial(const cell_job *j, size_t s, size_t repeat, trial_row *ro
         .max_abs_logit_diff = v->max_abs_logit_diff,
         .min_margin = t->min_margin,
         .truncated = t->truncated,
+        .logits_hash = trial_trace_hash(t),
     };
     for (size_t i = 0; i < t->n_steps; i++) {
         row->drafted += t->steps[i].drafted;

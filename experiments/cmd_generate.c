@@ -317,8 +317,7 @@ static int generate(generation *g, const options *o, err *e) {
     g->setup.sink = (decode_sink){0};
     if (spans_end(&g->out, e) != 0) return -1;
     if (o->hash)
-        printf("logits %016llx\n",
-               (unsigned long long)digest64(g->trace.logits_hash, g->trace.output.n * sizeof *g->trace.logits_hash));
+        printf("logits %016llx\n", (unsigned long long)trial_trace_hash(&g->trace));
     spans_legend(&g->out, stderr);
     print_statistics(&g->trace, stderr);
     return o->check ? check(g, o, e) : 0;
