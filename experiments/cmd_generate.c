@@ -316,8 +316,7 @@ static int generate(generation *g, const options *o, err *e) {
     if (decode_run(&g->setup, &g->trace, e) != 0) return -1;
     g->setup.sink = (decode_sink){0};
     if (spans_end(&g->out, e) != 0) return -1;
-    if (o->hash)
-        printf("logits %016llx\n", (unsigned long long)trial_trace_hash(&g->trace));
+    if (o->hash) printf("logits %016llx\n", (unsigned long long)trial_trace_hash(&g->trace));
     spans_legend(&g->out, stderr);
     print_statistics(&g->trace, stderr);
     return o->check ? check(g, o, e) : 0;
