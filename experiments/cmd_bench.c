@@ -32,6 +32,7 @@ static const char usage[] =
     "  -m, --model FILE     a GGUF of the Llama architecture\n"
     "  -k, --k LIST         numbers of tokens (default 1,2,3,4,6,8,12,16,24,32,48,64)\n"
     "  -c, --context N      tokens in the cache before the pass (default 0)\n"
+    "      --last           logits for the last token alone: what others time as a prompt of k tokens\n"
     "      --prefill N      also the time of a prompt of N tokens, with logits for the last alone\n"
     "  -r, --repeats N      rounds; each measures everything once (default 11)\n"
     "  -t, --threads N      default: all processors\n"
@@ -48,7 +49,7 @@ typedef struct {
     const char *model, *cost;
     size_t      k[MOST_K], n_k;
     uint64_t    context, prefill, repeats, threads;
-    bool        json, help;
+    bool        last, json, help;
 } options;
 
 /* Of all rounds, in seconds. */
@@ -88,13 +89,19 @@ static int parse_list(const char *text, options *o, err *e) {
 }
 
 static int parse_options(int argc, char **argv, options *o, err *e) {
-    enum { PREFILL = 256, JSON, COST };
+    enum { PREFILL = 256, LAST, JSON, COST };
     static const struct option longs[] = {
-        {"model", required_argument, NULL, 'm'},   {"k", required_argument, NULL, 'k'},
-        {"context", required_argument, NULL, 'c'}, {"prefill", required_argument, NULL, PREFILL},
-        {"repeats", required_argument, NULL, 'r'}, {"threads", required_argument, NULL, 't'},
-        {"json", no_argument, NULL, JSON},         {"cost", required_argument, NULL, COST},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"model", required_argument, NULL, 'm'},
+        {"k", required_argument, NULL, 'k'},
+        {"context", required_argument, NULL, 'c'},
+        {"prefill", required_argument, NULL, PREFILL},
+        {"repeats", required_argument, NULL, 'r'},
+        {"threads", required_argument, NULL, 't'},
+        {"last", no_argument, NULL, LAST},
+        {"json", no_argument, NULL, JSON},
+        {"cost", required_argument, NULL, COST},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     *o = (options){.repeats = 11, .threads = (uint64_t)parallel_processors()};
     int ret = parse_list("1,2,3,4,6,8,12,16,24,32,48,64", o, e);
@@ -118,6 +125,9 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
         case 't':
             ret = command_count("--threads", optarg, 1, 1024, &o->threads, e);
             break;
+        case LAST:
+            o->last = true;
+            break;
         case JSON:
             o->json = true;
             break;
@@ -132,6 +142,8 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
         }
     }
     if (ret != 0) return -1;
+    if (o->last && o->cost != NULL)
+        return err_input(e, "--cost is the time of checking k tokens, which needs the logits of all: not with --last");
     if (o->model == NULL) return err_input(e, "bench needs -m MODEL.gguf (see harness bench -h)");
     return command_operands(argc, argv, 0, 0, "no argument", e);
 }
@@ -220,7 +232,8 @@ static int measure(bench *b, const options *o, err *e) {
         transformer_rewind(b->t, 0);
         if (o->context > 0) ret = transformer_forward(b->t, b->ids, o->context, 0, NULL, e);
         for (size_t i = 0; i < o->n_k && ret == 0; i++)
-            ret = time_pass(b, o->context, o->k[order[i]], o->k[order[i]], rounds_of(b, o, order[i]) + at, e);
+            ret = time_pass(b, o->context, o->k[order[i]], o->last ? 1 : o->k[order[i]], rounds_of(b, o, order[i]) + at,
+                            e);
         rounds_of(b, o, o->n_k + 1)[at] = bandwidth_measure(b->memory);
     }
     gsl_rng_free(r);
@@ -284,6 +297,7 @@ static void print_json(const bench *b, const options *o) {
     json_object_set_new(root, "isa", json_string(kernels_get(NULL)->isa));
     json_object_set_new(root, "threads", json_integer((json_int_t)o->threads));
     json_object_set_new(root, "context", json_integer((json_int_t)o->context));
+    json_object_set_new(root, "logits", json_string(o->last ? "last" : "all"));
     json_object_set_new(root, "repeats", json_integer((json_int_t)o->repeats));
     json_object_set_new(root, "bytes", json_real(b->bytes));
     json_object_set_new(root, "read_bytes_per_s", json_real(b->read.median));

@@ -21,22 +21,46 @@ INLINE float lanes_sum(__m512 v) {
     return _mm_cvtss_f32(_mm_add_ss(c, _mm_shuffle_ps(c, c, 1)));
 }
 
-/* Asks for the next four rows while these are computed: rows are about as long as a page, beyond which the processor
- * does not look ahead by itself. Into the second-level cache, because the first one is full of these rows and the
- * activations (measured: 0.7 times the time at 2 to 8 tokens). Past the end of a matrix this asks for nothing that is
- * used. */
-INLINE void look_ahead(const char *const *w, size_t at) {
-    UNROLL for (int r = 0; r < ROWS; r++) _mm_prefetch(w[r] + at, _MM_HINT_T1);
-}
-
 /* 32 numbers, those of `there`; below 2^-50 they count as zero. */
 INLINE __m512i bf16_flushed(const char *at, __mmask32 there) {
     __m512i v = _mm512_maskz_loadu_epi16(there, at); /* without its sign, compared with 2^-50 */
     return _mm512_maskz_mov_epi16(_mm512_cmpge_epu16_mask(_mm512_slli_epi16(v, 1), _mm512_set1_epi16(0x4d00)), v);
 }
 
-/* Rows w[0..ROWS) by T tokens, x_bytes apart, with the rows `ahead` bytes further next: y[T][ROWS]. */
-typedef void rows_tile(const char *const *w, size_t ahead, const char *x, size_t x_bytes, size_t cols, float y[][ROWS]);
+/* Four rows, the next ones `ahead` bytes further, and the first of the tokens, x_bytes apart. */
+typedef struct {
+    const char *w[ROWS];
+    size_t      ahead;
+    const char *x;
+    size_t      x_bytes;
+} rows_input;
+
+/* Asks for the next four rows while these are computed: rows are about as long as a page, beyond which the processor
+ * does not look ahead by itself. Into the second-level cache, because the first one is full of these rows and the
+ * activations (measured: 0.7 times the time at 2 to 8 tokens). Past the end of a matrix this asks for nothing that is
+ * used. */
+INLINE void look_ahead(const rows_input *in, size_t at) {
+    UNROLL for (int r = 0; r < ROWS; r++) _mm_prefetch(in->w[r] + in->ahead + at, _MM_HINT_T1);
+}
+
+/* Adds the products of the elements from i on that are `there`, as many as go into a register. */
+typedef void rows_step(const rows_input *in, size_t i, __mmask32 there, __m512 acc[ROWS][TOKENS], int T);
+
+/* y[T][ROWS], in steps of `width` elements. */
+INLINE void rows_tile_by(rows_step *step, size_t width, const rows_input *in, size_t cols, float y[][ROWS], int T) {
+    __m512 acc[ROWS][TOKENS];
+    size_t i = 0;
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        UNROLL for (int t = 0; t < T; t++) acc[r][t] = _mm512_setzero_ps();
+    }
+    for (; i + width <= cols; i += width) step(in, i, 0xffffffff, acc, T);
+    if (i < cols) step(in, i, (1u << (cols - i)) - 1, acc, T);
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        UNROLL for (int t = 0; t < T; t++) y[t][r] = lanes_sum(acc[r][t]);
+    }
+}
+
+typedef void rows_tile(const rows_input *in, size_t cols, float y[][ROWS]);
 
 /* By T - 1, up to `most` tokens. */
 typedef struct {
@@ -49,38 +73,37 @@ INLINE void rows_run(const rows_tiles *tiles, const void *w, size_t row_bytes, c
                      size_t cols, size_t row0, size_t row1, size_t tokens, size_t y_stride) {
     size_t groups = (tokens + tiles->most - 1) / tiles->most;
     for (size_t row = row0; row < row1; row += ROWS) {
-        const char *at[ROWS];
-        size_t      n_rows = row1 - row < ROWS ? row1 - row : ROWS;
-        for (size_t r = 0; r < ROWS; r++) at[r] = (const char *)w + (row + (r < n_rows ? r : n_rows - 1)) * row_bytes;
+        rows_input in = {.ahead = ROWS * row_bytes, .x_bytes = x_bytes};
+        size_t     n_rows = row1 - row < ROWS ? row1 - row : ROWS;
+        for (size_t r = 0; r < ROWS; r++) in.w[r] = (const char *)w + (row + (r < n_rows ? r : n_rows - 1)) * row_bytes;
         for (size_t g = 0; g < groups; g++) {
             float  out[TOKENS][ROWS];
             size_t t = g * tokens / groups, n = (g + 1) * tokens / groups - t;
-            tiles->at[n - 1](at, ROWS * row_bytes, (const char *)x + t * x_bytes, x_bytes, cols, out);
+            in.x = (const char *)x + t * x_bytes;
+            tiles->at[n - 1](&in, cols, out);
             for (size_t i = 0; i < n; i++) memcpy(y + (t + i) * y_stride + row, out[i], n_rows * sizeof(float));
         }
     }
 }
 
-#define ROWS_TILE(name, T)                                                                                             \
-    static void name##_##T(const char *const *w, size_t ahead, const char *x, size_t x_bytes, size_t cols,             \
-                           float y[][ROWS]) {                                                                          \
-        name##_tile(w, ahead, x, x_bytes, cols, y, T);                                                                 \
+/* name_step and its width make tiles of up to 4 or 6 tokens. */
+#define ROWS_TILE(name, width, T)                                                                                      \
+    static void name##_##T(const rows_input *in, size_t cols, float y[][ROWS]) {                                       \
+        rows_tile_by(name##_step, width, in, cols, y, T);                                                              \
     }
-/* Up to 4 tokens. */
-#define ROWS_TILES_4(name)                                                                                             \
-    ROWS_TILE(name, 1)                                                                                                 \
-    ROWS_TILE(name, 2)                                                                                                 \
-    ROWS_TILE(name, 3)                                                                                                 \
-    ROWS_TILE(name, 4)                                                                                                 \
+#define ROWS_TILES_4(name, width)                                                                                      \
+    ROWS_TILE(name, width, 1)                                                                                          \
+    ROWS_TILE(name, width, 2)                                                                                          \
+    ROWS_TILE(name, width, 3)                                                                                          \
+    ROWS_TILE(name, width, 4)                                                                                          \
     static const rows_tiles name##_tiles = {.at = {name##_1, name##_2, name##_3, name##_4}, .most = 4};
-/* Up to 6. */
-#define ROWS_TILES_6(name)                                                                                             \
-    ROWS_TILE(name, 1)                                                                                                 \
-    ROWS_TILE(name, 2)                                                                                                 \
-    ROWS_TILE(name, 3)                                                                                                 \
-    ROWS_TILE(name, 4)                                                                                                 \
-    ROWS_TILE(name, 5)                                                                                                 \
-    ROWS_TILE(name, 6)                                                                                                 \
+#define ROWS_TILES_6(name, width)                                                                                      \
+    ROWS_TILE(name, width, 1)                                                                                          \
+    ROWS_TILE(name, width, 2)                                                                                          \
+    ROWS_TILE(name, width, 3)                                                                                          \
+    ROWS_TILE(name, width, 4)                                                                                          \
+    ROWS_TILE(name, width, 5)                                                                                          \
+    ROWS_TILE(name, width, 6)                                                                                          \
     static const rows_tiles name##_tiles = {.at = {name##_1, name##_2, name##_3, name##_4, name##_5, name##_6},        \
                                             .most = 6};
 

@@ -95,6 +95,8 @@ def test_bench(tmp_path):
     assert out["threads"] == 2 and out["context"] == 9 and out["read_bytes_per_s"] > 0
     assert [t["k"] for t in out["T"]] == [1, 2, 5]
     assert all(0 < t["min_ns"] <= t["q1_ns"] <= t["median_ns"] <= t["q3_ns"] for t in out["T"])
+    assert out["logits"] == "all" and json.loads(harness(*args, "--json", "--last").text)["logits"] == "last"
+    assert "not with --last" in harness(*args, "--last", "--cost", tmp_path / "c.ini", status=2).error
     cost = configparser.ConfigParser()
     cost.read(tmp_path / "cost.ini")
     assert list(cost["T"]) == ["1", "2", "5"] and cost["cost"]["threads"] == "2"
