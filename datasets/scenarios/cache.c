@@ -1,7 +1,7 @@
 /* cache.c - an answer from earlier and a similar question: about another thing of the kind, with some values changed.
  *
- * The new question says what differs; all else of the answer stays as it is. Its wording decides how the answer begins
- * and ends, and whether the sentences are kept or said in other words by the rule of facts.h.
+ * The new question comes first and says what differs; all else of the answer stays as it is. Its wording decides how
+ * the answer begins and ends, and whether the sentences are kept or said in other words by the rule of facts.h.
  */
 #include <stdio.h>
 #include <string.h>
@@ -110,11 +110,10 @@ static void make(dice *d, const param_values *p, example *out) {
     size_t before;
     do before = dice_below(d, COUNT(manners));
     while (!manners[before].verbatim);
-    text_add(&out->prompt, "Question: ");
-    thing_fill(&a.about, 0, manners[before].question, &out->prompt);
+    text_buffer earlier = {0};
+    thing_fill(&a.about, 0, manners[before].question, &earlier);
     put_answer(&a, before, false, &out->references[0]);
     out->n_references = 1;
-    text_add(&out->prompt, "\nAnswer: %s\n", out->references[0].at != NULL ? out->references[0].at : "");
 
     a.about.name = name_draw(d, &taken, k->names);
     text_add(&out->prompt, "Question: ");
@@ -123,7 +122,9 @@ static void make(dice *d, const param_values *p, example *out) {
     size_t most = (size_t)p->at[P_MAX_CHANGES], changes = dice_between(d, d->split == SPLIT_TEST && most > 0, most);
     for (size_t i = 0, tries = 0; i < changes && tries < 20; tries++)
         i += put_difference(d, &taken, &a, difference, &out->prompt);
-    text_add(&out->prompt, "\nAnswer:");
+    text_add(&out->prompt, "\nEarlier question: %s\nEarlier answer: %s\nAnswer:", earlier.at != NULL ? earlier.at : "",
+             out->references[0].at != NULL ? out->references[0].at : "");
+    text_free(&earlier);
     put_answer(&a, manner, !verbatim, &out->output);
 }
 

@@ -1,8 +1,9 @@
 /* editing.c - a small program, settings or a card, and one or two changes to make; the output is the whole text after
  * them.
  *
- * Each instruction names what it changes so that one line alone can be meant (program.h). A line to insert is given
- * whole, with its indentation.
+ * Each instruction names what it changes so that one line alone can be meant (program.h). Who writes the result token
+ * by token must know of a change when it comes, so an instruction names what stands before it: the line above, the name
+ * that is compared. A line to insert is given whole, with its indentation.
  */
 #include <stdio.h>
 #include <string.h>
@@ -42,8 +43,8 @@ static const struct {
      {"Use {y} instead of {x}.", "The number {x} is wrong, it has to be {y}.", "Where it says {x} it must say {y}.",
       "Raise or lower {x} to {y}.", "Change {x} to {y}.", "Not {x} but {y} is the right number."}},
     {"operator",
-     {"The test against {x} must be {y} .", "Compare with {x} by {y} .", "Fix the test: with {x} use {y} .",
-      "There is an error in the test against {x}; the sign should be {y} .", "Where we compare with {x}, write {y} .",
+     {"The test of {x} must be {y} .", "Compare {x} by {y} .", "Fix the test: for {x} use {y} .",
+      "There is an error in the test of {x}; the sign should be {y} .", "Where we compare {x}, write {y} .",
       "For {x} the right comparison is {y} ."}},
     {"return",
      {"The result should be {y}.", "Give back {y} at the end, not {x}.", "Fix the result: it is {y} and not {x}.",
@@ -54,12 +55,13 @@ static const struct {
       "A line is missing after\n{l}It is\n{m}", "Let this line\n{l}be followed by\n{m}",
       "Find\n{l}and add below it\n{m}"}},
     {"delete",
-     {"Delete the line\n{l}", "Remove\n{l}", "This line is not needed:\n{l}", "Leave out\n{l}", "Drop this line:\n{l}",
-      "Without this line, please:\n{l}"}},
+     {"Delete what follows the line\n{l}", "Remove the line below\n{l}", "The line after this one is not needed:\n{l}",
+      "Leave out what comes next to\n{l}", "Drop the line that stands behind\n{l}",
+      "Without the line under this one, please:\n{l}"}},
     {"comment",
-     {"Add the comment {y} above\n{l}", "Explain with the words {y} what follows:\n{l}",
-      "Write the comment {y} before\n{l}", "Over the following line put the comment {y} :\n{l}",
-      "Comment with {y} this line:\n{l}", "The words {y} should stand as a comment above\n{l}"}},
+     {"Add the comment {y} below\n{l}", "Explain with the words {y} what stands here:\n{l}",
+      "Write the comment {y} after\n{l}", "Under the following line put the comment {y} :\n{l}",
+      "Comment with {y} behind this line:\n{l}", "The words {y} should stand as a comment below\n{l}"}},
 };
 
 static const char *const comments[] = {
@@ -95,8 +97,33 @@ static long find_line(dice *d, const program *p, line_type one, line_type other)
     return -1;
 }
 
-/* Makes a change and writes its instruction; false, with nothing done, when this program has no place for it. */
-static bool make_change(dice *d, names *taken, change what, const char *wording, program *p, text_buffer *instruction) {
+/* Whether line `at` and what follows it are still as in the text that is shown, and no other line is like it. */
+static bool is_untouched(const program *before, const program *p, size_t at) {
+    size_t found = 0, was = 0;
+    for (size_t i = 0; i < before->n; i++)
+        if (line_is_same(&before->lines[i], &p->lines[at])) found++, was = i;
+    if (found != 1 || (at + 1 == p->n) != (was + 1 == before->n)) return false;
+    return at + 1 == p->n || line_is_same(&before->lines[was + 1], &p->lines[at + 1]);
+}
+
+/* Lines that compare the name with a number. */
+static size_t count_tests(const program *p, const char *name) {
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++)
+        n += (p->lines[i].type == LINE_IF || p->lines[i].type == LINE_WHILE) && p->lines[i].a == name;
+    return n;
+}
+
+static bool has_name(const program *p, const char *name) {
+    for (size_t i = 0; i < p->n; i++)
+        if (p->lines[i].a == name || p->lines[i].b == name || p->lines[i].c == name) return true;
+    return false;
+}
+
+/* Makes a change and writes its instruction; false, with nothing done, when this program has no place for it. What an
+ * instruction names stands in the text `before` any change. */
+static bool make_change(dice *d, names *taken, change what, const char *wording, const program *before, program *p,
+                        text_buffer *instruction) {
     static const char *const signs[] = {"<", ">", "<=", ">=", "==", "!="};
     char                     x[24], y[24];
     long                     at;
@@ -105,13 +132,14 @@ static bool make_change(dice *d, names *taken, change what, const char *wording,
     switch (what) {
     case CHANGE_RENAME:
         at = (long)dice_below(d, p->n);
-        if ((name = p->lines[at].a) == NULL) return false;
+        if ((name = p->lines[at].a) == NULL || !has_name(before, name)) return false;
         const char *to = name_draw(d, taken, NAME_IDENT);
         put_wording(p, wording, name, to, NULL, NULL, instruction);
         program_rename(p, name, to);
         return true;
     case CHANGE_NUMBER:
         if ((at = find_line(d, p, LINE_SET, LINE_IF)) < 0) return false;
+        if (p->lines[at].number >= 1000) return false; /* a new one */
         snprintf(x, sizeof x, "%zu", p->lines[at].number);
         p->lines[at].number = dice_between(d, 1000, 9999);
         snprintf(y, sizeof y, "%zu", p->lines[at].number);
@@ -119,21 +147,24 @@ static bool make_change(dice *d, names *taken, change what, const char *wording,
         return true;
     case CHANGE_OPERATOR:
         if ((at = find_line(d, p, LINE_WHILE, LINE_IF)) < 0) return false;
+        name = p->lines[at].a;
+        if (count_tests(p, name) != 1 || !has_name(before, name)) return false;
         const char *old = p->lines[at].op;
         while (p->lines[at].op == old || strcmp(p->lines[at].op, old) == 0) p->lines[at].op = DICE_OF(d, signs);
-        snprintf(x, sizeof x, "%zu", p->lines[at].number);
-        put_wording(p, wording, x, p->lines[at].op, NULL, NULL, instruction);
+        put_wording(p, wording, name, p->lines[at].op, NULL, NULL, instruction);
         return true;
     case CHANGE_RETURN:
         if ((at = find_line(d, p, LINE_RETURN, LINE_RETURN)) < 0) return false;
         long from = find_line(d, p, LINE_SET, LINE_COMBINE);
         if (from < 0 || p->lines[from].a == p->lines[at].a) return false;
         name = p->lines[at].a;
+        if (!has_name(before, name) || !has_name(before, p->lines[from].a)) return false;
         p->lines[at].a = p->lines[from].a;
         put_wording(p, wording, name, p->lines[at].a, NULL, NULL, instruction);
         return true;
     case CHANGE_INSERT:
         if ((at = find_line(d, p, LINE_SET, LINE_COMBINE)) < 0 || p->n >= PROGRAM_LINES) return false;
+        if (!is_untouched(before, p, (size_t)at)) return false;
         l = p->lines[at];
         m = (line){.type = LINE_SET, .depth = l.depth, .a = name_draw(d, taken, NAME_IDENT)};
         m.number = dice_between(d, 1000, 9999);
@@ -144,22 +175,22 @@ static bool make_change(dice *d, names *taken, change what, const char *wording,
         if ((at = find_line(d, p, p->in->has_code ? LINE_PRINT : LINE_SET, p->in->has_code ? LINE_PRINT : LINE_WORDS)) <
             0)
             return false;
-        l = p->lines[at];
-        for (size_t i = 0; i < p->n; i++) { /* two equal lines would be two answers */
-            line *o = &p->lines[i];
-            if (i != (size_t)at && o->type == l.type && o->a == l.a) return false;
-        }
-        if (p->lines[at - 1].type == LINE_IF || p->lines[at - 1].type == LINE_WHILE) return false; /* an empty block */
+        l = p->lines[at - 1];
+        if (l.type == LINE_IF || l.type == LINE_WHILE) return false; /* an empty block */
+        if (!is_untouched(before, p, (size_t)at - 1)) return false;
         put_wording(p, wording, NULL, NULL, &l, NULL, instruction);
         program_delete(p, (size_t)at);
         return true;
     case CHANGE_COMMENT:
     case CHANGES:
         if ((at = find_line(d, p, LINE_SET, LINE_COMBINE)) < 0 || p->n >= PROGRAM_LINES) return false;
+        if (!is_untouched(before, p, (size_t)at)) return false;
         l = p->lines[at];
         m = (line){.type = LINE_COMMENT, .depth = l.depth, .words = DICE_OF(d, comments)};
+        for (size_t i = 0; i < p->n; i++) /* twice the same, and a copy may go on behind either */
+            if (p->lines[i].type == LINE_COMMENT && p->lines[i].words == m.words) return false;
         put_wording(p, wording, NULL, m.words, &l, NULL, instruction);
-        program_insert(p, (size_t)at, m);
+        program_insert(p, (size_t)at + 1, m);
         return true;
     }
     return false;
@@ -188,7 +219,7 @@ static bool try_make(dice *d, const param_values *p, example *out) {
         size_t what = dice_below(d, CHANGES), wording = dice_below(d, WORDINGS);
         text_add(&out->prompt, i == 0 ? "Task: " : "And: ");
         if (!may_ask(d, &it, what, wording, i == 0) ||
-            !make_change(d, &taken, (change)what, changes[what].wordings[wording], &it, &out->prompt))
+            !make_change(d, &taken, (change)what, changes[what].wordings[wording], &before, &it, &out->prompt))
             return false;
     }
     program_write(&before, &out->references[0]);

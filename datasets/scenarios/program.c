@@ -74,7 +74,7 @@ static void draw_settings(dice *d, names *taken, size_t size, program *p) {
     add(p, (line){.type = LINE_END});
 }
 
-static bool is_same(const line *x, const line *y) {
+bool line_is_same(const line *x, const line *y) {
     return x->type == y->type && x->a == y->a && x->b == y->b && x->c == y->c && x->op == y->op &&
            x->number == y->number && x->words == y->words;
 }
@@ -82,7 +82,7 @@ static bool is_same(const line *x, const line *y) {
 /* Two equal lines would leave it open which one an instruction means, and where a copy goes on. */
 static bool is_new(const program *p, const line *l) {
     for (size_t i = 0; i < p->n; i++)
-        if (is_same(&p->lines[i], l)) return false;
+        if (line_is_same(&p->lines[i], l)) return false;
     return true;
 }
 

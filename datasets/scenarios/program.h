@@ -49,6 +49,9 @@ typedef struct {
  * of a setting or comparison stands in two lines, so that an instruction can mean one line only. */
 void program_draw(dice *d, names *taken, size_t size, program *out);
 
+/* Whether two lines say the same, whatever their depth. */
+bool line_is_same(const line *x, const line *y);
+
 void program_insert(program *p, size_t at, line what);
 void program_delete(program *p, size_t at);
 void program_rename(program *p, const char *from, const char *to);

@@ -9,9 +9,9 @@
 
 #include "datasets/scenarios/facts.h"
 
-enum { PASSAGES = EXAMPLE_REFERENCES, ASKS = 3 };
+enum { PASSAGES = EXAMPLE_REFERENCES, ASKS = 6 };
 
-enum { P_VERBATIM, P_MIN_PASSAGES, P_MAX_PASSAGES, P_MIN_SENTENCES, P_MAX_SENTENCES, P_MAX_ASKS };
+enum { P_VERBATIM, P_MIN_PASSAGES, P_MAX_PASSAGES, P_MIN_SENTENCES, P_MAX_SENTENCES, P_MIN_ASKS, P_MAX_ASKS };
 
 static const param_spec params[] = {
     [P_VERBATIM] = {"verbatim", PARAM_REAL, 0.65, 0, 1, "share of questions that ask for the passages' own words"},
@@ -19,6 +19,7 @@ static const param_spec params[] = {
     [P_MAX_PASSAGES] = {"max_passages", PARAM_INT, 10, 1, PASSAGES, "most passages"},
     [P_MIN_SENTENCES] = {"min_sentences", PARAM_INT, 1, 1, KIND_FACTS, "fewest facts told in a passage"},
     [P_MAX_SENTENCES] = {"max_sentences", PARAM_INT, 2, 1, KIND_FACTS, "most facts told in a passage"},
+    [P_MIN_ASKS] = {"min_asks", PARAM_INT, 1, 1, ASKS, "fewest facts asked for, as far as so many are told"},
     [P_MAX_ASKS] = {"max_asks", PARAM_INT, 3, 1, ASKS, "most facts asked for"},
 };
 
@@ -149,9 +150,9 @@ static void write_passage(dice *d, const shelf *s, size_t i, text_buffer *out) {
     if (dice_chance(d, 0.2)) text_add(out, " %s", DICE_OF(d, endings));
 }
 
-/* Facts told in the passages, each at most once, at most two of one passage. */
-static size_t draw_asks(dice *d, const shelf *s, size_t most, ask asks[ASKS]) {
-    size_t want = dice_between(d, 1, most), n = 0;
+/* Facts told in the passages, each at most once. */
+static size_t draw_asks(dice *d, const shelf *s, size_t least, size_t most, ask asks[ASKS]) {
+    size_t want = dice_between(d, least, most), n = 0;
     for (size_t tries = 0; n < want && tries < 20; tries++) {
         size_t passage = dice_below(d, s->n);
         ask    a = {passage, s->passages[passage].told[dice_below(d, s->passages[passage].n)]};
@@ -227,7 +228,7 @@ static void make(dice *d, const param_values *p, example *out) {
             taken = (names){0};
             draw_shelf(d, p, &taken, &s);
         }
-        n = draw_asks(d, &s, (size_t)p->at[P_MAX_ASKS], asks);
+        n = draw_asks(d, &s, (size_t)p->at[P_MIN_ASKS], (size_t)p->at[P_MAX_ASKS], asks);
         m = draw_manner(d, p->at[P_VERBATIM], &s, asks, n);
     }
     text_add(&out->prompt, "Question: ");

@@ -20,8 +20,8 @@ static const char *const wordings[KINDS][WORDINGS] = {
      "Replace the name {x} by {y}.", "What is called {x} should be called {y}.", "Use the name {y} in place of {x}."},
     {"Use {y} instead of {x}.", "The number {x} is wrong, it has to be {y}.", "Where it says {x} it must say {y}.",
      "Raise or lower {x} to {y}.", "Change {x} to {y}.", "Not {x} but {y} is the right number."},
-    {"The test against {x} must be {y} .", "Compare with {x} by {y} .", "Fix the test: with {x} use {y} .",
-     "There is an error in the test against {x}; the sign should be {y} .", "Where we compare with {x}, write {y} .",
+    {"The test of {x} must be {y} .", "Compare {x} by {y} .", "Fix the test: for {x} use {y} .",
+     "There is an error in the test of {x}; the sign should be {y} .", "Where we compare {x}, write {y} .",
      "For {x} the right comparison is {y} ."},
     {"The result should be {y}.", "Give back {y} at the end, not {x}.", "Fix the result: it is {y} and not {x}.",
      "At the end we want {y}.", "It must end with {y}, not with {x}.",
@@ -29,11 +29,12 @@ static const char *const wordings[KINDS][WORDINGS] = {
     {"After the line\n{l}\ninsert the line\n{m}", "Behind\n{l}\nthere should be\n{m}",
      "Put a line below\n{l}\nnamely\n{m}", "A line is missing after\n{l}\nIt is\n{m}",
      "Let this line\n{l}\nbe followed by\n{m}", "Find\n{l}\nand add below it\n{m}"},
-    {"Delete the line\n{l}", "Remove\n{l}", "This line is not needed:\n{l}", "Leave out\n{l}", "Drop this line:\n{l}",
-     "Without this line, please:\n{l}"},
-    {"Add the comment {w} above\n{l}", "Explain with the words {w} what follows:\n{l}",
-     "Write the comment {w} before\n{l}", "Over the following line put the comment {w} :\n{l}",
-     "Comment with {w} this line:\n{l}", "The words {w} should stand as a comment above\n{l}"},
+    {"Delete what follows the line\n{l}", "Remove the line below\n{l}", "The line after this one is not needed:\n{l}",
+     "Leave out what comes next to\n{l}", "Drop the line that stands behind\n{l}",
+     "Without the line under this one, please:\n{l}"},
+    {"Add the comment {w} below\n{l}", "Explain with the words {w} what stands here:\n{l}",
+     "Write the comment {w} after\n{l}", "Under the following line put the comment {w} :\n{l}",
+     "Comment with {w} behind this line:\n{l}", "The words {w} should stand as a comment below\n{l}"},
 };
 enum { RENAME, NUMBER, OPERATOR, RETURN, INSERT, DELETE, COMMENT };
 
@@ -115,12 +116,26 @@ static size_t replace(page *p, const char *word, const char *by) {
     return found;
 }
 
-/* The one line that a word or a whole line means. */
-static size_t the_line(page *p, const char *line, const char *word) {
+/* The one line that is meant. */
+static size_t the_line(const page *p, const char *line) {
     size_t found = 0, at = 0;
     for (size_t i = 0; i < p->n; i++)
-        if (line != NULL ? strcmp(p->at[i], line) == 0 : find_word(p->at[i], p->at[i], word) != NULL) found++, at = i;
-    cr_assert_eq(found, 1, "%zu lines are meant by %s", found, line != NULL ? line : word);
+        if (strcmp(p->at[i], line) == 0) found++, at = i;
+    cr_assert_eq(found, 1, "%zu lines are meant by %s", found, line);
+    return at;
+}
+
+/* The one line that compares a name with a number. */
+static size_t the_test(page *p, const char *name) {
+    size_t found = 0, at = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        const char *word = find_word(p->at[i], p->at[i], name);
+        if (word == NULL || word[strlen(name)] != ' ') continue;
+        const char *sign = word + strlen(name) + 1;
+        size_t      n = strspn(sign, "<>=!");
+        if (n == 2 || (n == 1 && *sign != '=' && *sign != '!')) found++, at = i;
+    }
+    cr_assert_eq(found, 1, "%zu lines compare %s", found, name);
     return at;
 }
 
@@ -148,12 +163,11 @@ static void follow(page *p, size_t form, int kind, const slots *s) {
         cr_assert_eq(replace(p, s->x, s->y), 1, "%s", s->x);
         break;
     case OPERATOR:
-        at = the_line(p, NULL, s->x);
-        char *number = find_word(p->at[at], p->at[at], s->x), *sign = number - 2;
-        while (sign[-1] != ' ') sign--;
-        cr_assert_lt(strspn(sign, "<>=!"), 3);
-        cr_assert_gt(strspn(sign, "<>=!"), 0);
-        snprintf(line, sizeof line, "%.*s%s %s", (int)(sign - p->at[at]), p->at[at], s->y, number);
+        at = the_test(p, s->x);
+        char *name_at = find_word(p->at[at], p->at[at], s->x), *sign = name_at + strlen(s->x) + 1;
+        char  number[CHARS];
+        snprintf(number, sizeof number, "%s", sign + strspn(sign, "<>=!"));
+        snprintf(line, sizeof line, "%.*s%s%s", (int)(sign - p->at[at]), p->at[at], s->y, number);
         write_line(p, at, line);
         break;
     case RETURN:
@@ -166,17 +180,18 @@ static void follow(page *p, size_t form, int kind, const slots *s) {
         snprintf(name, CHARS - (size_t)(name - p->at[at]), "%s%s", s->y, semicolon ? ";" : "");
         break;
     case INSERT:
-        insert(p, the_line(p, s->l, NULL) + 1, s->m);
+        insert(p, the_line(p, s->l) + 1, s->m);
         break;
     case DELETE:
-        at = the_line(p, s->l, NULL);
+        at = the_line(p, s->l) + 1;
+        cr_assert_lt(at, p->n);
         memmove(p->at + at, p->at + at + 1, (p->n - at - 1) * sizeof *p->at);
         p->n--;
         break;
     default:
-        at = the_line(p, s->l, NULL);
+        at = the_line(p, s->l);
         snprintf(line, sizeof line, "%.*s%s%s", (int)strspn(s->l, " "), s->l, forms[form].comment, s->w);
-        insert(p, at, line);
+        insert(p, at + 1, line);
         break;
     }
 }

@@ -36,10 +36,10 @@ Test(scenarios, records_are_these) {
     static const struct {
         const char *name, *sha256;
     } known[] = {
-        {"retrieval", "2f878aeffaf61d25a629bd2be7347a9a8f37dd904430523195835279c6daff04"},
-        {"editing", "d1e0668e10cab5853055c9b5635702e99df7734e2f47fea61376181ea77d4af3"},
-        {"cache", "f9a3db28924316ce27a9eb7545f269409b6b2827e5cb958a9ccb6331c6099f4e"},
-        {"multi_turn", "8cd1c903077edad2f643a910b814a242eb69dedb2867420d0e2711ad57787348"},
+        {"retrieval", "57f359e0817fe378760e87f9cc9dcdc3ea408e800811735a55b922c6d95e1741"},
+        {"editing", "0896f15769a8ec3a9f163522b9b24e3a6df974a68e23898e454aab50b90d48d1"},
+        {"cache", "46d4aa213bf27e993c5d84fb9f67d18b10350be42c66aa7803d3c1506284f868"},
+        {"multi_turn", "5bda3013856355aefb6f086003201445ab019e3298afb129b23f1aaae3b0a157"},
         {"repeat", "61bf1b907a2272980757f8ba5379e8e20eb02ddea9a7fdae34c2010043feb83a"},
     };
     cr_assert_eq(scenario_count(), sizeof known / sizeof *known);
