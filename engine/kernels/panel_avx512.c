@@ -30,6 +30,13 @@ INLINE __m512i load(const uint8_t *at) {
     return _mm512_load_si512(at);
 }
 
+/* What the intrinsics for shifts take differs between compilers. */
+#ifdef __clang__
+typedef unsigned shift_count;
+#else
+typedef int shift_count;
+#endif
+
 /* The codes of group g, a byte each. */
 INLINE __m512i codes_of(format f, const uint8_t *codes, size_t g) {
     const uint8_t *high = codes + 4 * PANEL_VECTOR;
@@ -39,8 +46,8 @@ INLINE __m512i codes_of(format f, const uint8_t *codes, size_t g) {
     if (f.bits == 4) return low;
     /* The upper bits, moved to bits 4 and 5 of their bytes. */
     __m512i up = f.bits == 5 ? load(high) : load(high + g / 4 * PANEL_VECTOR);
-    int     left = 4 - (int)(f.bits == 5 ? g : 2 * (g % 4));
-    up = left >= 0 ? _mm512_slli_epi16(up, left) : _mm512_srli_epi16(up, -left);
+    size_t  at = f.bits == 5 ? g : 2 * (g % 4);
+    up = at <= 4 ? _mm512_slli_epi16(up, (shift_count)(4 - at)) : _mm512_srli_epi16(up, (shift_count)(at - 4));
     /* low | (up & mask) */
     return _mm512_ternarylogic_epi32(low, up, _mm512_set1_epi8(f.bits == 5 ? 0x10 : 0x30), 0xf8);
 }
