@@ -49,8 +49,9 @@ static bool is_known(const char *word) {
 
 /* An invented word of this split, new to the record, of `middle_parts` + 1 vowels. */
 static const char *invent(dice *d, names *taken, size_t middle_parts) {
-    char *out = taken->words[taken->n_words];
-    bool  fits;
+    char  *out = taken->words[taken->n_words];
+    size_t start = taken->start > 0 ? taken->start : WORD_START;
+    bool   fits;
     do {
         const char *vowel = DICE_OF(d, vowels), *onset = DICE_OF(d, onsets);
         int         n = snprintf(out, WORD_SIZE, "%s%s", onset, vowel);
@@ -60,7 +61,7 @@ static const char *invent(dice *d, names *taken, size_t middle_parts) {
         }
         snprintf(out + n, WORD_SIZE - (size_t)n, "%s", DICE_OF(d, codas));
         fits = dice_fits(d, out) && !is_known(out);
-        for (size_t i = 0; i < taken->n_words; i++) fits = fits && strncmp(out, taken->words[i], WORD_START) != 0;
+        for (size_t i = 0; i < taken->n_words; i++) fits = fits && strncmp(out, taken->words[i], start) != 0;
     } while (!fits);
     taken->n_words++;
     return out;

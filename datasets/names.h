@@ -21,11 +21,12 @@ typedef enum {
 
 enum { NAME_SIZE = 48, NAMES_TAKEN = 160, WORD_SIZE = 20, WORD_START = 3 };
 
-/* The names of one record, zeroed before the first: no two share the first WORD_START letters of an invented word. */
+/* The names of one record, zeroed before the first. */
 typedef struct {
     char   at[NAMES_TAKEN][NAME_SIZE];
     char   words[2 * NAMES_TAKEN][WORD_SIZE];
     size_t n, n_words;
+    size_t start; /* no two invented words share their first letters, this many; 0: WORD_START */
 } names;
 
 /* A new name, in memory of `taken`. At most NAMES_TAKEN of them. */

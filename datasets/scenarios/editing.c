@@ -207,7 +207,7 @@ static bool may_ask(const dice *d, const program *p, size_t what, size_t wording
 static bool try_make(dice *d, const param_values *p, example *out) {
     static const char *const openings[] = {"Here is a %s to change.\n", "Please change this %s.\n",
                                            "Look at the following %s.\n", "This is our %s.\n", "I wrote a %s.\n"};
-    names                    taken = {0};
+    names                    taken = {.start = 2}; /* a copy knows by its first letters which name comes */
     program                  it;
     size_t                   min = (size_t)p->at[P_MIN_LINES], max = (size_t)p->at[P_MAX_LINES];
     size_t                   want = dice_between(d, 1, (size_t)p->at[P_MAX_CHANGES]);

@@ -22,11 +22,12 @@ static const language languages[] = {
     {"settings",
      "file of settings",
      false,
-     {"section {a}", "set {a} = {n}", NULL, NULL, NULL, NULL, NULL, NULL, NULL, "; {w}", "set {a} = {w}"}},
+     {"section {a} {", "set {a} = {n};", NULL, NULL, NULL, NULL, NULL, NULL, "}", "# {w}", "set {a} = {w};"}},
     {"card",
      "card",
      false,
-     {"card for {a}", "- {a}: {n}", NULL, NULL, NULL, NULL, NULL, NULL, "end of card", "note: {w}", "- {a}: {w}"}},
+     {"card for {a}", "field {a} : {n}.", NULL, NULL, NULL, NULL, NULL, NULL, "end of card", "note : {w}.",
+      "field {a} : {w}."}},
 };
 
 static const char *const comparisons[] = {"<", ">", "<=", ">=", "==", "!="};
@@ -38,11 +39,11 @@ static const char *const words[] = {
     "first floor",         "valid for a year", "in good order",
 };
 
-/* A number that no line has yet. */
+/* A number that begins as no line's does. */
 static size_t new_number(dice *d, const program *p) {
     for (;;) {
-        size_t number = dice_between(d, 2, 999), i = 0;
-        while (i < p->n && p->lines[i].number != number) i++;
+        size_t number = dice_between(d, 100, 999), i = 0;
+        while (i < p->n && p->lines[i].number / 10 != number / 10) i++;
         if (i == p->n) return number;
     }
 }
@@ -86,6 +87,13 @@ static bool is_new(const program *p, const line *l) {
     return true;
 }
 
+/* Whether a line has these two names on its right side. */
+static bool has_pair(const program *p, const char *b, const char *c) {
+    for (size_t i = 0; i < p->n; i++)
+        if (p->lines[i].type == LINE_COMBINE && p->lines[i].b == b && p->lines[i].c == c) return true;
+    return false;
+}
+
 /* Statements use names that have a value by then; blocks hold one or two statements. */
 static void draw_code(dice *d, names *taken, size_t size, program *p) {
     const char *known[PROGRAM_NAMES];
@@ -95,21 +103,22 @@ static void draw_code(dice *d, names *taken, size_t size, program *p) {
     for (size_t i = 0; i < size; i++) {
         const char *a = known[dice_between(d, 1, n - 1)], *b = known[dice_between(d, 1, n - 1)];
         line        l = {.depth = depth, .a = a};
-        switch (dice_below(d, depth == 1 && i + 1 < size ? 8 : 6)) {
+        size_t      roll = dice_below(d, depth == 1 && i + 1 < size ? 8 : 6);
+        switch (roll) {
         case 0:
         case 1:
         case 2:
-            l.type = LINE_SET;
-            l.number = new_number(d, p);
-            l.a = n < PROGRAM_NAMES ? (known[n] = name_draw(d, taken, NAME_IDENT)) : a;
-            n += n < PROGRAM_NAMES;
-            break;
         case 3:
         case 4:
-            l.type = LINE_COMBINE;
-            l.op = DICE_OF(d, operators);
-            l.b = a;
-            l.c = b;
+            if (roll < 4 && a != b && !has_pair(p, a, b)) {
+                l.type = LINE_COMBINE;
+                l.op = DICE_OF(d, operators);
+                l.b = a;
+                l.c = b;
+            } else {
+                l.type = LINE_SET;
+                l.number = new_number(d, p);
+            }
             l.a = n < PROGRAM_NAMES ? (known[n] = name_draw(d, taken, NAME_IDENT)) : a;
             n += n < PROGRAM_NAMES;
             break;

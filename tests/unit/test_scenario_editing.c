@@ -38,11 +38,14 @@ static const char *const wordings[KINDS][WORDINGS] = {
 };
 enum { RENAME, NUMBER, OPERATOR, RETURN, INSERT, DELETE, COMMENT };
 
-/* What the first line calls each form of text, and how that form begins a comment. */
+/* What the first line calls each form of text, and how that form begins and ends a comment. */
 static const struct {
-    const char *called, *comment;
-} forms[FORMS] = {
-    {"script", "# "}, {"function", "// "}, {"procedure", "-- "}, {"file of settings", "; "}, {"card", "note: "}};
+    const char *called, *comment, *end;
+} forms[FORMS] = {{"script", "# ", ""},
+                  {"function", "// ", ""},
+                  {"procedure", "-- ", ""},
+                  {"file of settings", "# ", ""},
+                  {"card", "note : ", "."}};
 
 typedef struct {
     char x[CHARS], y[CHARS], w[CHARS], l[CHARS], m[CHARS];
@@ -190,7 +193,8 @@ static void follow(page *p, size_t form, int kind, const slots *s) {
         break;
     default:
         at = the_line(p, s->l);
-        snprintf(line, sizeof line, "%.*s%s%s", (int)strspn(s->l, " "), s->l, forms[form].comment, s->w);
+        snprintf(line, sizeof line, "%.*s%s%s%s", (int)strspn(s->l, " "), s->l, forms[form].comment, s->w,
+                 forms[form].end);
         insert(p, at + 1, line);
         break;
     }
