@@ -1,6 +1,6 @@
 /* rows_avx512.c - products over stored rows with AVX-512. */
 #if defined(__AVX512F__) && defined(__AVX512BW__)
-#include "engine/kernels/rows_avx512.h"
+#include "engine/kernels/rows_many_avx512.h"
 
 #include <stdint.h>
 
@@ -9,6 +9,13 @@
 static size_t padded(size_t cols, size_t to) {
     return (cols + to - 1) / to * to;
 }
+
+/* ---- Many tokens: all types become floats ------------------------------------------------------------------ */
+
+INLINE __m512 floats_product(__m512 w, __m512 x, __m512 sums) {
+    return _mm512_fmadd_ps(w, x, sums);
+}
+MANY_TILES(floats)
 
 /* ---- F32, F16: 16 elements at a time --------------------------------------------------------------------- */
 
@@ -38,19 +45,41 @@ INLINE void f32_step(const rows_input *in, size_t i, __mmask32 there, __m512 acc
 }
 ROWS_TILES_6(f32, 16)
 
+static size_t f32_unpack(const char *at, size_t n, char *out) {
+    for (size_t i = 0; i < n; i += 16)
+        _mm512_store_ps(out + i * sizeof(float), f32_at(at + i * sizeof(float), first_16(n - i)));
+    return (n + 15) / 16;
+}
+static const many_type f32_many = MANY_TYPE(sizeof(float), sizeof(float), f32_unpack, floats);
+
 INLINE void f16_step(const rows_input *in, size_t i, __mmask32 there, __m512 acc[ROWS][TOKENS], int T) {
     step_16(f16_at, sizeof(uint16_t), in, i, there, acc, T);
 }
 ROWS_TILES_6(f16, 16)
 
+static size_t f16_unpack(const char *at, size_t n, char *out) {
+    for (size_t i = 0; i < n; i += 16)
+        _mm512_store_ps(out + i * sizeof(float), f16_at(at + i * sizeof(uint16_t), first_16(n - i)));
+    return (n + 15) / 16;
+}
+static const many_type f16_many = MANY_TYPE(sizeof(uint16_t), sizeof(float), f16_unpack, floats);
+
 void rows_f32_avx512(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
                      size_t y_stride) {
+    if (tokens >= MANY_LEAST) {
+        many_run(&f32_many, w, x, padded(cols, 16) * sizeof(float), y, cols, row0, row1, tokens, y_stride);
+        return;
+    }
     rows_run(&f32_tiles, w, cols * sizeof(float), x, padded(cols, 16) * sizeof(float), y, cols, row0, row1, tokens,
              y_stride);
 }
 
 void rows_f16_avx512(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
                      size_t y_stride) {
+    if (tokens >= MANY_LEAST) {
+        many_run(&f16_many, w, x, padded(cols, 16) * sizeof(float), y, cols, row0, row1, tokens, y_stride);
+        return;
+    }
     rows_run(&f16_tiles, w, cols * sizeof(uint16_t), x, padded(cols, 16) * sizeof(float), y, cols, row0, row1, tokens,
              y_stride);
 }
@@ -75,8 +104,22 @@ INLINE void bf16_step(const rows_input *in, size_t i, __mmask32 there, __m512 ac
 }
 ROWS_TILES_4(bf16, 32)
 
+static size_t bf16_unpack(const char *at, size_t n, char *out) {
+    for (size_t i = 0; i < n; i += 32, out += 128) {
+        __m512i v = bf16_flushed(at + i * sizeof(uint16_t), first_32(n - i));
+        _mm512_store_si512(out, _mm512_and_si512(v, _mm512_set1_epi32((int)0xffff0000)));
+        _mm512_store_si512(out + 64, _mm512_slli_epi32(v, 16));
+    }
+    return (n + 31) / 32 * 2;
+}
+static const many_type bf16_many = MANY_TYPE(sizeof(uint16_t), sizeof(float), bf16_unpack, floats);
+
 void rows_bf16_avx512(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
                       size_t y_stride) {
+    if (tokens >= MANY_LEAST) {
+        many_run(&bf16_many, w, x, padded(cols, 32) * sizeof(float), y, cols, row0, row1, tokens, y_stride);
+        return;
+    }
     rows_run(&bf16_tiles, w, cols * sizeof(uint16_t), x, padded(cols, 32) * sizeof(float), y, cols, row0, row1, tokens,
              y_stride);
 }

@@ -2,7 +2,7 @@
  * a pair first. numerics.md, "BF16", says why the subnormal numbers that it flushes cannot occur.
  */
 #if defined(__AVX512BF16__) && defined(__AVX512BW__)
-#include "engine/kernels/rows_avx512.h"
+#include "engine/kernels/rows_many_avx512.h"
 
 #include <stdint.h>
 
@@ -19,8 +19,24 @@ INLINE void pairs_step(const rows_input *in, size_t i, __mmask32 there, __m512 a
 }
 ROWS_TILES_6(pairs, 32)
 
+INLINE __m512 pairs_product(__m512 w, __m512 x, __m512 sums) {
+    return _mm512_dpbf16_ps(sums, (__m512bh)w, (__m512bh)x);
+}
+MANY_TILES(pairs)
+
+static size_t pairs_unpack(const char *at, size_t n, char *out) {
+    for (size_t i = 0; i < n; i += 32) _mm512_store_si512(out + i * 2, bf16_flushed(at + i * 2, first_32(n - i)));
+    return (n + 31) / 32;
+}
+
+static const many_type pairs_many = MANY_TYPE(sizeof(uint16_t), sizeof(uint16_t), pairs_unpack, pairs);
+
 void rows_bf16_pairs_avx512(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,
                             size_t tokens, size_t y_stride) {
+    if (tokens >= MANY_LEAST) {
+        many_run(&pairs_many, w, x, (cols + 31) / 32 * 64, y, cols, row0, row1, tokens, y_stride);
+        return;
+    }
     rows_run(&pairs_tiles, w, cols * sizeof(uint16_t), x, (cols + 31) / 32 * 32 * sizeof(uint16_t), y, cols, row0, row1,
              tokens, y_stride);
 }

@@ -180,16 +180,18 @@ static void check_product(gsl_rng *r, dtype type, size_t n_rows, size_t cols, si
 }
 
 static void check_products(dtype type) {
-    static const size_t cols[] = {1, 2, 7, 15, 16, 17, 31, 33, 64, 100, 255, 256, 257, 288, 600, 1024};
+    static const size_t cols[] = {1, 2, 7, 15, 16, 17, 31, 33, 64, 100, 255, 256, 257, 288, 600, 1024, 2070};
     static const size_t row_counts[] = {1, 2, 3, 5, 16, 17, 33, 49, 64};
-    static const size_t token_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 64, 65, 130};
+    static const size_t token_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 20, 23, 24, 64, 65, 130};
     gsl_rng            *r = rng_new(1, (uint64_t)type);
     size_t              block = dtype_get(type)->block, n = 0;
     for (size_t c = 0; c < sizeof cols / sizeof *cols; c++)
         for (size_t i = 0; i < sizeof row_counts / sizeof *row_counts; i++, n++)
-            check_product(r, type, row_counts[i], (cols[c] + block - 1) / block * block, token_counts[n % 13]);
+            check_product(r, type, row_counts[i], (cols[c] + block - 1) / block * block,
+                          token_counts[n % (sizeof token_counts / sizeof *token_counts)]);
     for (size_t t = 0; t < sizeof token_counts / sizeof *token_counts; t++)
         check_product(r, type, 21, 9 * block, token_counts[t]);
+    for (size_t t = 20; block == 1 && t < 24; t++) check_product(r, type, 19, 2070, t); /* blocks of many tokens */
     gsl_rng_free(r);
 }
 
