@@ -31,7 +31,7 @@ static const param_spec parts[PARTS] = {
     [HEADS] = {"heads", PARAM_INT, 32, 1, 1024, "dim / heads must be even"},
     [KV_HEADS] = {"kv_heads", PARAM_INT, 4, 1, 1024, "of keys and values; divides heads"},
     [FFN] = {"ffn", PARAM_INT, 5632, 1, 262144, "width of the feed-forward layers"},
-    [VOCAB] = {"vocab", PARAM_INT, 32000, 260, 1048576, ""},
+    [VOCAB] = {"vocab", PARAM_INT, 32000, 260, 457235, ""},
     [CONTEXT] = {"context", PARAM_INT, 2048, 8, 1048576, "tokens"},
 };
 
@@ -126,8 +126,7 @@ static int copy_tokenizer(const char *path, gguf_writer *w, double *vocab, err *
     for (size_t i = 0; i < gguf_value_count(g) && ret == 0; i++) {
         const gguf_value *v = gguf_value_at(g, i);
         char              key[128];
-        if (v->key.n >= sizeof key || v->key.n < 10 || memcmp(v->key.at, "tokenizer.", 10) != 0) continue;
-        snprintf(key, sizeof key, "%.*s", (int)v->key.n, v->key.at);
+        if (!gguf_str_copy(v->key, key, sizeof key) || strncmp(key, "tokenizer.", 10) != 0) continue;
         ret = gguf_put_raw(w, key, v->type, v->item, v->count, v->data, v->bytes, e);
         if (strcmp(key, "tokenizer.ggml.tokens") == 0) *vocab = (double)v->count;
         copied++;
@@ -137,7 +136,7 @@ static int copy_tokenizer(const char *path, gguf_writer *w, double *vocab, err *
     return ret;
 }
 
-/* <unk>, <s>, </s>, the bytes, and words "aaa", "aab", ... behind a blank. */
+/* <unk>, <s>, </s>, the bytes, and words "aaaa", "aaab", ... behind a blank, of which there are 26^4. */
 static int put_words(gguf_writer *w, size_t n, err *e) {
     enum { TEXT = 16, UNKNOWN = 2, CONTROL = 3, BYTE = 6, NORMAL = 1 }; /* tokenizer.ggml.token_type */
     static const char *const first[] = {"<unk>", "<s>", "</s>"};

@@ -81,6 +81,9 @@ static int convert_rows(void *ctx, size_t row, size_t n, void *out, err *e) {
             c->error += ((double)is[i] - (double)was[i]) * ((double)is[i] - (double)was[i]);
             c->power += (double)was[i] * (double)was[i];
         }
+        if (!isfinite(c->power)) /* sums of squares of floats are */
+            ret = err_input(e, "tensor \"%.*s\" holds weights that are not finite, before row %zu",
+                            (int)c->from->name.n, c->from->name.at, row + n);
     }
     free(was);
     free(is);
@@ -95,10 +98,9 @@ static int copy_values(const gguf *g, const type_mix *mix, gguf_writer *w, err *
         if (gguf_str_is(v->key, "general.file_type") || gguf_str_is(v->key, "general.quantization_version") ||
             gguf_str_is(v->key, "general.alignment"))
             continue;
-        if (v->key.n >= sizeof key)
-            return err_input(e, "%s: a key of %zu bytes (at most %zu)", gguf_path(g), v->key.n, sizeof key - 1);
-        memcpy(key, v->key.at, v->key.n);
-        key[v->key.n] = '\0';
+        if (!gguf_str_copy(v->key, key, sizeof key))
+            return err_input(e, "%s: key %zu of %zu bytes is not allowed (at most %zu, without a NUL)", gguf_path(g), i,
+                             v->key.n, sizeof key - 1);
         if (gguf_put_raw(w, key, v->type, v->item, v->count, v->data, v->bytes, e) != 0) return -1;
     }
     if (gguf_put_u32(w, "general.file_type", mix->file_type, e) != 0) return -1;
@@ -110,13 +112,15 @@ static int put_tensors(const gguf *g, const options *o, uint32_t layers, gguf_wr
     for (size_t i = 0; i < gguf_tensor_count(g); i++) {
         const gguf_tensor *t = gguf_tensor_at(g, i);
         char               name[128], type[DTYPE_NAME_SIZE];
-        snprintf(name, sizeof name, "%.*s", (int)t->name.n, t->name.at);
-        if (t->name.n >= sizeof name || t->type < 0)
+        if (!gguf_str_copy(t->name, name, sizeof name))
+            return err_input(e, "%s: the name of tensor %zu, %zu bytes, is not allowed (at most %zu, without a NUL)",
+                             gguf_path(g), i, t->name.n, sizeof name - 1);
+        if (t->type < 0)
             return err_input(e, "%s: tensor \"%s\" of type %s cannot be converted", gguf_path(g), name,
                              dtype_gguf_name(t->gguf_type, type));
         int ret;
-        if (t->n_dims == 1) {
-            ret = gguf_put_tensor(w, name, (dtype)t->type, 1, t->shape, t->data, e);
+        if (t->shape[1] * t->shape[2] * t->shape[3] == 1) { /* a norm, even as a matrix of one row */
+            ret = gguf_put_tensor(w, name, (dtype)t->type, t->n_dims, t->shape, t->data, e);
         } else {
             all[i] = (conversion){
                 .from = t, .to = type_mix_of(o->mix, name, (size_t)t->shape[0], layers, tied), .threads = o->threads};

@@ -15,8 +15,10 @@ typedef void parallel_task(void *ctx, size_t begin, size_t end, int thread);
  * each a multiple of it. Returns when all is done. */
 void parallel_run(int threads, size_t n, size_t grain, parallel_task *task, void *ctx);
 
-/* The same with threads that have ended when it returns: a process that has used it may fork, and its child may use
- * parallel_run, which OpenMP does not allow after parallel_run itself. */
+/* Runs the task over [0, n), `grain` items at a time, by threads (at most 64) that have ended when it returns: a
+ * process that has used it may fork, and its child may use parallel_run, which OpenMP does not allow after parallel_run
+ * itself.
+ */
 void parallel_run_once(int threads, size_t n, size_t grain, parallel_task *task, void *ctx);
 
 /* Processors that this process may use, at least 1. */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/kernels/rows_multiply.h"
+
 /* generic.c, compiled once for each. */
 extern const kernel_table kernels_portable;
 #if defined(__x86_64__) && !defined(KERNELS_PORTABLE_ONLY)
@@ -23,7 +25,7 @@ static bool has_avx512(void) {
 }
 
 static bool has_avx512bf16(void) {
-    return has_avx512() && __builtin_cpu_supports("avx512bf16");
+    return has_avx512() && __builtin_cpu_supports("avx512bf16") && rows_bf16_pairs_holds();
 }
 #endif
 

@@ -3,7 +3,8 @@
  * There is a table for each instruction set; the one of portable code defines what is computed, and the best that the
  * CPU runs is chosen once. engine/docs/numerics.md is the specification; every entry of every
  * instruction set gives the same bits. HARNESS_ISA=portable|avx2|avx512|avx512bf16 forces a choice (an unusable one
- * is an error) and is the only environment variable that reaches the numbers; its result is recorded.
+ * is an error) and is the only environment variable that reaches these numbers; its result is recorded. (gemm = blas,
+ * which is there to show what others do, has OpenBLAS choose its own kernels: OPENBLAS_CORETYPE.)
  */
 #ifndef ENGINE_KERNELS_KERNELS_H
 #define ENGINE_KERNELS_KERNELS_H
@@ -25,7 +26,8 @@ typedef struct {
     /* x[cols] -> out[prepared_bytes(cols)], 64-byte aligned. */
     void (*prepare)(const float *x, void *out, size_t cols);
     /* y[t * y_stride + r] = W[r, :] . x[t, :] for r in [row0, row1), t in [0, tokens).
-     * w: panels for types that have them (panel.h), else rows in storage layout; row0 is a multiple of KERNEL_ROWS.
+     * w: panels for types that have them (panel.h), 64-byte aligned, else rows in storage layout; row0 is a multiple of
+     * KERNEL_ROWS.
      * x: prepared rows, prepared_bytes(cols) apart. */
     void (*multiply)(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
                      size_t y_stride);

@@ -53,15 +53,18 @@ static inline size_t panel_count(size_t n_rows) {
     return (n_rows + PANEL_ROWS - 1) / PANEL_ROWS;
 }
 
-/* Lays out panels [begin, end) of the matrix stored at `w`, whose first panel is at `out`. */
+/* Lays out panels [begin, end) of the matrix stored at `w`, whose first panel is at `out`, 64-byte aligned. */
 void panel_pack(dtype t, const void *w, size_t rows, size_t cols, size_t begin, size_t end, void *out);
 
 /* ---- activations ----------------------------------------------------------------------------------------
  * A prepared row of `cols` activations (numerics.md, "Blocks"):
  *
- *     q [cols] int8;  scale [cols / 32] f32;  then by family
- *       SCALE, K_SIGNED: bias [cols / 32][2] int32, -zero times the sums of q over 16 columns: what the zero point adds
- * to an integer dot product SCALE_MIN, K:    sum [cols / 32] f32, scale times the sum of q padding to 64 bytes
+ *     q      [cols] int8
+ *     scale  [cols / 32] f32
+ *     then   SCALE, K_SIGNED: bias [cols / 32][2] int32, -zero times the sum of q over 16 columns,
+ *                             which is what the zero point adds to an integer dot product
+ *            SCALE_MIN, K:    sum [cols / 32] f32, scale times the sum of q
+ *     zeros up to 64 bytes
  */
 typedef struct {
     const int8_t  *q;

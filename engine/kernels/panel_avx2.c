@@ -61,8 +61,9 @@ INLINE __m256 signed_bytes(const uint8_t *at) {
 
 /* Block b of the next panel, while this one is computed: as in panel_avx512.c. */
 INLINE void look_ahead(format f, const uint8_t *panel, size_t b) {
-    const char *codes = (const char *)panel + b * panel_code_bytes(f.bits);
-    UNROLL for (size_t v = 0; v < panel_code_bytes(f.bits); v += PANEL_VECTOR) _mm_prefetch(codes + v, _MM_HINT_T1);
+    uintptr_t codes = (uintptr_t)panel + b * panel_code_bytes(f.bits);
+    UNROLL for (size_t v = 0; v < panel_code_bytes(f.bits); v += PANEL_VECTOR)
+        _mm_prefetch((const char *)(codes + v), _MM_HINT_T1);
 }
 
 INLINE void tile(format f, const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a,

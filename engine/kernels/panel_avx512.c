@@ -66,13 +66,15 @@ INLINE __m512 signed_bytes(const uint8_t *at) {
 
 /* Block b of a panel of the next tile, while this one is computed: panels are longer than a page, beyond which the
  * processor does not look ahead by itself. Into the second-level cache, because the first one is full (measured: 0.8
- * times the time at 1 to 8 tokens). Past the end of a matrix this asks for nothing that is used. */
+ * times the time at 1 to 8 tokens). What is there need not be memory. */
 INLINE void look_ahead(format f, const uint8_t *panel, size_t blocks, size_t b) {
-    const char *codes = (const char *)panel + b * panel_code_bytes(f.bits);
-    const char *scales = (const char *)panel + blocks * panel_code_bytes(f.bits) +
-                         b / (f.cols / PANEL_COLS) * panel_scale_bytes(f.family);
-    UNROLL for (size_t v = 0; v < panel_code_bytes(f.bits); v += PANEL_VECTOR) _mm_prefetch(codes + v, _MM_HINT_T1);
-    _mm_prefetch(scales + b % (f.cols / PANEL_COLS) * PANEL_VECTOR, _MM_HINT_T1);
+    uintptr_t codes = (uintptr_t)panel + b * panel_code_bytes(f.bits);
+    uintptr_t scales = (uintptr_t)panel + blocks * panel_code_bytes(f.bits) +
+                       b / (f.cols / PANEL_COLS) * panel_scale_bytes(f.family) +
+                       b % (f.cols / PANEL_COLS) * PANEL_VECTOR;
+    UNROLL for (size_t v = 0; v < panel_code_bytes(f.bits); v += PANEL_VECTOR)
+        _mm_prefetch((const char *)(codes + v), _MM_HINT_T1);
+    _mm_prefetch((const char *)scales, _MM_HINT_T1);
 }
 
 /* P panels, `bytes` apart, times T tokens; the lanes of `last` are the rows of the last panel that there are. */

@@ -2,10 +2,11 @@
  * a pair first. numerics.md, "BF16", says why the subnormal numbers that it flushes cannot occur.
  */
 #if defined(__AVX512BF16__) && defined(__AVX512BW__)
-#include "engine/kernels/rows_many_avx512.h"
-
+#include <math.h>
 #include <stdint.h>
 
+#include "engine/kernels/dtype.h"
+#include "engine/kernels/rows_many_avx512.h"
 #include "engine/kernels/rows_multiply.h"
 
 INLINE void pairs_step(const rows_input *in, size_t i, __mmask32 there, __m512 acc[ROWS][TOKENS], int T) {
@@ -39,5 +40,30 @@ void rows_bf16_pairs_avx512(const void *w, const void *x, float *y, size_t cols,
     }
     rows_run(&pairs_tiles, w, cols * sizeof(uint16_t), x, (cols + 31) / 32 * 32 * sizeof(uint16_t), y, cols, row0, row1,
              tokens, y_stride);
+}
+
+/* Manufacturers describe the instruction and do not promise each other's roundings. */
+bool rows_bf16_pairs_holds(void) {
+    uint32_t random = 1;
+    for (int round = 0; round < 64; round++) {
+        uint16_t a[32], b[32];
+        float    sums[16], want[16];
+        for (int i = 0; i < 32; i++) {
+            random = random * 1664525 + 1013904223;
+            /* Significands at random, magnitudes from 1 to 4: sums round, cancel, and depend on their order. */
+            a[i] = (uint16_t)(0x3f80 + (random >> 24) + (random >> 8 & 0x8000));
+            b[i] = (uint16_t)(0x3f80 + (random >> 16 & 0xff));
+        }
+        for (int l = 0; l < 16; l++) {
+            sums[l] = bf16_to_f32(b[2 * l + round % 2]) * bf16_to_f32(a[2 * l]) * -1.0009765625F;
+            want[l] = fmaf(bf16_to_f32(a[2 * l + 1]), bf16_to_f32(b[2 * l + 1]), sums[l]);
+            want[l] = fmaf(bf16_to_f32(a[2 * l]), bf16_to_f32(b[2 * l]), want[l]);
+        }
+        __m512 got =
+            _mm512_dpbf16_ps(_mm512_loadu_ps(sums), (__m512bh)_mm512_loadu_si512(a), (__m512bh)_mm512_loadu_si512(b));
+        _mm512_storeu_ps(sums, got);
+        if (memcmp(sums, want, sizeof sums) != 0) return false;
+    }
+    return true;
 }
 #endif

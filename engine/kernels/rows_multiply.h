@@ -8,6 +8,7 @@
 #ifndef ENGINE_KERNELS_ROWS_MULTIPLY_H
 #define ENGINE_KERNELS_ROWS_MULTIPLY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef void rows_multiply(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
@@ -15,5 +16,8 @@ typedef void rows_multiply(const void *w, const void *x, float *y, size_t cols, 
 
 rows_multiply rows_f32_avx512, rows_f16_avx512, rows_bf16_avx512; /* rows_avx512.c */
 rows_multiply rows_bf16_pairs_avx512;                             /* rows_avx512bf16.c: vdpbf16ps */
+
+/* Whether this CPU's vdpbf16ps is what numerics.md says, on numbers that would show another order or rounding. */
+bool rows_bf16_pairs_holds(void);
 
 #endif

@@ -40,6 +40,9 @@ typedef struct {
 
 bool gguf_str_is(gguf_str s, const char *text);
 
+/* As a C string into out[size]; false when it does not fit or holds a NUL. */
+bool gguf_str_copy(gguf_str s, char *out, size_t size);
+
 enum { GGUF_MAX_DIMS = 4 };
 
 typedef struct {

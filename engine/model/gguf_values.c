@@ -6,6 +6,13 @@
 #include "engine/base/mem.h"
 #include "engine/model/gguf.h"
 
+bool gguf_str_copy(gguf_str s, char *out, size_t size) {
+    if (s.n >= size || memchr(s.at, '\0', s.n) != NULL) return false;
+    memcpy(out, s.at, s.n);
+    out[s.n] = '\0';
+    return true;
+}
+
 bool gguf_str_is(gguf_str s, const char *text) {
     return s.n == strlen(text) && memcmp(s.at, text, s.n) == 0;
 }

@@ -67,10 +67,13 @@ static void add_string(bytes *b, const char *s, size_t n) {
     add(b, s, n);
 }
 
+static const char alignment_key[] = "general.alignment";
+
 /* Makes room for an entry whose value takes n bytes, and writes all before the value. */
 static int begin_value(gguf_writer *w, const char *key, gguf_type type, gguf_type item, uint64_t count, size_t n,
                        err *e) {
     size_t head = 8 + strlen(key) + 4 + 4 + 8;
+    if (strcmp(key, alignment_key) == 0) return err_run(e, "%s is what the file is saved with", key);
     if (n > SIZE_MAX - head || make_room(&w->values, head + n, e) != 0) return -1;
     add_string(&w->values, key, strlen(key));
     add_u32(&w->values, type);
@@ -142,7 +145,8 @@ static int put(gguf_writer *w, const char *name, dtype type, uint32_t n_dims, co
     if (shape[0] % d->block != 0)
         return err_input(e, "tensor \"%s\" has rows of %zu %s elements (a multiple of %zu)", name, (size_t)shape[0],
                          d->name, d->block);
-    t.bytes = dtype_bytes(type, elements);
+    if (__builtin_mul_overflow(elements / d->block, d->block_bytes, &t.bytes))
+        return err_input(e, "tensor \"%s\" is too large", name);
     if (mem_reserve(&w->tensors, &w->cap_tensors, w->n_tensors + 1, e) != 0) return -1;
     t.name = mem_strdup(name, e);
     if (t.name == NULL) return -1;
@@ -164,9 +168,8 @@ int gguf_put_rows(gguf_writer *w, const char *name, dtype type, uint32_t n_dims,
 
 /* All before the tensors' data: header, metadata, tensor infos. */
 static int encode_head(const gguf_writer *w, uint32_t version, uint32_t alignment, bytes *head, err *e) {
-    static const char key[] = "general.alignment";
-    bool              own = alignment != 32; /* the format's default goes unsaid */
-    size_t            n = 64 + sizeof key + w->values.n;
+    bool   own = alignment != 32; /* the format's default goes unsaid */
+    size_t n = 64 + sizeof alignment_key + w->values.n;
     for (size_t i = 0; i < w->n_tensors; i++) n += 8 + strlen(w->tensors[i].name) + 4 + 8 * GGUF_MAX_DIMS + 4 + 8;
     if (make_room(head, n, e) != 0) return -1;
 
@@ -175,7 +178,7 @@ static int encode_head(const gguf_writer *w, uint32_t version, uint32_t alignmen
     add_u64(head, w->n_tensors);
     add_u64(head, w->n_values + own);
     if (own) {
-        add_string(head, key, sizeof key - 1);
+        add_string(head, alignment_key, sizeof alignment_key - 1);
         add_u32(head, GGUF_U32);
         add_u32(head, alignment);
     }

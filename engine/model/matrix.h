@@ -21,7 +21,8 @@ typedef struct {
 /* `stored` must outlive the matrix, or, with panels, its laying out. */
 matrix matrix_of(dtype type, size_t rows, size_t cols, const void *stored);
 
-/* Lays out the panels, if the type has them, once, with threads that have ended when it returns. */
+/* Lays out the panels, if the type has them, once, with threads that have ended when it returns. ERR_RUN without
+ * memory. */
 int  matrix_lay_out(matrix *m, int threads, err *e);
 void matrix_close(matrix *m);
 

@@ -307,11 +307,15 @@ static int each_matrix(model *m, int (*make)(model *m, matrix *w, int threads, e
 }
 
 int model_lay_out(model *m, err *e) {
-    return each_matrix(m, lay_out, e);
+    if (each_matrix(m, lay_out, e) != 0) return -1;
+    m->laid_out = true;
+    return 0;
 }
 
 int model_decode(model *m, err *e) {
-    return each_matrix(m, decode, e);
+    if (each_matrix(m, decode, e) != 0) return -1;
+    m->decoded = true;
+    return 0;
 }
 
 void model_close(model *m) {

@@ -7,6 +7,7 @@
 #ifndef ENGINE_MODEL_MODEL_H
 #define ENGINE_MODEL_MODEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,10 +51,11 @@ typedef struct {
     tokenizer     *tok;
     model_shape    shape;
     dtype          embed_type;
-    const void    *embed;  /* [vocab, dim] as it is stored: rows are looked up */
-    layer_weights *layers; /* [n_layers] */
-    const float   *norm;   /* [dim] */
-    matrix         output; /* [vocab, dim]; of the embedding's numbers when the file ties them */
+    const void    *embed;             /* [vocab, dim] as it is stored: rows are looked up */
+    layer_weights *layers;            /* [n_layers] */
+    const float   *norm;              /* [dim] */
+    matrix         output;            /* [vocab, dim]; of the embedding's numbers when the file ties them */
+    bool           laid_out, decoded; /* all matrices are ready for kernels, for BLAS */
 } model;
 
 model *model_open(const char *path, err *e);

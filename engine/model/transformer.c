@@ -100,7 +100,7 @@ transformer *transformer_new(const model *m, size_t context, int threads, err *e
         err_input(e, "threads = %d is not allowed (at least 1)", threads);
         return NULL;
     }
-    if (m->output.weights == NULL) {
+    if (!m->laid_out && !m->decoded) { /* what can be decoded is read as it is stored */
         err_run(e, "the model's weights are not laid out");
         return NULL;
     }
@@ -359,7 +359,7 @@ int transformer_forward(transformer *t, const int32_t *ids, size_t n, size_t row
         size_t skip = unasked > at ? unasked - at : 0;
         size_t asked = skip < batch ? batch - skip : 0;
         forward_batch(t, ids + at, batch, asked, logits);
-        logits += asked * t->m->shape.vocab;
+        if (asked > 0) logits += asked * t->m->shape.vocab;
     }
     return 0;
 }

@@ -16,7 +16,8 @@
 typedef struct transformer transformer;
 
 /* A sequence of its own over a shared model: cache for `context` tokens (1 to shape.context; memory is
- * touched only as it fills) and all scratch. threads >= 1. */
+ * touched only as it fills) and all scratch. threads >= 1. ERR_RUN before model_lay_out or
+ * model_decode. */
 transformer *transformer_new(const model *m, size_t context, int threads, err *e);
 void         transformer_free(transformer *t); /* NULL is fine */
 
@@ -24,7 +25,7 @@ size_t transformer_length(const transformer *t);  /* tokens in the cache */
 size_t transformer_context(const transformer *t); /* tokens it can hold */
 
 /* Runs n >= 1 tokens (ids in the vocabulary) after those in the cache, and leaves the logits of the last
- * `rows` of them (1 <= rows <= n) in logits[rows, vocab]. Any n is taken; long runs are split inside.
+ * `rows` of them (rows <= n) in logits[rows, vocab], NULL if rows is 0. Any n is taken; long runs are split inside.
  * ERR_INPUT when the context would overflow: nothing has changed then. */
 int transformer_forward(transformer *t, const int32_t *ids, size_t n, size_t rows, float *logits, err *e);
 

@@ -124,6 +124,10 @@ target *target_transformer_open(const model *m, size_t context, int threads, err
 }
 
 target *target_blas_open(const model *m, size_t context, int threads, err *e) {
+    if (!m->decoded) {
+        err_run(e, "the model's weights are not decoded");
+        return NULL;
+    }
     target *t = target_transformer_open(m, context, threads, e);
     if (t == NULL) return NULL;
     blas_set_threads(threads);

@@ -55,7 +55,7 @@ void muon_update(const float *grad, float scale, size_t rows, size_t cols, float
         norm += (double)look_ahead * (double)look_ahead;
         x[tall ? i % cols * k + i / cols : i] = look_ahead;
     }
-    if (norm == 0) return;
+    if (norm < 1e-60) return; /* its inverse would overflow a float */
     float inverse = (float)(1 / sqrt(norm)), step = rate * 0.2F * sqrtf((float)k);
     for (size_t i = 0; i < size; i++) x[i] *= inverse;
     const float *o = newton_schulz(x, other, gram, mix, n, k);

@@ -16,7 +16,7 @@ size_t optimizer_scratch(const optimizer *o, const net_shape *s, int threads);
 
 /* One step with the gradient times `scale`. m and v [net_params] are the moments, zero before step 0; Muon uses m
  * alone. Returns the norm of the gradient (scaled, before clipping); when that is not finite, nothing has changed. The
- * bits do not depend on `threads`. */
+ * bits do not depend on `threads`, as long as BLAS runs with one of its own (trainer_open sees to it). */
 double optimizer_step(const optimizer *o, const net_shape *s, size_t step, int threads, const float *grad, double scale,
                       float *params, float *m, float *v, float *scratch);
 

@@ -7,8 +7,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/base/parallel.h"
-
-void openblas_set_num_threads(int threads); /* cblas.h of OpenBLAS cannot stand beside GSL's */
+#include "engine/model/blas.h"
 
 typedef struct trainer_lane {
     net      *nn;
@@ -40,7 +39,7 @@ static int lane_open(const trainer_options *o, lane *l, err *e) {
 int trainer_open(const trainer_options *o, uint64_t seed, trainer *t, err *e) {
     size_t n = net_params(&o->shape);
     *t = (trainer){.o = *o};
-    openblas_set_num_threads(1);
+    blas_set_threads(1);
     if ((t->params = mem_new(n, sizeof *t->params, e)) == NULL || (t->m = mem_new(n, sizeof *t->m, e)) == NULL ||
         (t->v = mem_new(n, sizeof *t->v, e)) == NULL ||
         (t->scratch = mem_new(optimizer_scratch(&o->optimizer, &o->shape, o->threads) + 1, sizeof *t->scratch, e)) ==

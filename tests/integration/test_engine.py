@@ -5,6 +5,7 @@ import json
 import h5py
 import pytest
 
+from gguf_files import U32, make_model
 from program import harness
 from sweeps import ROOT
 
@@ -68,6 +69,29 @@ def test_quantize_keeps_what_the_embedded_model_says(tmp_path):
     assert (harness("generate", "-m", MODEL, *prompt).text == harness("generate", "-m", tmp_path / "q8.gguf", *prompt).text)
 
 
+@pytest.mark.parametrize("damage, message", [
+    (lambda g: g.put("general.alignment\0", U32, 8), "without a NUL"),
+    (lambda g: g.put("k" * 300, U32, 8), "of 300 bytes"),
+    (lambda g: g.put_tensor("extra\0", "F32", [[1.0] * 32] * 2), "without a NUL"),
+    (lambda g: g.put_tensor("extra", "F32", [[1.0] * 32, [float("nan")] * 32]), "not finite"),
+    (lambda g: g.put_tensor("extra", "F32", [[float("-inf")] * 32] * 3), "not finite"),
+])
+def test_quantize_passes_nothing_bad_on(damage, message, tmp_path):
+    g = make_model()
+    damage(g)
+    g.save(tmp_path / "in.gguf")
+    error = harness("quantize", "-t", "q8_0", tmp_path / "in.gguf", tmp_path / "out.gguf", status=2).error
+    assert message in error and not (tmp_path / "out.gguf").exists()
+
+
+def test_norms_stay_as_they_are_in_any_shape(tmp_path):
+    g = make_model()
+    g.tensors = [(name, (*shape, 1), *rest) if len(shape) == 1 else (name, shape, *rest) for name, shape, *rest in g.tensors]
+    g.save(tmp_path / "in.gguf")
+    harness("quantize", "-t", "q8_0", tmp_path / "in.gguf", tmp_path / "out.gguf")
+    harness("generate", "-m", tmp_path / "out.gguf", "-p", "the", "-n", "2")
+
+
 @pytest.mark.parametrize("args, message", [
     (["quantize", "-t", "q3", "a", "b"], '--type: there is no type "q3"'),
     (["quantize", "a", "b"], "quantize needs -t"),
@@ -76,6 +100,7 @@ def test_quantize_keeps_what_the_embedded_model_says(tmp_path):
     (["make-model", "-s", "1.1b:dim=100", "x.gguf"], "dim = 100 over heads = 32"),
     (["make-model", "-s", "heads=6,kv_heads=4,dim=96", "x.gguf"], "a divisor of heads"),
     (["make-model", "-s", "15m:layers=0", "x.gguf"], "layers"),
+    (["make-model", "-s", "15m:vocab=457236", "x.gguf"], "260 to 457235"),
     (["bench"], "bench needs -m"),
     (["bench", "-m", MODEL, "-k", "2,4"], "begin with 1"),
     (["bench", "-m", MODEL, "-k", "1,4,4"], "ascending"),

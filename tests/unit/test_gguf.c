@@ -246,11 +246,14 @@ static bool exists(const char *path) {
 Test(gguf, writer_refuses_what_a_reader_would) {
     err            e = {0};
     gguf_writer   *w = gguf_writer_new(&e);
-    const uint64_t odd[] = {33}, zero[] = {0}, huge[] = {UINT64_MAX / 2, 3}, one[] = {1};
+    const uint64_t odd[] = {33}, zero[] = {0}, huge[] = {UINT64_MAX / 2, 3}, one[] = {1}, bytes[] = {1ULL << 62};
     cr_assert_eq(gguf_put_tensor(w, "t", DTYPE_Q8_0, 1, odd, weights, &e), -1);
     cr_assert(strstr(e.text, "multiple of 32") != NULL, "%s", e.text);
     cr_assert_eq(gguf_put_tensor(w, "t", DTYPE_F32, 1, zero, weights, &e), -1);
     cr_assert_eq(gguf_put_tensor(w, "t", DTYPE_F32, 2, huge, weights, &e), -1);
+    cr_assert_eq(gguf_put_tensor(w, "t", DTYPE_F32, 1, bytes, weights, &e), -1);
+    cr_assert(strstr(e.text, "too large") != NULL, "%s", e.text);
+    cr_assert_eq(gguf_put_u32(w, "general.alignment", 8, &e), -1);
     cr_assert_eq(gguf_put_tensor(w, "t", DTYPE_F32, 0, one, weights, &e), -1);
     cr_assert_eq(gguf_put_tensor(w, "t", DTYPE_F32, 5, one, weights, &e), -1);
     cr_assert_eq(gguf_writer_save(w, "/tmp/never", 1, 32, &e), -1);

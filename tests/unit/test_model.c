@@ -8,6 +8,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/model/transformer.h"
+#include "engine/target/target.h"
 #include "tests/fixtures/tiny_model.h"
 
 Test(model, binds_shape_and_weights) {
@@ -250,8 +251,12 @@ Test(model, weights_are_laid_out_once_and_before_they_run) {
     cr_assert_eq(tiny_write(path, &s, &e), 0, "%s", e.text);
     model *m = model_open(path, &e);
     cr_assert_not_null(m, "%s", e.text);
+    m->output.weights = m->output.stored; /* one matrix that is ready is not all */
     cr_assert_null(transformer_new(m, 16, 1, &e));
     cr_assert(strstr(e.text, "not laid out") != NULL, "%s", e.text);
+    m->output.weights = NULL;
+    cr_assert_null(target_blas_open(m, 16, 1, &e));
+    cr_assert(strstr(e.text, "not decoded") != NULL, "%s", e.text);
     cr_assert_eq(model_lay_out(m, &e), 0);
     const void *first = m->layers[0].wq.weights;
     cr_assert_eq(model_lay_out(m, &e), 0);

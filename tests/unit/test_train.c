@@ -119,6 +119,16 @@ Test(muon, wide_tall_and_square_by_hand) {
     muon_by_hand(5, 5);
 }
 
+/* Without gradients the momentum dies away; what is left of it must not become infinite. */
+Test(muon, momentum_that_fades_moves_nothing) {
+    net_shape s = {.layers = 1, .dim = 4, .ffn = 6, .heads = 1, .vocab = 1};
+    float     w[24] = {0}, m[24], g[24] = {0}, *scratch = calloc(muon_scratch(&s), sizeof *scratch);
+    for (int i = 0; i < 24; i++) m[i] = (float)(i % 7 - 3) * 1e-3F;
+    for (int step = 0; step < 2000; step++) muon_update(g, 1, 4, 6, 0.95F, 0.05F, 1, w, m, scratch);
+    for (int i = 0; i < 24; i++) cr_expect(isfinite(w[i]), "%g", (double)w[i]);
+    free(scratch);
+}
+
 Test(muon, takes_the_matrices_between_layers) {
     for (size_t i = 0; i < net_tensor_count(&shape); i++) {
         net_tensor x = net_tensor_at(&shape, i);
