@@ -12,13 +12,6 @@
 
 enum { TOKENS = 3, HALVES = 2, HALF = PANEL_ROWS / HALVES };
 
-/* A type's parameters, constants where these functions are inlined. */
-typedef struct {
-    quant_family family;
-    int          bits, zero;
-    size_t       cols; /* of a block */
-} format;
-
 /* Signed bytes 0 and 2 of every 4, and 1 and 3, as 16 bits. */
 INLINE __m256i even(__m256i bytes) {
     return _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8);
@@ -33,7 +26,7 @@ INLINE __m256i load(const uint8_t *at) {
 }
 
 /* u - zero of group g, rows 8 h to 8 h + 7, a signed byte each. */
-INLINE __m256i weights_of(format f, const uint8_t *codes, size_t g, size_t h) {
+INLINE __m256i weights_of(panel_format f, const uint8_t *codes, size_t g, size_t h) {
     const uint8_t *at = codes + h * HALF * PANEL_GROUP, *high = at + 4 * PANEL_VECTOR;
     if (f.bits == 8) return _mm256_xor_si256(load(at + g * PANEL_VECTOR), _mm256_set1_epi8(-128)); /* - 128 */
     __m256i low = load(at + g % 4 * PANEL_VECTOR);
@@ -60,13 +53,13 @@ INLINE __m256 signed_bytes(const uint8_t *at) {
 }
 
 /* Block b of the next panel, while this one is computed: as in panel_avx512.c. */
-INLINE void look_ahead(format f, const uint8_t *panel, size_t b) {
+INLINE void look_ahead(panel_format f, const uint8_t *panel, size_t b) {
     uintptr_t codes = (uintptr_t)panel + b * panel_code_bytes(f.bits);
     UNROLL for (size_t v = 0; v < panel_code_bytes(f.bits); v += PANEL_VECTOR)
         _mm_prefetch((const char *)(codes + v), _MM_HINT_T1);
 }
 
-INLINE void tile(format f, const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a,
+INLINE void tile(panel_format f, const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a,
                  float y[][PANEL_ROWS], int T) {
     const size_t parts = f.family == QUANT_K_SIGNED ? 2 : 1, groups = PANEL_GROUPS / parts,
                  per_block = f.cols / PANEL_COLS;
@@ -143,7 +136,7 @@ INLINE void multiply(tile_fn *const tiles[TOKENS], size_t bytes, const void *w, 
 #define TILE(name, T, ...)                                                                                             \
     static void tile_##name##_##T(const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a,       \
                                   float y[][PANEL_ROWS]) {                                                             \
-        tile((format){__VA_ARGS__}, panel, bytes, blocks, a, y, T);                                                    \
+        tile((panel_format){__VA_ARGS__}, panel, bytes, blocks, a, y, T);                                              \
     }
 #define MULTIPLY(name, ...)                                                                                            \
     TILE(name, 1, __VA_ARGS__)                                                                                         \

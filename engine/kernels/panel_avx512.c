@@ -13,13 +13,6 @@
 
 enum { PANELS = 2, TOKENS = 4 };
 
-/* A type's parameters, constants where these functions are inlined. */
-typedef struct {
-    quant_family family;
-    int          bits, zero;
-    size_t       cols; /* of a block */
-} format;
-
 INLINE __m512i four(const int8_t *q) {
     int32_t x;
     memcpy(&x, q, sizeof x);
@@ -38,7 +31,7 @@ typedef int shift_count;
 #endif
 
 /* The codes of group g, a byte each. */
-INLINE __m512i codes_of(format f, const uint8_t *codes, size_t g) {
+INLINE __m512i codes_of(panel_format f, const uint8_t *codes, size_t g) {
     const uint8_t *high = codes + 4 * PANEL_VECTOR;
     if (f.bits == 8) return load(codes + g * PANEL_VECTOR);
     __m512i low = load(codes + g % 4 * PANEL_VECTOR);
@@ -67,7 +60,7 @@ INLINE __m512 signed_bytes(const uint8_t *at) {
 /* Block b of a panel of the next tile, while this one is computed: panels are longer than a page, beyond which the
  * processor does not look ahead by itself. Into the second-level cache, because the first one is full (measured: 0.8
  * times the time at 1 to 8 tokens). What is there need not be memory. */
-INLINE void look_ahead(format f, const uint8_t *panel, size_t blocks, size_t b) {
+INLINE void look_ahead(panel_format f, const uint8_t *panel, size_t blocks, size_t b) {
     uintptr_t codes = (uintptr_t)panel + b * panel_code_bytes(f.bits);
     uintptr_t scales = (uintptr_t)panel + blocks * panel_code_bytes(f.bits) +
                        b / (f.cols / PANEL_COLS) * panel_scale_bytes(f.family) +
@@ -78,8 +71,8 @@ INLINE void look_ahead(format f, const uint8_t *panel, size_t blocks, size_t b) 
 }
 
 /* P panels, `bytes` apart, times T tokens; the lanes of `last` are the rows of the last panel that there are. */
-INLINE void tile(format f, const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a, float *y,
-                 size_t y_stride, __mmask16 last, int P, int T) {
+INLINE void tile(panel_format f, const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a,
+                 float *y, size_t y_stride, __mmask16 last, int P, int T) {
     const size_t parts = f.family == QUANT_K_SIGNED ? 2 : 1, groups = PANEL_GROUPS / parts,
                  per_block = f.cols / PANEL_COLS;
     __m512 acc[PANELS][TOKENS];
@@ -153,7 +146,7 @@ INLINE void multiply(tile_fn *const tiles[PANELS][TOKENS], size_t bytes, const v
 #define TILE(name, P, T, ...)                                                                                          \
     static void tile_##name##_##P##_##T(const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a, \
                                         float *y, size_t y_stride, __mmask16 last) {                                   \
-        tile((format){__VA_ARGS__}, panel, bytes, blocks, a, y, y_stride, last, P, T);                                 \
+        tile((panel_format){__VA_ARGS__}, panel, bytes, blocks, a, y, y_stride, last, P, T);                           \
     }
 #define MULTIPLY(name, ...)                                                                                            \
     TILE(name, 1, 1, __VA_ARGS__)                                                                                      \

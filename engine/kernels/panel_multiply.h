@@ -13,6 +13,13 @@
 
 #include "engine/kernels/panel.h"
 
+/* A type's parameters, constants where what takes them is inlined. */
+typedef struct {
+    quant_family family;
+    int          bits, zero;
+    size_t       cols; /* of a block */
+} panel_format;
+
 typedef void panel_multiply(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,
                             size_t tokens, size_t y_stride);
 

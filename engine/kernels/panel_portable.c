@@ -4,15 +4,8 @@
 #include "engine/kernels/panel_multiply.h"
 #include "engine/kernels/simd.h"
 
-/* A type's parameters, constants where these functions are inlined. */
-typedef struct {
-    quant_family family;
-    int          bits, zero;
-    size_t       cols; /* of a block */
-} format;
-
 /* Adds (u - zero) q over group g of 32 columns to the sums of 16 rows. */
-INLINE void add_group(format f, const uint8_t *codes, size_t g, const int8_t *q, int32_t sum[PANEL_ROWS]) {
+INLINE void add_group(panel_format f, const uint8_t *codes, size_t g, const int8_t *q, int32_t sum[PANEL_ROWS]) {
     const uint8_t *low = codes + (f.bits == 8 ? g : g % 4) * PANEL_VECTOR, *high = codes + 4 * PANEL_VECTOR;
     for (size_t r = 0; r < PANEL_ROWS; r++) {
         for (size_t i = 0; i < PANEL_GROUP; i++) {
@@ -26,7 +19,7 @@ INLINE void add_group(format f, const uint8_t *codes, size_t g, const int8_t *q,
 }
 
 /* Groups [first, last), with their scales: j numbers the small integers of the block. */
-INLINE void add_part(format f, const uint8_t *codes, const uint8_t *scales, size_t j, size_t first, size_t last,
+INLINE void add_part(panel_format f, const uint8_t *codes, const uint8_t *scales, size_t j, size_t first, size_t last,
                      const int8_t *q, float dx, float x_sum, float acc[PANEL_ROWS]) {
     const uint16_t *d = (const uint16_t *)scales, *e = d + PANEL_ROWS;
     const uint8_t  *s = scales + (f.family == QUANT_K ? 4 : 2) * PANEL_ROWS;
@@ -43,7 +36,7 @@ INLINE void add_part(format f, const uint8_t *codes, const uint8_t *scales, size
     }
 }
 
-INLINE void multiply(format f, size_t bytes, const void *w, const void *x, float *y, size_t cols, size_t row0,
+INLINE void multiply(panel_format f, size_t bytes, const void *w, const void *x, float *y, size_t cols, size_t row0,
                      size_t row1, size_t tokens, size_t y_stride) {
     for (size_t row = row0; row < row1; row += PANEL_ROWS) {
         const uint8_t *panel = (const uint8_t *)w + row / PANEL_ROWS * bytes;
@@ -71,7 +64,7 @@ INLINE void multiply(format f, size_t bytes, const void *w, const void *x, float
 #define MULTIPLY(name, family, bits, zero, block)                                                                      \
     void panel_##name##_portable(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,        \
                                  size_t tokens, size_t y_stride) {                                                     \
-        multiply((format){family, bits, zero, block}, panel_bytes(DTYPE_##name, cols), w, x, y, cols, row0, row1,      \
-                 tokens, y_stride);                                                                                    \
+        multiply((panel_format){family, bits, zero, block}, panel_bytes(DTYPE_##name, cols), w, x, y, cols, row0,      \
+                 row1, tokens, y_stride);                                                                              \
     }
 QUANT_TYPES(MULTIPLY)
