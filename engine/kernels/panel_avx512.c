@@ -11,7 +11,12 @@
 #include "engine/kernels/panel_multiply.h"
 #include "engine/kernels/simd.h"
 
-enum { PANELS = 2, TOKENS = 4 };
+enum {
+    PANELS = 2,
+    TOKENS = 4, /* of a tile */
+    SPAN = 16,  /* times 32 columns that all tokens meet while they are in the first-level cache */
+    MOST = 64,  /* tokens that meet them */
+};
 
 INLINE __m512i four(const int8_t *q) {
     int32_t x;
@@ -57,7 +62,17 @@ INLINE __m512 signed_bytes(const uint8_t *at) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)at)));
 }
 
-/* Block b of a panel of the next tile, while this one is computed: panels are longer than a page, beyond which the
+/* Where a tile is: blocks of 32 columns [from, to) of panels that are `bytes` apart and have `blocks`. */
+typedef struct {
+    const uint8_t           *panel;
+    size_t                   bytes, blocks, from, to;
+    const panel_activations *a;
+    /* Every `stride` blocks, at first at block `due`, the block is asked for that lies as far into `next`'s. */
+    const uint8_t *next;
+    size_t         next_from, due, stride;
+} span;
+
+/* Block b of a panel that is next, while this one is computed: panels are longer than a page, beyond which the
  * processor does not look ahead by itself. Into the second-level cache, because the first one is full (measured: 0.8
  * times the time at 1 to 8 tokens). What is there need not be memory. */
 INLINE void look_ahead(panel_format f, const uint8_t *panel, size_t blocks, size_t b) {
@@ -70,15 +85,26 @@ INLINE void look_ahead(panel_format f, const uint8_t *panel, size_t blocks, size
     _mm_prefetch((const char *)scales, _MM_HINT_T1);
 }
 
-/* P panels, `bytes` apart, times T tokens; the lanes of `last` are the rows of the last panel that there are. */
-INLINE void tile(panel_format f, const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a,
-                 float *y, size_t y_stride, __mmask16 last, int P, int T) {
-    const size_t parts = f.family == QUANT_K_SIGNED ? 2 : 1, groups = PANEL_GROUPS / parts,
+/* P panels times T tokens, added to `sums`, which begin with the first block. */
+INLINE void tile(panel_format f, const span *s, __m512 (*sums)[PANELS], int P, int T) {
+    const uint8_t           *panel = s->panel;
+    const panel_activations *a = s->a;
+    const size_t             bytes = s->bytes, blocks = s->blocks;
+    size_t                   due = s->due;
+    const size_t             parts = f.family == QUANT_K_SIGNED ? 2 : 1, groups = PANEL_GROUPS / parts,
                  per_block = f.cols / PANEL_COLS;
     __m512 acc[PANELS][TOKENS];
-    UNROLL for (int p = 0; p < P; p++) UNROLL for (int t = 0; t < T; t++) acc[p][t] = _mm512_setzero_ps();
-    for (size_t b = 0; b < blocks; b++) {
-        UNROLL for (int p = 0; p < P; p++) look_ahead(f, panel + (size_t)(p + P) * bytes, blocks, b);
+    if (s->from == 0) {
+        UNROLL for (int p = 0; p < P; p++) UNROLL for (int t = 0; t < T; t++) acc[p][t] = _mm512_setzero_ps();
+    } else {
+        UNROLL for (int p = 0; p < P; p++) UNROLL for (int t = 0; t < T; t++) acc[p][t] = sums[t][p];
+    }
+    for (size_t b = s->from; b < s->to; b++) {
+        if (T == 1 || b == due) { /* one token alone is one tile alone */
+            UNROLL for (int p = 0; p < P; p++)
+                look_ahead(f, s->next + (size_t)p * bytes, blocks, b - s->from + s->next_from);
+            due += s->stride;
+        }
         UNROLL for (size_t part = 0; part < parts; part++) {
             __m512i sum[PANELS][TOKENS];
             UNROLL for (int t = 0; t < T; t++) {
@@ -119,34 +145,45 @@ INLINE void tile(panel_format f, const uint8_t *panel, size_t bytes, size_t bloc
             }
         }
     }
-    UNROLL for (int p = 0; p < P; p++) UNROLL for (int t = 0; t < T; t++)
-        _mm512_mask_storeu_ps(y + (size_t)t * y_stride + p * PANEL_ROWS, p + 1 == P ? last : 0xffff, acc[p][t]);
+    UNROLL for (int p = 0; p < P; p++) UNROLL for (int t = 0; t < T; t++) sums[t][p] = acc[p][t];
 }
 
-typedef void tile_fn(const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a, float *y,
-                     size_t y_stride, __mmask16 last);
+typedef void tile_fn(const span *s, __m512 (*sums)[PANELS]);
 
 INLINE void multiply(tile_fn *const tiles[PANELS][TOKENS], size_t bytes, const void *w, const void *x, float *y,
                      size_t cols, size_t row0, size_t row1, size_t tokens, size_t y_stride) {
-    size_t panels, groups = (tokens + TOKENS - 1) / TOKENS;
+    panel_activations a[MOST];
+    __m512            sums[MOST][PANELS];
+    size_t            blocks = cols / PANEL_COLS, panels, groups = (tokens + TOKENS - 1) / TOKENS;
+    size_t            width = groups > 1 ? SPAN : blocks;
+    for (size_t t = 0; t < tokens; t++) a[t] = panel_activations_at(x, cols, t);
     for (size_t row = row0; row < row1; row += panels * PANEL_ROWS) {
         panels = row1 - row > PANEL_ROWS ? PANELS : 1;
-        size_t    left = row1 - row - (panels - 1) * PANEL_ROWS;
-        __mmask16 last = (__mmask16)(left >= PANEL_ROWS ? 0xffff : (1u << left) - 1);
-        for (size_t g = 0; g < groups; g++) { /* of nearly equal size */
-            panel_activations a[TOKENS];
-            size_t            t = g * tokens / groups, n = (g + 1) * tokens / groups - t;
-            for (size_t i = 0; i < n; i++) a[i] = panel_activations_at(x, cols, t + i);
-            tiles[panels - 1][n - 1]((const uint8_t *)w + row / PANEL_ROWS * bytes, bytes, cols / PANEL_COLS, a,
-                                     y + t * y_stride + row, y_stride, last);
+        span s = {
+            .panel = (const uint8_t *)w + row / PANEL_ROWS * bytes, .bytes = bytes, .blocks = blocks, .stride = groups};
+        for (; s.from < blocks; s.from = s.to) {
+            s.to = blocks - s.from < width ? blocks : s.from + width;
+            s.next = s.to < blocks ? s.panel : s.panel + panels * bytes;
+            s.next_from = s.to < blocks ? s.to : 0;
+            for (size_t g = 0; g < groups; g++) { /* of nearly equal size */
+                size_t t = g * tokens / groups, n = (g + 1) * tokens / groups - t;
+                s.a = a + t;
+                s.due = s.from + g;
+                tiles[panels - 1][n - 1](&s, sums + t);
+            }
         }
+        for (size_t t = 0; t < tokens; t++)
+            for (size_t p = 0; p < panels; p++) {
+                size_t left = row1 - row - p * PANEL_ROWS;
+                _mm512_mask_storeu_ps(y + t * y_stride + row + p * PANEL_ROWS,
+                                      (__mmask16)(left >= PANEL_ROWS ? 0xffff : (1u << left) - 1), sums[t][p]);
+            }
     }
 }
 
 #define TILE(name, P, T, ...)                                                                                          \
-    static void tile_##name##_##P##_##T(const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a, \
-                                        float *y, size_t y_stride, __mmask16 last) {                                   \
-        tile((panel_format){__VA_ARGS__}, panel, bytes, blocks, a, y, y_stride, last, P, T);                           \
+    static void tile_##name##_##P##_##T(const span *s, __m512(*sums)[PANELS]) {                                        \
+        tile((panel_format){__VA_ARGS__}, s, sums, P, T);                                                              \
     }
 #define MULTIPLY(name, ...)                                                                                            \
     TILE(name, 1, 1, __VA_ARGS__)                                                                                      \
@@ -162,7 +199,10 @@ INLINE void multiply(tile_fn *const tiles[PANELS][TOKENS], size_t bytes, const v
         {tile_##name##_2_1, tile_##name##_2_2, tile_##name##_2_3, tile_##name##_2_4}};                                 \
     void panel_##name##_avx512(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,          \
                                size_t tokens, size_t y_stride) {                                                       \
-        multiply(tiles_##name, panel_bytes(DTYPE_##name, cols), w, x, y, cols, row0, row1, tokens, y_stride);          \
+        size_t panel = panel_bytes(DTYPE_##name, cols), token = panel_activation_bytes(cols);                          \
+        for (size_t t = 0; t < tokens; t += MOST)                                                                      \
+            multiply(tiles_##name, panel, w, (const char *)x + t * token, y + t * y_stride, cols, row0, row1,          \
+                     tokens - t < MOST ? tokens - t : MOST, y_stride);                                                 \
     }
 QUANT_TYPES(MULTIPLY)
 #endif
