@@ -13,12 +13,11 @@
 #include "engine/kernels/rows_avx512.h"
 
 enum {
-    MANY_LEAST = 20, /* tokens from which this is faster than reading rows as they are (measured) */
+    MANY_LEAST = 14, /* tokens from which this is faster than reading rows as they are (measured) */
     MANY_ROWS = 8,
     MANY_TOKENS = 3,   /* of a tile */
     MANY_BYTES = 2048, /* of a block's row, converted */
     MANY_MOST = 64,    /* tokens that meet a block */
-    MANY_STREAMS = 3,  /* rows of the next block that are asked for during a tile, until all are */
 };
 
 /* Converts elements [0, n) of a row from `at` on, with zeros up to full registers; returns how many registers they are.
@@ -33,7 +32,9 @@ typedef struct {
     const char *x; /* [T], x_bytes apart */
     size_t      x_bytes, registers;
     bool        first; /* nothing is in the sums yet */
-    uintptr_t   next[MANY_STREAMS];
+    /* Every `stride` registers, at first at register `due`, the next block is asked for as far in. */
+    uintptr_t next;
+    size_t    next_bytes, due, stride;
 } many_input;
 
 /* sums[T][MANY_ROWS] */
@@ -50,8 +51,12 @@ INLINE void many_tile_by(many_product *product, const many_input *in, __m512 (*s
             UNROLL for (int r = 0; r < MANY_ROWS; r++) acc[t][r] = sums[t][r];
         }
     }
+    size_t due = in->due * 64;
     for (size_t i = 0; i < in->registers * 64; i += 64) {
-        UNROLL for (int s = 0; s < MANY_STREAMS; s++) ask_for(in->next[s], i);
+        if (i == due) {
+            UNROLL for (size_t r = 0; r < MANY_ROWS; r++) ask_for(in->next + r * in->next_bytes, i);
+            due += in->stride * 64;
+        }
         __m512 x[MANY_TOKENS];
         UNROLL for (int t = 0; t < T; t++) x[t] = _mm512_load_ps(in->x + (size_t)t * in->x_bytes + i);
         UNROLL for (int r = 0; r < MANY_ROWS; r++) {
@@ -86,16 +91,18 @@ INLINE void many_run_some(const many_type *type, const char *w, size_t row_bytes
             /* The next block, wherever it is. */
             uintptr_t  next = from + width < cols ? (uintptr_t)at + width * type->stored
                                                   : (uintptr_t)w + (row + MANY_ROWS) * row_bytes;
-            many_input in = {.w = block[0], .x_bytes = x_bytes, .first = from == 0};
+            many_input in = {.w = block[0],
+                             .x_bytes = x_bytes,
+                             .first = from == 0,
+                             .next = next,
+                             .next_bytes = row_bytes,
+                             .stride = groups};
             for (size_t r = 0; r < MANY_ROWS; r++)
                 in.registers = type->unpack(at + (r < n_rows ? r : n_rows - 1) * row_bytes, n, block[r]);
             for (size_t g = 0; g < groups; g++) {
                 size_t t = g * tokens / groups, T = (g + 1) * tokens / groups - t;
                 in.x = x + t * x_bytes + from * type->size;
-                for (size_t s = 0; s < MANY_STREAMS; s++) {
-                    size_t r = g * MANY_STREAMS + s;
-                    in.next[s] = r < MANY_ROWS ? next + r * row_bytes : (uintptr_t)block;
-                }
+                in.due = g;
                 type->tiles[T - 1](&in, sums + t);
             }
         }
