@@ -26,8 +26,20 @@ static char *folder_of(const char *path, err *e) {
     return mem_strndup(path, slash != NULL ? (size_t)(slash - path) + 1 : 0, e);
 }
 
+static bool is_file(const char *path) {
+    struct stat s;
+    return stat(path, &s) == 0 && S_ISREG(s.st_mode);
+}
+
+/* Renaming would put a file in the place of a device or a pipe. */
+static bool is_something_else(const char *path) {
+    struct stat s;
+    return stat(path, &s) == 0 && !S_ISREG(s.st_mode);
+}
+
 int atomic_open(atomic_file *f, const char *path, err *e) {
     *f = (atomic_file){.path = path, .fd = -1};
+    if (is_something_else(path)) return err_run(e, "%s: cannot write: what is there is not a regular file", path);
     if ((f->folder = folder_of(path, e)) == NULL) return -1;
     for (int attempt = 0; attempt < 100; attempt++) {
         f->part = mem_printf(e, "%s.%ld-%llx.part", f->folder, (long)getpid(), (unsigned long long)clock_ns());
@@ -51,11 +63,6 @@ int atomic_put(atomic_file *f, const void *bytes, size_t n, err *e) {
         n -= (size_t)put;
     }
     return 0;
-}
-
-static bool is_file(const char *path) {
-    struct stat s;
-    return stat(path, &s) == 0 && S_ISREG(s.st_mode);
 }
 
 /* Gives the file its name unless something has it. The temporary name may be left over. */

@@ -1,6 +1,8 @@
 """harness make-model, quantize and bench; a sweep whose products go through BLAS."""
 import configparser
 import json
+import os
+import stat
 
 import h5py
 import pytest
@@ -109,6 +111,15 @@ def test_norms_stay_as_they_are_in_any_shape(tmp_path):
 def test_mistakes(args, message, tmp_path):
     assert message in harness(*args, status=2, cwd=tmp_path).error
     assert not (tmp_path / "x.gguf").exists() and not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("command", [["make-model", "-s", SMALL], ["quantize", "-t", "q8_0", MODEL],
+                                     ["dataset", "make", "--scenario", "editing", "--count", "1", "-o"]])
+def test_a_pipe_is_not_replaced(command, tmp_path):
+    """Nor a device, which root could."""
+    os.mkfifo(tmp_path / "pipe")
+    assert "not a regular file" in harness(*command, tmp_path / "pipe", status=1).error
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode) and len(list(tmp_path.iterdir())) == 1
 
 
 def test_bench(tmp_path):
