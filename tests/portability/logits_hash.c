@@ -138,7 +138,8 @@ static void logits_of(dtype type) {
                .norm = random_floats(DIM, 1),
                .embed_type = type,
                .embed = random_weights(type, VOCAB * DIM, 0.3f),
-               .output = random_matrix(type, VOCAB, DIM)};
+               .output = random_matrix(type, VOCAB, DIM),
+               .laid_out = true};
     for (size_t i = 0; i < LAYERS; i++)
         layers[i] = (layer_weights){.attn_norm = random_floats(DIM, 1),
                                     .wq = random_matrix(type, DIM, DIM),
