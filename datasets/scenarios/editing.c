@@ -10,11 +10,12 @@
 
 #include "datasets/scenarios/program.h"
 
-enum { P_MIN_LINES, P_MAX_LINES, P_MAX_CHANGES };
+enum { P_MIN_LINES, P_MAX_LINES, P_MIN_CHANGES, P_MAX_CHANGES };
 
 static const param_spec params[] = {
     [P_MIN_LINES] = {"min_lines", PARAM_INT, 4, 2, 16, "fewest statements"},
     [P_MAX_LINES] = {"max_lines", PARAM_INT, 8, 2, 16, "most statements"},
+    [P_MIN_CHANGES] = {"min_changes", PARAM_INT, 1, 1, 2, "fewest changes asked for at once"},
     [P_MAX_CHANGES] = {"max_changes", PARAM_INT, 2, 1, 2, "most changes asked for at once"},
 };
 
@@ -210,7 +211,7 @@ static bool try_make(dice *d, const param_values *p, example *out) {
     names                    taken = {.start = 2}; /* a copy knows by its first letters which name comes */
     program                  it;
     size_t                   min = (size_t)p->at[P_MIN_LINES], max = (size_t)p->at[P_MAX_LINES];
-    size_t                   want = dice_between(d, 1, (size_t)p->at[P_MAX_CHANGES]);
+    size_t                   want = dice_between(d, (size_t)p->at[P_MIN_CHANGES], (size_t)p->at[P_MAX_CHANGES]);
 
     program_draw(d, &taken, dice_between(d, min, max), &it);
     program before = it;

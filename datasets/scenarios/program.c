@@ -7,8 +7,8 @@ static const language languages[] = {
     {"script",
      "script",
      true,
-     {"def {a}( {b}, {c} ):", "{a} = {n}", "{a} = {b}", "{a} = {b} {op} {c}",
-      "while {a} {op} {n}:", "if {a} {op} {n}:", "print( {a} )", "return {a}", NULL, "# {w}", NULL}},
+     {"function {a}( {b}, {c} ) {", "let {a} = {n};", "let {a} = {b};", "let {a} = {b} {op} {c};",
+      "while ( {a} {op} {n} ) {", "if ( {a} {op} {n} ) {", "print( {a} );", "return {a};", "}", "# {w}", NULL}},
     {"c",
      "function",
      true,
@@ -26,8 +26,7 @@ static const language languages[] = {
     {"card",
      "card",
      false,
-     {"card for {a}", "field {a} : {n}.", NULL, NULL, NULL, NULL, NULL, NULL, "end of card", "note : {w}.",
-      "field {a} : {w}."}},
+     {"card {a} {", "field {a} : {n};", NULL, NULL, NULL, NULL, NULL, NULL, "}", "/* {w} */", "field {a} : {w};"}},
 };
 
 static const char *const comparisons[] = {"<", ">", "<=", ">=", "==", "!="};

@@ -45,7 +45,7 @@ static const struct {
                   {"function", "// ", ""},
                   {"procedure", "-- ", ""},
                   {"file of settings", "# ", ""},
-                  {"card", "note : ", "."}};
+                  {"card", "/* ", " */"}};
 
 typedef struct {
     char x[CHARS], y[CHARS], w[CHARS], l[CHARS], m[CHARS];

@@ -37,7 +37,7 @@ Test(scenarios, records_are_these) {
         const char *name, *sha256;
     } known[] = {
         {"retrieval", "57f359e0817fe378760e87f9cc9dcdc3ea408e800811735a55b922c6d95e1741"},
-        {"editing", "d8f23ee2f697f7981451634fe3a7fa03552b2fa25431b345580bd5e2f115ed55"},
+        {"editing", "8f1e227c543878a31cca2db2c3f1c8c36ff4f4e8fb67d80503e8d070a61ce566"},
         {"cache", "46d4aa213bf27e993c5d84fb9f67d18b10350be42c66aa7803d3c1506284f868"},
         {"multi_turn", "5bda3013856355aefb6f086003201445ab019e3298afb129b23f1aaae3b0a157"},
         {"repeat", "61bf1b907a2272980757f8ba5379e8e20eb02ddea9a7fdae34c2010043feb83a"},
