@@ -175,9 +175,17 @@ static int read_lines(const dataset_options *o, const dataset_format *format, js
         if (report != NULL) report(ctx, &why);
     }
     if (o->limit > 0 && d->n > o->limit) cut_records(d, o->limit); /* a line may hold several */
+    if (format == NULL && d->bad == 0) {
+        err_input(e, "%s: the file is empty (one record to a line)", file->path);
+        goto out;
+    }
     if (format == NULL || d->n == 0) {
         err_input(e, "%s: no records (bad lines: %zu; left out for lack of a result: %zu)", file->path, d->bad,
                   d->dropped);
+        goto out;
+    }
+    if (o->append_docs && !format->appends_docs) {
+        err_input(e, "%s: append_docs is not for records of format %s (llma, ms-marco)", file->path, format->name);
         goto out;
     }
     d->format = mem_strdup(format->name, e);

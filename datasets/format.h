@@ -21,6 +21,7 @@ typedef struct {
     const char *name, *help;
     const char *keys;                   /* what tells it from others, for the error of "auto" */
     bool (*fits)(const json_t *object); /* whether those keys are there */
+    bool appends_docs;                  /* it knows dataset_options.append_docs */
     /* Adds the line's records with dataset_add. On failure it leaves what it has added as it is: the caller takes
      * this line's records back. */
     int (*read)(const json_t *object, dataset_builder *b, err *e);

@@ -40,5 +40,6 @@ const dataset_format format_llma = {
     .help = "LLMA's data: query, docs, result.text; records without a result are left out",
     .keys = "\"query\" and \"docs\"",
     .fits = fits,
+    .appends_docs = true,
     .read = read_object,
 };

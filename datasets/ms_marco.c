@@ -78,5 +78,6 @@ const dataset_format format_ms_marco = {
     .help = "MS MARCO QA v2.1: query_id, query, passages, answers; unanswerable queries are left out",
     .keys = "\"query\" and \"passages\"",
     .fits = fits,
+    .appends_docs = true,
     .read = read_object,
 };

@@ -16,6 +16,7 @@
 #include "datasets/text.h"
 #include "engine/base/atomic.h"
 #include "engine/base/clock.h"
+#include "engine/base/file.h"
 #include "engine/base/number.h"
 #include "engine/base/parallel.h"
 #include "engine/engine.h"
@@ -77,7 +78,7 @@ static int parse_list(const char *text, options *o, err *e) {
         char     part[24];
         size_t   n = strcspn(at, ",");
         uint64_t k;
-        snprintf(part, sizeof part, "%.*s", (int)(n < sizeof part ? n : sizeof part - 1), at);
+        snprintf(part, sizeof part, "%.*s", (int)(n < sizeof part ? n : 0), at);
         if (!count_parse(part, 1, UINT16_MAX, &k) || (o->n_k > 0 && k <= o->k[o->n_k - 1]) || o->n_k == MOST_K)
             return err_input(e, "--k \"%s\" is not allowed (up to %d numbers from 1 to %d, ascending: 1,2,4)", text,
                              MOST_K, UINT16_MAX);
@@ -145,6 +146,7 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
     if (o->last && o->cost != NULL)
         return err_input(e, "--cost is the time of checking k tokens, which needs the logits of all: not with --last");
     if (o->model == NULL) return err_input(e, "bench needs -m MODEL.gguf (see harness bench -h)");
+    if (o->cost != NULL && file_check_output(o->cost, o->model, e) != 0) return -1;
     return command_operands(argc, argv, 0, 0, "no argument", e);
 }
 
@@ -169,11 +171,11 @@ static void count_work(bench *b, const options *o) {
 static int open_bench(bench *b, const options *o, err *e) {
     if ((b->m = model_open(o->model, e)) == NULL || model_lay_out(b->m, e) != 0) return -1;
     size_t largest = o->k[o->n_k - 1], most = b->m->shape.context, vocab = b->m->shape.vocab;
-    if (o->context + largest > most || o->prefill > most) {
-        err_input(e, "%s: %" PRIu64 " tokens and k = %zu, or a prompt of %" PRIu64 ", do not fit (context %zu)",
-                  o->model, o->context, largest, o->prefill, most);
-        return -1;
-    }
+    if (o->context + largest > most)
+        return err_input(e, "%s: --context %" PRIu64 " and k = %zu do not fit (at most %zu tokens together)", o->model,
+                         o->context, largest, most);
+    if (o->prefill > most)
+        return err_input(e, "%s: --prefill %" PRIu64 " does not fit (at most %zu tokens)", o->model, o->prefill, most);
     size_t context = o->context + largest > o->prefill ? o->context + largest : o->prefill;
     if ((b->t = transformer_new(b->m, context, (int)o->threads, e)) == NULL ||
         (b->memory = bandwidth_open(READ_BYTES, (int)o->threads, e)) == NULL ||

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "experiments/commands.h"
 #include "experiments/store/store.h"
@@ -83,14 +84,14 @@ static char *default_output(const char *dir, err *e) {
     return NULL;
 }
 
-/* No run ever rewrites a finished cell, and neither does this. */
+/* No run ever rewrites a finished cell, and neither does this; nor anything else that no collection can have made. */
 static int check_output(const char *output, const paths *cells, err *e) {
-    struct stat to, from;
-    if (stat(output, &to) != 0) return 0;
+    struct stat st;
     for (size_t i = 0; i < cells->n; i++)
-        if (stat(cells->at[i], &from) == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino)
-            return err_input(e, "%s: is one of the cell files (-o names another file)", output);
-    return 0;
+        if (file_check_output(output, cells->at[i], e) != 0) return -1;
+    if (stat(output, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0) return 0;
+    return store_is_hdf5(output) ? 0
+                                 : err_input(e, "%s: is there and is no HDF5 file (-o names another file)", output);
 }
 
 static int collect(const char *dir, const char *output, err *e) {

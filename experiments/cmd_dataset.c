@@ -158,12 +158,23 @@ static int make_records(const options *o, const scenario *s, const param_values 
     return ret;
 }
 
+/* Records are known by scenario, split and number. */
+static int refuse_twice(const options *o, size_t i, const scenario *s, err *e) {
+    size_t n = strlen(s->name);
+    for (size_t k = 0; k < i; k++)
+        if (strncmp(o->scenarios[k], s->name, n) == 0 && strchr(":", o->scenarios[k][n]) != NULL)
+            return err_input(e, "--scenario %s: %s is given twice, and their records' ids would be the same (a file each)",
+                             o->scenarios[i], s->name);
+    return 0;
+}
+
 static int make_all(const options *o, atomic_file *file, err *e) {
-    for (size_t i = 0; i < o->n; i++) {
-        const scenario *s;
-        param_values    p;
+    const scenario *s;
+    param_values    p;
+    for (size_t i = 0; i < o->n; i++) /* before anything is written */
+        if (parse_scenario(o->scenarios[i], &s, &p, e) != 0 || refuse_twice(o, i, s, e) != 0) return -1;
+    for (size_t i = 0; i < o->n; i++)
         if (parse_scenario(o->scenarios[i], &s, &p, e) != 0 || make_records(o, s, &p, file, e) != 0) return -1;
-    }
     return 0;
 }
 

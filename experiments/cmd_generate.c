@@ -265,7 +265,7 @@ static int decode_plainly(generation *g, err *e) {
     return decode_run(&plain, &g->baseline, e);
 }
 
-static void print_statistics(const trial_trace *t, FILE *out) {
+static void print_statistics(const trial_trace *t, const options *o, FILE *out) {
     size_t drafted = 0, accepted = 0, covered = 0;
     for (size_t i = 0; i < t->n_steps; i++) {
         drafted += t->steps[i].drafted;
@@ -278,7 +278,9 @@ static void print_statistics(const trial_trace *t, FILE *out) {
     if (drafted > 0) fprintf(out, " (%.0f%%)", 100 * (double)accepted / (double)drafted);
     size_t first = t->steps[0].emitted; /* the prompt's pass gave these */
     if (t->n_steps > 1) fprintf(out, ", %.1f tokens/s", (double)(t->output.n - first) / ((double)t->decode_ns * 1e-9));
-    fprintf(out, "%s\n", t->truncated ? ", cut at the length limit" : "");
+    if (t->truncated) fputs(t->output.n < o->max_new_tokens ? ", cut where the model's context ends" :
+                                                              ", cut at the length limit (-n)", out);
+    putc('\n', out);
 }
 
 /* Compares with the baseline; a difference is an error that says where it begins and how large it is. */
@@ -318,7 +320,7 @@ static int generate(generation *g, const options *o, err *e) {
     if (spans_end(&g->out, e) != 0) return -1;
     if (o->hash) printf("logits %016llx\n", (unsigned long long)trial_trace_hash(&g->trace));
     spans_legend(&g->out, stderr);
-    print_statistics(&g->trace, stderr);
+    print_statistics(&g->trace, o, stderr);
     return o->check ? check(g, o, e) : 0;
 }
 

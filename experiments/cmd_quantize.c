@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/file.h"
 #include "engine/engine.h"
 #include "engine/model/gguf_write.h"
 #include "engine/model/mix.h"
@@ -151,6 +152,7 @@ static void print_report(const conversion *all, size_t n) {
 }
 
 static int quantize(const char *in, const char *out, const options *o, err *e) {
+    if (file_check_output(out, in, e) != 0) return -1;
     gguf        *g = gguf_open(in, e);
     gguf_writer *w = gguf_writer_new(e);
     conversion  *all = NULL;

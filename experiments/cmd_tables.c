@@ -2,10 +2,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #include "analysis/tables.h"
+#include "engine/base/atomic.h"
+#include "engine/base/file.h"
 #include "experiments/commands.h"
 #include "experiments/store/store.h"
 
@@ -59,18 +59,6 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
     return 0;
 }
 
-/* Nothing is written to `path` before the whole table is there, and nothing is left when writing fails. */
-static int write_file(const char *path, const char *text, size_t n, err *e) {
-    FILE *f = fopen(path, "w");
-    if (f == NULL) return err_errno(e, path, "cannot write");
-    int         status = fwrite(text, 1, n, f) == n && fflush(f) == 0 ? 0 : err_errno(e, path, "cannot write");
-    struct stat st;
-    bool        regular = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode);
-    if (fclose(f) != 0 && status == 0) status = err_errno(e, path, "cannot write");
-    if (status != 0 && regular) remove(path); /* but never a device such as /dev/full */
-    return status;
-}
-
 static int print_to_file(const options *o, const store_data *d, err *e) {
     char  *text = NULL;
     size_t n = 0;
@@ -78,7 +66,7 @@ static int print_to_file(const options *o, const store_data *d, err *e) {
     if (f == NULL) return err_errno(e, o->output, "cannot write");
     int status = table_print(o->name, d, o->format, f, e);
     if (fclose(f) != 0 && status == 0) status = err_errno(e, o->output, "cannot write");
-    if (status == 0) status = write_file(o->output, text, n, e);
+    if (status == 0) status = atomic_write(o->output, text, n, false, e);
     free(text);
     return status;
 }
@@ -92,6 +80,7 @@ int cmd_tables(int argc, char **argv, err *e) {
         for (size_t i = 0; o.list && i < table_count(); i++) printf("%-10s  %s\n", table_name(i), table_help(i));
         return 0;
     }
+    if (o.output != NULL && file_check_output(o.output, o.file, e) != 0) return -1;
     if (store_read(o.file, &d, e) != 0) return -1;
     int status = o.output != NULL ? print_to_file(&o, &d, e) : table_print(o.name, &d, o.format, stdout, e);
     store_free(&d);

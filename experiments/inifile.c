@@ -8,6 +8,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "experiments/suggest.h"
 
 enum { MAX_BYTES = 1 << 20 };
 
@@ -251,6 +252,17 @@ static void clear_parts(ini_entry *entry) {
     }
 }
 
+/* Overrides change what a file says; they add no sections to it. */
+static void no_section(const inifile *f, const char *title, const char *where, err *e) {
+    const char **names = mem_new(f->n_sections, sizeof *names, e); /* NOLINT(bugprone-sizeof-expression): pointers */
+    if (names == NULL) return;
+    for (size_t i = 0; i < f->n_sections; i++) names[i] = f->sections[i].title;
+    char *what = mem_printf(e, "section of %s", f->path);
+    if (what != NULL) err_unknown(e, where, what, title, names, f->n_sections);
+    free(what);
+    free(names);
+}
+
 static int override(inifile *f, const char *set, const char *where, err *e) {
     int          ret = -1;
     const char  *eq = strchr(set, '=');
@@ -277,7 +289,7 @@ static int override(inifile *f, const char *set, const char *where, err *e) {
 
     section = find_section(f, title);
     if (section == NULL) {
-        err_input(e, "%s: %s has no section [%s]", where, f->path, title);
+        no_section(f, title, where, e);
         goto out;
     }
     entry = find_entry(section, key);

@@ -5,6 +5,11 @@
 
 #include "experiments/plan_cells.h"
 
+/* Puts the place that names a file before what is wrong with that file. */
+static int at_line(const plan *p, size_t line, err *e) {
+    return err_prefix(e, "%s:%zu", p->cfg->path, line);
+}
+
 /* ---- models ------------------------------------------------------------------------------------------- */
 
 /* The plan's model of an earlier section over the same file, to share what is open; or NULL. */
@@ -27,7 +32,7 @@ static int open_weights(plan *p, const model_config *cfg, plan_model *out, err *
         memcpy(out->sha256, twin->sha256, sizeof out->sha256);
     } else {
         model *m = model_open(cfg->path, e);
-        if (m == NULL) return -1;
+        if (m == NULL) return at_line(p, cfg->line, e);
         p->weights[p->n_weights++] = out->weights = m;
         out->tok = m->tok;
         if (digest_sha256_file(cfg->path, out->sha256, e) != 0) return -1;
@@ -55,7 +60,7 @@ static int open_replay(plan *p, const model_config *cfg, plan_model *out, err *e
         out->tok = twin->tok;
     } else {
         tokenizer *t = open_tokenizer(cfg->tokenizer, e);
-        if (t == NULL) return -1;
+        if (t == NULL) return at_line(p, cfg->line, e);
         p->toks[p->n_toks++] = t;
         out->tok = t;
     }
@@ -68,7 +73,7 @@ static int add_model(plan *p, const model_config *cfg, err *e) {
     plan_model m = {.cfg = cfg};
     if (cfg->cost != NULL) {
         cost_model *cost = &p->costs[p->n_costs];
-        if (cost_read(cfg->cost, cost, e) != 0) return -1;
+        if (cost_read(cfg->cost, cost, e) != 0) return at_line(p, cfg->line, e);
         p->n_costs++;
         m.cost = cost;
     }
@@ -105,7 +110,8 @@ static int find_dataset(plan *p, const plan_options *o, const dataset_config *cf
                            .tok = m->tok,
                            .skip_bad = o->skip_bad};
     *d = (plan_dataset){.cfg = cfg, .tok = m->tok};
-    if (dataset_read(cfg->path, &how, again ? NULL : o->report, o->ctx, &d->data, e) != 0) return -1;
+    if (dataset_read(cfg->path, &how, again ? NULL : o->report, o->ctx, &d->data, e) != 0)
+        return at_line(p, cfg->line, e);
     p->n_datasets++;
     return 0;
 }

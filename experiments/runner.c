@@ -224,10 +224,11 @@ static int run_lists(run *r, runner_report *report, err *e) {
             report->reused++;
             continue;
         }
-        model *weights = p->models[p->cells[i].model].weights;
-        bool   blas = p->models[p->cells[i].model].blas;
-        if (weights != NULL && (blas ? model_decode : model_lay_out)(weights, e) != 0)
+        const plan_model *m = &p->models[p->cells[i].model];
+        if (m->weights != NULL && (m->blas ? model_decode : model_lay_out)(m->weights, e) != 0) {
+            err_prefix(e, "%s:%zu: [model %s]", p->cfg->path, m->cfg->line, m->cfg->label);
             goto out; /* before workers share them */
+        }
         trials += plan_cell_trials(p, i);
         if (p->cells[i].baseline == i)
             first[n_first++] = i;

@@ -175,6 +175,11 @@ static int read_source(const ini_section *s, train_config *c, err *e) {
     x->share = values[SHARE];
     x->from = (size_t)values[FROM];
     x->until = (size_t)values[UNTIL];
+    if (x->until != 0 && x->until <= x->from) {
+        const ini_entry *until = ini_find(s, "until");
+        return err_input(e, "%s: until = %zu is not allowed (after from = %zu)", until->parts[0].where, x->until,
+                         x->from);
+    }
     return 0;
 }
 
@@ -210,8 +215,18 @@ static int read_sections(const inifile *f, train_config *c, numbers *v, err *e) 
     return has_train ? 0 : err_input(e, "%s: there is no [train] section", f->path);
 }
 
+/* "FILE:LINE" of a key, or of its section, or the file. */
+static const char *where(const inifile *f, const char *title, const char *key) {
+    for (size_t i = 0; i < f->n_sections; i++) {
+        if (strcmp(f->sections[i].title, title) != 0) continue;
+        const ini_entry *entry = ini_find(&f->sections[i], key);
+        return entry != NULL ? entry->parts[0].where : f->sections[i].where;
+    }
+    return f->path;
+}
+
 /* The numbers into their places, and what no single value shows. */
-static int settle(train_config *c, const numbers *v, err *e) {
+static int settle(const inifile *f, train_config *c, const numbers *v, err *e) {
     trainer_options *t = &c->trainer;
     t->shape = (net_shape){.layers = (size_t)v->model[LAYERS],
                            .dim = (size_t)v->model[DIM],
@@ -244,13 +259,16 @@ static int settle(train_config *c, const numbers *v, err *e) {
     c->vocabulary_records = (size_t)v->tokenizer[RECORDS];
     if (t->shape.dim % t->shape.heads != 0 || t->shape.dim / t->shape.heads % 2 != 0)
         return err_input(e, "%s: dim = %zu over heads = %zu is not allowed (a whole even number for each head)",
-                         c->path, t->shape.dim, t->shape.heads);
+                         where(f, "model", "heads"), t->shape.dim, t->shape.heads);
     if (t->shape.dim % dtype_get(c->export_type)->block != 0 || t->shape.ffn % dtype_get(c->export_type)->block != 0)
-        return err_input(e, "%s: dim = %zu, ffn = %zu cannot be written as %s (multiples of %zu)", c->path,
-                         t->shape.dim, t->shape.ffn, dtype_get(c->export_type)->name, dtype_get(c->export_type)->block);
+        return err_input(e, "%s: dim = %zu, ffn = %zu cannot be written as %s (multiples of %zu)",
+                         where(f, "model", "dim"), t->shape.dim, t->shape.ffn, dtype_get(c->export_type)->name, dtype_get(c->export_type)->block);
     if (t->optimizer.adamw.warmup >= t->optimizer.adamw.steps)
-        return err_input(e, "%s: warmup = %zu is not allowed (fewer than steps = %zu)", c->path,
-                         t->optimizer.adamw.warmup, t->optimizer.adamw.steps);
+        return err_input(e, "%s: warmup = %zu is not allowed (fewer than steps = %zu)",
+                         where(f, "adamw", "warmup"), t->optimizer.adamw.warmup, t->optimizer.adamw.steps);
+    if (t->optimizer.adamw.min_lr > t->optimizer.adamw.lr)
+        return err_input(e, "%s: min_lr = %g is not allowed (at most lr = %g)", where(f, "adamw", "min_lr"),
+                         t->optimizer.adamw.min_lr, t->optimizer.adamw.lr);
     for (size_t step = 0; step < t->optimizer.adamw.steps;
          step++) { /* sources come and go at few steps, but this is quick */
         double sum = 0;
@@ -305,7 +323,7 @@ int train_config_read(const char *path, const char *const *sets, size_t n_sets, 
     if (ret == 0 && c->output == NULL) ret = (c->output = path_of(c, "results", e)) != NULL ? 0 : -1;
     if (ret == 0 && c->export_path == NULL)
         ret = (c->export_path = mem_printf(e, "%s/%s.gguf", c->output, c->name)) != NULL ? 0 : -1;
-    if (ret == 0) ret = settle(c, &v, e);
+    if (ret == 0) ret = settle(&f, c, &v, e);
     if (ret == 0) ret = make_digest(c, &v, e);
     if (ret == 0) ret = (c->text = mem_strndup(f.text, f.n_text, e)) != NULL ? 0 : -1;
     inifile_free(&f);

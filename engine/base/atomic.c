@@ -31,16 +31,33 @@ static bool is_file(const char *path) {
     return stat(path, &s) == 0 && S_ISREG(s.st_mode);
 }
 
-/* Renaming would put a file in the place of a device or a pipe. */
-static bool is_something_else(const char *path) {
+/* The path, or where it leads. */
+static char *place_of(const char *path, err *e) {
     struct stat s;
-    return stat(path, &s) == 0 && !S_ISREG(s.st_mode);
+    if (lstat(path, &s) != 0 || !S_ISLNK(s.st_mode)) return mem_strdup(path, e);
+    char *place = realpath(path, NULL);
+    if (place == NULL && errno == ENOENT)
+        err_run(e, "%s: cannot write: it is a link to what is not there", path);
+    else if (place == NULL)
+        fails(path, e);
+    return place;
+}
+
+/* Renaming would put a file in the place of a device or a pipe, or leave who reads a standard stream with the old. */
+static int check_place(const char *path, const char *place, err *e) {
+    struct stat to, stream;
+    if (stat(place, &to) != 0) return 0;
+    if (!S_ISREG(to.st_mode)) return err_run(e, "%s: cannot write: what is there is not a regular file", path);
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fstat(fd, &stream) == 0 && stream.st_dev == to.st_dev && stream.st_ino == to.st_ino)
+            return err_run(e, "%s: cannot write: it is open as standard input, output or error", path);
+    return 0;
 }
 
 int atomic_open(atomic_file *f, const char *path, err *e) {
     *f = (atomic_file){.path = path, .fd = -1};
-    if (is_something_else(path)) return err_run(e, "%s: cannot write: what is there is not a regular file", path);
-    if ((f->folder = folder_of(path, e)) == NULL) return -1;
+    if ((f->place = place_of(path, e)) == NULL || check_place(path, f->place, e) != 0) return -1;
+    if ((f->folder = folder_of(f->place, e)) == NULL) return -1;
     for (int attempt = 0; attempt < 100; attempt++) {
         f->part = mem_printf(e, "%s.%ld-%llx.part", f->folder, (long)getpid(), (unsigned long long)clock_ns());
         if (f->part == NULL) return -1;
@@ -90,7 +107,7 @@ int atomic_commit(atomic_file *f, bool exclusive, err *e) {
     if (fsync(f->fd) != 0) return fails(f->path, e);
     int closed = close(f->fd);
     f->fd = -1;
-    if (closed != 0 || (exclusive ? place_new(f->part, f->path) : rename(f->part, f->path)) != 0)
+    if (closed != 0 || (exclusive ? place_new(f->part, f->place) : rename(f->part, f->place)) != 0)
         return fails(f->path, e);
     return sync_folder(f->folder) == 0 ? 0 : fails(f->path, e);
 }
@@ -100,6 +117,7 @@ void atomic_close(atomic_file *f) {
     if (f->part != NULL) unlink(f->part); /* gone already when it was renamed */
     free(f->part);
     free(f->folder);
+    free(f->place);
     *f = (atomic_file){.fd = -1};
 }
 

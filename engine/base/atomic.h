@@ -1,7 +1,8 @@
 /* atomic.h - files that appear whole or not at all.
  *
  * What is written goes to a hidden temporary file in the same folder, which is synced and renamed, and then the
- * folder is synced. Until then, and after any failure, what was at `path` is still there.
+ * folder is synced. Until then, and after any failure, what was at `path` is still there. A link stays one: the file
+ * that it leads to is replaced. Devices, pipes, and files that are standard input, output or error are refused.
  */
 #ifndef ENGINE_BASE_ATOMIC_H
 #define ENGINE_BASE_ATOMIC_H
@@ -12,7 +13,8 @@
 #include "engine/base/err.h"
 
 typedef struct {
-    const char *path; /* the caller's; must outlive this */
+    const char *path;  /* the caller's, for errors; must outlive this */
+    char       *place; /* what gets written: the path, or where it leads when it is a link */
     char       *folder;
     char       *part; /* the temporary file, for who wants to read it before it gets its name */
     int         fd;

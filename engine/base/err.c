@@ -67,3 +67,11 @@ void err_list(char *buf, size_t size, const char *const *names, size_t n) {
         at += (size_t)k;
     }
 }
+
+int err_advise(err *e, const char *advice) {
+    if (e != NULL) {
+        size_t n = strlen(e->text);
+        snprintf(e->text + n, sizeof e->text - n, " (%s)", advice);
+    }
+    return -1;
+}

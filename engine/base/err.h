@@ -41,6 +41,9 @@ int err_errno(err *e, const char *path, const char *what);
 /* Puts "CONTEXT: " before the text that `e` already holds and returns -1. Keeps the kind. */
 int err_prefix(err *e, const char *fmt, ...) ERR_PRINTF(2, 3);
 
+/* The same with " (ADVICE)" behind it. */
+int err_advise(err *e, const char *advice);
+
 /* Writes into buf (size >= 3) `"name", "name" or "name"`, for messages that list what is allowed. */
 void err_list(char *buf, size_t size, const char *const *names, size_t n);
 

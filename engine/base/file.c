@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "engine/base/mem.h"
 
@@ -39,4 +40,11 @@ fail:
     fclose(f);
     free(bytes);
     return NULL;
+}
+
+int file_check_output(const char *output, const char *input, err *e) {
+    struct stat to, from;
+    if (stat(output, &to) != 0 || stat(input, &from) != 0) return 0;
+    if (to.st_dev != from.st_dev || to.st_ino != from.st_ino) return 0;
+    return err_input(e, "%s: cannot be the output: it is the same file as the input %s", output, input);
 }

@@ -213,6 +213,10 @@ static int read_all(hid_t file, size_t most, store_data *d, err *e) {
     return ret == 0 ? store_check(d, e) : -1;
 }
 
+bool store_is_hdf5(const char *path) {
+    return H5Fis_hdf5(path) > 0;
+}
+
 int store_read(const char *path, store_data *out, err *e) {
     hid_t  file = H5I_INVALID_HID;
     size_t most = 0;

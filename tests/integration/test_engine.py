@@ -106,11 +106,25 @@ def test_norms_stay_as_they_are_in_any_shape(tmp_path):
     (["bench"], "bench needs -m"),
     (["bench", "-m", MODEL, "-k", "2,4"], "begin with 1"),
     (["bench", "-m", MODEL, "-k", "1,4,4"], "ascending"),
-    (["bench", "-m", MODEL, "-c", "1020", "-k", "1,8"], "do not fit"),
+    (["bench", "-m", MODEL, "-k", "1,2" + 30 * " "], "is not allowed"),
+    (["bench", "-m", MODEL, "-c", "1020", "-k", "1,8"], "--context 1020 and k = 8 do not fit"),
+    (["bench", "-m", MODEL, "--prefill", "1025"], "--prefill 1025 does not fit"),
+    (["dataset", "make", "--scenario", "cache", "--scenario", "cache:max_changes=1"], "cache is given twice"),
+    (["inspect", "/dev/zero"], "/dev/zero: is a device"),
 ])
 def test_mistakes(args, message, tmp_path):
     assert message in harness(*args, status=2, cwd=tmp_path).error
     assert not (tmp_path / "x.gguf").exists() and not (tmp_path / "b").exists()
+
+
+def test_the_input_is_not_overwritten(tmp_path):
+    model = tmp_path / "m.gguf"
+    harness("make-model", "-s", SMALL, model)
+    before = model.read_bytes()
+    (tmp_path / "link").symlink_to(model)
+    for args in ["bench", "-m", model, "--cost", tmp_path / "link"], ["quantize", "-t", "q8_0", model, tmp_path / "link"]:
+        assert "is the same file as the input" in harness(*args, status=2).error
+    assert model.read_bytes() == before
 
 
 @pytest.mark.parametrize("command", [["make-model", "-s", SMALL], ["quantize", "-t", "q8_0", MODEL],

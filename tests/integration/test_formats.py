@@ -54,7 +54,7 @@ tokenizer = bytes
 [dataset published]
 path = {path}
 format = {format}
-append_docs = yes
+append_docs = {append_docs}
 forced = yes
 [policy llma]
 n = 3
@@ -84,7 +84,8 @@ def test_inspect_and_replay(name, published, tmp_path):
         assert f"\nleft out {left_out} (no result to decode)\n" in text
 
     ini = tmp_path / "formats.ini"
-    ini.write_text(SWEEP.format(output=tmp_path / "results", path=path, format=name))
+    ini.write_text(SWEEP.format(output=tmp_path / "results", path=path, format=name,
+                                append_docs="yes" if name in ("llma", "ms-marco") else "no"))
     harness("sweep", ini)
     with h5py.File(tmp_path / "results" / "formats.h5") as f:
         trials, policy, offset = f["trials"][:], f["cells"]["policy"][:], f["tokens/offset"][:]
@@ -106,7 +107,7 @@ def test_bad_lines_are_named_or_skipped(name, published, tmp_path):
     assert f"{path}:{lines + 1}: " in harness("inspect", path, status=2).error
 
     ini = tmp_path / "formats.ini"
-    ini.write_text(SWEEP.format(output=tmp_path / "results", path=path, format="auto"))
+    ini.write_text(SWEEP.format(output=tmp_path / "results", path=path, format="auto", append_docs="no"))
     assert f"{path}:{lines + 1}: " in harness("sweep", ini, status=2).error
     assert not (tmp_path / "results").exists()
     done = harness("sweep", ini, "--skip-bad")

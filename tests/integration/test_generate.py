@@ -83,7 +83,8 @@ def test_an_empty_prompt_begins_with_bos(model):
 
 def test_the_context_ends_the_text(model):
     done = generate(model, "--policy", "oracle", "--check", n=100000)
-    assert "cut at the length limit" in done.error
+    assert "cut where the model's context ends" in done.error
+    assert "cut at the length limit (-n)" in generate(model, n=3).error
 
 
 def test_colours_only_where_asked_for(model, reference):

@@ -170,6 +170,8 @@ def test_damaged_checkpoint(whole, tmp_path, damage):
     (("vocab = 420", "vocab = 60000"), "too large"),
     (("type = f16", "type = q4"), "unknown type"),
     (("warmup = 10", "warmup = 100"), "warmup = 100"),
+    (("lr = 5e-3\nwarmup", "lr = 5e-3\nmin_lr = 6e-3\nwarmup"), "t.ini:17: min_lr = 0.006 is not allowed (at most lr = 0.005)"),
+    (("from = 50", "from = 50\nuntil = 50"), "until = 50 is not allowed (after from = 50)"),
     (("from = 50", "from = 50\nshare = 0\n[source nothing]\nscenario = cache\nuntil = 20\nshare = 0"), None),
     (("max_lines = 4", "max_lines = 4\nuntil = 20"), "no source has a share in step 20"),
     (("max_lines = 4", "max_lines = 3"), "max_lines = 3 is less than min_lines = 4"),

@@ -16,7 +16,11 @@ Test(err, prefix_keeps_kind_and_cuts_at_the_end) {
     cr_assert_eq(err_prefix(&e, "file:%d", 7), -1);
     cr_assert_eq(e.kind, ERR_INPUT);
     cr_assert_str_eq(e.text, "file:7: x = 3");
+    err_advise(&e, "try 4");
+    cr_assert_str_eq(e.text, "file:7: x = 3 (try 4)");
     for (int i = 0; i < 400; i++) err_prefix(&e, "deep");
+    cr_assert_eq(strlen(e.text), sizeof e.text - 1);
+    err_advise(&e, "more");
     cr_assert_eq(strlen(e.text), sizeof e.text - 1);
 }
 

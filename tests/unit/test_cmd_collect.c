@@ -99,7 +99,8 @@ Test(cmd_collect, refuses_what_it_cannot_do) {
         {".", NULL, NULL, ".: has no name"},
         {"quick/..", NULL, NULL, "has no name"},
         {"/", NULL, NULL, "has no name"},
-        {"quick", "-o", "quick/cells/../cells/a.h5", "is one of the cell files"},
+        {"quick", "-o", "quick/cells/../cells/a.h5", "is the same file as the input quick/cells/a.h5"},
+        {"quick", "-o", "notes.txt", "notes.txt: is there and is no HDF5 file"},
         {"quick", "-x", NULL, "unknown option"},
         {"quick", "-o", NULL, "no value after option"},
         {"quick", "quick", NULL, "unexpected argument"},
@@ -108,6 +109,7 @@ Test(cmd_collect, refuses_what_it_cannot_do) {
     write_cells();
     cr_assert_eq(mkdir("empty", 0777), 0);
     scratch_write("broken/a.h5", "no");
+    scratch_write("notes.txt", "notes");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         err e = {0};
         cr_assert_eq(run(cases[i].dir, cases[i].option, cases[i].output, &e), -1, "case %zu", i);

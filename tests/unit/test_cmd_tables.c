@@ -64,6 +64,9 @@ Test(cmd_tables, writes_the_named_table_to_a_file) {
     cr_assert_eq(access(out, F_OK), 0);
     unlink(out);
     refused("unknown table", &e, RUN(&e, "tables", "nonsense", in, "-o", out));
+    refused("is the same file as the input", &e, RUN(&e, "tables", in, "-o", in));
+    cr_assert_eq(RUN(&e, "tables", in, "-o", out), 0, "the results are still there: %s", e.text);
+    unlink(out);
     cr_assert_neq(access(out, F_OK), 0);
     unlink(in);
     rmdir(dir);

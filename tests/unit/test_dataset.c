@@ -268,12 +268,15 @@ Test(dataset, errors_carry_no_control_characters) {
 
 Test(dataset, files_without_records) {
     write_text("");
-    assert_refused(&automatic, ": no records (bad lines: 0; left out for lack of a result: 0)");
+    assert_refused(&automatic, ": the file is empty (one record to a line)");
     write_text("\xef\xbb\xbf\n \n\r\n");
-    assert_refused(&automatic, ": no records (bad lines: 0; left out for lack of a result: 0)");
+    assert_refused(&automatic, ": the file is empty (one record to a line)");
     write_text("x\ny\n");
     assert_refused(&(dataset_options){.format = "auto", .skip_bad = true},
                    ": no records (bad lines: 2; left out for lack of a result: 0)");
+    write_text("{\"id\":\"1\",\"prompt\":\"p\"}\n");
+    assert_refused(&(dataset_options){.format = "auto", .append_docs = true},
+                   ": append_docs is not for records of format native (llma, ms-marco)");
     remove_file();
     assert_refused(&automatic, ": cannot open: No such file or directory");
     cr_assert_eq(access(path, F_OK), -1); /* nothing was made in its place */
@@ -486,7 +489,7 @@ Test(dataset, every_failed_allocation_is_reported) {
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         /* Memory is never skipped as a bad line is. */
         const dataset_options o = {
-            .format = "auto", .append_docs = true, .doc_tokens = 4, .tok = tok, .skip_bad = true};
+            .format = "auto", .append_docs = i == 1, .doc_tokens = 4, .tok = tok, .skip_bad = true};
         write_text(texts[i]);
         size_t k = 1;
         for (int done = 0; !done; k++) {

@@ -400,8 +400,11 @@ Test(formats, every_failed_allocation_is_reported) {
     err        e = {0};
     tokenizer *tok = tokenizer_bytes(&e);
     for (size_t i = 0; i < N_PUBLISHED; i++) {
-        const dataset_options o = {
-            .format = "auto", .append_docs = true, .doc_tokens = 4, .tok = tok, .skip_bad = true};
+        const dataset_options o = {.format = "auto",
+                                   .append_docs = published[i].format->appends_docs,
+                                   .doc_tokens = 4,
+                                   .tok = tok,
+                                   .skip_bad = true};
         scratch_write("d.jsonl", published[i].line);
         size_t k = 1;
         for (bool done = false; !done; k++) {

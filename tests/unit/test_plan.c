@@ -168,7 +168,6 @@ Test(plan, ids_change_with_every_input) {
         "sweep.repeats=2",
         "model m.threads=2",
         "dataset d.limit=2",
-        "dataset d.append_docs=1",
         "dataset d.doc_tokens=5",
         "dataset d.max_new_tokens=7",
     };
@@ -205,6 +204,9 @@ Test(plan, ids_change_with_every_input) {
     *strstr(at, "cde") = 'x';
     scratch_write("d.jsonl", changed);
     expect_new(&book, ids_of(BASE, NULL, NULL), false, "data file");
+    scratch_write("d.jsonl", "{\"query\": \"a\", \"docs\": [\"c\"], \"result\": {\"text\": \"b\"}}\n");
+    expect_new(&book, ids_of(BASE, NULL, NULL), false, "format");
+    expect_new(&book, ids_of(BASE, "dataset d.append_docs=1", NULL), false, "append_docs");
 }
 
 Test(plan, ids_do_not_change_with_what_does_not_matter) {
@@ -319,16 +321,16 @@ Test(plan, rules_with_temperature_are_swept_on_transformers_only) {
 Test(plan, refuses_bad_files_before_anything_runs) {
     scratch_write("d.jsonl", records);
     expect_refused(SWEEP REPLAY DATA LLMA GREEDY, "dataset d.path=absent.jsonl", "absent.jsonl");
-    expect_refused(SWEEP REPLAY DATA LLMA GREEDY, "model m.tokenizer=absent.gguf", "absent.gguf");
+    expect_refused(SWEEP REPLAY DATA LLMA GREEDY, "model m.tokenizer=absent.gguf", "c.ini:4: absent.gguf: cannot open");
     expect_refused(SWEEP REPLAY DATA LLMA GREEDY, "model m.tokenizer=d.jsonl", "d.jsonl");
-    expect_refused(SWEEP REPLAY DATA LLMA GREEDY, "model m.cost=absent.ini", "absent.ini: cannot open");
+    expect_refused(SWEEP REPLAY DATA LLMA GREEDY, "model m.cost=absent.ini", "c.ini:4: absent.ini: cannot open");
     scratch_write("cost.ini", "[T]\n1 = 0\n");
     expect_refused(SWEEP REPLAY DATA LLMA GREEDY, "model m.cost=cost.ini", "cost.ini:2:");
-    expect_refused(WEIGHTED FREE LLMA GREEDY, NULL, "w.gguf");
+    expect_refused(WEIGHTED FREE LLMA GREEDY, NULL, "c.ini:4: w.gguf");
     scratch_write("d.jsonl", "{\"id\": \"1\", \"prompt\": \"ab\"}\n");
     expect_refused(SWEEP REPLAY DATA LLMA GREEDY, NULL, "d.jsonl:1:"); /* nothing to follow */
     scratch_write("d.jsonl", "\n");
-    expect_refused(SWEEP REPLAY DATA LLMA GREEDY, NULL, "d.jsonl: no records");
+    expect_refused(SWEEP REPLAY DATA LLMA GREEDY, NULL, "c.ini:7: d.jsonl: the file is empty");
 }
 
 static void count_line(void *ctx, const err *why) {

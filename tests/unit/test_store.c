@@ -157,6 +157,31 @@ Test(store, write_failures_leave_nothing) {
     assert_write_fails(name, false, "too long");
 }
 
+Test(store, links_stay_and_what_they_lead_to_is_written) {
+    size_t n;
+    err    e = {0};
+    cr_assert_eq(mkdir("dir", 0777), 0);
+    cr_assert_eq(symlink("dir/f", "link"), 0);
+    assert_write_fails("link", false, "it is a link to what is not there");
+    cr_assert_eq(atomic_write("dir/f", "old", 3, false, &e), 0, "%s", e.text);
+    cr_assert_eq(atomic_write("link", "newer", 5, false, &e), 0, "%s", e.text);
+    struct stat st;
+    cr_assert(lstat("link", &st) == 0 && S_ISLNK(st.st_mode));
+    char *bytes = file_bytes("dir/f", &n);
+    cr_assert(n == 5 && memcmp(bytes, "newer", 5) == 0);
+    free(bytes);
+    cr_assert_eq(symlink("dir", "folder"), 0);
+    assert_write_fails("folder", false, "not a regular file");
+}
+
+/* Who reads that stream would go on with a file that has no name any more. */
+Test(store, standard_streams_are_not_replaced) {
+    cr_assert_not_null(freopen("stream", "w", stdout));
+    cr_assert_eq(symlink("stream", "link"), 0);
+    assert_write_fails("stream", false, "open as standard input, output or error");
+    assert_write_fails("link", false, "open as standard input, output or error");
+}
+
 Test(store, names_as_long_as_the_system_takes) {
     char name[256] = "";
     err  e = {0};
