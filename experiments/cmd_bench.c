@@ -65,7 +65,8 @@ typedef struct {
     bandwidth   *memory;
     int32_t     *ids;                         /* [context of the transformer] */
     float       *logits;                      /* [largest k, vocab] */
-    double       weights, bytes;              /* of a pass: multiplications per token, and what is read once */
+    double       weights, head;               /* multiplications per token: in all matrices, in the output's alone */
+    double       bytes;                       /* that a pass reads once */
     double      *rounds;                      /* [n_k + 2, repeats] */
     times        pass[MOST_K], prefill, read; /* read: bytes per second */
 } bench;
@@ -163,7 +164,8 @@ static void count_work(bench *b, const options *o) {
             b->bytes += (double)matrix_bytes(w);
         }
     }
-    b->weights += (double)(output->rows * output->cols);
+    b->head = (double)(output->rows * output->cols);
+    b->weights += b->head;
     b->bytes += (double)matrix_bytes(output);
     b->bytes += 2.0 * (double)(s->n_layers * s->n_kv_heads * s->head_dim * o->context) * sizeof(float);
 }
@@ -266,13 +268,19 @@ static void print_table(const bench *b, const options *o) {
                (double)o->prefill / b->prefill.median);
 }
 
+/* Multiplications and additions of the i-th pass. */
+static double work_of(const bench *b, const options *o, size_t i) {
+    double k = (double)o->k[i];
+    return 2 * (b->weights * k - (o->last ? b->head * (k - 1) : 0));
+}
+
 /* Operations per second over k on two logarithmic axes: '#' what was reached, '|' what the bandwidth allows at that k.
  */
 static void print_roofline(const bench *b, const options *o) {
     enum { WIDTH = 64 };
-    double first = 2 * b->weights / b->pass[0].median, least = first, most = first;
+    double first = work_of(b, o, 0) / b->pass[0].median, least = first, most = first;
     for (size_t i = 0; i < o->n_k; i++) {
-        double reached = 2 * b->weights * (double)o->k[i] / b->pass[i].median;
+        double reached = work_of(b, o, i) / b->pass[i].median;
         most = fmax(most, reached);
         least = fmin(least, reached);
     }
@@ -280,8 +288,7 @@ static void print_roofline(const bench *b, const options *o) {
     printf("\n    k  Gop/s  from %.1f to %.0f Gop/s, logarithmic: # reached, | what the bandwidth allows\n",
            exp(left) / 1e9, exp(right) / 1e9);
     for (size_t i = 0; i < o->n_k; i++) {
-        double reached = 2 * b->weights * (double)o->k[i] / b->pass[i].median;
-        double allowed = 2 * b->weights * (double)o->k[i] * b->read.median / b->bytes;
+        double reached = work_of(b, o, i) / b->pass[i].median, allowed = work_of(b, o, i) * b->read.median / b->bytes;
         int    filled = (int)lround((log(reached) - left) / (right - left) * WIDTH);
         int    mark = (int)lround((log(allowed) - left) / (right - left) * WIDTH);
         char   bar[WIDTH + 2];

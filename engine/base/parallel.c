@@ -3,24 +3,57 @@
 #include <omp.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
-void parallel_run(int threads, size_t n, size_t grain, parallel_task *task, void *ctx) {
-    size_t grains = (n + grain - 1) / grain;
-    int    most = grains < (size_t)threads ? (int)grains : threads;
-    if (most <= 1) {
-        if (n > 0) task(ctx, 0, n, 0);
-        return;
-    }
-#pragma omp parallel num_threads(most)
-    {
-        size_t id = (size_t)omp_get_thread_num(), of = (size_t)omp_get_num_threads(); /* of <= most */
-        size_t begin = grains * id / of * grain, end = grains * (id + 1) / of * grain;
-        if (end > n) end = n;
-        if (begin < end) task(ctx, begin, end, (int)id);
+enum { ONCE_THREADS = 64, SHARES = 256 };
+
+/* What a thread has left of its share, in grains: the first in the upper half, the end in the lower. */
+typedef struct {
+    _Alignas(64) atomic_uint_fast64_t left; /* in a cache line of its own */
+} share;
+
+static uint64_t range(uint64_t first, uint64_t end) {
+    return first << 32 | end;
+}
+
+/* Takes three quarters of what is left from the front, as its owner, or half of it from the back; at least `least`. */
+static bool take(share *s, bool owner, uint64_t least, uint64_t *first, uint64_t *end) {
+    uint64_t was = atomic_load(&s->left);
+    for (;;) {
+        uint64_t from = was >> 32, to = was & UINT32_MAX, left = to - from;
+        if (left == 0) return false;
+        uint64_t n = owner ? left - left / 4 : left - left / 2;
+        if (n < least) n = left < least ? left : least;
+        if (!atomic_compare_exchange_weak(&s->left, &was, owner ? range(from + n, to) : range(from, to - n))) continue;
+        *first = owner ? from : to - n;
+        *end = *first + n;
+        return true;
     }
 }
 
-enum { ONCE_THREADS = 64 };
+void parallel_run(int threads, size_t n, size_t grain, parallel_task *task, void *ctx) {
+    share  shares[SHARES];
+    size_t grains = (n + grain - 1) / grain, most = threads < SHARES ? (size_t)threads : SHARES;
+    if (grains < most) most = grains;
+    if (most <= 1 || grains > UINT32_MAX) {
+        if (n > 0) task(ctx, 0, n, 0);
+        return;
+    }
+    for (size_t i = 0; i < most; i++) atomic_init(&shares[i].left, range(grains * i / most, grains * (i + 1) / most));
+    uint64_t least = grains / most / 16 + 1;
+#pragma omp parallel num_threads((int)most)
+    {
+        size_t   id = (size_t)omp_get_thread_num();
+        uint64_t first, end;
+        /* Its own share, then what others have not come to: a processor may be slower than another, or taken away. */
+        for (size_t i = 0; i < most; i++) {
+            share *s = &shares[(id + i) % most];
+            while (take(s, i == 0, least, &first, &end))
+                task(ctx, first * grain, end * grain < n ? end * grain : n, (int)id);
+        }
+    }
+}
 
 typedef struct {
     size_t         n, grain;

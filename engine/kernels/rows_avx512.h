@@ -14,12 +14,22 @@
 
 enum { ROWS = 4, TOKENS = 6 };
 
-/* The tree of numerics.md. */
-INLINE float lanes_sum(__m512 v) {
-    __m256 a = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
-    __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
-    __m128 c = _mm_add_ps(b, _mm_movehl_ps(b, b));
-    return _mm_cvtss_f32(_mm_add_ss(c, _mm_shuffle_ps(c, c, 1)));
+/* The lanes' sum of each of eight registers, by the tree of numerics.md. */
+INLINE __m256 lanes_sums(const __m512 v[8]) {
+    __m512 s[4], q[2];
+    UNROLL for (int i = 0; i < 4; i++) { /* lanes l and l + 8: halves of two sums */
+        __m512 a = v[2 * i], b = v[2 * i + 1];
+        s[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+    }
+    UNROLL for (int i = 0; i < 2; i++) { /* l and l + 4: quarters of four */
+        __m512 a = s[2 * i], b = s[2 * i + 1];
+        q[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+    }
+    /* l and l + 2, l and l + 1: in quarter i the sums i and i + 4 */
+    __m512  h = _mm512_add_ps(_mm512_shuffle_ps(q[0], q[1], 0x44), _mm512_shuffle_ps(q[0], q[1], 0xee));
+    __m512  y = _mm512_add_ps(_mm512_shuffle_ps(h, h, 0x88), _mm512_shuffle_ps(h, h, 0xdd));
+    __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 0, 0, 0, 0, 0, 0, 0, 0);
+    return _mm512_castps512_ps256(_mm512_permutexvar_ps(order, y));
 }
 
 /* The first n of 32, or all. */
@@ -69,8 +79,13 @@ INLINE void rows_tile_by(rows_step *step, size_t width, const rows_input *in, si
     }
     for (; i + width <= cols; i += width) step(in, i, 0xffffffff, acc, T);
     if (i < cols) step(in, i, first_32(cols - i), acc, T);
-    UNROLL for (int r = 0; r < ROWS; r++) {
-        UNROLL for (int t = 0; t < T; t++) y[t][r] = lanes_sum(acc[r][t]);
+    UNROLL for (int t = 0; t < T; t += 2) {
+        __m512 two[2 * ROWS]; /* the sums of two tokens, or of one twice */
+        int    other = t + 1 < T ? t + 1 : t;
+        UNROLL for (int r = 0; r < ROWS; r++) two[r] = acc[r][t], two[ROWS + r] = acc[r][other];
+        __m256 sums = lanes_sums(two);
+        _mm_storeu_ps(y[t], _mm256_castps256_ps128(sums));
+        _mm_storeu_ps(y[other], _mm256_extractf128_ps(sums, 1));
     }
 }
 

@@ -106,8 +106,11 @@ INLINE void many_run_some(const many_type *type, const char *w, size_t row_bytes
                 type->tiles[T - 1](&in, sums + t);
             }
         }
-        for (size_t t = 0; t < tokens; t++)
-            for (size_t r = 0; r < n_rows; r++) y[t * y_stride + row + r] = lanes_sum(sums[t][r]);
+        for (size_t t = 0; t < tokens; t++) {
+            float out[MANY_ROWS];
+            _mm256_storeu_ps(out, lanes_sums(sums[t]));
+            memcpy(y + t * y_stride + row, out, n_rows * sizeof *out);
+        }
     }
 }
 
