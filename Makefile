@@ -56,16 +56,19 @@ EXPERIMENTS := $(filter-out experiments/harness.c,$(wildcard experiments/*.c exp
 ANALYSIS    := $(wildcard analysis/*.c)
 TESTS       := $(wildcard tests/unit/*.c tests/fixtures/*.c tests/conformance/*.c)
 
-# The generic kernels are one source compiled once for each instruction set; NAME_avx2.c and NAME_avx512.c have the flags of
+# The generic kernels are one source compiled once for each instruction set; NAME_avx2.c, NAME_avx512.c and NAME_neon.c have the flags of
 # theirs, and are empty without them.
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
 ISAS := portable
 ifeq ($(ARCH)-$(filter portable,$(config)),x86_64-)
 ISAS += avx2 avx512 avx512bf16
+else ifeq ($(ARCH)-$(filter portable,$(config)),aarch64-)
+ISAS += neon
 endif
 ISA_FLAGS_avx2   := -mavx2 -mfma -mf16c
 ISA_FLAGS_avx512 := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
 ISA_FLAGS_avx512bf16 := $(ISA_FLAGS_avx512) -mavx512bf16
+ISA_FLAGS_neon   := -march=armv8.2-a+dotprod
 
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 LIB_OBJ := $(call objects,$(ENGINE) $(KERNELS) $(DATASETS) $(ANALYSIS) $(EXPERIMENTS)) $(B)/engine/base/rng.o \
@@ -113,6 +116,7 @@ $(B)/%.o: %.cc
 $(B)/engine/kernels/%_avx2.o: FILE_FLAGS = $(if $(filter avx2,$(ISAS)),$(ISA_FLAGS_avx2))
 $(B)/engine/kernels/%_avx512.o: FILE_FLAGS = $(if $(filter avx512,$(ISAS)),$(ISA_FLAGS_avx512))
 $(B)/engine/kernels/%_avx512bf16.o: FILE_FLAGS = $(if $(filter avx512bf16,$(ISAS)),$(ISA_FLAGS_avx512bf16))
+$(B)/engine/kernels/%_neon.o: FILE_FLAGS = $(if $(filter neon,$(ISAS)),$(ISA_FLAGS_neon))
 
 $(ISAS:%=$(B)/engine/kernels/generic_%.o): $(B)/engine/kernels/generic_%.o: engine/kernels/generic.c
 	@mkdir -p $(@D)

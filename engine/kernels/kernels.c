@@ -10,7 +10,8 @@
 
 /* generic.c, compiled once for each. */
 extern const kernel_table kernels_portable;
-#if defined(__x86_64__) && !defined(KERNELS_PORTABLE_ONLY)
+#ifdef KERNELS_PORTABLE_ONLY
+#elif defined(__x86_64__)
 extern const kernel_table kernels_avx2, kernels_avx512, kernels_avx512bf16;
 
 /* What the Makefile lets the compiler use; no AVX2 without F16C was ever built. */
@@ -27,6 +28,15 @@ static bool has_avx512(void) {
 static bool has_avx512bf16(void) {
     return has_avx512() && __builtin_cpu_supports("avx512bf16") && rows_bf16_pairs_holds();
 }
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+
+extern const kernel_table kernels_neon;
+
+/* NEON itself every AArch64 has; portable code compiles to it. */
+static bool has_neon_dot(void) {
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+}
 #endif
 
 static bool always(void) {
@@ -38,10 +48,13 @@ static const struct {
     const kernel_table *table;
     bool (*runs)(void);
 } choices[] = {
-#if defined(__x86_64__) && !defined(KERNELS_PORTABLE_ONLY)
+#ifdef KERNELS_PORTABLE_ONLY
+#elif defined(__x86_64__)
     {&kernels_avx512bf16, has_avx512bf16},
     {&kernels_avx512, has_avx512},
     {&kernels_avx2, has_avx2},
+#elif defined(__aarch64__)
+    {&kernels_neon, has_neon_dot},
 #endif
     {&kernels_portable, always},
 };

@@ -2,9 +2,9 @@
  *
  * There is a table for each instruction set; the one of portable code defines what is computed, and the best that the
  * CPU runs is chosen once. engine/docs/numerics.md is the specification; every entry of every
- * instruction set gives the same bits. HARNESS_ISA=portable|avx2|avx512|avx512bf16 forces a choice (an unusable one
- * is an error) and is the only environment variable that reaches these numbers; its result is recorded. (gemm = blas,
- * which is there to show what others do, has OpenBLAS choose its own kernels: OPENBLAS_CORETYPE.)
+ * instruction set gives the same bits. HARNESS_ISA=portable|avx2|avx512|avx512bf16|neon forces a choice (an unusable
+ * one is an error) and is the only environment variable that reaches these numbers; its result is recorded. (gemm =
+ * blas, which is there to show what others do, has OpenBLAS choose its own kernels: OPENBLAS_CORETYPE.)
  */
 #ifndef ENGINE_KERNELS_KERNELS_H
 #define ENGINE_KERNELS_KERNELS_H

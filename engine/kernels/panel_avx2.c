@@ -10,7 +10,7 @@
 #include "engine/kernels/panel_multiply.h"
 #include "engine/kernels/simd.h"
 
-enum { TOKENS = 3, HALVES = 2, HALF = PANEL_ROWS / HALVES };
+enum { PANEL_TOKENS = 3, HALVES = 2, HALF = PANEL_ROWS / HALVES };
 
 /* Signed bytes 0 and 2 of every 4, and 1 and 3, as 16 bits. */
 INLINE __m256i even(__m256i bytes) {
@@ -63,15 +63,15 @@ INLINE void tile(panel_format f, const uint8_t *panel, size_t bytes, size_t bloc
                  float y[][PANEL_ROWS], int T) {
     const size_t parts = f.family == QUANT_K_SIGNED ? 2 : 1, groups = PANEL_GROUPS / parts,
                  per_block = f.cols / PANEL_COLS;
-    __m256 acc[HALVES][TOKENS];
+    __m256 acc[HALVES][PANEL_TOKENS];
     UNROLL for (int t = 0; t < T; t++) acc[0][t] = acc[1][t] = _mm256_setzero_ps();
     for (size_t b = 0; b < blocks; b++) {
         look_ahead(f, panel + bytes, b);
         UNROLL for (size_t part = 0; part < parts; part++) {
-            __m256i sum[HALVES][TOKENS];
+            __m256i sum[HALVES][PANEL_TOKENS];
             UNROLL for (int t = 0; t < T; t++) sum[0][t] = sum[1][t] = _mm256_setzero_si256();
             UNROLL for (size_t g = part * groups; g < (part + 1) * groups; g++) {
-                __m256i x_even[TOKENS], x_odd[TOKENS];
+                __m256i x_even[PANEL_TOKENS], x_odd[PANEL_TOKENS];
                 UNROLL for (int t = 0; t < T; t++) {
                     int32_t four;
                     memcpy(&four, a[t].q + b * PANEL_COLS + g * PANEL_GROUP, sizeof four);
@@ -115,37 +115,6 @@ INLINE void tile(panel_format f, const uint8_t *panel, size_t bytes, size_t bloc
         _mm256_storeu_ps(y[t] + h * HALF, acc[h][t]);
 }
 
-typedef void tile_fn(const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a,
-                     float y[][PANEL_ROWS]);
-
-INLINE void multiply(tile_fn *const tiles[TOKENS], size_t bytes, const void *w, const void *x, float *y, size_t cols,
-                     size_t row0, size_t row1, size_t tokens, size_t y_stride) {
-    for (size_t row = row0; row < row1; row += PANEL_ROWS) {
-        size_t n_rows = row1 - row < PANEL_ROWS ? row1 - row : PANEL_ROWS;
-        for (size_t t = 0, n; t < tokens; t += n) {
-            panel_activations a[TOKENS];
-            float             out[TOKENS][PANEL_ROWS];
-            n = tokens - t < TOKENS ? tokens - t : TOKENS;
-            for (size_t i = 0; i < n; i++) a[i] = panel_activations_at(x, cols, t + i);
-            tiles[n - 1]((const uint8_t *)w + row / PANEL_ROWS * bytes, bytes, cols / PANEL_COLS, a, out);
-            for (size_t i = 0; i < n; i++) memcpy(y + (t + i) * y_stride + row, out[i], n_rows * sizeof(float));
-        }
-    }
-}
-
-#define TILE(name, T, ...)                                                                                             \
-    static void tile_##name##_##T(const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a,       \
-                                  float y[][PANEL_ROWS]) {                                                             \
-        tile((panel_format){__VA_ARGS__}, panel, bytes, blocks, a, y, T);                                              \
-    }
-#define MULTIPLY(name, ...)                                                                                            \
-    TILE(name, 1, __VA_ARGS__)                                                                                         \
-    TILE(name, 2, __VA_ARGS__)                                                                                         \
-    TILE(name, 3, __VA_ARGS__)                                                                                         \
-    static tile_fn *const tiles_##name[TOKENS] = {tile_##name##_1, tile_##name##_2, tile_##name##_3};                  \
-    void panel_##name##_avx2(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,            \
-                             size_t tokens, size_t y_stride) {                                                         \
-        multiply(tiles_##name, panel_bytes(DTYPE_##name, cols), w, x, y, cols, row0, row1, tokens, y_stride);          \
-    }
-QUANT_TYPES(MULTIPLY)
+#define PANEL_ISA avx2
+#include "engine/kernels/panel_tiles.h"
 #endif

@@ -25,7 +25,7 @@ typedef void panel_multiply(const void *w, const void *x, float *y, size_t cols,
 
 /* panel_portable.c defines what the others compute. */
 #define PANEL_DECLARE(name, ...)                                                                                       \
-    extern panel_multiply panel_##name##_portable, panel_##name##_avx2, panel_##name##_avx512;
+    extern panel_multiply panel_##name##_portable, panel_##name##_avx2, panel_##name##_avx512, panel_##name##_neon;
 QUANT_TYPES(PANEL_DECLARE)
 #undef PANEL_DECLARE
 

@@ -2,7 +2,7 @@
 # run.sh NATIVE_PROGRAM WORK_FOLDER - compares the numbers of logits_hash.c over instruction sets and machines.
 #
 # Runs the native program for every instruction set it has, then builds the same sources for AArch64 and runs them under
-# qemu. What is missing is named and left out. Exit status 1 when any hash differs.
+# qemu, portable code and NEON. What is missing is named and left out. Exit status 1 when any hash differs.
 set -eu
 native=$1
 work=$2
@@ -38,12 +38,21 @@ if ! command -v "$cross" >/dev/null || ! command -v "$emulator" >/dev/null || [ 
 fi
 # xxhash.h is all there is to that library when inlined; the cross compiler does not look where it lies.
 cp "$(pkg-config --variable=includedir libxxhash)/xxhash.h" "$work/"
-"$cross" -std=c17 -D_GNU_SOURCE -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp -I. -I"$work" \
-    -DKERNEL_ISA=portable -o "$work/logits_hash_aarch64" tests/portability/logits_hash.c engine/kernels/generic.c \
-    engine/kernels/kernels.c engine/kernels/detmath.c engine/base/err.c engine/base/mem.c engine/base/parallel.c \
-    engine/kernels/dtype.c engine/kernels/quants.c \
-    engine/kernels/quants_fit.c engine/kernels/panel.c engine/kernels/panel_portable.c engine/model/matrix.c \
-    engine/model/transformer.c -lm
-"$emulator" -L $sysroot "$work/logits_hash_aarch64" >"$work/aarch64.txt" 2>/dev/null
-compare aarch64
+flags="-std=c17 -D_GNU_SOURCE -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp -I. -I$work"
+neon="-march=armv8.2-a+dotprod"
+# shellcheck disable=SC2086 # flags are words
+{
+    "$cross" $flags -DKERNEL_ISA=portable -c -o "$work/generic_portable.o" engine/kernels/generic.c
+    "$cross" $flags $neon -DKERNEL_ISA=neon -c -o "$work/generic_neon.o" engine/kernels/generic.c
+    "$cross" $flags $neon -c -o "$work/panel_neon.o" engine/kernels/panel_neon.c
+    "$cross" $flags -o "$work/logits_hash_aarch64" tests/portability/logits_hash.c \
+        "$work/generic_portable.o" "$work/generic_neon.o" "$work/panel_neon.o" \
+        engine/kernels/kernels.c engine/kernels/detmath.c engine/base/err.c engine/base/mem.c engine/base/parallel.c \
+        engine/kernels/dtype.c engine/kernels/quants.c engine/kernels/quants_fit.c engine/kernels/panel.c \
+        engine/kernels/panel_portable.c engine/model/matrix.c engine/model/transformer.c -lm
+}
+for isa in portable neon; do
+    HARNESS_ISA=$isa "$emulator" -L $sysroot "$work/logits_hash_aarch64" >"$work/aarch64-$isa.txt" 2>/dev/null
+    compare aarch64-$isa
+done
 exit $failed

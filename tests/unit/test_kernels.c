@@ -7,7 +7,7 @@
 #include "engine/kernels/detmath.h"
 #include "tests/fixtures/slow_blocks.h"
 
-static const char *const isas[] = {"portable", "avx2", "avx512", "avx512bf16"};
+static const char *const isas[] = {"portable", "avx2", "avx512", "avx512bf16", "neon"};
 enum { ISAS = 4 };
 
 static void *allocate(size_t n, size_t size) {
