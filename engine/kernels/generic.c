@@ -269,6 +269,8 @@ INLINE void panel_prepare(quant_family family, int zero, const float *x, void *o
             for (size_t i = 0; i < PANEL_COLS / 2; i++) sum[h] += q[h * PANEL_COLS / 2 + i];
         if (family == QUANT_SCALE_MIN || family == QUANT_K) {
             whole[b] = scale[b] * (float)(sum[0] + sum[1]);
+        } else if (family == QUANT_SCALE) {
+            bias[b] = -zero * (sum[0] + sum[1]);
         } else {
             bias[2 * b] = -zero * sum[0];
             bias[2 * b + 1] = -zero * sum[1];

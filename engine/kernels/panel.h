@@ -61,8 +61,9 @@ void panel_pack(dtype t, const void *w, size_t rows, size_t cols, size_t begin, 
  *
  *     q      [cols] int8
  *     scale  [cols / 32] f32
- *     then   SCALE, K_SIGNED: bias [cols / 32][2] int32, -zero times the sum of q over 16 columns,
- *                             which is what the zero point adds to an integer dot product
+ *     then   SCALE: bias [cols / 32] int32, -zero times the sum of q, which is what the zero point adds to an integer
+ *                   dot product
+ *            K_SIGNED: bias [cols / 32][2] int32, the same over 16 columns
  *            SCALE_MIN, K:    sum [cols / 32] f32, scale times the sum of q
  *     zeros up to 64 bytes
  */

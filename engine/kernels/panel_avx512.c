@@ -109,7 +109,7 @@ INLINE void tile(panel_format f, const span *s, __m512 (*sums)[PANELS], int P, i
             __m512i sum[PANELS][TOKENS];
             UNROLL for (int t = 0; t < T; t++) {
                 int32_t bias = 0;
-                if (f.family == QUANT_SCALE) bias = a[t].bias[2 * b] + a[t].bias[2 * b + 1];
+                if (f.family == QUANT_SCALE) bias = a[t].bias[b];
                 if (f.family == QUANT_K_SIGNED) bias = a[t].bias[2 * b + part];
                 UNROLL for (int p = 0; p < P; p++) sum[p][t] = _mm512_set1_epi32(bias);
             }
