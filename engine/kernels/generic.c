@@ -314,6 +314,11 @@ static float softmax_terms(float *scores, size_t n) {
     return lanes_sum(sum);
 }
 
+enum {
+    NEAR = 64, /* positions */
+    MIX = 32,  /* elements of a result at a time */
+};
+
 /* Scores of P panels of 16 positions: a position to a lane, so that nothing is summed across lanes. */
 INLINE void score_panels(const float *q, const float *keys, float *scores, size_t head_dim, float scale, int P) {
     float sum[4][LANES];
@@ -331,12 +336,14 @@ INLINE void score_panels(const float *q, const float *keys, float *scores, size_
     }
 }
 
-/* out[0..width) = sum over positions of weights[t] values[t][0..width), times scale: four chains, position t in chain
- * t mod 4. */
-INLINE void mix(const float *weights, const float *values, size_t stride, size_t n, float scale, float *out,
-                size_t width) {
-    float  sum[4][32] = {{0}};
+/* Adds weights[t] values[t][0..width) over n positions to four chains, position t to chain t mod 4; what came before was
+ * a multiple of 4. */
+INLINE void mix(const float *weights, const float *values, size_t stride, size_t n, float sums[4][MIX], size_t width) {
+    float  sum[4][MIX];
     size_t t = 0;
+    UNROLL for (size_t c = 0; c < 4; c++) {
+        LANEWISE for (size_t d = 0; d < width; d++) sum[c][d] = sums[c][d];
+    }
     for (; t + 4 <= n; t += 4) {
         UNROLL for (size_t c = 0; c < 4; c++) {
             LANEWISE for (size_t d = 0; d < width; d++) sum[c][d] =
@@ -346,38 +353,75 @@ INLINE void mix(const float *weights, const float *values, size_t stride, size_t
     for (size_t c = 0; t + c < n; c++)
         LANEWISE for (size_t d = 0; d < width; d++) sum[c][d] =
             fmaf(weights[t + c], values[(t + c) * stride + d], sum[c][d]);
-    LANEWISE for (size_t d = 0; d < width; d++) out[d] = ((sum[0][d] + sum[2][d]) + (sum[1][d] + sum[3][d])) * scale;
+    UNROLL for (size_t c = 0; c < 4; c++) {
+        LANEWISE for (size_t d = 0; d < width; d++) sums[c][d] = sum[c][d];
+    }
 }
 
-INLINE void attend_sized(const float *q, const float *keys, const float *values, float *out, float *scores, size_t n,
-                         size_t head_dim, float scale) {
-    size_t panel = head_dim * LANES, panels = round_up(n, LANES) / LANES, p = 0, d = 0;
-    for (; p + 4 <= panels; p += 4) score_panels(q, keys + p * panel, scores + p * LANES, head_dim, scale, 4);
-    for (; p < panels; p++) score_panels(q, keys + p * panel, scores + p * LANES, head_dim, scale, 1);
-    float inverse = 1 / softmax_terms(scores, n);
-    for (; d + 32 <= head_dim; d += 32) mix(scores, values + d, head_dim, n, inverse, out + d, 32);
-    for (; d + LANES <= head_dim; d += LANES) mix(scores, values + d, head_dim, n, inverse, out + d, LANES);
-    if (d < head_dim) mix(scores, values + d, head_dim, n, inverse, out + d, head_dim - d);
+/* The positions of a query in the block of NEAR from `from` on. */
+INLINE size_t near(const attend_query *x, size_t from) {
+    return x->n <= from ? 0 : x->n - from < NEAR ? x->n - from : NEAR;
+}
+
+/* Elements [d, d + width) of all results, from the terms of the softmax and one over their sums. */
+INLINE void mix_queries(const attend_query *queries, size_t count, const float *values, const float *scores,
+                        size_t stride, size_t positions, size_t head_dim, const float *inverse, size_t d,
+                        size_t width) {
+    float sums[ATTEND_QUERIES][4][MIX] = {{{0}}};
+    for (size_t from = 0; from < positions; from += NEAR)
+        for (size_t i = 0; i < count; i++)
+            mix(scores + i * stride + from, values + from * head_dim + d, head_dim, near(&queries[i], from), sums[i],
+                width);
+    for (size_t i = 0; i < count; i++) {
+        float(*sum)[MIX] = sums[i], *out = queries[i].out + d;
+        LANEWISE for (size_t l = 0; l < width; l++) out[l] =
+            ((sum[0][l] + sum[2][l]) + (sum[1][l] + sum[3][l])) * inverse[i];
+    }
+}
+
+/* Keys and values of NEAR positions stay in the first-level cache while all queries meet them. */
+INLINE void attend_sized(const attend_query *queries, size_t count, const float *keys, const float *values,
+                         float *scores, size_t stride, size_t head_dim, float scale) {
+    float  inverse[ATTEND_QUERIES];
+    size_t panel = head_dim * LANES, positions = 0, d = 0;
+    for (size_t i = 0; i < count; i++) positions = queries[i].n > positions ? queries[i].n : positions;
+    for (size_t from = 0; from < positions; from += NEAR) {
+        const float *block = keys + from / LANES * panel;
+        for (size_t i = 0; i < count; i++) {
+            size_t panels = round_up(near(&queries[i], from), LANES) / LANES, p = 0;
+            float *to = scores + i * stride + from;
+            for (; p + 4 <= panels; p += 4)
+                score_panels(queries[i].q, block + p * panel, to + p * LANES, head_dim, scale, 4);
+            for (; p < panels; p++) score_panels(queries[i].q, block + p * panel, to + p * LANES, head_dim, scale, 1);
+        }
+    }
+    for (size_t i = 0; i < count; i++) inverse[i] = 1 / softmax_terms(scores + i * stride, queries[i].n);
+    for (; d + MIX <= head_dim; d += MIX)
+        mix_queries(queries, count, values, scores, stride, positions, head_dim, inverse, d, MIX);
+    for (; d + LANES <= head_dim; d += LANES)
+        mix_queries(queries, count, values, scores, stride, positions, head_dim, inverse, d, LANES);
+    if (d < head_dim)
+        mix_queries(queries, count, values, scores, stride, positions, head_dim, inverse, d, head_dim - d);
 }
 
 /* The usual sizes of heads as constants, so that their loops unroll. */
-static void attend(const float *q, const float *keys, const float *values, float *out, float *scores, size_t n,
-                   size_t head_dim, float scale) {
+static void attend(const attend_query *queries, size_t count, const float *keys, const float *values, float *scores,
+                   size_t stride, size_t head_dim, float scale) {
     switch (head_dim) {
     case 8:
-        attend_sized(q, keys, values, out, scores, n, 8, scale);
+        attend_sized(queries, count, keys, values, scores, stride, 8, scale);
         break;
     case 32:
-        attend_sized(q, keys, values, out, scores, n, 32, scale);
+        attend_sized(queries, count, keys, values, scores, stride, 32, scale);
         break;
     case 64:
-        attend_sized(q, keys, values, out, scores, n, 64, scale);
+        attend_sized(queries, count, keys, values, scores, stride, 64, scale);
         break;
     case 128:
-        attend_sized(q, keys, values, out, scores, n, 128, scale);
+        attend_sized(queries, count, keys, values, scores, stride, 128, scale);
         break;
     default:
-        attend_sized(q, keys, values, out, scores, n, head_dim, scale);
+        attend_sized(queries, count, keys, values, scores, stride, head_dim, scale);
     }
 }
 

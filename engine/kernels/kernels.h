@@ -33,16 +33,26 @@ typedef struct {
                      size_t y_stride);
 } matmul_ops;
 
+/* One token's query of one head, at position n - 1, and its result: [head_dim] both. */
+typedef struct {
+    const float *q;
+    float       *out;
+    size_t       n;
+} attend_query;
+
+enum { ATTEND_QUERIES = 8 };
+
 typedef struct {
     const char *isa; /* "portable", "avx2", "avx512", ... */
     matmul_ops  matmul[DTYPE_COUNT];
     /* out[i] = x[i] * rsqrt(mean(x^2) + eps) * w[i] */
     void (*rmsnorm)(const float *x, const float *w, float *out, size_t n, float eps);
-    /* One head, one query at position n - 1 over n cached positions: softmax(q . K * scale) V.
-     * keys: panels of 16 positions, [positions / 16, head_dim, 16]; what stands behind position n - 1 is not used.
-     * values: [n, head_dim]; scores: scratch [n rounded up to 16]. */
-    void (*attend)(const float *q, const float *keys, const float *values, float *out, float *scores, size_t n,
-                   size_t head_dim, float scale);
+    /* Up to ATTEND_QUERIES queries of one head of keys and values, each over its own number of positions from the start:
+     * softmax(q . K * scale) V. keys: panels of 16 positions, [positions / 16, head_dim, 16]; what stands behind a query's
+     * positions is not used for it. values: [positions, head_dim]. scores: scratch [count][stride], stride at least the
+     * positions rounded up to 16. */
+    void (*attend)(const attend_query *queries, size_t count, const float *keys, const float *values, float *scores,
+                   size_t stride, size_t head_dim, float scale);
     /* Turns pairs (2i, 2i + 1) of x by an angle each. */
     void (*rotate)(float *x, const float *cosine, const float *sine, size_t pairs);
     /* gate[i] = silu(gate[i]) * up[i] */

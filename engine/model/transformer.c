@@ -128,7 +128,7 @@ transformer *transformer_new(const model *m, size_t context, int threads, err *e
     NEW(gate, BATCH, s->ffn_dim);
     NEW(up, BATCH, s->ffn_dim);
     NEW(delta, BATCH, s->dim);
-    NEW(scores, (size_t)threads, panel_positions(t));
+    NEW(scores, (size_t)threads, ATTEND_QUERIES * panel_positions(t));
 #undef NEW
     if ((t->prepared = mem_new_aligned(BATCH, prepared_row_bytes(t->kernels, s), 64, e)) == NULL) goto fail;
     fill_rotations(t);
@@ -277,26 +277,33 @@ typedef struct {
     size_t       layer, n;
 } attend_job;
 
-/* Items are (head, token), heads first: a thread keeps to its heads' part of the cache. */
+/* Items are (head, token), heads first: neighbours share keys and values. */
 static void attend_heads(void *ctx, size_t begin, size_t end, int thread) {
     const attend_job  *job = ctx;
     transformer       *t = job->t;
     const model_shape *s = &t->m->shape;
     float              scale = det_rsqrtf((float)s->head_dim);
-    for (size_t item = begin; item < end; item++) {
-        size_t head = item / job->n, token = item % job->n;
-        size_t kv_head = head / (s->n_heads / s->n_kv_heads);
-        size_t at = (token * s->n_heads + head) * s->head_dim;
-        t->kernels->attend(t->q + at, keys_of(t, job->layer, kv_head), values_of(t, job->layer, kv_head), t->mixed + at,
-                           t->scores + (size_t)thread * panel_positions(t), t->length + token + 1, s->head_dim, scale);
+    size_t             stride = panel_positions(t), sharing = job->n * (s->n_heads / s->n_kv_heads);
+    for (size_t item = begin; item < end;) {
+        attend_query queries[ATTEND_QUERIES];
+        size_t       kv_head = item / sharing, count = 0;
+        for (; count < ATTEND_QUERIES && item < end && item / sharing == kv_head; count++, item++) {
+            size_t head = item / job->n, token = item % job->n;
+            size_t at = (token * s->n_heads + head) * s->head_dim;
+            queries[count] = (attend_query){t->q + at, t->mixed + at, t->length + token + 1};
+        }
+        t->kernels->attend(queries, count, keys_of(t, job->layer, kv_head), values_of(t, job->layer, kv_head),
+                           t->scores + (size_t)thread * ATTEND_QUERIES * stride, stride, s->head_dim, scale);
     }
 }
 
 static void attend(transformer *t, size_t layer, size_t n) {
     const model_shape *s = &t->m->shape;
     attend_job         job = {t, layer, n};
-    size_t             grain = THREAD_WORK / (2 * s->head_dim * (t->length + n));
-    parallel_run(t->threads, s->n_heads * n, grain > 1 ? grain : 1, attend_heads, &job);
+    size_t             items = s->n_heads * n, grain = THREAD_WORK / (2 * s->head_dim * (t->length + n)) + 1;
+    if (items >= 2 * ATTEND_QUERIES * (size_t)t->threads) /* as many queries together as can be */
+        grain = (grain + ATTEND_QUERIES - 1) / ATTEND_QUERIES * ATTEND_QUERIES;
+    parallel_run(t->threads, items, grain, attend_heads, &job);
 }
 
 /* ---- the pass ----------------------------------------------------------------------------------------- */

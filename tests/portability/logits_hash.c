@@ -105,7 +105,8 @@ static void attention(const kernel_table *k, size_t head_dim) {
     float *q = random_floats(head_dim, 2), *keys = random_floats(POSITIONS_UP * head_dim, 2);
     float *values = random_floats(POSITIONS * head_dim, 1), *out = allocate(head_dim, sizeof *out),
           scores[POSITIONS_UP];
-    k->attend(q, keys, values, out, scores, POSITIONS, head_dim, det_rsqrtf((float)head_dim));
+    k->attend(&(attend_query){q, out, POSITIONS}, 1, keys, values, scores, POSITIONS_UP, head_dim,
+              det_rsqrtf((float)head_dim));
     print_hash("attention", "f32", out, head_dim * sizeof *out);
     free(q);
     free(keys);

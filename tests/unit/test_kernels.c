@@ -276,32 +276,42 @@ static void spec_attend(const float *q, const float *keys, const float *values, 
     free(e);
 }
 
-/* What stands behind the last position is NaN: it must not be used. */
+/* Queries over n positions and fewer, one alone and several together. What stands behind the last position is NaN: it must
+ * not be used. */
 Test(kernels, attention_is_the_specifications) {
+    enum { MOST = ATTEND_QUERIES };
     static const size_t dims[] = {2, 8, 16, 24, 32, 64, 80, 100, 128, 200};
     static const size_t lengths[] = {1, 2, 3, 15, 16, 17, 33, 64, 65, 100, 257};
     gsl_rng            *r = rng_new(2, 0);
     for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) {
         for (size_t j = 0; j < sizeof lengths / sizeof *lengths; j++) {
             size_t dim = dims[i], n = lengths[j], up = (n + 15) / 16 * 16;
-            float *q = allocate(dim, sizeof *q), *keys = allocate(n * dim, sizeof *keys);
+            float *q = allocate(MOST * dim, sizeof *q), *keys = allocate(n * dim, sizeof *keys);
             float *panels = allocate(up * dim, sizeof *panels);
-            float *values = allocate(n * dim, sizeof *values), *scores = allocate(up, sizeof *scores);
-            float *want = allocate(dim, sizeof *want), *got = allocate(dim, sizeof *got);
-            for (size_t d = 0; d < dim; d++) q[d] = (float)gsl_rng_uniform(r) * 8 - 4;
+            float *values = allocate(n * dim, sizeof *values), *scores = allocate(MOST * up, sizeof *scores);
+            float *want = allocate(MOST * dim, sizeof *want), *got = allocate(MOST * dim, sizeof *got);
+            for (size_t d = 0; d < MOST * dim; d++) q[d] = (float)gsl_rng_uniform(r) * 8 - 4;
             for (size_t d = 0; d < n * dim; d++) keys[d] = (float)gsl_rng_uniform(r) * 8 - 4;
             for (size_t d = 0; d < n * dim; d++) values[d] = any_float(r);
             for (size_t t = 0; t < up; t++)
                 for (size_t d = 0; d < dim; d++)
                     panels[t / 16 * 16 * dim + d * 16 + t % 16] = t < n ? keys[t * dim + d] : NAN;
-            float scale = det_rsqrtf((float)dim);
-            spec_attend(q, keys, values, want, n, dim, scale);
+            float        scale = det_rsqrtf((float)dim);
+            attend_query queries[MOST];
+            for (size_t c = 0; c < MOST; c++) {
+                queries[c] = (attend_query){q + c * dim, got + c * dim, n > 7 * c ? n - 7 * c : 1};
+                spec_attend(queries[c].q, keys, values, want + c * dim, queries[c].n, dim, scale);
+            }
             for (int k = 0; k < ISAS; k++) {
                 const kernel_table *kernels = kernels_by_name(isas[k]);
                 if (kernels == NULL) continue;
-                kernels->attend(q, panels, values, got, scores, n, dim, scale);
-                for (size_t d = 0; d < dim; d++)
-                    cr_assert(same(got[d], want[d]), "%s: head of %zu, %zu positions, element %zu", isas[k], dim, n, d);
+                for (size_t count = 1; count <= MOST; count += 1 + count / 2) { /* 1, 2, 4, 7 */
+                    memset(got, 0, MOST * dim * sizeof *got);
+                    kernels->attend(queries, count, panels, values, scores, up, dim, scale);
+                    for (size_t d = 0; d < count * dim; d++)
+                        cr_assert(same(got[d], want[d]), "%s: head of %zu, %zu positions, %zu queries, element %zu",
+                                  isas[k], dim, n, count, d);
+                }
             }
             free(q);
             free(keys);
