@@ -336,8 +336,8 @@ INLINE void score_panels(const float *q, const float *keys, float *scores, size_
     }
 }
 
-/* Adds weights[t] values[t][0..width) over n positions to four chains, position t to chain t mod 4; what came before was
- * a multiple of 4. */
+/* Adds weights[t] values[t][0..width) over n positions to four chains, position t to chain t mod 4; what came before
+ * was a multiple of 4. */
 INLINE void mix(const float *weights, const float *values, size_t stride, size_t n, float sums[4][MIX], size_t width) {
     float  sum[4][MIX];
     size_t t = 0;

@@ -47,10 +47,10 @@ typedef struct {
     matmul_ops  matmul[DTYPE_COUNT];
     /* out[i] = x[i] * rsqrt(mean(x^2) + eps) * w[i] */
     void (*rmsnorm)(const float *x, const float *w, float *out, size_t n, float eps);
-    /* Up to ATTEND_QUERIES queries of one head of keys and values, each over its own number of positions from the start:
-     * softmax(q . K * scale) V. keys: panels of 16 positions, [positions / 16, head_dim, 16]; what stands behind a query's
-     * positions is not used for it. values: [positions, head_dim]. scores: scratch [count][stride], stride at least the
-     * positions rounded up to 16. */
+    /* Up to ATTEND_QUERIES queries of one head of keys and values, each over its own number of positions from the
+     * start: softmax(q . K * scale) V. keys: panels of 16 positions, [positions / 16, head_dim, 16]; what stands behind
+     * a query's positions is not used for it. values: [positions, head_dim]. scores: scratch [count][stride], stride at
+     * least the positions rounded up to 16. */
     void (*attend)(const attend_query *queries, size_t count, const float *keys, const float *values, float *scores,
                    size_t stride, size_t head_dim, float scale);
     /* Turns pairs (2i, 2i + 1) of x by an angle each. */

@@ -276,8 +276,8 @@ static void spec_attend(const float *q, const float *keys, const float *values, 
     free(e);
 }
 
-/* Queries over n positions and fewer, one alone and several together. What stands behind the last position is NaN: it must
- * not be used. */
+/* Queries over n positions and fewer, one alone and several together. What stands behind the last position is NaN: it
+ * must not be used. */
 Test(kernels, attention_is_the_specifications) {
     enum { MOST = ATTEND_QUERIES };
     static const size_t dims[] = {2, 8, 16, 24, 32, 64, 80, 100, 128, 200};
