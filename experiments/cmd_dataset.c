@@ -163,7 +163,8 @@ static int refuse_twice(const options *o, size_t i, const scenario *s, err *e) {
     size_t n = strlen(s->name);
     for (size_t k = 0; k < i; k++)
         if (strncmp(o->scenarios[k], s->name, n) == 0 && strchr(":", o->scenarios[k][n]) != NULL)
-            return err_input(e, "--scenario %s: %s is given twice, and their records' ids would be the same (a file each)",
+            return err_input(e,
+                             "--scenario %s: %s is given twice, and their records' ids would be the same (a file each)",
                              o->scenarios[i], s->name);
     return 0;
 }

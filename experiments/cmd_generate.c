@@ -278,8 +278,10 @@ static void print_statistics(const trial_trace *t, const options *o, FILE *out) 
     if (drafted > 0) fprintf(out, " (%.0f%%)", 100 * (double)accepted / (double)drafted);
     size_t first = t->steps[0].emitted; /* the prompt's pass gave these */
     if (t->n_steps > 1) fprintf(out, ", %.1f tokens/s", (double)(t->output.n - first) / ((double)t->decode_ns * 1e-9));
-    if (t->truncated) fputs(t->output.n < o->max_new_tokens ? ", cut where the model's context ends" :
-                                                              ", cut at the length limit (-n)", out);
+    if (t->truncated)
+        fputs(t->output.n < o->max_new_tokens ? ", cut where the model's context ends"
+                                              : ", cut at the length limit (-n)",
+              out);
     putc('\n', out);
 }
 

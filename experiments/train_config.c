@@ -262,10 +262,11 @@ static int settle(const inifile *f, train_config *c, const numbers *v, err *e) {
                          where(f, "model", "heads"), t->shape.dim, t->shape.heads);
     if (t->shape.dim % dtype_get(c->export_type)->block != 0 || t->shape.ffn % dtype_get(c->export_type)->block != 0)
         return err_input(e, "%s: dim = %zu, ffn = %zu cannot be written as %s (multiples of %zu)",
-                         where(f, "model", "dim"), t->shape.dim, t->shape.ffn, dtype_get(c->export_type)->name, dtype_get(c->export_type)->block);
+                         where(f, "model", "dim"), t->shape.dim, t->shape.ffn, dtype_get(c->export_type)->name,
+                         dtype_get(c->export_type)->block);
     if (t->optimizer.adamw.warmup >= t->optimizer.adamw.steps)
-        return err_input(e, "%s: warmup = %zu is not allowed (fewer than steps = %zu)",
-                         where(f, "adamw", "warmup"), t->optimizer.adamw.warmup, t->optimizer.adamw.steps);
+        return err_input(e, "%s: warmup = %zu is not allowed (fewer than steps = %zu)", where(f, "adamw", "warmup"),
+                         t->optimizer.adamw.warmup, t->optimizer.adamw.steps);
     if (t->optimizer.adamw.min_lr > t->optimizer.adamw.lr)
         return err_input(e, "%s: min_lr = %g is not allowed (at most lr = %g)", where(f, "adamw", "min_lr"),
                          t->optimizer.adamw.min_lr, t->optimizer.adamw.lr);

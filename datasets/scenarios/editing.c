@@ -173,9 +173,8 @@ static bool make_change(dice *d, names *taken, change what, const char *wording,
         program_insert(p, (size_t)at + 1, m);
         return true;
     case CHANGE_DELETE:
-        if ((at = find_line(d, p, p->in->has_code ? LINE_PRINT : LINE_SET, p->in->has_code ? LINE_PRINT : LINE_WORDS)) <
-            0)
-            return false;
+        at = find_line(d, p, p->in->has_code ? LINE_PRINT : LINE_SET, p->in->has_code ? LINE_PRINT : LINE_WORDS);
+        if (at < 1) return false; /* nothing stands above the first line */
         l = p->lines[at - 1];
         if (l.type == LINE_IF || l.type == LINE_WHILE) return false; /* an empty block */
         if (!is_untouched(before, p, (size_t)at - 1)) return false;
