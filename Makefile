@@ -1,7 +1,7 @@
 # make run     installs what is missing, builds, runs the main job and prints its table
 # make test    installs what is missing, builds and runs all tests
 # make         builds ./harness; config=release|debug|sanitize|portable puts objects into build/$(config)
-# make model    trains the embedded model again, from nothing but this folder: about an hour and a quarter on two cores
+# make model    trains the embedded model again, from nothing but this folder: about an hour and three quarters on two cores
 # Others: unit integration portability peer fuzz deps lint format paper notebooks install clean compile_commands.json - each says below what it does.
 
 SHELL := /bin/bash

@@ -175,7 +175,7 @@ static int read_lines(const dataset_options *o, const dataset_format *format, js
         if (report != NULL) report(ctx, &why);
     }
     if (o->limit > 0 && d->n > o->limit) cut_records(d, o->limit); /* a line may hold several */
-    if (format == NULL && d->bad == 0) {
+    if (d->n == 0 && d->bad == 0 && d->dropped == 0) {
         err_input(e, "%s: the file is empty (one record to a line)", file->path);
         goto out;
     }

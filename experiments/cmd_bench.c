@@ -38,7 +38,7 @@ static const char usage[] =
     "  -r, --repeats N      rounds; each measures everything once (default 11)\n"
     "  -t, --threads N      default: all processors\n"
     "      --json           print JSON instead of the table\n"
-    "      --cost FILE      also write T(k) as a cost file for replay ([model] cost = FILE)\n"
+    "      --cost FILE      also write T(k) as a cost file ([model] cost = FILE)\n"
     "  -h, --help           this text\n"
     "\n"
     "Pin threads, or another process on the machine can make a pass many times slower:\n"

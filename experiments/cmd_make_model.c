@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/file.h"
 #include "engine/base/parallel.h"
 #include "engine/engine.h"
 #include "engine/model/gguf_write.h"
@@ -287,6 +288,7 @@ static int put_shape(gguf_writer *w, const options *o, err *e) {
 }
 
 static int make_model(const char *path, options *o, err *e) {
+    if (o->tokenizer != NULL && file_check_output(path, o->tokenizer, e) != 0) return -1;
     gguf_writer   *w = gguf_writer_new(e);
     random_matrix *matrices = mem_new(2 + 7 * (size_t)o->shape.at[LAYERS], sizeof *matrices, e);
     float         *ones = mem_new((size_t)o->shape.at[DIM], sizeof *ones, e);

@@ -35,6 +35,7 @@ static bool is_file(const char *path) {
 static char *place_of(const char *path, err *e) {
     struct stat s;
     if (lstat(path, &s) != 0 || !S_ISLNK(s.st_mode)) return mem_strdup(path, e);
+    if (stat(path, &s) == 0 && !S_ISREG(s.st_mode)) return mem_strdup(path, e); /* refused as what it is */
     char *place = realpath(path, NULL);
     if (place == NULL && errno == ENOENT)
         err_run(e, "%s: cannot write: it is a link to what is not there", path);

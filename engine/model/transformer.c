@@ -41,7 +41,7 @@ struct transformer {
     float *k, *v;     /* [BATCH, n_kv_heads * head_dim] */
     float *gate, *up; /* [BATCH, ffn_dim] */
     float *delta;     /* [BATCH, dim]: what a block adds to the stream */
-    float *scores;    /* [threads, panel_positions] */
+    float *scores;    /* [threads, ATTEND_QUERIES, panel_positions] */
     void  *prepared;  /* [BATCH] rows of activations as a weight type wants them */
 };
 

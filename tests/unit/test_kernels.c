@@ -8,7 +8,7 @@
 #include "tests/fixtures/slow_blocks.h"
 
 static const char *const isas[] = {"portable", "avx2", "avx512", "avx512bf16", "neon"};
-enum { ISAS = 4 };
+enum { ISAS = sizeof isas / sizeof *isas };
 
 static void *allocate(size_t n, size_t size) {
     err   e = {0};
