@@ -125,7 +125,7 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
             ret = command_count("--repeats", optarg, 1, 10000, &o->repeats, e);
             break;
         case 't':
-            ret = command_count("--threads", optarg, 1, 1024, &o->threads, e);
+            ret = command_count("--threads", optarg, 1, PARALLEL_THREADS, &o->threads, e);
             break;
         case LAST:
             o->last = true;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine/base/file.h"
+#include "engine/base/parallel.h"
 #include "engine/engine.h"
 #include "experiments/commands.h"
 #include "experiments/names.h"
@@ -117,7 +118,7 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
             ret = command_count("--max-new-tokens", optarg, 1, INT32_MAX, &o->max_new_tokens, e);
             break;
         case 't':
-            ret = command_count("--threads", optarg, 1, 1024, &o->threads, e);
+            ret = command_count("--threads", optarg, 1, PARALLEL_THREADS, &o->threads, e);
             break;
         case COLOUR:
             ret = parse_colour(optarg, &o->colours, e);

@@ -97,7 +97,7 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
             ret = command_count("--seed", optarg, 0, UINT64_MAX, &o->seed, e);
             break;
         case THREADS:
-            ret = command_count("--threads", optarg, 1, 1024, &o->threads, e);
+            ret = command_count("--threads", optarg, 1, PARALLEL_THREADS, &o->threads, e);
             break;
         case 'h':
             o->help = true;

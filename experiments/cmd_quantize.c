@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/file.h"
+#include "engine/base/parallel.h"
 #include "engine/engine.h"
 #include "engine/model/gguf_write.h"
 #include "engine/model/mix.h"
@@ -52,7 +53,7 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
             if ((o->mix = type_mix_named("--type", optarg, e)) == NULL) return -1;
             break;
         case THREADS:
-            if (command_count("--threads", optarg, 1, 1024, &threads, e) != 0) return -1;
+            if (command_count("--threads", optarg, 1, PARALLEL_THREADS, &threads, e) != 0) return -1;
             break;
         case 'h':
             o->help = true;

@@ -10,6 +10,7 @@
 
 #include "datasets/dataset.h"
 #include "engine/base/number.h"
+#include "engine/base/parallel.h"
 #include "experiments/config_check.h"
 #include "experiments/inifile.h"
 #include "experiments/names.h"
@@ -149,7 +150,7 @@ static const key_spec model_keys[] = {
     {"target",    parse_target,    AT(model_config, target),    REQUIRED, .help = "transformer or replay"},
     {"path",      parse_path,      AT(model_config, path),      .help = "transformer: GGUF with weights and tokenizer; a list is swept"},
     {"tokenizer", parse_tokenizer, AT(model_config, tokenizer), .help = "replay: GGUF with a tokenizer, or \"bytes\"; a list is swept"},
-    {"threads",   parse_item,      AT(model_config, threads),   .preset = "1", .list = true, RANGE(1, 1024),
+    {"threads",   parse_item,      AT(model_config, threads),   .preset = "1", .list = true, RANGE(1, PARALLEL_THREADS),
                                                                 .help = "threads of a forward pass"},
     {"gemm",      parse_gemm,      AT(model_config, gemm),      .preset = "exact", .help = "exact or blas"},
     {"cost",      parse_path,      AT(model_config, cost),      .help = "file of measured pass times T(k), for modeled_speedup"},

@@ -7,6 +7,7 @@
 
 #include "engine/base/digest.h"
 #include "engine/base/mem.h"
+#include "engine/base/parallel.h"
 #include "experiments/inifile.h"
 #include "experiments/suggest.h"
 
@@ -19,7 +20,7 @@ static const param_spec run_keys[] = {
     [BATCH] = {"batch", PARAM_INT, 32, 1, 65536, "records in a step"},
     [LANES] = {"lanes", PARAM_INT, 2, 1, 256, "parts of a batch, at most one thread each; the numbers depend on it"},
     [MICRO_TOKENS] = {"micro_tokens", PARAM_INT, 2048, 1, 1e6, "tokens that a lane runs at once"},
-    [THREADS] = {"threads", PARAM_INT, 2, 1, 1024, "the numbers do not depend on it"},
+    [THREADS] = {"threads", PARAM_INT, 2, 1, PARALLEL_THREADS, "the numbers do not depend on it"},
     [CHECKPOINT] = {"checkpoint", PARAM_INT, 200, 0, 1e8, "steps between checkpoints; 0 = at the end alone"},
     [VALIDATE] = {"validate", PARAM_INT, 0, 0, 1e8, "steps between validations; 0 = never"},
     [VALIDATION] = {"validation", PARAM_INT, 32, 1, 65536, "test records of each source"},

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { ONCE_THREADS = 64, SHARES = 256 };
+enum { ONCE_THREADS = 64 };
 
 /* What a thread has left of its share, in grains: the first in the upper half, the end in the lower. */
 typedef struct {
@@ -33,8 +33,9 @@ static bool take(share *s, bool owner, uint64_t least, uint64_t *first, uint64_t
 }
 
 void parallel_run(int threads, size_t n, size_t grain, parallel_task *task, void *ctx) {
-    share  shares[SHARES];
-    size_t grains = (n + grain - 1) / grain, most = threads < SHARES ? (size_t)threads : SHARES;
+    share  shares[PARALLEL_THREADS];
+    size_t grains = (n + grain - 1) / grain;
+    size_t most = threads < PARALLEL_THREADS ? (size_t)threads : PARALLEL_THREADS;
     if (grains < most) most = grains;
     if (most <= 1 || grains > UINT32_MAX) {
         if (n > 0) task(ctx, 0, n, 0);

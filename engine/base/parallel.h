@@ -8,10 +8,13 @@
 
 #include <stddef.h>
 
+/* The most threads that parallel_run uses. */
+enum { PARALLEL_THREADS = 1024 };
+
 /* Does items [begin, end); `thread` numbers the caller, below the `threads` given to parallel_run. */
 typedef void parallel_task(void *ctx, size_t begin, size_t end, int thread);
 
-/* Runs the task over [0, n) by at most `threads` threads (and 256), in pieces of a multiple of `grain` items (>= 1) but
+/* Runs the task over [0, n) by at most `threads` threads, in pieces of a multiple of `grain` items (>= 1) but
  * for the last. Each has a share of neighbouring items; who is done with it helps the others. Returns when all is done.
  */
 void parallel_run(int threads, size_t n, size_t grain, parallel_task *task, void *ctx);

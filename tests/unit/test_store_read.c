@@ -6,19 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tests/fixtures/leaks.h"
 #include "tests/fixtures/scratch.h"
 #include "tests/unit/store_files.h"
-
-/* HDF5 1.10 leaks what it had read of an object whose checksum is wrong. Two tests do not look for leaks. */
-#ifndef __has_feature
-#define __has_feature(name) 0 /* clang's word; gcc has a macro */
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-#include <sanitizer/lsan_interface.h>
-#else
-#define __lsan_disable() ((void)0)
-#define __lsan_enable()  ((void)0)
-#endif
 
 TestSuite(store_read, .init = scratch_enter, .fini = scratch_leave);
 
@@ -47,7 +37,7 @@ Test(store_read, truncated_files_are_refused) {
     store_data d = some_results("0123456789abcdef", "llma", 1, 20, 3);
     err        e = {0};
     size_t     n;
-    __lsan_disable();
+    __lsan_disable(); /* HDF5 1.10 leaks what it had read of an object whose checksum is wrong */
     cr_assert_eq(store_write("whole.h5", &d, false, &e), 0);
     char *bytes = file_bytes("whole.h5", &n);
     for (size_t cut = 0; cut < n; cut += 1 + cut / 50) {
@@ -65,7 +55,7 @@ Test(store_read, changed_bytes_are_refused_or_change_nothing) {
     size_t     n;
     unsigned   seed = 1, refused = 0;
     err        e = {0};
-    __lsan_disable();
+    __lsan_disable(); /* HDF5 1.10 leaks what it had read of an object whose checksum is wrong */
     cr_assert_eq(store_write("whole.h5", &d, false, &e), 0);
     char *bytes = file_bytes("whole.h5", &n);
     for (size_t at = 0; at < n; at += 1 + (unsigned)rand_r(&seed) % 7) {
