@@ -53,10 +53,11 @@ static int load_baseline(cell_worker *w, size_t baseline, err *e) {
     char *path = cell_path(w->dir, &w->p->cells[baseline], e);
     if (path == NULL) return -1;
     int ret = store_read(path, &w->baseline, e);
+    if (ret == 0 && w->baseline.n_trials != plan_cell_trials(w->p, baseline))
+        ret =
+            err_input(e, "%s: holds %zu trials, not %zu", path, w->baseline.n_trials, plan_cell_trials(w->p, baseline));
     if (ret != 0 && e->kind == ERR_INPUT)
         err_advise(e, "the cell of plain decoding; delete the file, and the sweep makes it anew");
-    if (ret == 0 && w->baseline.n_trials != plan_cell_trials(w->p, baseline))
-        ret = err_run(e, "%s: holds %zu trials, not %zu", path, w->baseline.n_trials, plan_cell_trials(w->p, baseline));
     free(path);
     w->has_baseline = ret == 0;
     w->baseline_cell = baseline;

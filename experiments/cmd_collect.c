@@ -90,7 +90,9 @@ static int check_output(const char *output, const paths *cells, err *e) {
     for (size_t i = 0; i < cells->n; i++)
         if (file_check_output(output, cells->at[i], e) != 0) return -1;
     if (stat(output, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0) return 0;
-    return store_is_hdf5(output) ? 0 : err_input(e, "%s: is there and is no HDF5 file (-o names another file)", output);
+    return store_is_results(output)
+               ? 0
+               : err_input(e, "%s: is there and is no results file (-o names another file)", output);
 }
 
 static int collect(const char *dir, const char *output, err *e) {

@@ -149,7 +149,7 @@ static int finish(const plan *p, const char *dir, const runner_options *o, size_
     /* All are points of this config's grid, also those that were run for an earlier text of it. */
     config_text text = {(char *)config_base_name(c), c->text};
     if (store_collect((const char *const *)paths, p->n_cells, &text, &all, e) != 0) {
-        if (e->kind == ERR_INPUT) err_advise(e, "delete that cell's file, and the sweep makes it anew");
+        if (e->kind == ERR_INPUT) err_advise(e, "delete the file, and the sweep makes it anew");
         goto out;
     }
     *broken = count_broken(&all);

@@ -15,7 +15,7 @@ static const char usage[] =
     "each number means.\n"
     "\n"
     "  -f, --format F    text (default), md, csv (full precision, every column) or latex (booktabs)\n"
-    "  -o, --output OUT  write to OUT instead of standard output\n"
+    "  -o, --output OUT  write to the file OUT, which appears whole or not at all, instead of standard output\n"
     "  -l, --list        list the tables there are\n"
     "  -h, --help        this text\n";
 

@@ -31,6 +31,7 @@ struct key_spec {
     const char *name;
     int (*parse)(const value *v, void *at, err *e);
     size_t      offset;   /* of the field in the section's struct */
+    size_t      place;    /* of a field for the key's "FILE:LINE"; 0: none */
     const char *preset;   /* parsed when the key is absent; NULL: the field stays zero */
     bool        required; /* then there is no preset */
     bool        list;     /* several values, into a value_list */
@@ -134,10 +135,11 @@ static int parse_format(const value *v, void *at, err *e) {
 
 /* ---- the keys ----------------------------------------------------------------------------------------- */
 
-#define AT(type, field)  .offset = offsetof(type, field)
-#define RANGE(low, high) .min = (low), .max = (high)
-#define REQUIRED         .required = true
-#define COUNT(keys)      (sizeof(keys) / sizeof *(keys))
+#define AT(type, field)     .offset = offsetof(type, field)
+#define PLACED(type, field) .offset = offsetof(type, field), .place = offsetof(type, field##_at)
+#define RANGE(low, high)    .min = (low), .max = (high)
+#define REQUIRED            .required = true
+#define COUNT(keys)         (sizeof(keys) / sizeof *(keys))
 
 /* clang-format off */
 static const key_spec sweep_keys[] = {
@@ -148,17 +150,17 @@ static const key_spec sweep_keys[] = {
 };
 static const key_spec model_keys[] = {
     {"target",    parse_target,    AT(model_config, target),    REQUIRED, .help = "transformer or replay"},
-    {"path",      parse_path,      AT(model_config, path),      .help = "transformer: GGUF with weights and tokenizer; a list is swept"},
-    {"tokenizer", parse_tokenizer, AT(model_config, tokenizer), .help = "replay: GGUF with a tokenizer, or \"bytes\"; a list is swept"},
+    {"path",      parse_path,      PLACED(model_config, path),      .help = "transformer: GGUF with weights and tokenizer; a list is swept"},
+    {"tokenizer", parse_tokenizer, PLACED(model_config, tokenizer), .help = "replay: GGUF with a tokenizer, or \"bytes\"; a list is swept"},
     {"threads",   parse_item,      AT(model_config, threads),   .preset = "1", .list = true, RANGE(1, PARALLEL_THREADS),
                                                                 .help = "threads of a forward pass"},
     {"gemm",      parse_gemm,      AT(model_config, gemm),      .preset = "exact", .help = "exact or blas"},
-    {"cost",      parse_path,      AT(model_config, cost),      .help = "file of measured pass times T(k), for modeled_speedup"},
-    {"context",   parse_size,      AT(model_config, context),   .preset = "0", RANGE(0, INT32_MAX),
+    {"cost",      parse_path,      PLACED(model_config, cost),      .help = "file of measured pass times T(k), for modeled_speedup"},
+    {"context",   parse_size,      PLACED(model_config, context),   .preset = "0", RANGE(0, INT32_MAX),
                                                                 .help = "tokens; 0 = the model's own"},
 };
 static const key_spec dataset_keys[] = {
-    {"path",           parse_path,   AT(dataset_config, path),           REQUIRED, .help = "JSONL file of records"},
+    {"path",           parse_path,   PLACED(dataset_config, path),           REQUIRED, .help = "JSONL file of records"},
     {"format",         parse_format, AT(dataset_config, format),         .preset = "auto", .help = "of the records"},
     {"limit",          parse_size,   AT(dataset_config, limit),          .preset = "0", RANGE(0, UINT32_MAX),
                                                                          .help = "records to take; 0 = all"},
@@ -280,7 +282,10 @@ static int read_keys(const inifile *f, const ini_section *s, const key_spec *key
 
         ini_part  preset_part = {(char *)key->preset, s->where};
         ini_entry preset = {.key = (char *)key->name, .parts = &preset_part, .n_parts = 1};
-        if (entry == NULL) entry = &preset;
+        if (entry == NULL)
+            entry = &preset;
+        else if (key->place != 0 && keep_text(entry->parts[0].where, (char *)base + key->place, e) != 0)
+            return -1;
         if (key->list) {
             if (list_values(entry, parse_key_item, &(key_context){f, key}, at, e) != 0) return -1;
         } else {
@@ -503,10 +508,15 @@ void config_free(config *c) {
         free(m->threads.at);
         free(m->gemm);
         free(m->cost);
+        free(m->path_at);
+        free(m->tokenizer_at);
+        free(m->cost_at);
+        free(m->context_at);
     }
     for (size_t i = 0; i < c->n_datasets; i++) {
         free(c->datasets[i].label);
         free(c->datasets[i].path);
+        free(c->datasets[i].path_at);
         free(c->datasets[i].format);
     }
     for (size_t i = 0; i < c->n_policies; i++) {

@@ -27,13 +27,15 @@ typedef struct {
     char             *gemm;      /* "exact" */
     char             *cost;      /* path of a cost file, or NULL */
     size_t            context;   /* tokens; 0 = the model's own */
+    char             *path_at, *tokenizer_at, *cost_at, *context_at; /* "FILE:LINE" of each; NULL when absent */
 } model_config;
 
 typedef struct {
     char  *label;
     size_t line;
     char  *path, *format;
-    size_t limit; /* 0 = all */
+    char  *path_at; /* "FILE:LINE" */
+    size_t limit;   /* 0 = all */
     bool   forced, append_docs;
     size_t doc_tokens;
     size_t max_new_tokens;

@@ -5,9 +5,9 @@
 
 #include "experiments/plan_cells.h"
 
-/* Puts the place that names a file before what is wrong with that file. */
-static int at_line(const plan *p, size_t line, err *e) {
-    return err_prefix(e, "%s:%zu", p->cfg->path, line);
+/* Puts the place that names a file, "FILE:LINE", before what is wrong with that file. */
+static int named_at(const char *where, err *e) {
+    return err_prefix(e, "%s", where);
 }
 
 /* ---- models ------------------------------------------------------------------------------------------- */
@@ -32,15 +32,15 @@ static int open_weights(plan *p, const model_config *cfg, plan_model *out, err *
         memcpy(out->sha256, twin->sha256, sizeof out->sha256);
     } else {
         model *m = model_open(cfg->path, e);
-        if (m == NULL) return at_line(p, cfg->line, e);
+        if (m == NULL) return named_at(cfg->path_at, e);
         p->weights[p->n_weights++] = out->weights = m;
         out->tok = m->tok;
-        if (digest_sha256_file(cfg->path, out->sha256, e) != 0) return -1;
+        if (digest_sha256_file(cfg->path, out->sha256, e) != 0) return named_at(cfg->path_at, e);
     }
     size_t own = out->weights->shape.context;
     if (cfg->context > own)
-        return err_input(e, "%s:%zu: [model %s] context = %zu is not allowed (the model's own is %zu)", p->cfg->path,
-                         cfg->line, cfg->label, cfg->context, own);
+        return err_input(e, "%s: [model %s] context = %zu is not allowed (the model's own is %zu)", cfg->context_at,
+                         cfg->label, cfg->context, own);
     out->context = cfg->context > 0 ? cfg->context : own;
     return 0;
 }
@@ -60,7 +60,7 @@ static int open_replay(plan *p, const model_config *cfg, plan_model *out, err *e
         out->tok = twin->tok;
     } else {
         tokenizer *t = open_tokenizer(cfg->tokenizer, e);
-        if (t == NULL) return at_line(p, cfg->line, e);
+        if (t == NULL) return named_at(cfg->tokenizer_at, e);
         p->toks[p->n_toks++] = t;
         out->tok = t;
     }
@@ -73,7 +73,7 @@ static int add_model(plan *p, const model_config *cfg, err *e) {
     plan_model m = {.cfg = cfg};
     if (cfg->cost != NULL) {
         cost_model *cost = &p->costs[p->n_costs];
-        if (cost_read(cfg->cost, cost, e) != 0) return at_line(p, cfg->line, e);
+        if (cost_read(cfg->cost, cost, e) != 0) return named_at(cfg->cost_at, e);
         p->n_costs++;
         m.cost = cost;
     }
@@ -111,7 +111,7 @@ static int find_dataset(plan *p, const plan_options *o, const dataset_config *cf
                            .skip_bad = o->skip_bad};
     *d = (plan_dataset){.cfg = cfg, .tok = m->tok};
     if (dataset_read(cfg->path, &how, again ? NULL : o->report, o->ctx, &d->data, e) != 0)
-        return at_line(p, cfg->line, e);
+        return named_at(cfg->path_at, e);
     p->n_datasets++;
     return 0;
 }
@@ -134,7 +134,8 @@ static int find_samples(plan *p, const plan_options *o, size_t model_at, size_t 
                           .context = m->context,
                           .skip_bad = o->skip_bad};
     *s = (plan_samples){.model = model_at, .dataset = dataset_at};
-    if (samples_prepare(&d->data, m->tok, &how, o->report, o->ctx, &s->set, e) != 0) return -1;
+    if (samples_prepare(&d->data, m->tok, &how, o->report, o->ctx, &s->set, e) != 0)
+        return named_at(d->cfg->path_at, e);
     p->n_samples++;
     return 0;
 }

@@ -146,6 +146,14 @@ static int read_export(const ini_section *s, train_config *c, err *e) {
     return 0;
 }
 
+/* "FILE:LINE" of the one of two keys that is to blame when they do not go together: the one that an override set, else
+ * the first that is there, else the section. */
+static const char *place_of(const ini_section *s, const char *first, const char *second) {
+    const ini_entry *a = ini_find(s, first), *b = ini_find(s, second);
+    if (a == NULL || (b != NULL && b->overridden && !a->overridden)) a = b;
+    return a != NULL ? a->parts[0].where : s->where;
+}
+
 static int read_source(const ini_section *s, train_config *c, err *e) {
     static const char *const texts[] = {"scenario"};
     const ini_entry         *which = ini_find(s, "scenario");
@@ -176,11 +184,9 @@ static int read_source(const ini_section *s, train_config *c, err *e) {
     x->share = values[SHARE];
     x->from = (size_t)values[FROM];
     x->until = (size_t)values[UNTIL];
-    if (x->until != 0 && x->until <= x->from) {
-        const ini_entry *until = ini_find(s, "until");
-        return err_input(e, "%s: until = %zu is not allowed (after from = %zu)", until->parts[0].where, x->until,
+    if (x->until != 0 && x->until <= x->from)
+        return err_input(e, "%s: until = %zu is not allowed (after from = %zu)", place_of(s, "until", "from"), x->until,
                          x->from);
-    }
     return 0;
 }
 
@@ -216,14 +222,19 @@ static int read_sections(const inifile *f, train_config *c, numbers *v, err *e) 
     return has_train ? 0 : err_input(e, "%s: there is no [train] section", f->path);
 }
 
-/* "FILE:LINE" of a key, or of its section, or the file. */
-static const char *where(const inifile *f, const char *title, const char *key) {
-    for (size_t i = 0; i < f->n_sections; i++) {
-        if (strcmp(f->sections[i].title, title) != 0) continue;
-        const ini_entry *entry = ini_find(&f->sections[i], key);
-        return entry != NULL ? entry->parts[0].where : f->sections[i].where;
-    }
+/* The same in the section of that title; the file when it has none. */
+static const char *where(const inifile *f, const char *title, const char *first, const char *second) {
+    for (size_t i = 0; i < f->n_sections; i++)
+        if (strcmp(f->sections[i].title, title) == 0) return place_of(&f->sections[i], first, second);
     return f->path;
+}
+
+/* Rows are written in blocks of the type. */
+static int check_width(const inifile *f, const train_config *c, const char *key, size_t width, err *e) {
+    const dtype_info *type = dtype_get(c->export_type);
+    if (width % type->block == 0) return 0;
+    return err_input(e, "%s: %s = %zu cannot be written as %s (a multiple of %zu)", where(f, "model", key, key), key,
+                     width, type->name, type->block);
 }
 
 /* The numbers into their places, and what no single value shows. */
@@ -260,17 +271,16 @@ static int settle(const inifile *f, train_config *c, const numbers *v, err *e) {
     c->vocabulary_records = (size_t)v->tokenizer[RECORDS];
     if (t->shape.dim % t->shape.heads != 0 || t->shape.dim / t->shape.heads % 2 != 0)
         return err_input(e, "%s: dim = %zu over heads = %zu is not allowed (a whole even number for each head)",
-                         where(f, "model", "heads"), t->shape.dim, t->shape.heads);
-    if (t->shape.dim % dtype_get(c->export_type)->block != 0 || t->shape.ffn % dtype_get(c->export_type)->block != 0)
-        return err_input(e, "%s: dim = %zu, ffn = %zu cannot be written as %s (multiples of %zu)",
-                         where(f, "model", "dim"), t->shape.dim, t->shape.ffn, dtype_get(c->export_type)->name,
-                         dtype_get(c->export_type)->block);
+                         where(f, "model", "heads", "dim"), t->shape.dim, t->shape.heads);
+    if (check_width(f, c, "dim", t->shape.dim, e) != 0 || check_width(f, c, "ffn", t->shape.ffn, e) != 0) return -1;
     if (t->optimizer.adamw.warmup >= t->optimizer.adamw.steps)
-        return err_input(e, "%s: warmup = %zu is not allowed (fewer than steps = %zu)", where(f, "adamw", "warmup"),
-                         t->optimizer.adamw.warmup, t->optimizer.adamw.steps);
+        return err_input(e, "%s: warmup = %zu is not allowed (fewer than steps = %zu)",
+                         where(f, "adamw", "warmup", "warmup"), t->optimizer.adamw.warmup, t->optimizer.adamw.steps);
     if (t->optimizer.adamw.min_lr > t->optimizer.adamw.lr)
-        return err_input(e, "%s: min_lr = %g is not allowed (at most lr = %g)", where(f, "adamw", "min_lr"),
-                         t->optimizer.adamw.min_lr, t->optimizer.adamw.lr);
+        return err_input(e, "%s: min_lr = %g%s is not allowed (at most lr = %g)", where(f, "adamw", "min_lr", "lr"),
+                         t->optimizer.adamw.min_lr,
+                         t->optimizer.adamw.min_lr == adamw_keys[MIN_LR].preset ? " (the default)" : "",
+                         t->optimizer.adamw.lr);
     for (size_t step = 0; step < t->optimizer.adamw.steps;
          step++) { /* sources come and go at few steps, but this is quick */
         double sum = 0;

@@ -60,38 +60,50 @@ static int fitting(train_data *d, const train_source *s, split which, uint64_t i
                      d->c->path, s->name, (int)TRIES, d->c->trainer.context);
 }
 
+/* The first lesson that a thread could not make. */
+typedef struct {
+    size_t k;
+    err    why;
+} failure;
+
 typedef struct {
     train_data         *d;
     const train_source *source; /* NULL: the mix of `step` */
     size_t              step;
     split               which;
     lesson             *lessons;
-    err                *errors; /* [threads] */
+    failure            *failures; /* [threads] */
+    atomic_size_t       failed;   /* no record from here on is wanted any more */
 } job;
 
 static void make_range(void *ctx, size_t begin, size_t end, int thread) {
-    job    *j = ctx;
-    example x = {0};
-    for (size_t k = begin; k < end && j->errors[thread].kind == ERR_NONE; k++) {
+    job     *j = ctx;
+    failure *f = &j->failures[thread];
+    example  x = {0};
+    for (size_t k = begin; k < end && k < atomic_load(&j->failed); k++) {
         uint64_t            i = j->source == NULL ? (uint64_t)j->step * j->d->c->batch + k : k;
         const train_source *s = j->source == NULL ? source_of(j->d->c, j->step, i) : j->source;
-        if (fitting(j->d, s, j->which, i, &x, &j->lessons[k], &j->errors[thread]) != 0) break;
+        err                 why = {0};
+        if (fitting(j->d, s, j->which, i, &x, &j->lessons[k], &why) == 0) continue;
+        if (f->why.kind == ERR_NONE || k < f->k) *f = (failure){k, why};
+        for (size_t least = atomic_load(&j->failed); k < least;)
+            if (atomic_compare_exchange_weak(&j->failed, &least, k)) break;
+        break;
     }
     example_free(&x);
 }
 
 static int run(job *j, size_t n, err *e) {
     enum { MOST = 64 };
-    err errors[MOST] = {0};
-    int threads = j->d->c->trainer.threads < MOST ? j->d->c->trainer.threads : MOST;
-    j->errors = errors;
+    failure failures[MOST] = {0};
+    int     threads = j->d->c->trainer.threads < MOST ? j->d->c->trainer.threads : MOST;
+    j->failures = failures;
+    atomic_init(&j->failed, n);
     parallel_run(threads, n, 1, make_range, j);
-    for (int t = 0; t < threads; t++) {
-        if (errors[t].kind == ERR_NONE) continue;
-        *e = errors[t];
-        return -1;
-    }
-    return 0;
+    /* The first record that fails is reported, whichever thread came to it first. */
+    for (int t = 0; t < threads; t++)
+        if (failures[t].why.kind != ERR_NONE && failures[t].k == atomic_load(&j->failed)) *e = failures[t].why;
+    return atomic_load(&j->failed) < n ? -1 : 0;
 }
 
 int train_data_batch(train_data *d, size_t step, lesson *lessons, err *e) {

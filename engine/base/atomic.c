@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/mem.h"
+
+enum { MAX_LINKS = 40 }; /* in a chain, as Linux has it */
 
 static int fails(const char *path, err *e) {
     return err_errno(e, path, "cannot write");
@@ -31,16 +34,36 @@ static bool is_file(const char *path) {
     return stat(path, &s) == 0 && S_ISREG(s.st_mode);
 }
 
+/* Where a link leads: `path` or the last of a chain of links from there. It need not exist. */
+static char *follow(const char *path, err *e) {
+    char        target[PATH_MAX];
+    struct stat s;
+    char       *at = mem_strdup(path, e);
+    for (int links = 0; at != NULL && lstat(at, &s) == 0 && S_ISLNK(s.st_mode); links++) {
+        ssize_t n = readlink(at, target, sizeof target);
+        bool    too_long = n == (ssize_t)sizeof target;
+        if (n < 0 || too_long || links == MAX_LINKS) {
+            if (n >= 0) errno = too_long ? ENAMETOOLONG : ELOOP;
+            fails(path, e);
+            free(at);
+            return NULL;
+        }
+        char *folder = target[0] != '/' ? folder_of(at, e) : mem_strdup("", e);
+        free(at);
+        at = folder != NULL ? mem_printf(e, "%s%.*s", folder, (int)n, target) : NULL;
+        free(folder);
+    }
+    return at;
+}
+
 /* The path, or where it leads. */
 static char *place_of(const char *path, err *e) {
     struct stat s;
+    if (stat(path, &s) != 0) return follow(path, e);
+    if (!S_ISREG(s.st_mode)) return mem_strdup(path, e); /* refused as what it is */
     if (lstat(path, &s) != 0 || !S_ISLNK(s.st_mode)) return mem_strdup(path, e);
-    if (stat(path, &s) == 0 && !S_ISREG(s.st_mode)) return mem_strdup(path, e); /* refused as what it is */
-    char *place = realpath(path, NULL);
-    if (place == NULL && errno == ENOENT)
-        err_run(e, "%s: cannot write: it is a link to what is not there", path);
-    else if (place == NULL)
-        fails(path, e);
+    char *place = realpath(path, NULL); /* of /dev/stdout too, which leads to what is open, with a name or without */
+    if (place == NULL) fails(path, e);
     return place;
 }
 

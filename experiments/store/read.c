@@ -213,8 +213,12 @@ static int read_all(hid_t file, size_t most, store_data *d, err *e) {
     return ret == 0 ? store_check(d, e) : -1;
 }
 
-bool store_is_hdf5(const char *path) {
-    return H5Fis_hdf5(path) > 0;
+bool store_is_results(const char *path) {
+    err   e = {0};
+    hid_t file = h5_quiet(&e) == 0 ? H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT) : H5I_INVALID_HID;
+    bool  is = file >= 0 && H5Lexists(file, "cells", H5P_DEFAULT) > 0 && H5Lexists(file, "trials", H5P_DEFAULT) > 0;
+    h5_close(&file, 0, &e);
+    return is;
 }
 
 int store_read(const char *path, store_data *out, err *e) {

@@ -124,7 +124,8 @@ int store_write(const char *path, const store_data *d, bool exclusive, err *e);
  * datasets it does not know are ignored. ERR_INPUT names the file and what is wrong; `out` is then empty. */
 int store_read(const char *path, store_data *out, err *e);
 
-bool store_is_hdf5(const char *path); /* by its first bytes */
+/* Whether it has the groups of a results file, of any schema version, whole or damaged. */
+bool store_is_results(const char *path);
 
 /* Merges cell files into one results file's content. Neither the order of `paths` matters nor that one is there
  * twice: cells are sorted by store_cell_compare, so that tables are sorted by (cell, sample, repeat), and all

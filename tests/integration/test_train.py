@@ -160,7 +160,9 @@ def test_damaged_checkpoint(whole, tmp_path, damage):
 
 
 @pytest.mark.parametrize("change, message", [
-    (("heads = 2", "heads = 3"), "dim = 32 over heads = 3"),
+    (("heads = 2", "heads = 3"), "t.ini:13: dim = 32 over heads = 3"),
+    (("dim = 32\nheads = 2", "dim = 30"), "t.ini:12: dim = 30 over heads = 8"),
+    (("lr = 5e-3", "lr = 5e-6"), "t.ini:16: min_lr = 1e-05 (the default) is not allowed (at most lr = 5e-06)"),
     (("lr = 5e-3", "rate = 1"), 't.ini:16: unknown key "rate"'),
     (("[train]", "[trian]"), 'did you mean "train"'),
     (("scenario = editing", "scenario = edit"), "unknown scenario"),
@@ -183,6 +185,19 @@ def test_bad_configs(tmp_path, change, message):
         train(tmp_path / "x", "--dry-run", config=config)
     else:
         assert message in train(tmp_path / "x", config=config, status=2).error
+
+
+@pytest.mark.parametrize("sets, message", [
+    (["model.ffn=65", "export.type=q8_0"], '--set "model.ffn=65": ffn = 65 cannot be written as Q8_0 (a multiple of 32)'),
+    (["source programs.until=20", "source programs.from=30"], "until = 20 is not allowed (after from = 30)"),
+    (["source answers.from=7", "source answers.until=7"], '--set "source answers.until=7": until = 7'),
+    (["adamw.warmup=100"], '--set "adamw.warmup=100": warmup = 100 is not allowed (fewer than steps = 100)'),
+    (["model.heads=2", "model.dim=33"], '--set "model.heads=2": dim = 33 over heads = 2'),
+    (["model.dim=33"], '--set "model.dim=33": dim = 33 over heads = 2'),
+])
+def test_overrides_are_named(tmp_path, sets, message):
+    done = train(tmp_path / "x", "--dry-run", *(word for text in sets for word in ("--set", text)), status=2)
+    assert message in done.error
 
 
 def test_context_too_short_for_any_record(tmp_path):

@@ -1,5 +1,6 @@
 /* `harness collect` and what `harness inspect` says of the result, called as main calls them. */
 #include <criterion/criterion.h>
+#include <hdf5.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +101,8 @@ Test(cmd_collect, refuses_what_it_cannot_do) {
         {"quick/..", NULL, NULL, "has no name"},
         {"/", NULL, NULL, "has no name"},
         {"quick", "-o", "quick/cells/../cells/a.h5", "is the same file as the input quick/cells/a.h5"},
-        {"quick", "-o", "notes.txt", "notes.txt: is there and is no HDF5 file"},
+        {"quick", "-o", "notes.txt", "notes.txt: is there and is no results file"},
+        {"quick", "-o", "loss.h5", "loss.h5: is there and is no results file"},
         {"quick", "-x", NULL, "unknown option"},
         {"quick", "-o", NULL, "no value after option"},
         {"quick", "quick", NULL, "unexpected argument"},
@@ -110,6 +112,8 @@ Test(cmd_collect, refuses_what_it_cannot_do) {
     cr_assert_eq(mkdir("empty", 0777), 0);
     scratch_write("broken/a.h5", "no");
     scratch_write("notes.txt", "notes");
+    hid_t other = H5Fcreate("loss.h5", H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    cr_assert(H5Gclose(H5Gcreate2(other, "cells", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)) >= 0 && H5Fclose(other) >= 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         err e = {0};
         cr_assert_eq(run(cases[i].dir, cases[i].option, cases[i].output, &e), -1, "case %zu", i);

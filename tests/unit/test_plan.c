@@ -280,7 +280,7 @@ Test(plan, transformers_share_their_file) {
     cr_assert_eq(p.models[2].context, 64);
     cr_assert_eq(p.n_samples, 2); /* one for each context */
     done(&p);
-    expect_refused(WEIGHTED "context = 257\n" FREE LLMA GREEDY, NULL, "c.ini:4: [model m] context = 257");
+    expect_refused(WEIGHTED "context = 257\n" FREE LLMA GREEDY, NULL, "c.ini:7: [model m] context = 257");
     expect_refused(WEIGHTED "context = 3\n" FREE LLMA GREEDY, NULL, "d.jsonl:1:"); /* no prompt fits */
 }
 
@@ -317,16 +317,18 @@ Test(plan, rules_with_temperature_are_swept_on_transformers_only) {
 Test(plan, refuses_bad_files_before_anything_runs) {
     scratch_write("d.jsonl", records);
     expect_refused(SWEEP REPLAY DATA LLMA GREEDY, "dataset d.path=absent.jsonl", "absent.jsonl");
-    expect_refused(SWEEP REPLAY DATA LLMA GREEDY, "model m.tokenizer=absent.gguf", "c.ini:4: absent.gguf: cannot open");
+    expect_refused(SWEEP REPLAY DATA LLMA GREEDY, "model m.tokenizer=absent.gguf",
+                   "--set \"model m.tokenizer=absent.gguf\": absent.gguf: cannot open");
     expect_refused(SWEEP REPLAY DATA LLMA GREEDY, "model m.tokenizer=d.jsonl", "d.jsonl");
-    expect_refused(SWEEP REPLAY DATA LLMA GREEDY, "model m.cost=absent.ini", "c.ini:4: absent.ini: cannot open");
+    expect_refused(SWEEP REPLAY DATA LLMA GREEDY, "model m.cost=absent.ini",
+                   "--set \"model m.cost=absent.ini\": absent.ini: cannot open");
     scratch_write("cost.ini", "[T]\n1 = 0\n");
     expect_refused(SWEEP REPLAY DATA LLMA GREEDY, "model m.cost=cost.ini", "cost.ini:2:");
-    expect_refused(WEIGHTED FREE LLMA GREEDY, NULL, "c.ini:4: w.gguf");
+    expect_refused(WEIGHTED FREE LLMA GREEDY, NULL, "c.ini:6: w.gguf");
     scratch_write("d.jsonl", "{\"id\": \"1\", \"prompt\": \"ab\"}\n");
-    expect_refused(SWEEP REPLAY DATA LLMA GREEDY, NULL, "d.jsonl:1:"); /* nothing to follow */
+    expect_refused(SWEEP REPLAY DATA LLMA GREEDY, NULL, "c.ini:8: d.jsonl:1:"); /* nothing to follow */
     scratch_write("d.jsonl", "\n");
-    expect_refused(SWEEP REPLAY DATA LLMA GREEDY, NULL, "c.ini:7: d.jsonl: the file is empty");
+    expect_refused(SWEEP REPLAY DATA LLMA GREEDY, NULL, "c.ini:8: d.jsonl: the file is empty");
 }
 
 static void count_line(void *ctx, const err *why) {

@@ -162,8 +162,8 @@ Test(store, links_stay_and_what_they_lead_to_is_written) {
     err    e = {0};
     cr_assert_eq(mkdir("dir", 0777), 0);
     cr_assert_eq(symlink("dir/f", "link"), 0);
-    assert_write_fails("link", false, "it is a link to what is not there");
-    cr_assert_eq(atomic_write("dir/f", "old", 3, false, &e), 0, "%s", e.text);
+    cr_assert_eq(symlink("link", "chain"), 0);
+    cr_assert_eq(atomic_write("chain", "old", 3, true, &e), 0, "%s", e.text);
     cr_assert_eq(atomic_write("link", "newer", 5, false, &e), 0, "%s", e.text);
     struct stat st;
     cr_assert(lstat("link", &st) == 0 && S_ISLNK(st.st_mode));
@@ -172,6 +172,15 @@ Test(store, links_stay_and_what_they_lead_to_is_written) {
     free(bytes);
     cr_assert_eq(symlink("dir", "folder"), 0);
     assert_write_fails("folder", false, "not a regular file");
+    cr_assert_eq(symlink("missing/f", "nowhere"), 0);
+    assert_write_fails("nowhere", false, "No such file");
+    cr_assert_eq(symlink("round", "round"), 0);
+    assert_write_fails("round", false, "symbolic links");
+    cr_assert_eq(symlink("../x", "dir/up"), 0);
+    cr_assert_eq(atomic_write("folder/up", "up", 2, false, &e), 0, "%s", e.text);
+    bytes = file_bytes("x", &n);
+    cr_assert(n == 2 && memcmp(bytes, "up", 2) == 0);
+    free(bytes);
 }
 
 /* Who reads that stream would go on with a file that has no name any more. */
