@@ -28,7 +28,7 @@ static bool has_avx512(void) {
 static bool has_avx512bf16(void) {
     return has_avx512() && __builtin_cpu_supports("avx512bf16") && rows_bf16_pairs_holds();
 }
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && defined(__linux__) /* elsewhere another call says what there is: portable code */
 #include <sys/auxv.h>
 
 extern const kernel_table kernels_neon;
@@ -53,7 +53,7 @@ static const struct {
     {&kernels_avx512bf16, has_avx512bf16},
     {&kernels_avx512, has_avx512},
     {&kernels_avx2, has_avx2},
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && defined(__linux__)
     {&kernels_neon, has_neon_dot},
 #endif
     {&kernels_portable, always},

@@ -65,7 +65,7 @@ void panel_pack(dtype t, const void *w, size_t rows, size_t cols, size_t begin, 
  *                   dot product
  *            K_SIGNED: bias [cols / 32][2] int32, the same over 16 columns
  *            SCALE_MIN, K:    sum [cols / 32] f32, scale times the sum of q
- *     zeros up to 64 bytes
+ *     room up to a multiple of 64 bytes that no kernel reads
  */
 typedef struct {
     const int8_t  *q;

@@ -263,7 +263,8 @@ static void check_output(const example *x) {
 }
 
 Test(scenario_editing, outputs_are_what_instructions_say) {
-    static const char *const params[] = {"", "min_lines=2,max_lines=3,max_changes=1", "min_lines=16,max_lines=16"};
+    static const char *const params[] = {"", "min_lines=2,max_lines=3,max_changes=1", "min_lines=16,max_lines=16",
+                                         "min_changes=2"};
     example                  x = {0};
     for (size_t k = 0; k < sizeof params / sizeof *params; k++) {
         for (uint64_t i = 0; i < 500; i++) {
