@@ -21,8 +21,11 @@ typedef struct {
     target             *target;
     policy             *policy;
     rule               *rule;
-    trial_trace        *traces; /* [samples * repeats], at sample * repeats + repeat */
-    comparison         *checks; /* the same */
+    bool                paired;   /* plain decoding is timed beside each trial */
+    policy             *plain;    /* of plain decoding */
+    uint64_t           *plain_ns; /* [samples * repeats], when paired: what it took beside the trial */
+    trial_trace        *traces;   /* [samples * repeats], at sample * repeats + repeat */
+    comparison         *checks;   /* the same */
 } cell_job;
 
 int cell_worker_open(cell_worker *w, const plan *p, const char *dir, err *e) {
@@ -104,6 +107,17 @@ static void baseline_output(const store_data *b, size_t trial, const int32_t **i
     *hash = b->logits_hash != NULL ? b->logits_hash + b->offset[trial] : NULL;
 }
 
+/* Decodes the sample plainly and takes the time. */
+static int time_plain(const cell_job *j, size_t s, uint64_t *ns, err *e) {
+    trial_trace  scratch = {0};
+    decode_setup d = setup_of(j, s);
+    d.policy = j->plain;
+    int ret = decode_run(&d, &scratch, e);
+    *ns = scratch.decode_ns;
+    trial_trace_free(&scratch);
+    return ret;
+}
+
 static int run_trial(cell_job *j, size_t s, size_t repeat, err *e) {
     size_t          at = s * j->repeats + repeat;
     trial_trace    *trace = &j->traces[at];
@@ -136,19 +150,19 @@ static int run_trial(cell_job *j, size_t s, size_t repeat, err *e) {
 
 /* Brings the weights into memory and the machine up to speed, outside all timing. */
 static int warm_up(cell_job *j, err *e) {
+    uint64_t ns;
     if (j->m->weights == NULL || j->w->warm[j->cell->model] || j->set->n == 0) return 0;
-    trial_trace  scratch = {0};
-    decode_setup d = setup_of(j, 0);
-    policy      *none = policy_open(policy_find("none"), &(param_values){0}, e);
-    int          ret = -1;
-    if (none != NULL) {
-        d.policy = none;
-        ret = decode_run(&d, &scratch, e);
-    }
-    trial_trace_free(&scratch);
-    policy_close(none);
-    j->w->warm[j->cell->model] = ret == 0;
-    return ret;
+    if (time_plain(j, 0, &ns, e) != 0) return -1;
+    j->w->warm[j->cell->model] = true;
+    return 0;
+}
+
+/* Every other trial comes after its plain decoding, the rest before it: neither has the warmer caches. */
+static int run_paired(cell_job *j, size_t s, size_t repeat, err *e) {
+    uint64_t *ns = &j->plain_ns[s * j->repeats + repeat];
+    if (!j->paired || is_baseline(j)) return run_trial(j, s, repeat, e);
+    if ((s + repeat) % 2 == 0) return time_plain(j, s, ns, e) != 0 ? -1 : run_trial(j, s, repeat, e);
+    return run_trial(j, s, repeat, e) != 0 ? -1 : time_plain(j, s, ns, e);
 }
 
 static int run_all(cell_job *j, err *e) {
@@ -156,7 +170,7 @@ static int run_all(cell_job *j, err *e) {
     for (size_t repeat = 0; repeat < j->repeats; repeat++) {
         for (size_t s = 0; s < j->set->n; s++) {
             if (j->w->stop != NULL && *j->w->stop) return err_stop(e, STOPPED);
-            if (run_trial(j, s, repeat, e) != 0)
+            if (run_paired(j, s, repeat, e) != 0)
                 return err_prefix(e, "%s: sample \"%s\"", j->data->cfg->path, j->set->at[s].rec->id);
             if (j->w->trial_done != NULL) j->w->trial_done(j->w->ctx);
         }
@@ -193,9 +207,11 @@ static void fill_trial(const cell_job *j, size_t s, size_t repeat, trial_row *ro
         row->drafted += t->steps[i].drafted;
         row->accepted += t->steps[i].accepted;
     }
-    if (j->m->weights != NULL && t->decode_ns > 0) {
-        uint64_t plain = is_baseline(j) ? t->decode_ns : j->w->baseline.trials[at].decode_ns;
-        row->speedup = (double)plain / (double)t->decode_ns;
+    if (j->m->weights != NULL) {
+        row->plain_ns = is_baseline(j) ? t->decode_ns
+                        : j->paired    ? j->plain_ns[at]
+                                       : j->w->baseline.trials[at].decode_ns;
+        if (t->decode_ns > 0) row->speedup = (double)row->plain_ns / (double)t->decode_ns;
     }
     if (j->m->cost != NULL) {
         /* The baseline's steps after the prompt's are passes over one token. */
@@ -291,11 +307,14 @@ int cell_run(cell_worker *w, size_t cell, err *e) {
                 .data = &p->datasets[c->dataset],
                 .set = &p->samples[c->samples].set,
                 .repeats = p->cfg->repeats,
+                .paired = p->cfg->paired && p->models[c->model].weights != NULL,
     };
     if (c->baseline != cell && load_baseline(w, c->baseline, e) != 0) return -1;
     if ((j.target = open_target(&j, e)) == NULL) goto out;
     if ((j.policy = policy_open(c->policy, &c->policy_params, e)) == NULL) goto out;
     if ((j.rule = rule_open(c->rule, &c->rule_params, tokenizer_vocab(j.m->tok), e)) == NULL) goto out;
+    if ((j.plain = policy_open(policy_find("none"), &(param_values){0}, e)) == NULL) goto out;
+    if ((j.plain_ns = mem_new(n, sizeof *j.plain_ns, e)) == NULL) goto out;
     if ((j.traces = mem_new(n, sizeof *j.traces, e)) == NULL) goto out;
     if ((j.checks = mem_new(n, sizeof *j.checks, e)) == NULL) goto out;
     if (run_all(&j, e) != 0 || fill_store(&j, &out, e) != 0) goto out;
@@ -304,11 +323,13 @@ int cell_run(cell_worker *w, size_t cell, err *e) {
 out:
     for (size_t i = 0; j.traces != NULL && i < n; i++) trial_trace_free(&j.traces[i]);
     free(j.traces);
+    free(j.plain_ns);
     free(j.checks);
     free(path);
     store_free(&out);
     rule_close(j.rule);
     policy_close(j.policy);
+    policy_close(j.plain);
     target_close(j.target);
     return ret;
 }

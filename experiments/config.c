@@ -147,6 +147,7 @@ static const key_spec sweep_keys[] = {
     {"output",  parse_path, AT(config, output),  REQUIRED, .help = "folder for results"},
     {"seed",    parse_u64,  AT(config, seed),    .preset = "1", RANGE(0, INT64_MAX), .help = "of all randomness"},
     {"repeats", parse_size, AT(config, repeats), .preset = "1", RANGE(1, 100000), .help = "trials of each sample"},
+    {"paired",  parse_bool, AT(config, paired),  .preset = "no", .help = "time plain decoding again beside every trial"},
 };
 static const key_spec model_keys[] = {
     {"target",    parse_target,    AT(model_config, target),    REQUIRED, .help = "transformer or replay"},

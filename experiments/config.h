@@ -62,6 +62,7 @@ typedef struct {
     char           *name, *output;
     uint64_t        seed;
     size_t          repeats;
+    bool            paired; /* time plain decoding beside each trial */
     model_config   *models;
     size_t          n_models, cap_models;
     dataset_config *datasets;

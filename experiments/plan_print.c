@@ -25,8 +25,8 @@ static void print_group(const plan *p, const plan_cell *c, FILE *out) {
 
 void plan_print(const plan *p, FILE *out) {
     size_t total = 0;
-    fprintf(out, "sweep %s: seed %llu, %zu repeat%s, results in %s\n", p->cfg->name, (unsigned long long)p->cfg->seed,
-            p->cfg->repeats, plural(p->cfg->repeats), p->cfg->output);
+    fprintf(out, "sweep %s: seed %llu, %zu repeat%s%s, results in %s\n", p->cfg->name, (unsigned long long)p->cfg->seed,
+            p->cfg->repeats, plural(p->cfg->repeats), p->cfg->paired ? ", paired" : "", p->cfg->output);
     for (size_t i = 0; i < p->n_cells; i++) {
         const plan_cell *c = &p->cells[i];
         if (c->baseline == i) print_group(p, c, out);

@@ -1,4 +1,4 @@
-/* store.h - results in HDF5, schema version 2: cell files, and the file collected from them.
+/* store.h - results in HDF5, schema version 3: cell files, and the file collected from them.
  *
  * A results file holds root attributes (provenance), /configs, the tables /cells, /samples, /trials and
  * /steps, and /tokens. A cell file is the same with one cell, plus /tokens/logits_hash, from which later
@@ -17,7 +17,7 @@
 
 #include "engine/base/err.h"
 
-#define STORE_SCHEMA_VERSION 2
+#define STORE_SCHEMA_VERSION 3
 
 /* Row structs: names are the columns' own. */
 #define FIELD_C_U8  uint8_t

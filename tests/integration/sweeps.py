@@ -9,7 +9,7 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HARNESS = os.environ.get("HARNESS", str(ROOT / "harness"))
-TIMES = {"prefill_ns", "decode_ns", "draft_ns", "verify_ns", "speedup"}
+TIMES = {"prefill_ns", "decode_ns", "draft_ns", "verify_ns", "plain_ns", "speedup"}
 
 GRID = """[sweep]
 name = {name}

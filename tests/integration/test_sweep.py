@@ -192,7 +192,7 @@ def test_a_damaged_cell_file_is_named(quick_ini, tmp_path):
     os.truncate(cell, cell.stat().st_size // 2)
     done = run("sweep", ini, check=False)
     assert done.returncode == 2
-    assert cell.name in done.stderr and "delete that cell's file, and the sweep makes it anew" in done.stderr
+    assert cell.name in done.stderr and "(delete the file, and the sweep makes it anew" in done.stderr
     cell.unlink()
     run("sweep", ini)
 

@@ -134,7 +134,7 @@ static void no_version(hid_t f) {
     H5Adelete(f, "schema_version");
 }
 static void next_version(hid_t f) {
-    put_number(f, "schema_version", 3);
+    put_number(f, "schema_version", 4);
 }
 static void negative_threads(hid_t f) {
     put_number(f, "threads", -1);
@@ -218,7 +218,7 @@ Test(store_read, other_structure_is_refused) {
         const char *why;
     } cases[] = {
         {no_version, "lacks the attribute schema_version"},
-        {next_version, "schema version is 3 (this program reads 2)"},
+        {next_version, "schema version is 4 (this program reads 3)"},
         {negative_threads, "threads is -1"},
         {number_for_text, "the attribute sweep is not one text"},
         {no_steps, "steps"},
