@@ -56,6 +56,10 @@ static int load_baseline(cell_worker *w, size_t baseline, err *e) {
     char *path = cell_path(w->dir, &w->p->cells[baseline], e);
     if (path == NULL) return -1;
     int ret = store_read(path, &w->baseline, e);
+    if (ret == 0 && (w->baseline.n_cells != 1 || strcmp(w->baseline.cells->id, w->p->cells[baseline].id) != 0))
+        ret = err_input(e, "%s: holds %s%s, whose file has another name", path,
+                        w->baseline.n_cells == 1 ? "the cell " : "no cell or several",
+                        w->baseline.n_cells == 1 ? w->baseline.cells->id : "");
     if (ret == 0 && w->baseline.n_trials != plan_cell_trials(w->p, baseline))
         ret =
             err_input(e, "%s: holds %zu trials, not %zu", path, w->baseline.n_trials, plan_cell_trials(w->p, baseline));

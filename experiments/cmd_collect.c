@@ -84,15 +84,53 @@ static char *default_output(const char *dir, err *e) {
     return NULL;
 }
 
+/* Whether a file lies in this folder, or in another sweep's "cells". */
+static int lies_among_cells(const char *output, const char *folder, err *e) {
+    char *place = file_place(output, e), *cells = place != NULL ? file_place(folder, e) : NULL;
+    int   ret = -1;
+    if (cells != NULL) {
+        *strrchr(place, '/') = '\0';
+        const char *slash = strrchr(place, '/');
+        ret = strcmp(place, cells) == 0 || (slash != NULL && strcmp(slash, "/cells") == 0);
+    }
+    free(place);
+    free(cells);
+    return ret;
+}
+
 /* No run ever rewrites a finished cell, and neither does this; nor anything else that no collection can have made. */
-static int check_output(const char *output, const paths *cells, err *e) {
+static int check_output(const char *output, const char *folder, err *e) {
     struct stat st;
-    for (size_t i = 0; i < cells->n; i++)
-        if (file_check_output(output, cells->at[i], e) != 0) return -1;
+    int64_t     version;
+    int         among = lies_among_cells(output, folder, e);
+    if (among < 0) return -1;
+    if (among > 0) return err_input(e, "%s: lies among cell files (-o names another folder)", output);
     if (stat(output, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0) return 0;
-    return store_is_results(output)
-               ? 0
-               : err_input(e, "%s: is there and is no results file (-o names another file)", output);
+    if (store_version(output, &version, NULL) == 0) return 0;
+    return err_input(e, "%s: is there and is no results file (-o names another file)", output);
+}
+
+/* Cells of another schema, from another version of this program over the same folder, are left out and said so. */
+static int leave_out_others(const char *folder, paths *cells, err *e) {
+    size_t  kept = 0, n = cells->n;
+    int64_t version, other = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool is_other = store_version(cells->at[i], &version, NULL) == 0 && version != STORE_SCHEMA_VERSION;
+        if (is_other) {
+            other = version;
+            free(cells->at[i]);
+        } else {
+            cells->at[kept++] = cells->at[i];
+        }
+    }
+    cells->n = kept;
+    if (kept == 0)
+        return err_input(e, "%s: all cell files are of schema version %lld (this program reads %d)", folder,
+                         (long long)other, STORE_SCHEMA_VERSION);
+    if (kept < n)
+        fprintf(stderr, "harness: %s: %zu of %zu cell files are of schema version %lld and left out\n", folder,
+                n - kept, n, (long long)other);
+    return 0;
 }
 
 static int collect(const char *dir, const char *output, err *e) {
@@ -101,7 +139,9 @@ static int collect(const char *dir, const char *output, err *e) {
     store_data d = {0};
     char      *folder = cell_folder(dir, e);
 
-    if (folder == NULL || list_cells(folder, &cells, e) != 0 || check_output(output, &cells, e) != 0) goto out;
+    if (folder == NULL || list_cells(folder, &cells, e) != 0 || check_output(output, folder, e) != 0 ||
+        leave_out_others(folder, &cells, e) != 0)
+        goto out;
     if (store_collect((const char *const *)cells.at, cells.n, NULL, &d, e) != 0) goto out;
     if (store_write(output, &d, false, e) != 0) goto out;
     printf("%s: %zu cells, %zu samples, %zu trials, %zu steps, %zu tokens\n", output, d.n_cells, d.n_samples,

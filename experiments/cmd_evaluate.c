@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/table_writer.h"
 #include "datasets/sample.h"
 #include "engine/base/parallel.h"
+#include "engine/base/quote.h"
 #include "engine/engine.h"
 #include "experiments/commands.h"
 #include "experiments/names.h"
@@ -27,7 +29,7 @@ static const char usage[] =
     "      --wrong N            print the first N outputs that are not exact (default 0)\n"
     "  -h, --help               this text\n";
 
-enum { RUN = 5, SCENARIOS = 64 };
+enum { RUN = 5 };
 
 typedef struct {
     const char *model, *path;
@@ -50,8 +52,9 @@ typedef struct {
     policy     *policy;
     rule       *rule;
     trial_trace trace;
-    tally       tallies[SCENARIOS];
-    size_t      n_tallies;
+    tally      *tallies;
+    size_t      n_tallies, cap_tallies;
+    size_t      cut; /* outputs that max_new_tokens or the context ended */
 } evaluation;
 
 static int parse_options(int argc, char **argv, options *o, err *e) {
@@ -101,10 +104,7 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
 static tally *tally_of(evaluation *v, const char *scenario, err *e) {
     for (size_t i = 0; i < v->n_tallies; i++)
         if (strcmp(v->tallies[i].name, scenario) == 0) return &v->tallies[i];
-    if (v->n_tallies == SCENARIOS) {
-        err_input(e, "more than %d scenarios", (int)SCENARIOS);
-        return NULL;
-    }
+    if (mem_reserve(&v->tallies, &v->cap_tallies, v->n_tallies + 1, e) != 0) return NULL;
     v->tallies[v->n_tallies] = (tally){.name = scenario};
     return &v->tallies[v->n_tallies++];
 }
@@ -130,6 +130,7 @@ static int count_output(evaluation *v, const sample *s, bool *exact, err *e) {
     if (t == NULL) return -1;
     while (same < got->n && same < want->n && got->ids[same] == want->ids[same]) same++;
     *exact = tokens_equal(got, want);
+    v->cut += v->trace.truncated;
     t->records++;
     t->exact += *exact;
     t->prefix += (double)same / (double)want->n;
@@ -138,11 +139,32 @@ static int count_output(evaluation *v, const sample *s, bool *exact, err *e) {
     return 0;
 }
 
+/* A file's text for the terminal: what would move its cursor or hide something becomes '?'. */
+static void print_plain(const char *text, size_t n, bool lines) {
+    for (size_t i = 0, length; i < n; i += length) {
+        unsigned long code = 0;
+        length = utf8_length(text + i, n - i, &code);
+        bool plain = length > 0 && ((lines && (code == '\n' || code == '\t')) || !utf8_is_hidden(code));
+        if (length == 0) length = 1;
+        if (plain)
+            fwrite(text + i, 1, length, stdout);
+        else
+            putchar('?');
+    }
+}
+
 static int print_wrong(const evaluation *v, const sample *s, err *e) {
-    size_t n;
-    char  *got = tokenizer_decode(v->m->tok, v->trace.output.ids, v->trace.output.n, &n, e);
-    char  *want = tokenizer_decode(v->m->tok, s->output.ids, s->output.n, &n, e);
-    if (got != NULL && want != NULL) printf("%s\n  expected: %s\n  model:    %s\n", s->rec->id, want, got);
+    size_t n_got = 0, n_want = 0;
+    char  *got = tokenizer_decode(v->m->tok, v->trace.output.ids, v->trace.output.n, &n_got, e);
+    char  *want = tokenizer_decode(v->m->tok, s->output.ids, s->output.n, &n_want, e);
+    if (got != NULL && want != NULL) {
+        print_plain(s->rec->id, strlen(s->rec->id), false);
+        printf("\n  expected: ");
+        print_plain(want, n_want, true);
+        printf("\n  model:    ");
+        print_plain(got, n_got, true);
+        printf("\n");
+    }
     int ret = got != NULL && want != NULL ? 0 : -1;
     free(got);
     free(want);
@@ -154,7 +176,10 @@ static double share(double part, double of) {
 }
 
 static void print_row(const tally *t) {
-    printf("%-16s  %7zu  %6.1f%%  %6.1f%%  %6.1f%%  %7.1f%%\n", *t->name != '\0' ? t->name : "-", t->records,
+    const char *name = *t->name != '\0' ? t->name : "-";
+    int         gap = 16 - (int)table_width(name);
+    print_plain(name, strlen(name), false);
+    printf("%*s  %7zu  %6.1f%%  %6.1f%%  %6.1f%%  %7.1f%%\n", gap > 0 ? gap : 0, "", t->records,
            share((double)t->exact, (double)t->records), share(t->prefix, (double)t->records),
            share((double)t->copied, (double)t->runs), share((double)t->expected_copied, (double)t->expected_runs));
 }
@@ -174,6 +199,9 @@ static void print_table(const evaluation *v) {
         all.expected_copied += t->expected_copied;
     }
     if (v->n_tallies > 1) print_row(&all);
+    if (v->cut > 0)
+        fprintf(stderr, "harness: %zu of %zu outputs were cut by --max-new-tokens or the end of the context\n", v->cut,
+                all.records);
 }
 
 /* ---- decoding ---------------------------------------------------------------------------------------- */
@@ -199,6 +227,7 @@ static int open_evaluation(evaluation *v, const options *o, err *e) {
 
 static void close_evaluation(evaluation *v) {
     trial_trace_free(&v->trace);
+    free(v->tallies);
     target_close(v->target);
     policy_close(v->policy);
     rule_close(v->rule);

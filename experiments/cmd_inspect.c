@@ -31,10 +31,12 @@ static int find_kind(const char *path, file_kind *out, err *e) {
     char              head[8];
     FILE             *f = fopen(path, "rb");
     if (f == NULL) return err_input(e, "%s: cannot open: %s", path, strerror(errno));
-    if (fstat(fileno(f), &st) == 0 && !S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode)) {
+    if (fstat(fileno(f), &st) == 0 && !S_ISREG(st.st_mode)) { /* a pipe can be read once, and this reads twice */
         fclose(f);
         return err_input(e, "%s: is a %s (a GGUF, HDF5 or JSONL file)", path,
-                         S_ISDIR(st.st_mode) ? "folder" : "device");
+                         S_ISDIR(st.st_mode)    ? "folder"
+                         : S_ISFIFO(st.st_mode) ? "pipe"
+                                                : "device");
     }
     size_t n = fread(head, 1, sizeof head, f);
     int    failed = ferror(f), why = errno;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "analysis/tables.h"
+#include "engine/base/file.h"
 #include "engine/kernels/kernels.h"
 #include "experiments/cell.h"
 #include "experiments/commands.h"
@@ -198,12 +199,32 @@ static int run_plan(const plan *p, const options *o, err *e) {
 
 /* Two sweeps into one results file would overwrite each other. */
 static int check_distinct(const config *c, size_t n, err *e) {
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < i; k++)
-            if (strcmp(c[i].name, c[k].name) == 0 && strcmp(c[i].output, c[k].output) == 0)
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(c[i].name, c[k].name) != 0) continue;
+            int same = file_same_place(c[i].output, c[k].output, e);
+            if (same < 0) return -1;
+            if (same > 0)
                 return err_input(e, "%s: writes the same %s/%s.h5 as %s (give each sweep a name of its own)", c[i].path,
                                  c[i].output, c[i].name, c[k].path);
+        }
+    }
     return 0;
+}
+
+/* Results are replaced by newer ones; a training's curve of that name, say, is not. */
+static int check_replaced(const config *c, err *e) {
+    struct stat st;
+    int64_t     version;
+    int         ret = 0;
+    char       *path = mem_printf(e, "%s/%s.h5", c->output, c->name);
+    if (path == NULL) return -1;
+    if (stat(path, &st) == 0 && (!S_ISREG(st.st_mode) || (st.st_size > 0 && store_version(path, &version, NULL) != 0)))
+        ret = err_input(
+            e, "%s: the results would go to %s, which is there and is no results file (another name or output)",
+            c->path, path);
+    free(path);
+    return ret;
 }
 
 /* Reads and plans every config before the first one runs: a mistake in the last should not cost a night. */
@@ -218,6 +239,8 @@ static int plan_all(char **paths, size_t n, const options *o, config *configs, p
         if ((configs[i].output = mem_strdup(o->output, e)) == NULL) return -1;
     }
     if (check_distinct(configs, n, e) != 0) return -1;
+    for (size_t i = 0; i < n; i++)
+        if (check_replaced(&configs[i], e) != 0) return -1;
     for (size_t i = 0; i < n; i++)
         if (plan_make(&configs[i], &how, &plans[i], e) != 0) return -1;
     return 0;

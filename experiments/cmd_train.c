@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/base/clock.h"
 #include "engine/base/digest.h"
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/train/export.h"
 #include "experiments/commands.h"
@@ -128,16 +128,30 @@ static int open_tokenizer(training *x, err *e) {
     return x->tok != NULL ? 0 : -1;
 }
 
+static int check_folder_of(const char *path, err *e) {
+    const char *slash = strrchr(path, '/');
+    char       *folder = slash == path   ? mem_strdup("/", e)
+                         : slash == NULL ? mem_strdup(".", e)
+                                         : mem_strndup(path, (size_t)(slash - path), e);
+    int         ret = folder != NULL ? file_check_writable(folder, e) : -1;
+    free(folder);
+    return ret;
+}
+
 static int training_open(training *x, bool *resumed, err *e) {
     train_config *c = &x->c;
     size_t        n = c->batch > c->validation ? c->batch : c->validation;
-    if (mkdir(c->output, 0777) != 0 && access(c->output, W_OK) != 0) return err_errno(e, c->output, "cannot make");
+    if (file_make_folder(c->output, e) != 0 || file_check_writable(c->output, e) != 0) return -1;
     if ((x->checkpoint = mem_printf(e, "%s/%s.checkpoint", c->output, c->name)) == NULL ||
         (x->curve = mem_printf(e, "%s/%s.h5", c->output, c->name)) == NULL ||
         (x->vocabulary_path = mem_printf(e, "%s/%s.vocab.gguf", c->output, c->name)) == NULL ||
         (x->lessons = mem_new(n, sizeof *x->lessons, e)) == NULL)
         return -1;
     x->n_lessons = n;
+    /* What cannot be written at the end is refused before the first step, and nothing is changed before that. */
+    if (checkpoint_check_place(x->checkpoint, c, e) != 0 || curve_check_place(x->curve, e) != 0 ||
+        check_folder_of(c->export_path, e) != 0)
+        return -1;
     if (train_vocabulary(x, e) != 0 || open_tokenizer(x, e) != 0 ||
         digest_sha256_file(x->vocabulary_path, c->vocabulary, e) != 0)
         return -1;
@@ -221,6 +235,13 @@ static void show(meter *m, const training *x, bool last) {
     *m = (meter){.begun_ns = m->begun_ns, .shown_ns = now, .begun_step = m->begun_step};
 }
 
+/* After records that could not be made: the steps before them are good, and kept. */
+static int keep(training *x) {
+    err e = {0};
+    if (x->t.step > 0 && save(x, &e) != 0) fprintf(stderr, "harness: %s\n", e.text);
+    return -1;
+}
+
 static int run_steps(training *x, const options *o, err *e) {
     size_t steps = x->c.trainer.optimizer.adamw.steps,
            until = o->until > 0 && o->until < steps ? (size_t)o->until : steps;
@@ -228,8 +249,8 @@ static int run_steps(training *x, const options *o, err *e) {
     while (x->t.step < until && !stop_asked) {
         trainer_report r;
         size_t         step = x->t.step;
-        if (train_data_batch(&x->data, step, x->lessons, e) != 0 ||
-            trainer_step(&x->t, x->lessons, x->c.batch, &r, e) != 0 || curve_add(&x->v, point_of(&r, step, -1), e) != 0)
+        if (train_data_batch(&x->data, step, x->lessons, e) != 0) return keep(x);
+        if (trainer_step(&x->t, x->lessons, x->c.batch, &r, e) != 0 || curve_add(&x->v, point_of(&r, step, -1), e) != 0)
             return -1;
         m.loss += x->v.points[x->v.n - 1].loss;
         m.correct += (double)r.score.correct;
@@ -237,7 +258,7 @@ static int run_steps(training *x, const options *o, err *e) {
         m.tokens += (double)r.tokens;
         m.steps++;
         if (!o->quiet) show(&m, x, x->t.step == steps);
-        if (x->c.validate > 0 && x->t.step % x->c.validate == 0 && validate(x, o->quiet, e) != 0) return -1;
+        if (x->c.validate > 0 && x->t.step % x->c.validate == 0 && validate(x, o->quiet, e) != 0) return keep(x);
         if (x->c.checkpoint > 0 && x->t.step % x->c.checkpoint == 0 && save(x, e) != 0) return -1;
     }
     if (save(x, e) != 0) return -1;

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine/base/file.h"
 #include "experiments/cell.h"
 #include "experiments/progress.h"
 
@@ -62,6 +63,16 @@ static bool cell_exists(const run *r, size_t cell) {
     bool        there = path != NULL && stat(path, &st) == 0;
     free(path);
     return there;
+}
+
+/* That a finished cell's file is whole, as far as opening it tells. */
+static int check_cell(const run *r, size_t cell, err *e) {
+    int64_t version;
+    char   *path = cell_path(r->dir, &r->p->cells[cell], e);
+    int     ret = path != NULL ? store_version(path, &version, e) : -1;
+    if (path != NULL && ret != 0 && e->kind == ERR_INPUT) err_advise(e, "delete the file, and the sweep makes it anew");
+    free(path);
+    return ret;
 }
 
 static void trial_done(void *ctx) {
@@ -127,6 +138,10 @@ static int work_forked(run *r, const size_t *list, size_t n, err *e) {
         pids[running] = fork();
         if (pids[running] == 0) {
             in_worker = 1;
+            /* A signal to the whole group comes here twice, from its sender and from the parent. */
+            struct sigaction act = {.sa_handler = on_stop};
+            sigaction(SIGINT, &act, NULL);
+            sigaction(SIGTERM, &act, NULL);
             prctl(PR_SET_PDEATHSIG, SIGKILL);  /* no orphans writing into the folder after a kill -9 */
             if (getppid() != parent) _exit(1); /* it was killed before that */
             work(r, list, n);
@@ -168,40 +183,6 @@ static int work_list(run *r, const size_t *list, size_t n, err *e) {
     return 0;
 }
 
-static int make_folder(const char *path, err *e) {
-    char *copy = mem_strdup(path, e);
-    if (copy == NULL) return -1;
-    int ret = 0;
-    for (char *at = copy + 1; ret == 0; at++) {
-        if (*at != '/' && *at != '\0') continue;
-        char end = *at;
-        *at = '\0';
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST) ret = err_errno(e, copy, "cannot make the output folder");
-        *at = end;
-        if (end == '\0') break;
-    }
-    free(copy);
-    if (ret != 0) e->kind = ERR_INPUT;
-    return ret;
-}
-
-/* Opened before any work: a folder that cannot be written should not cost a night. */
-static int check_writable(const char *dir, err *e) {
-    char *path = mem_printf(e, "%s/.writable.XXXXXX", dir); /* not by pid: containers that share a folder share pids */
-    if (path == NULL) return -1;
-    int ret = 0, fd = mkstemp(path);
-    if (fd < 0) {
-        err_errno(e, dir, "cannot write into the output folder");
-        e->kind = ERR_INPUT;
-        ret = -1;
-    } else {
-        close(fd);
-        unlink(path);
-    }
-    free(path);
-    return ret;
-}
-
 /* Marks this shard's cells and the baselines they need. */
 static bool *choose_cells(const plan *p, const runner_options *o, err *e) {
     bool *mine = mem_new(p->n_cells, sizeof *mine, e);
@@ -221,6 +202,7 @@ static int run_lists(run *r, runner_report *report, err *e) {
         if (!mine[i]) continue;
         report->cells++;
         if (cell_exists(r, i)) {
+            if (check_cell(r, i, e) != 0) goto out; /* before the others take hours */
             report->reused++;
             continue;
         }
@@ -249,7 +231,9 @@ out:
 
 int runner_run(const plan *p, const char *dir, const runner_options *o, runner_report *report, err *e) {
     *report = (runner_report){0};
-    if (make_folder(dir, e) != 0 || check_writable(dir, e) != 0) return -1;
+    if (file_make_folder(dir, e) != 0 || file_check_writable(dir, e) != 0 ||
+        file_check_writable(p->cfg->output, e) != 0)
+        return -1;
 
     run r = {.p = p, .dir = dir, .o = o};
     r.shared = mmap(NULL, sizeof *r.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -277,6 +261,10 @@ int runner_run(const plan *p, const char *dir, const runner_options *o, runner_r
         ret = -1;
     }
     if (stop_asked && ret == 0) ret = err_stop(e, STOPPED);
+    if (stop_asked && e->kind != ERR_STOP) { /* an earlier failure; nothing more is begun all the same */
+        e->kind = ERR_STOP;
+        err_advise(e, "then " STOPPED);
+    }
     munmap(r.shared, sizeof *r.shared);
     return ret;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/digest.h"
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/base/parallel.h"
 #include "experiments/inifile.h"
@@ -222,19 +223,47 @@ static int read_sections(const inifile *f, train_config *c, numbers *v, err *e) 
     return has_train ? 0 : err_input(e, "%s: there is no [train] section", f->path);
 }
 
-/* The same in the section of that title; the file when it has none. */
-static const char *where(const inifile *f, const char *title, const char *first, const char *second) {
+static const ini_section *section_of(const inifile *f, const char *title) {
     for (size_t i = 0; i < f->n_sections; i++)
-        if (strcmp(f->sections[i].title, title) == 0) return place_of(&f->sections[i], first, second);
-    return f->path;
+        if (strcmp(f->sections[i].title, title) == 0) return &f->sections[i];
+    return NULL;
+}
+
+/* The same of keys of two sections, by their titles; the file when there is nothing of it. */
+static const char *where(const inifile *f, const char *title, const char *key, const char *other,
+                         const char *other_key) {
+    const ini_section *s = section_of(f, title), *t = section_of(f, other);
+    const ini_entry   *a = s != NULL ? ini_find(s, key) : NULL, *b = t != NULL ? ini_find(t, other_key) : NULL;
+    if (a == NULL || (b != NULL && b->overridden && !a->overridden)) a = b;
+    return a != NULL ? a->parts[0].where : s != NULL ? s->where : f->path;
+}
+
+/* The model may not be written over what the training needs. */
+static int check_export(const inifile *f, const train_config *c, err *e) {
+    static const struct {
+        const char *suffix, *what;
+    } files[] = {{".checkpoint", "checkpoint"}, {".h5", "loss curve"}, {".vocab.gguf", "tokenizer"}};
+    int same = file_same_place(c->export_path, c->path, e);
+    if (same > 0)
+        return err_input(e, "%s: the model would be written over this config",
+                         where(f, "export", "path", "train", "name"));
+    for (size_t i = 0; same == 0 && i < COUNT(files); i++) {
+        char *path = mem_printf(e, "%s/%s%s", c->output, c->name, files[i].suffix);
+        same = path != NULL ? file_same_place(c->export_path, path, e) : -1;
+        free(path);
+        if (same > 0)
+            return err_input(e, "%s: path = %s is where the training keeps its %s",
+                             where(f, "export", "path", "train", "name"), c->export_path, files[i].what);
+    }
+    return same;
 }
 
 /* Rows are written in blocks of the type. */
 static int check_width(const inifile *f, const train_config *c, const char *key, size_t width, err *e) {
     const dtype_info *type = dtype_get(c->export_type);
     if (width % type->block == 0) return 0;
-    return err_input(e, "%s: %s = %zu cannot be written as %s (a multiple of %zu)", where(f, "model", key, key), key,
-                     width, type->name, type->block);
+    return err_input(e, "%s: %s = %zu cannot be written as %s (a multiple of %zu)",
+                     where(f, "model", key, "export", "type"), key, width, type->name, type->block);
 }
 
 /* The numbers into their places, and what no single value shows. */
@@ -271,16 +300,18 @@ static int settle(const inifile *f, train_config *c, const numbers *v, err *e) {
     c->vocabulary_records = (size_t)v->tokenizer[RECORDS];
     if (t->shape.dim % t->shape.heads != 0 || t->shape.dim / t->shape.heads % 2 != 0)
         return err_input(e, "%s: dim = %zu over heads = %zu is not allowed (a whole even number for each head)",
-                         where(f, "model", "heads", "dim"), t->shape.dim, t->shape.heads);
+                         where(f, "model", "heads", "model", "dim"), t->shape.dim, t->shape.heads);
     if (check_width(f, c, "dim", t->shape.dim, e) != 0 || check_width(f, c, "ffn", t->shape.ffn, e) != 0) return -1;
     if (t->optimizer.adamw.warmup >= t->optimizer.adamw.steps)
         return err_input(e, "%s: warmup = %zu is not allowed (fewer than steps = %zu)",
-                         where(f, "adamw", "warmup", "warmup"), t->optimizer.adamw.warmup, t->optimizer.adamw.steps);
+                         where(f, "adamw", "warmup", "train", "steps"), t->optimizer.adamw.warmup,
+                         t->optimizer.adamw.steps);
     if (t->optimizer.adamw.min_lr > t->optimizer.adamw.lr)
-        return err_input(e, "%s: min_lr = %g%s is not allowed (at most lr = %g)", where(f, "adamw", "min_lr", "lr"),
-                         t->optimizer.adamw.min_lr,
+        return err_input(e, "%s: min_lr = %g%s is not allowed (at most lr = %g)",
+                         where(f, "adamw", "min_lr", "adamw", "lr"), t->optimizer.adamw.min_lr,
                          t->optimizer.adamw.min_lr == adamw_keys[MIN_LR].preset ? " (the default)" : "",
                          t->optimizer.adamw.lr);
+    if (check_export(f, c, e) != 0) return -1;
     for (size_t step = 0; step < t->optimizer.adamw.steps;
          step++) { /* sources come and go at few steps, but this is quick */
         double sum = 0;

@@ -1,9 +1,11 @@
 /* train_curve.c - the loss curve as HDF5. */
 #include <math.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "engine/base/mem.h"
 #include "experiments/store/compound.h"
+#include "experiments/store/h5.h"
 #include "experiments/store/h5_file.h"
 #include "experiments/train_state.h"
 
@@ -61,4 +63,14 @@ static int fill(hid_t file, const void *data, err *e) {
 int curve_write(const char *path, const train_config *c, const curve *v, err *e) {
     content x = {c, v};
     return h5_file_write(path, false, fill, &x, e);
+}
+
+int curve_check_place(const char *path, err *e) {
+    struct stat st;
+    err         why = {0};
+    hid_t       file = H5I_INVALID_HID;
+    if (stat(path, &st) != 0 || st.st_size == 0) return 0;
+    bool is = h5_quiet(&why) == 0 && h5_open(path, path, &file, &why) == 0 && H5Aexists(file, "training") > 0;
+    h5_close(&file, 0, &why);
+    return is ? 0 : err_input(e, "%s: is there and is no loss curve (give the training another name)", path);
 }

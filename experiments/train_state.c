@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -56,22 +57,28 @@ int checkpoint_write(const char *path, const train_config *c, const trainer *t, 
     return ret;
 }
 
-static int check(const char *path, const char *bytes, size_t n, const train_config *c, const trainer *t, header *h,
-                 err *e) {
-    uint64_t hash;
-    if (n < sizeof *h + sizeof hash) return err_input(e, "%s: %zu bytes are no checkpoint", path, n);
+/* What its first n bytes say. */
+static int check_header(const char *path, const char *bytes, size_t n, const train_config *c, header *h, err *e) {
+    if (n < sizeof *h) return err_input(e, "%s: %zu bytes are no checkpoint (remove it to begin again)", path, n);
     memcpy(h, bytes, sizeof *h);
-    memcpy(&hash, bytes + n - sizeof hash, sizeof hash);
     if (memcmp(h->magic, magic, sizeof magic) != 0)
-        return err_input(e, "%s: this is no checkpoint of this version", path);
-    if (hash != digest64(bytes, n - sizeof hash))
-        return err_input(e, "%s: the checkpoint is damaged (its hash does not fit; remove it to begin again)", path);
+        return err_input(e, "%s: this is no checkpoint of this version (give the training another name)", path);
     if (memcmp(h->config, c->digest, sizeof h->config) != 0)
         return err_input(
             e,
             "%s: the checkpoint is of another config than %s (give the training another name, or remove the "
             "checkpoint to begin again)",
             path, c->path);
+    return 0;
+}
+
+static int check(const char *path, const char *bytes, size_t n, const train_config *c, const trainer *t, header *h,
+                 err *e) {
+    uint64_t hash;
+    if (check_header(path, bytes, n, c, h, e) != 0) return -1;
+    memcpy(&hash, bytes + n - sizeof hash, sizeof hash);
+    if (hash != digest64(bytes, n - sizeof hash))
+        return err_input(e, "%s: the checkpoint is damaged (its hash does not fit; remove it to begin again)", path);
     if (memcmp(h->vocabulary, c->vocabulary, sizeof h->vocabulary) != 0)
         return err_input(
             e,
@@ -82,6 +89,16 @@ static int check(const char *path, const char *bytes, size_t n, const train_conf
         h->step > t->o.optimizer.adamw.steps)
         return err_input(e, "%s: the checkpoint has other sizes than the config", path);
     return 0;
+}
+
+int checkpoint_check_place(const char *path, const train_config *c, err *e) {
+    header h;
+    char   bytes[sizeof h];
+    FILE  *f = fopen(path, "rb");
+    if (f == NULL) return errno == ENOENT ? 0 : err_errno(e, path, "cannot read");
+    size_t n = fread(bytes, 1, sizeof bytes, f);
+    fclose(f);
+    return check_header(path, bytes, n, c, &h, e);
 }
 
 int checkpoint_read(const char *path, const train_config *c, trainer *t, curve *v, err *e) {

@@ -37,4 +37,10 @@ int checkpoint_read(const char *path, const train_config *c, trainer *t, curve *
 /* HDF5: /curve and /validation as compound tables, the config's text and digest as attributes. */
 int curve_write(const char *path, const train_config *c, const curve *v, err *e);
 
+/* ERR_INPUT when there is something at `path` that no curve_write has made. */
+int curve_check_place(const char *path, err *e);
+
+/* ERR_INPUT when there is a checkpoint of another config at `path`, or something else. Reads its first bytes alone. */
+int checkpoint_check_place(const char *path, const train_config *c, err *e);
+
 #endif

@@ -1,13 +1,15 @@
 /* atomic.c - write, sync, rename, sync the folder.
  *
  * Temporary names are ".PID-TIME.part": hidden, not ending in .h5, and unique also among hosts that share
- * a folder, because a name that exists is never taken over. A killed process leaves at most one behind.
+ * a folder, because a name that exists is never taken over. SIGINT, SIGTERM and SIGHUP remove the one that is being
+ * written where they would end the program; kill -9 leaves it behind.
  */
 #include "engine/base/atomic.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +80,42 @@ static int check_place(const char *path, const char *place, err *e) {
     return 0;
 }
 
+/* ---- a signal that ends the program ---------------------------------------------------------------------- */
+
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+enum { ENDING = sizeof ending / sizeof *ending };
+
+static char             doomed[PATH_MAX]; /* the file to remove; "" is none */
+static struct sigaction before[ENDING];
+
+static void on_end(int sig) {
+    unlink(doomed);
+    raise(sig); /* SA_RESETHAND has brought the default back: this returns into it */
+}
+
+/* Handlers of the program's own stay: it goes on after them, and closes its files. */
+static void guard(const char *part) {
+    if (*doomed != '\0' || strlen(part) >= sizeof doomed) return;
+    strcpy(doomed, part);
+    for (int i = 0; i < ENDING; i++) {
+        struct sigaction act = {.sa_handler = on_end, .sa_flags = (int)SA_RESETHAND};
+        sigaction(ending[i], NULL, &before[i]);
+        if (before[i].sa_handler == SIG_DFL) sigaction(ending[i], &act, NULL);
+    }
+}
+
+static void unguard(const char *part) {
+    if (strcmp(doomed, part) != 0) return;
+    for (int i = 0; i < ENDING; i++) {
+        struct sigaction now;
+        sigaction(ending[i], NULL, &now);
+        if (now.sa_handler == on_end) sigaction(ending[i], &before[i], NULL);
+    }
+    *doomed = '\0';
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------- */
+
 int atomic_open(atomic_file *f, const char *path, err *e) {
     *f = (atomic_file){.path = path, .fd = -1};
     if ((f->place = place_of(path, e)) == NULL || check_place(path, f->place, e) != 0) return -1;
@@ -86,7 +124,10 @@ int atomic_open(atomic_file *f, const char *path, err *e) {
         f->part = mem_printf(e, "%s.%ld-%llx.part", f->folder, (long)getpid(), (unsigned long long)clock_ns());
         if (f->part == NULL) return -1;
         f->fd = open(f->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (f->fd >= 0) return 0;
+        if (f->fd >= 0) {
+            guard(f->part);
+            return 0;
+        }
         free(f->part); /* somebody else's */
         f->part = NULL;
         if (errno != EEXIST) break;
@@ -138,7 +179,10 @@ int atomic_commit(atomic_file *f, bool exclusive, err *e) {
 
 void atomic_close(atomic_file *f) {
     if (f->fd >= 0) close(f->fd);
-    if (f->part != NULL) unlink(f->part); /* gone already when it was renamed */
+    if (f->part != NULL) {
+        unlink(f->part); /* gone already when it was renamed */
+        unguard(f->part);
+    }
     free(f->part);
     free(f->folder);
     free(f->place);

@@ -1,8 +1,9 @@
 /* atomic.h - files that appear whole or not at all.
  *
  * What is written goes to a hidden temporary file in the same folder, which is synced and renamed, and then the
- * folder is synced. Until then, and after any failure, what was at `path` is still there. A link stays one: the file
- * that it leads to is replaced or made. Devices, pipes, and files that are standard input, output or error are refused.
+ * folder is synced. Until then, and after any failure or signal, what was at `path` is still there. A link stays one:
+ * the file that it leads to is replaced or made. Devices, pipes, and files that are standard input, output or error are
+ * refused.
  */
 #ifndef ENGINE_BASE_ATOMIC_H
 #define ENGINE_BASE_ATOMIC_H

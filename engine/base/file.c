@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/base/mem.h"
 
@@ -47,4 +48,76 @@ int file_check_output(const char *output, const char *input, err *e) {
     if (stat(output, &to) != 0 || stat(input, &from) != 0) return 0;
     if (to.st_dev != from.st_dev || to.st_ino != from.st_ino) return 0;
     return err_input(e, "%s: cannot be the output: it is the same file as the input %s", output, input);
+}
+
+char *file_place(const char *path, err *e) {
+    char  *place = NULL;
+    size_t n = strlen(path);
+    for (;;) { /* the longest beginning that is there */
+        char *head = mem_strndup(n > 0 ? path : ".", n > 0 ? n : 1, e);
+        if (head == NULL) return NULL;
+        place = realpath(head, NULL);
+        free(head);
+        if (place != NULL || n == 0) break;
+        while (n > 0 && path[n - 1] != '/') n--;
+        while (n > 1 && path[n - 1] == '/') n--;
+    }
+    if (place == NULL) {
+        err_errno(e, path, "cannot find the working folder");
+        return NULL;
+    }
+    for (const char *at = path + n; place != NULL && *at != '\0';) {
+        size_t length = strcspn(at, "/");
+        if (length == 2 && strncmp(at, "..", length) == 0) { /* out of what is not there, and so is no link */
+            char *slash = strrchr(place, '/');
+            slash[slash == place ? 1 : 0] = '\0';
+        } else if (length > 0 && strncmp(at, ".", length) != 0) {
+            char *longer = mem_printf(e, "%s/%.*s", strcmp(place, "/") != 0 ? place : "", (int)length, at);
+            free(place);
+            place = longer;
+        }
+        at += length + (at[length] == '/');
+    }
+    return place;
+}
+
+int file_same_place(const char *a, const char *b, err *e) {
+    char *x = file_place(a, e), *y = x != NULL ? file_place(b, e) : NULL;
+    int   same = y != NULL ? strcmp(x, y) == 0 : -1;
+    free(x);
+    free(y);
+    return same;
+}
+
+int file_make_folder(const char *path, err *e) {
+    char *copy = mem_strdup(path, e);
+    if (copy == NULL) return -1;
+    int ret = 0;
+    for (char *at = copy + 1; ret == 0; at++) {
+        if (*at != '/' && *at != '\0') continue;
+        char end = *at;
+        *at = '\0';
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST) ret = err_errno(e, copy, "cannot make the output folder");
+        *at = end;
+        if (end == '\0') break;
+    }
+    free(copy);
+    if (ret != 0 && e != NULL) e->kind = ERR_INPUT;
+    return ret;
+}
+
+int file_check_writable(const char *folder, err *e) {
+    char *path =
+        mem_printf(e, "%s/.writable.XXXXXX", folder); /* not by pid: containers that share a folder share pids */
+    if (path == NULL) return -1;
+    int ret = 0, fd = mkstemp(path);
+    if (fd < 0) {
+        ret = err_errno(e, folder, "cannot write into the output folder");
+        if (e != NULL) e->kind = ERR_INPUT;
+    } else {
+        close(fd);
+        unlink(path);
+    }
+    free(path);
+    return ret;
 }

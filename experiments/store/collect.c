@@ -1,5 +1,6 @@
 /* collect.c - many cell files, one results file. */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ typedef struct {
     size_t  n_sources;
     block  *blocks;
     size_t  n_blocks, cap_blocks;
+    bool    named; /* each file must be called after its cell */
 } collection;
 
 /* ---- order ---------------------------------------------------------------------------------------------- */
@@ -60,6 +62,13 @@ static int compare_paths(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Whether the file is ID.h5. */
+static bool is_named(const char *path, const char *id) {
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    size_t      n = strlen(id);
+    return strncmp(name, id, n) == 0 && strcmp(name + n, ".h5") == 0;
+}
+
 static int read_source(collection *c, const char *path, err *e) {
     source       *s = &c->sources[c->n_sources];
     const source *first = &c->sources[0];
@@ -67,6 +76,8 @@ static int read_source(collection *c, const char *path, err *e) {
     if (store_read(path, &s->data, e) != 0) return -1;
     c->n_sources++;
     if (s->data.n_cells != 1) return err_input(e, "%s: holds %zu cells (a cell file holds one)", path, s->data.n_cells);
+    if (c->named && !is_named(path, s->data.cells->id))
+        return err_input(e, "%s: holds the cell %s, whose file has another name", path, s->data.cells->id);
     if (strcmp(s->data.from.sweep, first->data.from.sweep) != 0)
         return err_input(e, "%s: is of the sweep \"%s\", %s of \"%s\" (one sweep)", path, s->data.from.sweep,
                          first->path, first->data.from.sweep);
@@ -248,7 +259,7 @@ static int add_source(const collection *c, const source *s, store_data *out, err
 
 int store_collect(const char *const *paths, size_t n, const config_text *config, store_data *out, err *e) {
     int        ret = -1;
-    collection c = {0};
+    collection c = {.named = config != NULL};
 
     *out = (store_data){0};
     if (n == 0) return err_input(e, "no cell files to collect");

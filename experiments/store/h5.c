@@ -26,6 +26,28 @@ int h5_fails(err *e, const char *what) {
     return err_input(e, "%s: %s", what, why);
 }
 
+/* Finished files never change, and some file systems cannot lock. Before 1.10.7 only a variable of the environment,
+ * HDF5_USE_FILE_LOCKING, could say so. */
+static herr_t no_locking(hid_t access) {
+#if H5_VERSION_GE(1, 10, 7)
+    return H5Pset_file_locking(access, false, true);
+#else
+    (void)access;
+    return 0;
+#endif
+}
+
+int h5_open(const char *path, const char *cannot, hid_t *file, err *e) {
+    int   ret = 0;
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    *file = H5I_INVALID_HID;
+    if (access < 0 || H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0 || no_locking(access) < 0)
+        ret = h5_fails(e, "HDF5 does not start");
+    else if ((*file = H5Fopen(path, H5F_ACC_RDONLY, access)) < 0)
+        ret = h5_fails(e, cannot);
+    return h5_close(&access, ret, e);
+}
+
 int h5_close(hid_t *id, int ret, err *e) {
     hid_t closing = *id;
     *id = H5I_INVALID_HID;

@@ -14,6 +14,9 @@ int h5_quiet(err *e);
  * before any other call of HDF5. (store_write turns the kind into ERR_RUN.) */
 int h5_fails(err *e, const char *what);
 
+/* Opens a file for reading, without a lock. ERR_INPUT "CANNOT: REASON". */
+int h5_open(const char *path, const char *cannot, hid_t *file, err *e);
+
 /* Closes any identifier and invalidates it; an invalid one is fine. Returns `ret`, or -1 and an error when
  * `ret` was 0 and closing failed: `ret = h5_close(&space, ret, e)`. */
 int h5_close(hid_t *id, int ret, err *e);

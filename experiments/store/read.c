@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/base/mem.h"
 #include "experiments/store/compound.h"
@@ -17,32 +18,13 @@
 
 enum { DEFLATE_RATIO = 1032 };
 
-/* Finished files never change, and some file systems cannot lock. Before 1.10.7 only a variable of the environment,
- * HDF5_USE_FILE_LOCKING, could say so. */
-static herr_t no_locking(hid_t access) {
-#if H5_VERSION_GE(1, 10, 7)
-    return H5Pset_file_locking(access, false, true);
-#else
-    (void)access;
-    return 0;
-#endif
-}
-
 static int open_file(const char *path, hid_t *file, size_t *most, err *e) {
     struct stat s;
-    int         ret = 0;
-    hid_t       access = H5I_INVALID_HID;
-
     if (stat(path, &s) != 0) return err_input(e, "cannot open: %s", strerror(errno));
     if (!S_ISREG(s.st_mode)) return err_input(e, "is not a file");
     *most = (size_t)s.st_size > SIZE_MAX / DEFLATE_RATIO ? SIZE_MAX : (size_t)s.st_size * DEFLATE_RATIO;
-
-    if ((access = H5Pcreate(H5P_FILE_ACCESS)) < 0 || H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0 ||
-        no_locking(access) < 0)
-        ret = h5_fails(e, "HDF5 does not start");
-    else if ((*file = H5Fopen(path, H5F_ACC_RDONLY, access)) < 0)
-        ret = h5_fails(e, "is not a results file");
-    return h5_close(&access, ret, e);
+    if (access(path, R_OK) != 0) return err_input(e, "cannot open: %s", strerror(errno));
+    return h5_open(path, "is not a results file", file, e);
 }
 
 /* ---- root attributes ----------------------------------------------------------------------------------- */
@@ -213,12 +195,18 @@ static int read_all(hid_t file, size_t most, store_data *d, err *e) {
     return ret == 0 ? store_check(d, e) : -1;
 }
 
-bool store_is_results(const char *path) {
-    err   e = {0};
-    hid_t file = h5_quiet(&e) == 0 ? H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT) : H5I_INVALID_HID;
-    bool  is = file >= 0 && H5Lexists(file, "cells", H5P_DEFAULT) > 0 && H5Lexists(file, "trials", H5P_DEFAULT) > 0;
-    h5_close(&file, 0, &e);
-    return is;
+int store_version(const char *path, int64_t *version, err *e) {
+    hid_t  file = H5I_INVALID_HID;
+    size_t most = 0;
+    err    why = {0};
+    int    ret = h5_quiet(&why);
+    if (ret == 0) ret = open_file(path, &file, &most, &why);
+    if (ret == 0) ret = read_integer(file, "schema_version", version, &why);
+    ret = h5_close(&file, ret, &why);
+    if (ret == 0) return 0;
+    err_prefix(&why, "%s", path);
+    if (e != NULL) *e = why;
+    return -1;
 }
 
 int store_read(const char *path, store_data *out, err *e) {

@@ -124,8 +124,9 @@ int store_write(const char *path, const store_data *d, bool exclusive, err *e);
  * datasets it does not know are ignored. ERR_INPUT names the file and what is wrong; `out` is then empty. */
 int store_read(const char *path, store_data *out, err *e);
 
-/* Whether it has the groups of a results file, of any schema version, whole or damaged. */
-bool store_is_results(const char *path);
+/* The schema version that a results or cell file names, which need not be this program's. ERR_INPUT "PATH: ..." when it
+ * is no such file or cut. */
+int store_version(const char *path, int64_t *version, err *e);
 
 /* Merges cell files into one results file's content. Neither the order of `paths` matters nor that one is there
  * twice: cells are sorted by store_cell_compare, so that tables are sorted by (cell, sample, repeat), and all
@@ -137,7 +138,7 @@ bool store_is_results(const char *path);
  * cell is taken as a point of that one's grid, whatever it was first run for. Provenance is the first cell's; `created`
  * is the latest, `threads` the most; where others differ (git_commit, cpu, ...), the attribute lists all values, joined
  * by ", ". ERR_INPUT: no files, a file that store_read refuses or that has not one cell, two sweeps, one cell in two
- * files. */
+ * files; with `config` also a file that is not called ID.h5 after its cell. */
 int store_collect(const char *const *paths, size_t n, const config_text *config, store_data *out, err *e);
 
 /* The order of cells in a results file: by config, model, dataset, target, threads, gemm, rule, temperature,

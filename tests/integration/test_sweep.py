@@ -197,6 +197,101 @@ def test_a_damaged_cell_file_is_named(quick_ini, tmp_path):
     run("sweep", ini)
 
 
+def test_damaged_cells_are_named_before_the_missing_ones_run(quick_ini, tmp_path):
+    ini = quick_ini()
+    run("sweep", ini)
+    damaged, missing = sorted((tmp_path / "results" / "quick" / "cells").iterdir())[-2:]
+    damaged.write_bytes(b"")
+    missing.unlink()
+    done = run("sweep", ini, check=False)
+    assert done.returncode == 2 and damaged.name in done.stderr
+    assert not missing.exists()
+
+
+def test_a_cell_under_another_ones_name(quick_ini, tmp_path):
+    ini = quick_ini()
+    run("sweep", ini)
+    a, b, *_ = sorted((tmp_path / "results" / "quick" / "cells").iterdir())
+    a.replace(b)
+    done = run("sweep", ini, check=False)
+    assert done.returncode == 2
+    assert f"{b.name}: holds the cell {a.stem}, whose file has another name" in done.stderr
+    b.unlink()
+    run("sweep", ini)
+
+
+def test_what_is_no_results_file_is_not_replaced(quick_ini, tmp_path):
+    (tmp_path / "results").mkdir()
+    mine = tmp_path / "results" / "quick.h5"
+    mine.write_text("mine")
+    for options in ([], ["--dry-run"]):
+        done = run("sweep", quick_ini(), *options, check=False)
+        assert done.returncode == 2 and "is there and is no results file" in done.stderr
+    assert mine.read_text() == "mine" and os.listdir(tmp_path / "results") == ["quick.h5"]
+
+
+def test_one_results_file_for_two_sweeps(quick_ini, tmp_path):
+    one, two = quick_ini(), tmp_path / "two.ini"
+    two.write_text(one.read_text().replace(f"output = {tmp_path}/results", "output = ./results"))
+    done = run("sweep", one, two, check=False)
+    assert done.returncode == 2 and "writes the same" in done.stderr
+
+
+def test_a_stop_of_the_whole_group_begins_no_other_sweep(quick_ini, tmp_path):
+    """Workers get the signal from its sender and from their parent."""
+    grid = dict(limit=0, n="1, 2, 3, 4, 5, 6", k="2, 5, 10, 20, 40", repeats=40)
+    p = subprocess.Popen([HARNESS, "sweep", quick_ini("one", **grid), quick_ini("two", **grid), "--jobs", "2"],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    folder = tmp_path / "results" / "one" / "cells"
+    while p.poll() is None and len(list(folder.glob("*.h5"))) < 2:
+        time.sleep(0.005)
+    os.killpg(p.pid, signal.SIGTERM)
+    _, err = p.communicate(timeout=60)
+    assert p.returncode == 1, err
+    assert "was killed" not in err and "stopped; finished cells are kept" in err
+    assert not (tmp_path / "results" / "two" / "cells").exists()
+
+
+def test_a_stop_after_a_failure_is_a_stop(quick_ini, tmp_path):
+    grid = dict(limit=0, n="1, 2, 3, 4, 5, 6", k="2, 5, 10, 20, 40", repeats=40)
+    one, two = quick_ini("one", **grid), quick_ini("two", **grid)
+    cells = [line.split()[0] for line in run("sweep", one, "--dry-run").stdout.splitlines() if "llma" in line]
+    folder = tmp_path / "results" / "one" / "cells"
+    folder.mkdir(parents=True)
+    (folder / f"{cells[0]}.h5").symlink_to(tmp_path / "nowhere" / "x.h5")
+    p = subprocess.Popen([HARNESS, "sweep", one, two], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while p.poll() is None and len([c for c in folder.iterdir() if c.is_file()]) < 3:
+        time.sleep(0.005)
+    p.send_signal(signal.SIGTERM)
+    _, err = p.communicate(timeout=60)
+    assert p.returncode == 1, err
+    assert "cannot write" in err and "stopped; finished cells are kept" in err
+    assert not (tmp_path / "results" / "two" / "cells").exists()
+
+
+def test_collect_leaves_out_cells_of_another_version(quick_ini, tmp_path):
+    run("sweep", quick_ini())
+    cells = sorted((tmp_path / "results" / "quick" / "cells").iterdir())
+    for cell in cells[:2]:
+        with h5py.File(cell, "r+") as f:
+            f.attrs.modify("schema_version", 2)
+    done = run("collect", tmp_path / "results" / "quick", "-o", tmp_path / "x.h5")
+    assert f"2 of {len(cells)} cell files are of schema version 2 and left out" in done.stderr
+    assert f"{len(cells) - 2} cells" in done.stdout
+    for cell in cells[2:]:
+        cell.unlink()
+    done = run("collect", tmp_path / "results" / "quick", "-o", tmp_path / "y.h5", check=False)
+    assert done.returncode == 2 and "all cell files are of schema version 2" in done.stderr
+
+
+def test_inspect_refuses_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = subprocess.Popen(["sh", "-c", f"echo '{{}}' > {tmp_path}/pipe"], stderr=subprocess.DEVNULL)
+    done = run("inspect", tmp_path / "pipe", check=False)
+    writer.wait(timeout=10)
+    assert done.returncode == 2 and "pipe: is a pipe" in done.stderr
+
+
 def test_no_modeled_speedup_where_no_pass_is_modeled(tmp_path):
     """A draft from the prompt that holds to the end leaves no pass to compare with: a missing value, not infinity."""
     write_jsonl(tmp_path / "data.jsonl", [{"id": "a", "scenario": "", "prompt": "x", "references": [], "output": "abc"}])

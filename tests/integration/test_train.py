@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
@@ -191,13 +192,51 @@ def test_bad_configs(tmp_path, change, message):
     (["model.ffn=65", "export.type=q8_0"], '--set "model.ffn=65": ffn = 65 cannot be written as Q8_0 (a multiple of 32)'),
     (["source programs.until=20", "source programs.from=30"], "until = 20 is not allowed (after from = 30)"),
     (["source answers.from=7", "source answers.until=7"], '--set "source answers.until=7": until = 7'),
+    (["train.steps=10"], '--set "train.steps=10": warmup = 10 is not allowed (fewer than steps = 10)'),
+    (["model.ffn=48", "export.type=q8_0"], '--set "model.ffn=48": ffn = 48'),
+    (["model.dim=48", "model.ffn=64"], None),
+    (["export.path=out/tiny.checkpoint"], '--set "export.path=out/tiny.checkpoint": path = '),
+    (["export.path=./out/../out/tiny.vocab.gguf"], "is where the training keeps its tokenizer"),
+    (["export.path=out/tiny.h5"], "is where the training keeps its loss curve"),
+    (["export.path=t.ini"], "the model would be written over this config"),
     (["adamw.warmup=100"], '--set "adamw.warmup=100": warmup = 100 is not allowed (fewer than steps = 100)'),
     (["model.heads=2", "model.dim=33"], '--set "model.heads=2": dim = 33 over heads = 2'),
     (["model.dim=33"], '--set "model.dim=33": dim = 33 over heads = 2'),
 ])
 def test_overrides_are_named(tmp_path, sets, message):
-    done = train(tmp_path / "x", "--dry-run", *(word for text in sets for word in ("--set", text)), status=2)
-    assert message in done.error
+    done = train(tmp_path / "x", "--dry-run", *(word for text in sets for word in ("--set", text)),
+                 status=0 if message is None else 2)
+    assert message is None or message in done.error
+
+
+def test_a_refused_training_changes_nothing(whole, tmp_path):
+    folder = tmp_path / "x"
+    shutil.copytree(whole, folder)
+    before = files(folder)
+    assert "another config" in train(folder, "--set", "tokenizer.vocab=410", status=2).error
+    assert files(folder) == before
+
+
+def test_a_training_replaces_no_other_file(tmp_path):
+    (tmp_path / "x/out").mkdir(parents=True)
+    (tmp_path / "x/out/tiny.h5").write_text("mine")
+    assert "tiny.h5: is there and is no loss curve" in train(tmp_path / "x", status=2).error
+    assert os.listdir(tmp_path / "x/out") == ["tiny.h5"]
+
+
+def test_the_models_folder_is_asked_for_first(tmp_path):
+    done = train(tmp_path / "x", "--set", "export.path=missing/x.gguf", status=2)
+    assert "missing: cannot write into the output folder" in done.error
+    assert os.listdir(tmp_path / "x/out") == []
+
+
+def test_records_that_cannot_be_made_keep_the_steps_before(tmp_path):
+    config = CONFIG.replace("heads = 2", "heads = 2\ncontext = 260").replace("validate = 50", "validate = 0").replace(
+        "max_passages = 2\nmin_passages = 1\nfrom = 50", "max_passages = 10\nmin_passages = 10\nfrom = 3")
+    done = train(tmp_path / "x", config=config, status=2)
+    assert "[source answers]: 100 records in a row are longer than context = 260" in done.error
+    with h5py.File(tmp_path / "x/out/tiny.h5") as f:
+        assert list(f["curve"]["step"]) == [0, 1, 2]
 
 
 def test_context_too_short_for_any_record(tmp_path):
@@ -286,6 +325,24 @@ def test_evaluate_counts(whole):
     assert list(rows) == ["scenario", "a", "b", "all"]
     assert rows["a"][0] == "1" and rows["all"][0] == "2"
     assert float(rows["b"][3][:-1]) == 0  # nothing to copy from
+
+
+def test_evaluate_shows_any_number_of_any_names(whole):
+    records = [{"id": f"\x1b[2J{i}", "scenario": f"s\n{i}", "prompt": "a", "references": [], "output": "b"} for i in range(70)]
+    done = evaluate(whole / "out/tiny.gguf", records, "-n", 1, "--wrong", 1)
+    lines = done.text.splitlines()
+    assert sum(line.startswith("s?") for line in lines) == 70 and "\x1b" not in done.text
+    assert "70 of 70 outputs were cut" in done.error
+
+
+def test_a_stopped_writer_leaves_nothing(tmp_path):
+    running = subprocess.Popen([HARNESS, "make-model", "-s", "1.1b", "-t", "q8_0", tmp_path / "x.gguf"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not os.listdir(tmp_path):
+        time.sleep(0.01)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(timeout=60) == -signal.SIGTERM
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("args, message", [(["x"], "-m MODEL"), (["-m", "x.gguf"], "one dataset"),

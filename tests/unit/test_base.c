@@ -6,12 +6,17 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/base/file.h"
 #include "engine/base/number.h"
 #include "engine/base/parallel.h"
 #include "engine/engine.h"
 #include "tests/fixtures/leaks.h"
+#include "tests/fixtures/scratch.h"
+
+TestSuite(file, .init = scratch_enter, .fini = scratch_leave);
 
 Test(err, prefix_keeps_kind_and_cuts_at_the_end) {
     err e;
@@ -189,6 +194,45 @@ Test(file, reads_all_bytes_up_to_the_limit) {
     cr_assert_not_null(strstr(e.text, ": cannot open: No such file"), "%s", e.text);
     cr_assert_null(file_read("/tmp", SIZE_MAX, &n, &e));
     cr_assert_not_null(strstr(e.text, "/tmp: cannot read: Is a directory"), "%s", e.text);
+}
+
+Test(file, places_are_the_same_whatever_they_are_called) {
+    static const struct {
+        const char *a, *b;
+        bool        same;
+    } cases[] = {
+        {"x", "./x", true},
+        {"x", "y", false},
+        {"new/x", "./new//x", true},
+        {"/tmp/../tmp/x", "/tmp/x", true},
+        {"/", "/.", true},
+        {"/x", "//x", true},
+        {"dir/x", "link/x", true},
+        {"dir/x", "link/./x/", true},
+        {"dir", "dir/x", false},
+        {"link/new/x", "dir/new/x", true},
+        {"xx", "x", false},
+        {"new/../x", "x", true},
+        {"new/a/../../dir/x", "link/x", true},
+        {"new/..", ".", true},
+    };
+    err e = {0};
+    cr_assert(mkdir("dir", 0777) == 0 && symlink("dir", "link") == 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        cr_assert_eq(file_same_place(cases[i].a, cases[i].b, &e), cases[i].same, "%s and %s", cases[i].a, cases[i].b);
+}
+
+Test(file, folders_are_made_and_asked) {
+    err e = {0};
+    cr_assert_eq(file_make_folder("a/b//c", &e), 0, "%s", e.text);
+    cr_assert_eq(file_make_folder("a/b/c/", &e), 0, "%s", e.text);
+    cr_assert_eq(file_check_writable("a/b/c", &e), 0, "%s", e.text);
+    cr_assert_eq(rmdir("a/b/c"), 0, "something was left behind");
+    cr_assert_eq(file_check_writable("a/b/c", &e), -1);
+    cr_assert_eq(e.kind, ERR_INPUT);
+    scratch_write("plain", "x");
+    cr_assert_eq(file_make_folder("plain/x", &e), -1);
+    cr_assert_str_eq(e.text, "plain/x: cannot make the output folder: Not a directory");
 }
 
 /* ---- parallel ---------------------------------------------------------------------------------------- */

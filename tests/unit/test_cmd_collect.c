@@ -100,7 +100,9 @@ Test(cmd_collect, refuses_what_it_cannot_do) {
         {".", NULL, NULL, ".: has no name"},
         {"quick/..", NULL, NULL, "has no name"},
         {"/", NULL, NULL, "has no name"},
-        {"quick", "-o", "quick/cells/../cells/a.h5", "is the same file as the input quick/cells/a.h5"},
+        {"quick", "-o", "quick/cells/../cells/a.h5", "lies among cell files"},
+        {"quick", "-o", "elsewhere/cells/x.h5", "lies among cell files"},
+        {"quick/cells", "-o", "linked/x.h5", "lies among cell files"},
         {"quick", "-o", "notes.txt", "notes.txt: is there and is no results file"},
         {"quick", "-o", "loss.h5", "loss.h5: is there and is no results file"},
         {"quick", "-x", NULL, "unknown option"},
@@ -112,6 +114,7 @@ Test(cmd_collect, refuses_what_it_cannot_do) {
     cr_assert_eq(mkdir("empty", 0777), 0);
     scratch_write("broken/a.h5", "no");
     scratch_write("notes.txt", "notes");
+    cr_assert_eq(symlink("quick/cells", "linked"), 0);
     hid_t other = H5Fcreate("loss.h5", H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     cr_assert(H5Gclose(H5Gcreate2(other, "cells", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)) >= 0 && H5Fclose(other) >= 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

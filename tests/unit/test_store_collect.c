@@ -112,8 +112,13 @@ Test(store_collect, a_cell_names_the_text_it_was_run_for) {
     }
     store_free(&all);
 
-    /* Or all are taken as one config's. */
-    cr_assert_eq(store_collect(paths, 2, &(config_text){"now.ini", "now"}, &all, &e), 0, "%s", e.text);
+    /* Or all are taken as one config's, when they are called after their cells. */
+    const char *named[] = {"000000000000000a.h5", "000000000000000b.h5"};
+    cr_assert(link(paths[0], named[0]) == 0 && link(paths[0], named[1]) == 0);
+    cr_assert_eq(store_collect(named, 2, &(config_text){"now.ini", "now"}, &all, &e), -1);
+    cr_assert_str_eq(e.text, "000000000000000b.h5: holds the cell 000000000000000a, whose file has another name");
+    cr_assert(unlink(named[1]) == 0 && link(paths[1], named[1]) == 0);
+    cr_assert_eq(store_collect(named, 2, &(config_text){"now.ini", "now"}, &all, &e), 0, "%s", e.text);
     cr_assert_eq(all.n_configs, 1);
     cr_assert_str_eq(all.configs[0].text, "now");
     for (size_t i = 0; i < 2; i++) cr_assert_str_eq(all.cells[i].config, "now.ini");
