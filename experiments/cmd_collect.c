@@ -84,52 +84,60 @@ static char *default_output(const char *dir, err *e) {
     return NULL;
 }
 
-/* Whether a file lies in this folder, or in another sweep's "cells". */
-static int lies_among_cells(const char *output, const char *folder, err *e) {
-    char *place = file_place(output, e), *cells = place != NULL ? file_place(folder, e) : NULL;
-    int   ret = -1;
-    if (cells != NULL) {
-        *strrchr(place, '/') = '\0';
-        const char *slash = strrchr(place, '/');
-        ret = strcmp(place, cells) == 0 || (slash != NULL && strcmp(slash, "/cells") == 0);
-    }
+/* ID.h5 */
+static bool is_cell_name(const char *name) {
+    return strspn(name, "0123456789abcdef") == 16 && strcmp(name + 16, ".h5") == 0;
+}
+
+/* Whether there are cell files in a folder under their own names. */
+static bool holds_cells(const char *folder) {
+    bool holds = false;
+    DIR *dir = opendir(folder);
+    for (const struct dirent *entry; dir != NULL && !holds && (entry = readdir(dir)) != NULL;)
+        holds = is_cell_name(entry->d_name);
+    if (dir != NULL) closedir(dir);
+    return holds;
+}
+
+/* Whether a file would lie among the cells of this folder, or of another sweep. */
+static int lies_among_cells(const char *output, const char *cells, err *e) {
+    char *place = file_place(output, e), *folder = place != NULL ? file_folder(place, e) : NULL;
+    int   among = folder != NULL ? file_same_place(folder, cells, e) : -1;
+    if (among == 0) among = holds_cells(folder);
     free(place);
-    free(cells);
-    return ret;
+    free(folder);
+    return among;
 }
 
 /* No run ever rewrites a finished cell, and neither does this; nor anything else that no collection can have made. */
-static int check_output(const char *output, const char *folder, err *e) {
+static int check_output(const char *output, const char *cells, err *e) {
     struct stat st;
     int64_t     version;
-    int         among = lies_among_cells(output, folder, e);
+    int         among = lies_among_cells(output, cells, e);
     if (among < 0) return -1;
     if (among > 0) return err_input(e, "%s: lies among cell files (-o names another folder)", output);
     if (stat(output, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0) return 0;
-    if (store_version(output, &version, NULL) == 0) return 0;
-    return err_input(e, "%s: is there and is no results file (-o names another file)", output);
+    if (store_version(output, &version, e) == 0) return 0;
+    return err_advise(e, "it would be replaced: delete it, or -o names another file");
 }
 
 /* Cells of another schema, from another version of this program over the same folder, are left out and said so. */
 static int leave_out_others(const char *folder, paths *cells, err *e) {
     size_t  kept = 0, n = cells->n;
-    int64_t version, other = 0;
+    int64_t version;
     for (size_t i = 0; i < n; i++) {
-        bool is_other = store_version(cells->at[i], &version, NULL) == 0 && version != STORE_SCHEMA_VERSION;
-        if (is_other) {
-            other = version;
+        if (store_version(cells->at[i], &version, NULL) == 0 && version != STORE_SCHEMA_VERSION)
             free(cells->at[i]);
-        } else {
+        else
             cells->at[kept++] = cells->at[i];
-        }
     }
     cells->n = kept;
     if (kept == 0)
-        return err_input(e, "%s: all cell files are of schema version %lld (this program reads %d)", folder,
-                         (long long)other, STORE_SCHEMA_VERSION);
+        return err_input(e, "%s: all cell files are of other schema versions (this program reads %d)", folder,
+                         STORE_SCHEMA_VERSION);
     if (kept < n)
-        fprintf(stderr, "harness: %s: %zu of %zu cell files are of schema version %lld and left out\n", folder,
-                n - kept, n, (long long)other);
+        fprintf(stderr, "harness: %s: %zu of %zu cell files are of other schema versions than %d and left out\n",
+                folder, n - kept, n, STORE_SCHEMA_VERSION);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "analysis/tables.h"
+#include "engine/base/atomic.h"
 #include "engine/base/file.h"
 #include "engine/kernels/kernels.h"
 #include "experiments/cell.h"
@@ -167,12 +168,25 @@ out:
     return ret;
 }
 
+/* Makes the folders, and asks for the results' place before any work; of shards, one alone will write there. */
+static int open_output(const config *c, const char *dir, const runner_options *o, err *e) {
+    if (file_make_folder(dir, e) != 0) return -1;
+    if (o->n_shards > 1) return 0;
+    char *path = mem_printf(e, "%s/%s.h5", c->output, c->name);
+    int   ret = path != NULL ? atomic_check(path, e) : -1;
+    free(path);
+    return ret;
+}
+
 /* A failed cell does not keep the rest from being saved: its error is reported after that. */
 static int run_plan(const plan *p, const options *o, err *e) {
     runner_report report;
     err           why = {0};
     char         *dir = mem_printf(e, "%s/%s/cells", p->cfg->output, p->cfg->name);
-    if (dir == NULL) return -1;
+    if (dir == NULL || open_output(p->cfg, dir, &o->run, e) != 0) {
+        free(dir);
+        return -1;
+    }
     int ran = runner_run(p, dir, &o->run, &report, &why);
     int ret = 0;
     if (report.trials > 0)
@@ -216,13 +230,11 @@ static int check_distinct(const config *c, size_t n, err *e) {
 static int check_replaced(const config *c, err *e) {
     struct stat st;
     int64_t     version;
-    int         ret = 0;
     char       *path = mem_printf(e, "%s/%s.h5", c->output, c->name);
-    if (path == NULL) return -1;
-    if (stat(path, &st) == 0 && (!S_ISREG(st.st_mode) || (st.st_size > 0 && store_version(path, &version, NULL) != 0)))
-        ret = err_input(
-            e, "%s: the results would go to %s, which is there and is no results file (another name or output)",
-            c->path, path);
+    int         ret = path != NULL ? 0 : -1;
+    if (path != NULL && stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
+        (ret = store_version(path, &version, e)) != 0)
+        err_advise(e, "the sweep's results go there: delete it, or give the sweep another name or output");
     free(path);
     return ret;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/atomic.h"
 #include "engine/base/clock.h"
 #include "engine/base/digest.h"
 #include "engine/base/file.h"
@@ -52,7 +53,7 @@ typedef struct {
 static volatile sig_atomic_t stop_asked;
 
 static void on_stop(int sig) {
-    (void)sig;
+    atomic_end_at(sig); /* the second one ends the program */
     stop_asked = 1;
 }
 
@@ -128,36 +129,53 @@ static int open_tokenizer(training *x, err *e) {
     return x->tok != NULL ? 0 : -1;
 }
 
-static int check_folder_of(const char *path, err *e) {
-    const char *slash = strrchr(path, '/');
-    char       *folder = slash == path   ? mem_strdup("/", e)
-                         : slash == NULL ? mem_strdup(".", e)
-                                         : mem_strndup(path, (size_t)(slash - path), e);
-    int         ret = folder != NULL ? file_check_writable(folder, e) : -1;
-    free(folder);
-    return ret;
+/* ERR_INPUT when there is something else than a GGUF. */
+static int check_gguf_place(const char *path, err *e) {
+    char  magic[4];
+    FILE *f = fopen(path, "rb");
+    if (f == NULL) return 0;
+    size_t n = fread(magic, 1, sizeof magic, f);
+    fclose(f);
+    if (n == 0 || (n == sizeof magic && memcmp(magic, "GGUF", sizeof magic) == 0)) return 0;
+    return err_input(e, "%s: is there and is no GGUF, but the training would replace it", path);
+}
+
+/* What cannot be written at the end, or is not the training's to replace, is refused before the first step. */
+static int check_places(const training *x, err *e) {
+    const char *const paths[] = {x->checkpoint, x->curve, x->vocabulary_path, x->c.export_path};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (atomic_check(paths[i], e) != 0) return -1;
+    return checkpoint_check_place(x->checkpoint, &x->c, e) != 0 || curve_check_place(x->curve, e) != 0 ||
+                   check_gguf_place(x->vocabulary_path, e) != 0 || check_gguf_place(x->c.export_path, e) != 0
+               ? -1
+               : 0;
+}
+
+/* That all test records can be made: they are the same at every validation. */
+static int check_validation(training *x, err *e) {
+    for (size_t i = 0; x->c.validate > 0 && i < x->c.n_sources; i++)
+        if (train_data_test(&x->data, i, x->lessons, x->c.validation, e) != 0) return -1;
+    atomic_store(&x->data.too_long, 0);
+    return 0;
 }
 
 static int training_open(training *x, bool *resumed, err *e) {
     train_config *c = &x->c;
     size_t        n = c->batch > c->validation ? c->batch : c->validation;
-    if (file_make_folder(c->output, e) != 0 || file_check_writable(c->output, e) != 0) return -1;
+    if (file_make_folder(c->output, e) != 0) return -1;
     if ((x->checkpoint = mem_printf(e, "%s/%s.checkpoint", c->output, c->name)) == NULL ||
         (x->curve = mem_printf(e, "%s/%s.h5", c->output, c->name)) == NULL ||
         (x->vocabulary_path = mem_printf(e, "%s/%s.vocab.gguf", c->output, c->name)) == NULL ||
         (x->lessons = mem_new(n, sizeof *x->lessons, e)) == NULL)
         return -1;
     x->n_lessons = n;
-    /* What cannot be written at the end is refused before the first step, and nothing is changed before that. */
-    if (checkpoint_check_place(x->checkpoint, c, e) != 0 || curve_check_place(x->curve, e) != 0 ||
-        check_folder_of(c->export_path, e) != 0)
-        return -1;
+    if (check_places(x, e) != 0) return -1;
     if (train_vocabulary(x, e) != 0 || open_tokenizer(x, e) != 0 ||
         digest_sha256_file(x->vocabulary_path, c->vocabulary, e) != 0)
         return -1;
     x->data.c = c;
     x->data.tok = x->tok;
-    if (trainer_open(&c->trainer, c->seed, &x->t, e) != 0) return -1;
+    if (check_validation(x, e) != 0 || trainer_open(&c->trainer, c->seed, &x->t, e) != 0) return -1;
     int found = checkpoint_read(x->checkpoint, c, &x->t, &x->v, e);
     *resumed = found > 0;
     return found < 0 ? -1 : 0;
@@ -258,7 +276,7 @@ static int run_steps(training *x, const options *o, err *e) {
         m.tokens += (double)r.tokens;
         m.steps++;
         if (!o->quiet) show(&m, x, x->t.step == steps);
-        if (x->c.validate > 0 && x->t.step % x->c.validate == 0 && validate(x, o->quiet, e) != 0) return keep(x);
+        if (x->c.validate > 0 && x->t.step % x->c.validate == 0 && validate(x, o->quiet, e) != 0) return -1;
         if (x->c.checkpoint > 0 && x->t.step % x->c.checkpoint == 0 && save(x, e) != 0) return -1;
     }
     if (save(x, e) != 0) return -1;

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine/base/atomic.h"
 #include "engine/base/file.h"
 #include "experiments/cell.h"
 #include "experiments/progress.h"
@@ -44,9 +45,9 @@ static volatile sig_atomic_t in_worker; /* one process speaks for all */
 
 static void on_stop(int sig) {
     static const char text[] = "\nstopping after the trial in flight; once more: at once\n";
-    (void)sig;
     stop_asked = 1;
     if (in_worker) return;
+    atomic_end_at(sig);
     int     kept = errno;
     ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
     (void)written; /* nobody to tell */
@@ -231,15 +232,13 @@ out:
 
 int runner_run(const plan *p, const char *dir, const runner_options *o, runner_report *report, err *e) {
     *report = (runner_report){0};
-    if (file_make_folder(dir, e) != 0 || file_check_writable(dir, e) != 0 ||
-        file_check_writable(p->cfg->output, e) != 0)
-        return -1;
+    if (file_check_writable(dir, e) != 0) return -1;
 
     run r = {.p = p, .dir = dir, .o = o};
     r.shared = mmap(NULL, sizeof *r.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (r.shared == MAP_FAILED) return err_errno(e, dir, "cannot map memory shared with workers");
 
-    /* The second Ctrl-C ends the program at once: the handler is there for one signal. A parent may have left
+    /* The second Ctrl-C ends the program at once: on_stop is there for one signal. A parent may have left
      * SIGCHLD ignored, and then there would be no workers to wait for. */
     struct sigaction act = {.sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND}, old_int, old_term;
     struct sigaction wait_for = {.sa_handler = SIG_DFL}, old_child;

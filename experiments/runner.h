@@ -23,7 +23,7 @@ typedef struct {
     double seconds;               /* wall time of running them */
 } runner_report;
 
-/* `dir`: the folder of cell files, created when missing. The first failure's text is in `e` when the
+/* `dir`: the folder of cell files, which exists. The first failure's text is in `e` when the
  * return value is -1; finished cells are kept in any case. */
 int runner_run(const plan *p, const char *dir, const runner_options *o, runner_report *report, err *e);
 

@@ -17,18 +17,11 @@
 #include <unistd.h>
 
 #include "engine/base/clock.h"
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
-
-enum { MAX_LINKS = 40 }; /* in a chain, as Linux has it */
 
 static int fails(const char *path, err *e) {
     return err_errno(e, path, "cannot write");
-}
-
-/* The folder of a path, slash included; "" for the working directory. */
-static char *folder_of(const char *path, err *e) {
-    const char *slash = strrchr(path, '/');
-    return mem_strndup(path, slash != NULL ? (size_t)(slash - path) + 1 : 0, e);
 }
 
 static bool is_file(const char *path) {
@@ -36,32 +29,10 @@ static bool is_file(const char *path) {
     return stat(path, &s) == 0 && S_ISREG(s.st_mode);
 }
 
-/* Where a link leads: `path` or the last of a chain of links from there. It need not exist. */
-static char *follow(const char *path, err *e) {
-    char        target[PATH_MAX];
-    struct stat s;
-    char       *at = mem_strdup(path, e);
-    for (int links = 0; at != NULL && lstat(at, &s) == 0 && S_ISLNK(s.st_mode); links++) {
-        ssize_t n = readlink(at, target, sizeof target);
-        bool    too_long = n == (ssize_t)sizeof target;
-        if (n < 0 || too_long || links == MAX_LINKS) {
-            if (n >= 0) errno = too_long ? ENAMETOOLONG : ELOOP;
-            fails(path, e);
-            free(at);
-            return NULL;
-        }
-        char *folder = target[0] != '/' ? folder_of(at, e) : mem_strdup("", e);
-        free(at);
-        at = folder != NULL ? mem_printf(e, "%s%.*s", folder, (int)n, target) : NULL;
-        free(folder);
-    }
-    return at;
-}
-
 /* The path, or where it leads. */
 static char *place_of(const char *path, err *e) {
     struct stat s;
-    if (stat(path, &s) != 0) return follow(path, e);
+    if (stat(path, &s) != 0) return file_follow(path, e);
     if (!S_ISREG(s.st_mode)) return mem_strdup(path, e); /* refused as what it is */
     if (lstat(path, &s) != 0 || !S_ISLNK(s.st_mode)) return mem_strdup(path, e);
     char *place = realpath(path, NULL); /* of /dev/stdout too, which leads to what is open, with a name or without */
@@ -93,14 +64,18 @@ static void on_end(int sig) {
     raise(sig); /* SA_RESETHAND has brought the default back: this returns into it */
 }
 
+void atomic_end_at(int sig) {
+    struct sigaction act = {.sa_handler = on_end, .sa_flags = (int)SA_RESETHAND};
+    sigaction(sig, &act, NULL);
+}
+
 /* Handlers of the program's own stay: it goes on after them, and closes its files. */
 static void guard(const char *part) {
     if (*doomed != '\0' || strlen(part) >= sizeof doomed) return;
-    strcpy(doomed, part);
+    memcpy(doomed, part, strlen(part) + 1);
     for (int i = 0; i < ENDING; i++) {
-        struct sigaction act = {.sa_handler = on_end, .sa_flags = (int)SA_RESETHAND};
         sigaction(ending[i], NULL, &before[i]);
-        if (before[i].sa_handler == SIG_DFL) sigaction(ending[i], &act, NULL);
+        if (before[i].sa_handler == SIG_DFL) atomic_end_at(ending[i]);
     }
 }
 
@@ -109,17 +84,28 @@ static void unguard(const char *part) {
     for (int i = 0; i < ENDING; i++) {
         struct sigaction now;
         sigaction(ending[i], NULL, &now);
-        if (now.sa_handler == on_end) sigaction(ending[i], &before[i], NULL);
+        if (now.sa_handler == on_end && before[i].sa_handler == SIG_DFL) sigaction(ending[i], &before[i], NULL);
     }
     *doomed = '\0';
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------- */
 
+int atomic_check(const char *path, err *e) {
+    char *place = place_of(path, e), *folder = NULL;
+    int   ret = -1;
+    if (place != NULL && check_place(path, place, e) == 0 && (folder = file_folder(place, e)) != NULL)
+        ret = file_check_writable(*folder != '\0' ? folder : ".", e);
+    if (ret != 0 && e != NULL) e->kind = ERR_INPUT;
+    free(folder);
+    free(place);
+    return ret;
+}
+
 int atomic_open(atomic_file *f, const char *path, err *e) {
     *f = (atomic_file){.path = path, .fd = -1};
     if ((f->place = place_of(path, e)) == NULL || check_place(path, f->place, e) != 0) return -1;
-    if ((f->folder = folder_of(f->place, e)) == NULL) return -1;
+    if ((f->folder = file_folder(f->place, e)) == NULL) return -1;
     for (int attempt = 0; attempt < 100; attempt++) {
         f->part = mem_printf(e, "%s.%ld-%llx.part", f->folder, (long)getpid(), (unsigned long long)clock_ns());
         if (f->part == NULL) return -1;

@@ -1,6 +1,8 @@
 #include "engine/base/file.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +10,8 @@
 #include <unistd.h>
 
 #include "engine/base/mem.h"
+
+enum { MAX_LINKS = 40 }; /* in a chain, as Linux has it */
 
 char *file_read(const char *path, size_t most, size_t *n, err *e) {
     enum { CHUNK = 1 << 16 };
@@ -50,7 +54,34 @@ int file_check_output(const char *output, const char *input, err *e) {
     return err_input(e, "%s: cannot be the output: it is the same file as the input %s", output, input);
 }
 
-char *file_place(const char *path, err *e) {
+char *file_folder(const char *path, err *e) {
+    const char *slash = strrchr(path, '/');
+    return mem_strndup(path, slash != NULL ? (size_t)(slash - path) + 1 : 0, e);
+}
+
+char *file_follow(const char *path, err *e) {
+    char        target[PATH_MAX];
+    struct stat s;
+    char       *at = mem_strdup(path, e);
+    for (int links = 0; at != NULL && lstat(at, &s) == 0 && S_ISLNK(s.st_mode); links++) {
+        ssize_t n = readlink(at, target, sizeof target);
+        bool    too_long = n == (ssize_t)sizeof target;
+        if (n < 0 || too_long || links == MAX_LINKS) {
+            if (n >= 0) errno = too_long ? ENAMETOOLONG : ELOOP;
+            err_errno(e, path, "cannot write");
+            free(at);
+            return NULL;
+        }
+        char *folder = target[0] != '/' ? file_folder(at, e) : mem_strdup("", e);
+        free(at);
+        at = folder != NULL ? mem_printf(e, "%s%.*s", folder, (int)n, target) : NULL;
+        free(folder);
+    }
+    return at;
+}
+
+/* Of a path that is no link to what is not there. */
+static char *resolve(const char *path, err *e) {
     char  *place = NULL;
     size_t n = strlen(path);
     for (;;) { /* the longest beginning that is there */
@@ -78,6 +109,12 @@ char *file_place(const char *path, err *e) {
         }
         at += length + (at[length] == '/');
     }
+    return place;
+}
+
+char *file_place(const char *path, err *e) {
+    char *end = file_follow(path, e), *place = end != NULL ? resolve(end, e) : NULL;
+    free(end);
     return place;
 }
 

@@ -13,8 +13,14 @@ char *file_read(const char *path, size_t most, size_t *n, err *e);
 /* ERR_INPUT when both are names of one file: writing `output` would destroy what `input` is read from. */
 int file_check_output(const char *output, const char *input, err *e);
 
-/* The absolute path of what is, or would be, at `path`, in new memory: links followed and dots taken out as far as it
- * is there. Two paths with the same place name the same file. */
+/* The folder of a path, slash included, in new memory; "" for the working folder. */
+char *file_folder(const char *path, err *e);
+
+/* Where output goes: `path` itself or the end of a chain of links from there, in new memory. It need not exist. */
+char *file_follow(const char *path, err *e);
+
+/* The absolute path of what is, or would be, at `path`, in new memory: links followed and dots taken out. Two paths
+ * with the same place name the same file. */
 char *file_place(const char *path, err *e);
 
 /* Whether they have the same place; -1 on failure. */
@@ -23,8 +29,7 @@ int file_same_place(const char *a, const char *b, err *e);
 /* Makes a folder and those above it that are missing. ERR_INPUT when one cannot be made. */
 int file_make_folder(const char *path, err *e);
 
-/* ERR_INPUT unless files can be made in this folder: asked before any work, because a folder that cannot be written
- * should not cost a night. */
+/* ERR_INPUT unless files can be made in this folder. */
 int file_check_writable(const char *folder, err *e);
 
 #endif

@@ -202,6 +202,8 @@ int store_version(const char *path, int64_t *version, err *e) {
     int    ret = h5_quiet(&why);
     if (ret == 0) ret = open_file(path, &file, &most, &why);
     if (ret == 0) ret = read_integer(file, "schema_version", version, &why);
+    if (ret == 0 && (H5Lexists(file, "cells", H5P_DEFAULT) <= 0 || H5Lexists(file, "trials", H5P_DEFAULT) <= 0))
+        ret = err_input(&why, "is not a results file: lacks /cells or /trials");
     ret = h5_close(&file, ret, &why);
     if (ret == 0) return 0;
     err_prefix(&why, "%s", path);

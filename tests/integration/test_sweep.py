@@ -226,8 +226,34 @@ def test_what_is_no_results_file_is_not_replaced(quick_ini, tmp_path):
     mine.write_text("mine")
     for options in ([], ["--dry-run"]):
         done = run("sweep", quick_ini(), *options, check=False)
-        assert done.returncode == 2 and "is there and is no results file" in done.stderr
+        assert done.returncode == 2 and "quick.h5: is not a results file" in done.stderr
     assert mine.read_text() == "mine" and os.listdir(tmp_path / "results") == ["quick.h5"]
+
+
+def test_a_results_place_that_cannot_be_written(quick_ini, tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "quick.h5").symlink_to(tmp_path / "missing" / "quick.h5")
+    done = run("sweep", quick_ini(), check=False)
+    assert done.returncode == 2 and "cannot write into the output folder" in done.stderr
+    assert os.listdir(tmp_path / "results" / "quick" / "cells") == []
+    (tmp_path / "missing").mkdir()
+    run("sweep", quick_ini())
+    assert (tmp_path / "missing" / "quick.h5").exists()
+
+
+def test_a_damaged_results_file_is_named(quick_ini, tmp_path):
+    run("sweep", quick_ini())
+    results = tmp_path / "results" / "quick.h5"
+    os.truncate(results, 1000)
+    done = run("sweep", quick_ini(), check=False)
+    assert done.returncode == 2 and "truncated file" in done.stderr and "delete it, or" in done.stderr
+    results.unlink()
+    run("sweep", quick_ini())
+
+
+def test_a_sweep_into_a_folder_called_cells_is_collected(quick_ini, tmp_path):
+    run("sweep", quick_ini(output=tmp_path / "cells"))
+    run("collect", tmp_path / "cells" / "quick")
 
 
 def test_one_results_file_for_two_sweeps(quick_ini, tmp_path):
@@ -274,14 +300,14 @@ def test_collect_leaves_out_cells_of_another_version(quick_ini, tmp_path):
     cells = sorted((tmp_path / "results" / "quick" / "cells").iterdir())
     for cell in cells[:2]:
         with h5py.File(cell, "r+") as f:
-            f.attrs.modify("schema_version", 2)
+            f.attrs.modify("schema_version", 1 + cells.index(cell))
     done = run("collect", tmp_path / "results" / "quick", "-o", tmp_path / "x.h5")
-    assert f"2 of {len(cells)} cell files are of schema version 2 and left out" in done.stderr
+    assert f"2 of {len(cells)} cell files are of other schema versions than 3 and left out" in done.stderr
     assert f"{len(cells) - 2} cells" in done.stdout
     for cell in cells[2:]:
         cell.unlink()
     done = run("collect", tmp_path / "results" / "quick", "-o", tmp_path / "y.h5", check=False)
-    assert done.returncode == 2 and "all cell files are of schema version 2" in done.stderr
+    assert done.returncode == 2 and "all cell files are of other schema versions" in done.stderr
 
 
 def test_inspect_refuses_a_pipe(tmp_path):

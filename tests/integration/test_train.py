@@ -224,10 +224,29 @@ def test_a_training_replaces_no_other_file(tmp_path):
     assert os.listdir(tmp_path / "x/out") == ["tiny.h5"]
 
 
-def test_the_models_folder_is_asked_for_first(tmp_path):
-    done = train(tmp_path / "x", "--set", "export.path=missing/x.gguf", status=2)
-    assert "missing: cannot write into the output folder" in done.error
-    assert os.listdir(tmp_path / "x/out") == []
+@pytest.mark.parametrize("path, message", [
+    ("missing/x.gguf", "missing/: cannot write into the output folder"),
+    ("folder", "not a regular file"), ("notes.txt", "notes.txt: is there and is no GGUF"),
+    ("way", "cannot write into the output folder"), ("to_curve", "is where the training keeps its loss curve"),
+    ("to_checkpoint", "is where the training keeps its checkpoint")])
+def test_the_models_place_is_asked_for_first(tmp_path, path, message):
+    folder = tmp_path / "x"
+    (folder / "folder").mkdir(parents=True)
+    (folder / "notes.txt").write_text("mine")
+    (folder / "way").symlink_to("missing/x.gguf")
+    (folder / "to_curve").symlink_to("out/tiny.h5")
+    (folder / "to_checkpoint").symlink_to(folder / "out/tiny.checkpoint")
+    assert message in train(folder, "--set", f"export.path={path}", status=2).error
+    assert not (folder / "out").exists() or os.listdir(folder / "out") == []
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_validations_that_cannot_be_made_are_found_first(tmp_path):
+    config = CONFIG.replace("heads = 2", "heads = 2\ncontext = 260").replace(
+        "max_passages = 2\nmin_passages = 1", "max_passages = 10\nmin_passages = 10")
+    for _ in range(2):
+        assert "[source answers]: 100 records in a row" in train(tmp_path / "x", config=config, status=2).error
+        assert os.listdir(tmp_path / "x/out") == ["tiny.vocab.gguf"]
 
 
 def test_records_that_cannot_be_made_keep_the_steps_before(tmp_path):
@@ -237,6 +256,7 @@ def test_records_that_cannot_be_made_keep_the_steps_before(tmp_path):
     assert "[source answers]: 100 records in a row are longer than context = 260" in done.error
     with h5py.File(tmp_path / "x/out/tiny.h5") as f:
         assert list(f["curve"]["step"]) == [0, 1, 2]
+    assert "[source answers]: 100 records" in train(tmp_path / "x", config=config, status=2).error
 
 
 def test_context_too_short_for_any_record(tmp_path):

@@ -201,23 +201,19 @@ Test(file, places_are_the_same_whatever_they_are_called) {
         const char *a, *b;
         bool        same;
     } cases[] = {
-        {"x", "./x", true},
-        {"x", "y", false},
-        {"new/x", "./new//x", true},
-        {"/tmp/../tmp/x", "/tmp/x", true},
-        {"/", "/.", true},
-        {"/x", "//x", true},
-        {"dir/x", "link/x", true},
-        {"dir/x", "link/./x/", true},
-        {"dir", "dir/x", false},
-        {"link/new/x", "dir/new/x", true},
-        {"xx", "x", false},
-        {"new/../x", "x", true},
-        {"new/a/../../dir/x", "link/x", true},
+        {"x", "./x", true},          {"x", "y", false},
+        {"new/x", "./new//x", true}, {"/tmp/../tmp/x", "/tmp/x", true},
+        {"/", "/.", true},           {"/x", "//x", true},
+        {"dir/x", "link/x", true},   {"dir/x", "link/./x/", true},
+        {"dir", "dir/x", false},     {"link/new/x", "dir/new/x", true},
+        {"xx", "x", false},          {"way", "new/y", true},
+        {"chain", "new/y", true},    {"way/", "new/y", false},
+        {"new/../x", "x", true},     {"new/a/../../dir/x", "link/x", true},
         {"new/..", ".", true},
     };
     err e = {0};
-    cr_assert(mkdir("dir", 0777) == 0 && symlink("dir", "link") == 0);
+    cr_assert(mkdir("dir", 0777) == 0 && symlink("dir", "link") == 0 && symlink("new/y", "way") == 0);
+    cr_assert_eq(symlink("./way", "chain"), 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         cr_assert_eq(file_same_place(cases[i].a, cases[i].b, &e), cases[i].same, "%s and %s", cases[i].a, cases[i].b);
 }

@@ -101,10 +101,11 @@ Test(cmd_collect, refuses_what_it_cannot_do) {
         {"quick/..", NULL, NULL, "has no name"},
         {"/", NULL, NULL, "has no name"},
         {"quick", "-o", "quick/cells/../cells/a.h5", "lies among cell files"},
-        {"quick", "-o", "elsewhere/cells/x.h5", "lies among cell files"},
+        {"quick", "-o", "elsewhere/x.h5", "lies among cell files"},
         {"quick/cells", "-o", "linked/x.h5", "lies among cell files"},
-        {"quick", "-o", "notes.txt", "notes.txt: is there and is no results file"},
-        {"quick", "-o", "loss.h5", "loss.h5: is there and is no results file"},
+        {"quick", "-o", "way/in", "lies among cell files"},
+        {"quick", "-o", "notes.txt", "notes.txt: is not a results file"},
+        {"quick", "-o", "loss.h5", "loss.h5: is not a results file: lacks /cells or /trials"},
         {"quick", "-x", NULL, "unknown option"},
         {"quick", "-o", NULL, "no value after option"},
         {"quick", "quick", NULL, "unexpected argument"},
@@ -115,8 +116,14 @@ Test(cmd_collect, refuses_what_it_cannot_do) {
     scratch_write("broken/a.h5", "no");
     scratch_write("notes.txt", "notes");
     cr_assert_eq(symlink("quick/cells", "linked"), 0);
-    hid_t other = H5Fcreate("loss.h5", H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-    cr_assert(H5Gclose(H5Gcreate2(other, "cells", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)) >= 0 && H5Fclose(other) >= 0);
+    cr_assert(mkdir("way", 0777) == 0 && symlink("../quick/cells/not-yet.h5", "way/in") == 0);
+    scratch_write("elsewhere/0123456789abcdef.h5", "a cell");
+    const int32_t version = 1; /* another program may count its own */
+    hid_t         other = H5Fcreate("loss.h5", H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t         space = H5Screate(H5S_SCALAR);
+    hid_t         attribute = H5Acreate2(other, "schema_version", H5T_STD_I32LE, space, H5P_DEFAULT, H5P_DEFAULT);
+    cr_assert(H5Awrite(attribute, H5T_NATIVE_INT32, &version) >= 0 && H5Aclose(attribute) >= 0);
+    cr_assert(H5Sclose(space) >= 0 && H5Fclose(other) >= 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         err e = {0};
         cr_assert_eq(run(cases[i].dir, cases[i].option, cases[i].output, &e), -1, "case %zu", i);
