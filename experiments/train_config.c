@@ -147,12 +147,11 @@ static int read_export(const ini_section *s, train_config *c, err *e) {
     return 0;
 }
 
-/* "FILE:LINE" of the one of two keys that is to blame when they do not go together: the one that an override set, else
- * the first that is there, else the section. */
-static const char *place_of(const ini_section *s, const char *first, const char *second) {
-    const ini_entry *a = ini_find(s, first), *b = ini_find(s, second);
+/* "FILE:LINE" of the one of two keys, either may be NULL, that is to blame when they do not go together: the one that
+ * an override set, else the first that is there, else `section`. */
+static const char *blame(const ini_entry *a, const ini_entry *b, const char *section) {
     if (a == NULL || (b != NULL && b->overridden && !a->overridden)) a = b;
-    return a != NULL ? a->parts[0].where : s->where;
+    return a != NULL ? a->parts[0].where : section;
 }
 
 static int read_source(const ini_section *s, train_config *c, err *e) {
@@ -186,8 +185,8 @@ static int read_source(const ini_section *s, train_config *c, err *e) {
     x->from = (size_t)values[FROM];
     x->until = (size_t)values[UNTIL];
     if (x->until != 0 && x->until <= x->from)
-        return err_input(e, "%s: until = %zu is not allowed (after from = %zu)", place_of(s, "until", "from"), x->until,
-                         x->from);
+        return err_input(e, "%s: until = %zu is not allowed (after from = %zu)",
+                         blame(ini_find(s, "until"), ini_find(s, "from"), s->where), x->until, x->from);
     return 0;
 }
 
@@ -229,13 +228,12 @@ static const ini_section *section_of(const inifile *f, const char *title) {
     return NULL;
 }
 
-/* The same of keys of two sections, by their titles; the file when there is nothing of it. */
+/* The same of keys in the sections of these titles; the file when there is nothing of it. */
 static const char *where(const inifile *f, const char *title, const char *key, const char *other,
                          const char *other_key) {
     const ini_section *s = section_of(f, title), *t = section_of(f, other);
     const ini_entry   *a = s != NULL ? ini_find(s, key) : NULL, *b = t != NULL ? ini_find(t, other_key) : NULL;
-    if (a == NULL || (b != NULL && b->overridden && !a->overridden)) a = b;
-    return a != NULL ? a->parts[0].where : s != NULL ? s->where : f->path;
+    return blame(a, b, s != NULL ? s->where : f->path);
 }
 
 /* The model may not be written over what the training needs. */
