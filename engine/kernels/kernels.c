@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/kernels/rows_multiply.h"
+#include "engine/kernels/floats.h"
 
 /* generic.c, compiled once for each. */
 extern const kernel_table kernels_portable;
@@ -26,7 +26,7 @@ static bool has_avx512(void) {
 }
 
 static bool has_avx512bf16(void) {
-    return has_avx512() && __builtin_cpu_supports("avx512bf16") && rows_bf16_pairs_holds();
+    return has_avx512() && __builtin_cpu_supports("avx512bf16") && float_pairs_hold();
 }
 #elif defined(__aarch64__) && defined(__linux__) /* elsewhere another call says what there is: portable code */
 #include <sys/auxv.h>

@@ -16,19 +16,15 @@
 #include "engine/kernels/dtype.h"
 #include "engine/kernels/panel.h"
 
-enum { KERNEL_ROWS = PANEL_ROWS }; /* rows are dealt out in pieces of this many */
-
 /* How one weight type is multiplied. Activations are first brought into the form that the type's dot
  * product is defined over (numerics.md, "Weights"), once per pass, then rows are computed in any order. */
 typedef struct {
-    /* Bytes of one prepared activation row of `cols` elements. */
-    size_t (*prepared_bytes)(size_t cols);
-    /* x[cols] -> out[prepared_bytes(cols)], 64-byte aligned. */
-    void (*prepare)(const float *x, void *out, size_t cols);
+    /* Columns [begin, end) of x[tokens, cols], counted in PANEL_COLS, the last of them whatever is left:
+     * -> out[kernels_prepared_bytes(cols, tokens)], 64-byte aligned. */
+    void (*prepare)(const float *x, void *out, size_t cols, size_t tokens, size_t begin, size_t end);
     /* y[t * y_stride + r] = W[r, :] . x[t, :] for r in [row0, row1), t in [0, tokens).
-     * w: panels for types that have them (panel.h), 64-byte aligned, else rows in storage layout; row0 is a multiple of
-     * KERNEL_ROWS.
-     * x: prepared rows, prepared_bytes(cols) apart. */
+     * w: panels (panel.h), 64-byte aligned; row0 is a multiple of PANEL_ROWS.
+     * x: all columns of these tokens, prepared. */
     void (*multiply)(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
                      size_t y_stride);
 } matmul_ops;
@@ -60,6 +56,11 @@ typedef struct {
     /* x[i] += y[i] */
     void (*add)(float *x, const float *y, size_t n);
 } kernel_table;
+
+/* Prepared activations of any type take no more. */
+static inline size_t kernels_prepared_bytes(size_t cols, size_t n_tokens) {
+    return (cols + PANEL_COLS - 1) / PANEL_COLS * PANEL_COLS * sizeof(float) * n_tokens;
+}
 
 /* Chooses on first use. ERR_INPUT when HARNESS_ISA asks for what is unknown or cannot run here. */
 const kernel_table *kernels_get(err *e);

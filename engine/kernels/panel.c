@@ -1,11 +1,13 @@
-/* panel.c - laying out panels, once, when a model is opened. */
+/* panel.c - laying out panels, once, when a model is opened; floats.c has those of floats. */
 #include "engine/kernels/panel.h"
 
 #include <string.h>
 
+#include "engine/kernels/floats.h"
+
 size_t panel_bytes(dtype t, size_t cols) {
     const quant_format *f = quant_format_of(t);
-    if (f == NULL) return 0;
+    if (f == NULL) return float_panel_bytes(t, cols);
     size_t bytes = cols / PANEL_COLS * panel_code_bytes(f->bits) + cols / f->cols * panel_scale_bytes(f->family);
     return (bytes + 63) / 64 * 64;
 }
@@ -53,6 +55,10 @@ static void pack_scales(const quant_block rows[PANEL_ROWS], quant_family family,
 /* The rows past the matrix's end are zeros: scales of 0. */
 void panel_pack(dtype t, const void *w, size_t rows, size_t cols, size_t begin, size_t end, void *out) {
     const quant_format *f = quant_format_of(t);
+    if (f == NULL) {
+        float_pack(t, w, rows, cols, begin, end, out);
+        return;
+    }
     size_t      row_bytes = dtype_bytes(t, cols), block_bytes = dtype_bytes(t, f->cols), n = panel_bytes(t, cols);
     quant_block taken[PANEL_ROWS];
     for (size_t p = begin; p < end; p++) {

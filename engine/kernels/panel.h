@@ -1,4 +1,4 @@
-/* panel.h - block-quantized weights in the order in which kernels read them.
+/* panel.h - block-quantized weights in the order in which kernels read them; floats.h has the others.
  *
  * Kernels compute 16 rows at a time, one to a lane, and a register holds 4 columns of each. So the rows of a matrix are
  * laid out as panels of 16, the last filled up with rows of zeros, and memory is read once from front to back:
@@ -46,7 +46,7 @@ static inline size_t panel_scale_bytes(quant_family f) {
     return bytes[f] * PANEL_ROWS;
 }
 
-/* Bytes of a panel of `cols` columns; 0 for a type that kernels read as it is stored. */
+/* Bytes of a panel of `cols` columns, of any type: a multiple of 64. */
 size_t panel_bytes(dtype t, size_t cols);
 
 static inline size_t panel_count(size_t n_rows) {

@@ -7,7 +7,7 @@
 /* Before a loop of few rounds over an array of registers: gcc keeps the array in registers only when it is unrolled
  * early, and else writes it to memory in every round of the loop around it. */
 #if defined(__GNUC__) && !defined(__clang__)
-#define UNROLL _Pragma("GCC unroll 8")
+#define UNROLL _Pragma("GCC unroll 32")
 #else
 #define UNROLL _Pragma("unroll")
 #endif

@@ -1,18 +1,15 @@
 #include "engine/model/matrix.h"
 
-#include <stdbool.h>
-
 #include "engine/base/mem.h"
 #include "engine/base/parallel.h"
 #include "engine/kernels/panel.h"
 
-static size_t panels_bytes(const matrix *m) {
+size_t matrix_bytes(const matrix *m) {
     return panel_count(m->rows) * panel_bytes(m->type, m->cols);
 }
 
 matrix matrix_of(dtype type, size_t rows, size_t cols, const void *stored) {
-    bool as_stored = panel_bytes(type, cols) == 0;
-    return (matrix){.type = type, .rows = rows, .cols = cols, .stored = stored, .weights = as_stored ? stored : NULL};
+    return (matrix){.type = type, .rows = rows, .cols = cols, .stored = stored};
 }
 
 static void pack_range(void *ctx, size_t begin, size_t end, int thread) {
@@ -23,16 +20,10 @@ static void pack_range(void *ctx, size_t begin, size_t end, int thread) {
 
 int matrix_lay_out(matrix *m, int threads, err *e) {
     enum { GRAIN = 4 }; /* panels that a thread takes at a time */
-    if (m->weights != NULL) return 0;
-    if ((m->panels = mem_map(panels_bytes(m), e)) == NULL) return -1;
+    if (m->panels != NULL) return 0;
+    if ((m->panels = mem_map(matrix_bytes(m), e)) == NULL) return -1;
     parallel_run_once(threads, panel_count(m->rows), GRAIN, pack_range, m);
-    m->weights = m->panels;
     return 0;
-}
-
-size_t matrix_bytes(const matrix *m) {
-    size_t panels = panels_bytes(m);
-    return panels > 0 ? panels : m->rows * dtype_bytes(m->type, m->cols);
 }
 
 static void decode_range(void *ctx, size_t begin, size_t end, int thread) {
@@ -59,6 +50,6 @@ int matrix_decode(matrix *m, int threads, err *e) {
 
 void matrix_close(matrix *m) {
     mem_unmap(m->decoded, m->rows * m->cols * sizeof *m->decoded);
-    if (m->panels != NULL) mem_unmap(m->panels, panels_bytes(m));
+    if (m->panels != NULL) mem_unmap(m->panels, matrix_bytes(m));
     *m = (matrix){0};
 }

@@ -12,17 +12,15 @@ typedef struct {
     dtype        type;
     size_t       rows, cols;
     const void  *stored;  /* row-major; borrowed */
-    void        *panels;  /* kernels/panel.h; NULL for types that kernels read as they are stored */
-    const void  *weights; /* what kernels read: one of the two; NULL until it is laid out */
+    void        *panels;  /* what kernels read (kernels/panel.h); NULL until matrix_lay_out */
     const float *floats;  /* what BLAS reads; NULL until matrix_decode */
     float       *decoded; /* the same when it is ours */
 } matrix;
 
-/* `stored` must outlive the matrix, or, with panels, its laying out. */
+/* `stored` must outlive what is made of it, and the matrix if that is decoded and of F32. */
 matrix matrix_of(dtype type, size_t rows, size_t cols, const void *stored);
 
-/* Lays out the panels, if the type has them, once, with threads that have ended when it returns. ERR_RUN without
- * memory. */
+/* Lays out the panels, once, with threads that have ended when it returns. ERR_RUN without memory. */
 int  matrix_lay_out(matrix *m, int threads, err *e);
 void matrix_close(matrix *m);
 
@@ -32,7 +30,7 @@ int matrix_decode(matrix *m, int threads, err *e);
 /* y[n, w->rows] = x[n, w->cols] W^T, by other code than the kernels. */
 typedef void matrix_product(const matrix *w, const float *x, size_t n, float *y);
 
-/* What a product reads of it. */
+/* What a product reads of it: the panels. */
 size_t matrix_bytes(const matrix *m);
 
 #endif

@@ -287,7 +287,7 @@ matrix *layer_matrix(layer_weights *w, size_t i) {
 
 /* The embedding's pages are kept: its rows are read on. */
 static int lay_out(model *m, matrix *w, int threads, err *e) {
-    bool done = w->weights != NULL;
+    bool done = w->panels != NULL;
     if (matrix_lay_out(w, threads, e) != 0) return err_prefix(e, "%s", gguf_path(m->file));
     if (!done && w->stored != m->embed) gguf_unload(m->file, w->stored, w->rows * dtype_bytes(w->type, w->cols));
     return 0;

@@ -42,7 +42,7 @@ struct transformer {
     float *gate, *up; /* [BATCH, ffn_dim] */
     float *delta;     /* [BATCH, dim]: what a block adds to the stream */
     float *scores;    /* [threads, ATTEND_QUERIES, panel_positions] */
-    void  *prepared;  /* [BATCH] rows of activations as a weight type wants them */
+    void  *prepared;  /* activations as a weight type wants them */
 };
 
 static size_t kv_dim(const model_shape *s) {
@@ -56,17 +56,12 @@ static size_t panel_positions(const transformer *t) {
 
 /* ---- opening ------------------------------------------------------------------------------------------ */
 
-/* Largest prepared row over all weight types and input widths of the model. */
-static size_t prepared_row_bytes(const kernel_table *k, const model_shape *s) {
-    const size_t widths[] = {s->dim, s->n_heads * s->head_dim, s->ffn_dim};
-    size_t       most = 0;
-    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
-        for (int type = 0; type < DTYPE_COUNT; type++) {
-            size_t bytes = k->matmul[type].prepared_bytes(widths[w]);
-            most = bytes > most ? bytes : most;
-        }
-    }
-    return most;
+/* Of the widest input of a product. */
+static size_t prepared_bytes(const model_shape *s) {
+    size_t most = s->n_heads * s->head_dim;
+    if (s->dim > most) most = s->dim;
+    if (s->ffn_dim > most) most = s->ffn_dim;
+    return kernels_prepared_bytes(most, BATCH);
 }
 
 /* cos and sin of position * scale * theta^(-2i / rope_dim), computed in double, kept in f32. */
@@ -130,7 +125,7 @@ transformer *transformer_new(const model *m, size_t context, int threads, err *e
     NEW(delta, BATCH, s->dim);
     NEW(scores, (size_t)threads, ATTEND_QUERIES * panel_positions(t));
 #undef NEW
-    if ((t->prepared = mem_new_aligned(BATCH, prepared_row_bytes(t->kernels, s), 64, e)) == NULL) goto fail;
+    if ((t->prepared = mem_new_aligned(1, prepared_bytes(s), 64, e)) == NULL) goto fail;
     fill_rotations(t);
     return t;
 fail:
@@ -199,9 +194,9 @@ static void multiply_panels(void *ctx, size_t begin, size_t end, int thread) {
         size_t        from = begin > first ? begin - first : 0;
         size_t        to = end > first ? end - first : 0;
         if (to > n) to = n;
-        size_t row1 = to * KERNEL_ROWS < w->rows ? to * KERNEL_ROWS : w->rows;
+        size_t row1 = to * PANEL_ROWS < w->rows ? to * PANEL_ROWS : w->rows;
         if (from < to)
-            job->ops->multiply(w->weights, job->prepared, job->products[i].y, w->cols, from * KERNEL_ROWS, row1,
+            job->ops->multiply(w->panels, job->prepared, job->products[i].y, w->cols, from * PANEL_ROWS, row1,
                                job->tokens, w->rows);
         first += n;
     }
@@ -210,14 +205,14 @@ static void multiply_panels(void *ctx, size_t begin, size_t end, int thread) {
 typedef struct {
     const matmul_ops *ops;
     const float      *x;
-    size_t            cols, bytes;
-    char             *prepared;
+    size_t            cols, tokens;
+    void             *prepared;
 } prepare_job;
 
-static void prepare_rows(void *ctx, size_t begin, size_t end, int thread) {
+static void prepare_columns(void *ctx, size_t begin, size_t end, int thread) {
     const prepare_job *j = ctx;
     (void)thread;
-    for (size_t i = begin; i < end; i++) j->ops->prepare(j->x + i * j->cols, j->prepared + i * j->bytes, j->cols);
+    j->ops->prepare(j->x, j->prepared, j->cols, j->tokens, begin, end);
 }
 
 /* Products that share their input; those of the same weight type run together. */
@@ -227,14 +222,15 @@ static void multiply(transformer *t, const float *x, size_t n, const product *pr
     for (size_t from = 0, to; from < count; from = to) {
         const matrix     *w = products[from].w;
         const matmul_ops *ops = &t->kernels->matmul[w->type];
-        size_t            bytes = ops->prepared_bytes(w->cols), panels = 0;
+        size_t            panels = 0;
         for (to = from; to < count && products[to].w->type == w->type; to++)
             panels += panel_count(products[to].w->rows);
-        prepare_job prepare = {ops, x, w->cols, bytes, t->prepared};
-        parallel_run(t->threads, n, THREAD_WORK / (16 * w->cols) + 1, prepare_rows, &prepare);
+        prepare_job prepare = {ops, x, w->cols, n, t->prepared};
+        parallel_run(t->threads, (w->cols + PANEL_COLS - 1) / PANEL_COLS, THREAD_WORK / (16 * PANEL_COLS * n) + 1,
+                     prepare_columns, &prepare);
 
         multiply_job job = {ops, products + from, to - from, n, t->prepared};
-        size_t       grain = THREAD_WORK / (KERNEL_ROWS * w->cols * n);
+        size_t       grain = THREAD_WORK / (PANEL_ROWS * w->cols * n);
         parallel_run(t->threads, panels, grain > 1 ? grain : 1, multiply_panels, &job);
     }
 }

@@ -85,13 +85,12 @@ static matrix random_matrix(dtype type, size_t rows, size_t cols) {
 static void product(const kernel_table *k, dtype type, size_t cols) {
     enum { ROWS = 37, TOKENS = 11 };
     const matmul_ops *ops = &k->matmul[type];
-    size_t            bytes = ops->prepared_bytes(cols);
     matrix            w = random_matrix(type, ROWS, cols);
     float            *x = random_floats(TOKENS * cols, 4), *y = allocate(TOKENS * ROWS, sizeof *y);
-    char             *prepared = allocate(TOKENS, bytes);
+    char             *prepared = allocate(1, kernels_prepared_bytes(cols, TOKENS));
     for (size_t i = 0; i < cols; i += 7) x[i] *= 0x1p-60f;
-    for (size_t t = 0; t < TOKENS; t++) ops->prepare(x + t * cols, prepared + t * bytes, cols);
-    ops->multiply(w.weights, prepared, y, cols, 0, ROWS, TOKENS, ROWS);
+    ops->prepare(x, prepared, cols, TOKENS, 0, (cols + PANEL_COLS - 1) / PANEL_COLS);
+    ops->multiply(w.panels, prepared, y, cols, 0, ROWS, TOKENS, ROWS);
     print_hash("product", dtype_get(type)->name, y, TOKENS * ROWS * sizeof *y);
     free((void *)w.stored);
     matrix_close(&w);

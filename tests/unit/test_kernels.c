@@ -151,17 +151,17 @@ static void check_product(gsl_rng *r, dtype type, size_t n_rows, size_t cols, si
         const kernel_table *kernels = kernels_by_name(isas[k]);
         if (kernels == NULL) continue;
         const matmul_ops *ops = &kernels->matmul[type];
-        size_t            bytes = ops->prepared_bytes(cols);
-        cr_assert_eq(bytes % 64, 0, "prepared rows keep their alignment");
-        char  *prepared = allocate(n_tokens, bytes);
-        float *y = allocate(n_tokens * stride, sizeof *y);
-        for (size_t t = 0; t < n_tokens; t++) ops->prepare(x + t * cols, prepared + t * bytes, cols);
+        size_t            units = (cols + PANEL_COLS - 1) / PANEL_COLS;
+        char             *prepared = allocate(1, kernels_prepared_bytes(cols, n_tokens));
+        float            *y = allocate(n_tokens * stride, sizeof *y);
+        ops->prepare(x, prepared, cols, n_tokens, units / 3, units); /* in two pieces */
+        ops->prepare(x, prepared, cols, n_tokens, 0, units / 3);
         for (size_t i = 0; i < n_tokens * stride; i++) y[i] = -7;
         /* In two pieces, the first rows left out: what lies outside is not touched. */
-        size_t first = n_rows > KERNEL_ROWS ? KERNEL_ROWS : 0;
-        size_t middle = first + (n_rows - first) / 2 / KERNEL_ROWS * KERNEL_ROWS;
-        ops->multiply(m.weights, prepared, y, cols, first, middle, n_tokens, stride);
-        ops->multiply(m.weights, prepared, y, cols, middle, n_rows, n_tokens, stride);
+        size_t first = n_rows > PANEL_ROWS ? PANEL_ROWS : 0;
+        size_t middle = first + (n_rows - first) / 2 / PANEL_ROWS * PANEL_ROWS;
+        ops->multiply(m.panels, prepared, y, cols, first, middle, n_tokens, stride);
+        ops->multiply(m.panels, prepared, y, cols, middle, n_rows, n_tokens, stride);
         for (size_t t = 0; t < n_tokens; t++) {
             for (size_t i = 0; i < stride; i++) {
                 float expected = i >= first && i < n_rows ? want[t * n_rows + i] : -7;
@@ -224,14 +224,14 @@ Test(kernels, numbers_that_are_not_finite_stay_so) {
                 char              w[4 * COLS];
                 float             x[COLS] = {0}, ones[COLS], y;
                 matrix            m;
-                cr_assert_leq(ops->prepared_bytes(COLS), sizeof prepared);
+                cr_assert_leq(kernels_prepared_bytes(COLS, 1), sizeof prepared);
                 for (int i = 0; i < COLS; i++) ones[i] = 1;
                 dtype_get((dtype)type)->encode(ones, w, COLS);
                 x[5] = bad[b];
-                ops->prepare(x, prepared, COLS);
+                ops->prepare(x, prepared, COLS, 1, 0, COLS / PANEL_COLS);
                 m = matrix_of((dtype)type, 1, COLS, w);
                 cr_assert_eq(matrix_lay_out(&m, 1, NULL), 0);
-                ops->multiply(m.weights, prepared, &y, COLS, 0, 1, 1, 1);
+                ops->multiply(m.panels, prepared, &y, COLS, 0, 1, 1, 1);
                 cr_assert(!isfinite(y), "%s %d", isas[k], type);
                 matrix_close(&m);
             }
@@ -245,10 +245,13 @@ Test(kernels, special_half_weights_are_unpacked) {
         const kernel_table *kernels = kernels_by_name(isas[k]);
         if (kernels == NULL) continue;
         for (size_t h = 0; h < sizeof halves / sizeof *halves; h++) {
-            _Alignas(64) float prepared[16];
+            _Alignas(64) float prepared[PANEL_COLS];
             float              one = 1, y, want = f16_to_f32(halves[h]);
-            kernels->matmul[DTYPE_F16].prepare(&one, prepared, 1);
-            kernels->matmul[DTYPE_F16].multiply(&halves[h], prepared, &y, 1, 0, 1, 1, 1);
+            matrix             m = matrix_of(DTYPE_F16, 1, 1, &halves[h]);
+            cr_assert_eq(matrix_lay_out(&m, 1, NULL), 0);
+            kernels->matmul[DTYPE_F16].prepare(&one, prepared, 1, 1, 0, 1);
+            kernels->matmul[DTYPE_F16].multiply(m.panels, prepared, &y, 1, 0, 1, 1, 1);
+            matrix_close(&m);
             cr_assert(isnan(want) ? isnan(y) : same(y, want), "%s %04x: %a", isas[k], halves[h], (double)y);
         }
     }

@@ -1,0 +1,25 @@
+/* floats_avx512.c - products over panels of floats with AVX-512: a panel's 16 rows are one register, and up to 24
+ * tokens have their sums in others. */
+#if defined(__AVX512F__) && defined(__AVX512BW__)
+#include <immintrin.h>
+
+#include "engine/kernels/floats_avx512.h"
+
+INLINE __m512 load(dtype type, const char *lane, int v, int part) {
+    (void)v;
+    if (type == DTYPE_F32) return _mm512_load_ps(lane);
+    if (type == DTYPE_F16) return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)lane));
+    __m512i pairs = _mm512_load_si512(lane);
+    return _mm512_castsi512_ps(part == 0 ? _mm512_and_si512(pairs, _mm512_set1_epi32((int)0xffff0000))
+                                         : _mm512_slli_epi32(pairs, 16));
+}
+
+INLINE __m512 product(__m512 w, const char *x, __m512 acc) {
+    return _mm512_fmadd_ps(w, _mm512_set1_ps(float_word(x)), acc);
+}
+
+#define FLOAT_ISA avx512
+enum { FLOAT_PAIRS = 0 };
+#include "engine/kernels/floats_tiles.h"
+FLOAT_TYPES(FLOAT_MULTIPLY)
+#endif
