@@ -1,29 +1,13 @@
 /* floats_avx2.c - products over panels of floats with AVX2: a panel's 16 rows are two registers, and up to six tokens
  * have their sums in others. */
 #if defined(__AVX2__) && defined(__F16C__)
-#include <immintrin.h>
-
 #include "engine/kernels/floats.h"
-#include "engine/kernels/simd.h"
+#include "engine/kernels/vec.h"
 
-typedef __m256 vec;
-enum { VECS = 2, ROWS = 8, FLOAT_MOST = 6, FLOAT_PAIRS = 0 };
-#define FLOAT_TILES FLOAT_TILES_6
-
-INLINE vec zero(void) {
-    return _mm256_setzero_ps();
-}
-
-INLINE vec add(vec a, vec b) {
-    return _mm256_add_ps(a, b);
-}
-
-INLINE void store(float *at, vec v) {
-    _mm256_storeu_ps(at, v);
-}
+enum { FLOAT_MOST = 6, FLOAT_PAIRS = 0 };
 
 INLINE vec load(dtype type, const char *lane, int v, int part) {
-    if (type == DTYPE_F32) return _mm256_load_ps((const float *)lane + v * ROWS);
+    if (type == DTYPE_F32) return _mm256_load_ps((const float *)lane + v * VEC);
     if (type == DTYPE_F16) return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)lane + v));
     __m256i pairs = _mm256_load_si256((const __m256i *)lane + v);
     return _mm256_castsi256_ps(part == 0 ? _mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000))
@@ -31,14 +15,11 @@ INLINE vec load(dtype type, const char *lane, int v, int part) {
 }
 
 INLINE vec product(vec w, const char *x, vec acc) {
-    return _mm256_fmadd_ps(w, _mm256_set1_ps(float_word(x)), acc);
+    return vec_fma(w, vec_all(float_word(x)), acc);
 }
 
-INLINE void ask_for(const char *at) {
-    _mm_prefetch(at, _MM_HINT_T1);
-}
-
-#define FLOAT_ISA avx2
+#define FLOAT_ISA   avx2
+#define FLOAT_TILES FLOAT_TILES_6
 #include "engine/kernels/floats_tiles.h"
 FLOAT_TYPES(FLOAT_MULTIPLY)
 #endif

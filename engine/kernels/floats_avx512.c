@@ -1,11 +1,12 @@
 /* floats_avx512.c - products over panels of floats with AVX-512: a panel's 16 rows are one register, and up to 24
  * tokens have their sums in others. */
 #if defined(__AVX512F__) && defined(__AVX512BW__)
-#include <immintrin.h>
+#include "engine/kernels/floats.h"
+#include "engine/kernels/vec.h"
 
-#include "engine/kernels/floats_avx512.h"
+enum { FLOAT_MOST = 24, FLOAT_PAIRS = 0 };
 
-INLINE __m512 load(dtype type, const char *lane, int v, int part) {
+INLINE vec load(dtype type, const char *lane, int v, int part) {
     (void)v;
     if (type == DTYPE_F32) return _mm512_load_ps(lane);
     if (type == DTYPE_F16) return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)lane));
@@ -14,12 +15,12 @@ INLINE __m512 load(dtype type, const char *lane, int v, int part) {
                                          : _mm512_slli_epi32(pairs, 16));
 }
 
-INLINE __m512 product(__m512 w, const char *x, __m512 acc) {
-    return _mm512_fmadd_ps(w, _mm512_set1_ps(float_word(x)), acc);
+INLINE vec product(vec w, const char *x, vec acc) {
+    return vec_fma(w, vec_all(float_word(x)), acc);
 }
 
-#define FLOAT_ISA avx512
-enum { FLOAT_PAIRS = 0 };
+#define FLOAT_ISA   avx512
+#define FLOAT_TILES FLOAT_TILES_24
 #include "engine/kernels/floats_tiles.h"
 FLOAT_TYPES(FLOAT_MULTIPLY)
 #endif

@@ -5,7 +5,10 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "engine/kernels/floats_avx512.h"
+#include "engine/kernels/floats.h"
+#include "engine/kernels/vec.h"
+
+enum { FLOAT_MOST = 24, FLOAT_PAIRS = 1 };
 
 INLINE vec load(dtype type, const char *lane, int v, int part) {
     (void)type, (void)v, (void)part;
@@ -18,8 +21,8 @@ INLINE vec product(vec w, const char *x, vec acc) {
     return _mm512_dpbf16_ps(acc, (__m512bh)w, (__m512bh)_mm512_set1_epi32(pair));
 }
 
-#define FLOAT_ISA avx512bf16
-enum { FLOAT_PAIRS = 1 };
+#define FLOAT_ISA   avx512bf16
+#define FLOAT_TILES FLOAT_TILES_24
 #include "engine/kernels/floats_tiles.h"
 FLOAT_MULTIPLY(BF16)
 

@@ -1,44 +1,24 @@
 /* floats_neon.c - products over panels of floats with NEON: a panel's 16 rows are four registers, and up to six tokens
  * have their sums in others. */
 #ifdef __ARM_FEATURE_DOTPROD /* as panel_neon.c: there is one choice for both */
-#include <arm_neon.h>
-
 #include "engine/kernels/floats.h"
-#include "engine/kernels/simd.h"
+#include "engine/kernels/vec.h"
 
-typedef float32x4_t vec;
-enum { VECS = 4, ROWS = 4, FLOAT_MOST = 6, FLOAT_PAIRS = 0 };
-#define FLOAT_TILES FLOAT_TILES_6
-
-INLINE vec zero(void) {
-    return vdupq_n_f32(0);
-}
-
-INLINE vec add(vec a, vec b) {
-    return vaddq_f32(a, b);
-}
-
-INLINE void store(float *at, vec v) {
-    vst1q_f32(at, v);
-}
+enum { FLOAT_MOST = 6, FLOAT_PAIRS = 0 };
 
 INLINE vec load(dtype type, const char *lane, int v, int part) {
-    if (type == DTYPE_F32) return vld1q_f32((const float *)lane + v * ROWS);
-    if (type == DTYPE_F16) return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16((const uint16_t *)lane + v * ROWS)));
-    uint32x4_t pairs = vld1q_u32((const uint32_t *)lane + v * ROWS);
+    if (type == DTYPE_F32) return vld1q_f32((const float *)lane + v * VEC);
+    if (type == DTYPE_F16) return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16((const uint16_t *)lane + v * VEC)));
+    uint32x4_t pairs = vld1q_u32((const uint32_t *)lane + v * VEC);
     return vreinterpretq_f32_u32(part == 0 ? vandq_u32(pairs, vdupq_n_u32(0xffff0000)) : vshlq_n_u32(pairs, 16));
 }
 
 INLINE vec product(vec w, const char *x, vec acc) {
-    return vfmaq_n_f32(acc, w, float_word(x));
+    return vec_fma(w, vec_all(float_word(x)), acc);
 }
 
-/* Processors of this kind look ahead by themselves. */
-INLINE void ask_for(const char *at) {
-    (void)at;
-}
-
-#define FLOAT_ISA neon
+#define FLOAT_ISA   neon
+#define FLOAT_TILES FLOAT_TILES_6
 #include "engine/kernels/floats_tiles.h"
 FLOAT_TYPES(FLOAT_MULTIPLY)
 #endif

@@ -1,15 +1,12 @@
 /* floats_tiles.h - products over panels of floats from tiles of one panel by up to FLOAT_MOST tokens.
  *
- * Who includes this has defined FLOAT_ISA, what floats_prepare.h asks for, FLOAT_TILES, which is FLOAT_TILES_n for
+ * Who includes this has defined what floats_prepare.h asks for, FLOAT_ISA, FLOAT_TILES, which is FLOAT_TILES_n for
  * FLOAT_MOST = n, and
  *
- *     vec, VECS                                 a register of floats, and how many hold 16
- *     vec  zero(void), add(vec, vec);   void store(float *at, vec v);
- *     vec  load(dtype type, const char *lane, int v, int part);
- *                                               weights of a lane for the rows of register v: of BF16 the odd elements
- *                                               (part 0) or the even ones, or both if pairs are multiplied at once
- *     vec  product(vec w, const char *x, vec acc);       acc + w x, fused; the word x stands for all rows
- *     void ask_for(const char *at);             a line for the second-level cache
+ *     vec load(dtype type, const char *lane, int v, int part);
+ *                                                   weights of a lane for the rows of register v: of BF16 the odd
+ *                                                   elements (part 0), the even ones (1), or both if FLOAT_PAIRS
+ *     vec product(vec w, const char *x, vec acc);   acc + w x, fused; the word x stands for all rows
  *
  * FLOAT_MULTIPLY(name) makes the functions of a type.
  */
@@ -17,12 +14,14 @@
 #define ENGINE_KERNELS_FLOATS_TILES_H
 
 #include "engine/kernels/floats_prepare.h"
+#include "engine/kernels/vec.h"
 
 enum {
     LINE = 64,
     WAITING = 72,    /* tokens whose sums wait for the other quartets */
     AHEAD = 1 << 15, /* bytes, at least */
-    FEW = 4          /* products of a line up to which the processor itself looks far enough ahead */
+    FEW = 4,         /* products of a line up to which the processor itself looks far enough ahead */
+    VECS = PANEL_ROWS / VEC
 };
 
 /* A quartet of a panel, and the words of T tokens for it. */
@@ -30,7 +29,7 @@ typedef struct {
     const char *w;
     const char *x;
     size_t      blocks;
-    size_t      ahead; /* what lies as far behind is asked for */
+    size_t      ahead; /* what lies as far behind is asked for; it need not be memory */
 } float_input;
 
 /* sums[T] = the quartet's sums; half is room for as many. */
@@ -41,10 +40,10 @@ INLINE void tile(dtype type, const float_input *in, vec (*sums)[VECS], vec (*hal
     const char  *x = in->x;
     for (int from = 0; from < FLOAT_QUARTET; from += S) {
         const char *w = in->w + (size_t)from * lane_bytes;
-        const char *next = in->w + in->ahead + (size_t)from * in->blocks * lane_bytes;
+        uintptr_t   next = (uintptr_t)in->w + in->ahead + (size_t)from * in->blocks * lane_bytes;
         vec         acc[FLOAT_QUARTET][FLOAT_MOST][VECS];
         UNROLL for (int s = 0; s < S; s++) UNROLL for (int t = 0; t < T; t++) UNROLL for (int v = 0; v < VECS; v++)
-            acc[s][t][v] = zero();
+            acc[s][t][v] = vec_all(0);
         for (size_t b = 0; b < in->blocks; b++) {
             UNROLL for (int s = 0; s < S; s++) {
                 const char *lane = w + (size_t)s * lane_bytes;
@@ -64,14 +63,14 @@ INLINE void tile(dtype type, const float_input *in, vec (*sums)[VECS], vec (*hal
         }
         UNROLL for (int t = 0; t < T; t++) UNROLL for (int v = 0; v < VECS; v++) {
             vec a = acc[0][t][v];
-            if (S >= 2) a = add(a, acc[1][t][v]);
-            if (S == 4) a = add(a, add(acc[2][t][v], acc[3][t][v]));
+            if (S >= 2) a = vec_add(a, acc[1][t][v]);
+            if (S == 4) a = vec_add(a, vec_add(acc[2][t][v], acc[3][t][v]));
             if (S == 1 && from == 2)
                 half[t][v] = a;
             else if (S == 1 && from == 3)
-                sums[t][v] = add(sums[t][v], add(half[t][v], a));
+                sums[t][v] = vec_add(sums[t][v], vec_add(half[t][v], a));
             else
-                sums[t][v] = from == 0 ? a : add(sums[t][v], a);
+                sums[t][v] = from == 0 ? a : vec_add(sums[t][v], a);
         }
     }
 }
@@ -103,8 +102,8 @@ INLINE void multiply(dtype type, tile_fn *const tiles[FLOAT_MOST], const void *w
                 float  out[PANEL_ROWS], *to = y + (first + t) * y_stride + row;
                 size_t n_rows = row1 - row;
                 UNROLL for (int v = 0; v < VECS; v++)
-                    store((n_rows < PANEL_ROWS ? out : to) + v * PANEL_ROWS / VECS,
-                          add(add(sums[0][t][v], sums[1][t][v]), add(sums[2][t][v], sums[3][t][v])));
+                    vec_store((n_rows < PANEL_ROWS ? out : to) + v * VEC,
+                              vec_add(vec_add(sums[0][t][v], sums[1][t][v]), vec_add(sums[2][t][v], sums[3][t][v])));
                 if (n_rows < PANEL_ROWS) memcpy(to, out, n_rows * sizeof *out);
             }
         }
@@ -121,8 +120,9 @@ INLINE void multiply(dtype type, tile_fn *const tiles[FLOAT_MOST], const void *w
     X(name, 11)                                                                                                        \
     X(name, 12)                                                                                                        \
     X(name, 13)                                                                                                        \
-    X(name, 14) X(name, 15) X(name, 16) X(name, 17) X(name, 18) X(name, 19) X(name, 20) X(name, 21) X(name, 22)        \
-        X(name, 23) X(name, 24)
+    X(name, 14)                                                                                                        \
+    X(name, 15)                                                                                                        \
+    X(name, 16) X(name, 17) X(name, 18) X(name, 19) X(name, 20) X(name, 21) X(name, 22) X(name, 23) X(name, 24)
 
 #define FLOAT_PASTE_(a, name, isa) float_##a##_##name##_##isa
 #define FLOAT_PASTE(a, name, isa)  FLOAT_PASTE_(a, name, isa)

@@ -55,8 +55,7 @@ INLINE __m256 signed_bytes(const uint8_t *at) {
 /* Block b of the next panel, while this one is computed: as in panel_avx512.c. */
 INLINE void look_ahead(panel_format f, const uint8_t *panel, size_t b) {
     uintptr_t codes = (uintptr_t)panel + b * panel_code_bytes(f.bits);
-    UNROLL for (size_t v = 0; v < panel_code_bytes(f.bits); v += PANEL_VECTOR)
-        _mm_prefetch((const char *)(codes + v), _MM_HINT_T1);
+    UNROLL for (size_t v = 0; v < panel_code_bytes(f.bits); v += PANEL_VECTOR) ask_for(codes + v);
 }
 
 INLINE void tile(panel_format f, const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a,

@@ -73,16 +73,14 @@ typedef struct {
 } span;
 
 /* Block b of a panel that is next, while this one is computed: panels are longer than a page, beyond which the
- * processor does not look ahead by itself. Into the second-level cache, because the first one is full (measured: 0.8
- * times the time at 1 to 8 tokens). What is there need not be memory. */
+ * processor does not look ahead by itself (measured: 0.8 times the time at 1 to 8 tokens). */
 INLINE void look_ahead(panel_format f, const uint8_t *panel, size_t blocks, size_t b) {
     uintptr_t codes = (uintptr_t)panel + b * panel_code_bytes(f.bits);
     uintptr_t scales = (uintptr_t)panel + blocks * panel_code_bytes(f.bits) +
                        b / (f.cols / PANEL_COLS) * panel_scale_bytes(f.family) +
                        b % (f.cols / PANEL_COLS) * PANEL_VECTOR;
-    UNROLL for (size_t v = 0; v < panel_code_bytes(f.bits); v += PANEL_VECTOR)
-        _mm_prefetch((const char *)(codes + v), _MM_HINT_T1);
-    _mm_prefetch((const char *)scales, _MM_HINT_T1);
+    UNROLL for (size_t v = 0; v < panel_code_bytes(f.bits); v += PANEL_VECTOR) ask_for(codes + v);
+    ask_for(scales);
 }
 
 /* P panels times T tokens, added to `sums`, which begin with the first block. */

@@ -1,6 +1,8 @@
-/* simd.h - what kernels with intrinsics share. */
+/* simd.h - what kernels share that are written for registers. */
 #ifndef ENGINE_KERNELS_SIMD_H
 #define ENGINE_KERNELS_SIMD_H
+
+#include <stdint.h>
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -11,5 +13,11 @@
 #else
 #define UNROLL _Pragma("unroll")
 #endif
+
+/* Asks for a line, into the second-level cache, because the first one is full of what is computed with. What is there
+ * need not be memory. */
+INLINE void ask_for(uintptr_t at) {
+    __builtin_prefetch((const void *)at, 0, 2);
+}
 
 #endif
