@@ -67,6 +67,7 @@ typedef struct {
     float       *logits;                      /* [largest k, vocab] */
     double       weights, head;               /* multiplications per token: in all matrices, in the output's alone */
     double       bytes;                       /* that a pass reads once */
+    uint64_t     laid_out_ns;                 /* what laying out the weights took, with reading them from the file */
     double      *rounds;                      /* [n_k + 2, repeats] */
     times        pass[MOST_K], prefill, read; /* read: bytes per second */
 } bench;
@@ -171,7 +172,10 @@ static void count_work(bench *b, const options *o) {
 }
 
 static int open_bench(bench *b, const options *o, err *e) {
-    if ((b->m = model_open(o->model, e)) == NULL || model_lay_out(b->m, e) != 0) return -1;
+    if ((b->m = model_open(o->model, e)) == NULL) return -1;
+    uint64_t begun = clock_ns();
+    if (model_lay_out(b->m, e) != 0) return -1;
+    b->laid_out_ns = clock_ns() - begun;
     size_t largest = o->k[o->n_k - 1], most = b->m->shape.context, vocab = b->m->shape.vocab;
     if (o->context + largest > most)
         return err_input(e, "%s: --context %" PRIu64 " and k = %zu do not fit (at most %zu tokens together)", o->model,
@@ -254,6 +258,7 @@ static void print_table(const bench *b, const options *o) {
     const kernel_table *kernels = kernels_get(NULL);
     printf("%s: %s, %" PRIu64 " threads, %.0f MB of weights to read, %" PRIu64 " tokens before the pass\n", o->model,
            kernels->isa, o->threads, b->bytes / 1e6, o->context);
+    printf("weights read from the file and laid out in %.2f s\n", (double)b->laid_out_ns * 1e-9);
     printf("read bandwidth %.1f GB/s (quartiles %.1f to %.1f); %" PRIu64 " rounds\n\n", b->read.median / 1e9,
            b->read.low / 1e9, b->read.high / 1e9, o->repeats);
     printf("    k   T(k) ms  quartiles ms   T(k)/T(1)  tokens/s  of bandwidth\n");
@@ -309,6 +314,7 @@ static void print_json(const bench *b, const options *o) {
     json_object_set_new(root, "logits", json_string(o->last ? "last" : "all"));
     json_object_set_new(root, "repeats", json_integer((json_int_t)o->repeats));
     json_object_set_new(root, "bytes", json_real(b->bytes));
+    json_object_set_new(root, "laid_out_ns", json_integer((json_int_t)b->laid_out_ns));
     json_object_set_new(root, "read_bytes_per_s", json_real(b->read.median));
     if (o->prefill > 0) {
         json_object_set_new(root, "prefill", json_integer((json_int_t)o->prefill));
