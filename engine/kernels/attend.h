@@ -102,17 +102,17 @@ static float softmax_terms(float *scores, size_t n) {
 typedef struct {
     const float *values;
     size_t       head_dim, some;
-} part;
+} value_part;
 
-INLINE vec part_load(const part *p, size_t position, int w, int W) {
+INLINE vec part_load(const value_part *p, size_t position, int w, int W) {
     const float *at = p->values + position * p->head_dim + w * VEC;
     return w + 1 < W || p->some == VEC ? vec_load(at) : vec_load_first(at, p->some);
 }
 
 /* Adds weights[t] times value t, over n positions from `from` on, to four chains of each of Q queries, position t to
  * chain t mod 4; `from` is a multiple of 4. */
-INLINE void mix(const part *p, const float *weights, size_t stride, size_t from, size_t n, vec (*sums)[4][MIX_VECS],
-                int Q, int W) {
+INLINE void mix(const value_part *p, const float *weights, size_t stride, size_t from, size_t n,
+                vec (*sums)[4][MIX_VECS], int Q, int W) {
     vec    sum[MIXED][4][MIX_VECS];
     size_t t = from;
     UNROLL for (int i = 0; i < Q; i++) UNROLL for (int c = 0; c < 4; c++) UNROLL for (int w = 0; w < W; w++)
@@ -136,7 +136,7 @@ INLINE void mix(const part *p, const float *weights, size_t stride, size_t from,
 }
 
 /* Elements from d on of all results, from the terms of the softmax and one over their sums. */
-INLINE void mix_part(const attend_query *queries, size_t count, const part *p, const float *scores, size_t stride,
+INLINE void mix_part(const attend_query *queries, size_t count, const value_part *p, const float *scores, size_t stride,
                      size_t positions, const float *inverse, size_t d, int W) {
     vec sums[ATTEND_QUERIES][4][MIX_VECS];
     for (size_t i = 0; i < count; i++)
@@ -178,10 +178,11 @@ INLINE void attend_sized(const attend_query *queries, size_t count, const float 
     score_queries(queries, count, keys, scores, stride, head_dim, scale, positions);
     for (size_t i = 0; i < count; i++) inverse[i] = 1 / softmax_terms(scores + i * stride, queries[i].n);
     for (; d + MIX_VECS * VEC <= head_dim; d += MIX_VECS * VEC)
-        mix_part(queries, count, &(part){values + d, head_dim, VEC}, scores, stride, positions, inverse, d, MIX_VECS);
+        mix_part(queries, count, &(value_part){values + d, head_dim, VEC}, scores, stride, positions, inverse, d,
+                 MIX_VECS);
     for (; d < head_dim; d += VEC) {
         size_t some = head_dim - d < VEC ? head_dim - d : VEC;
-        mix_part(queries, count, &(part){values + d, head_dim, some}, scores, stride, positions, inverse, d, 1);
+        mix_part(queries, count, &(value_part){values + d, head_dim, some}, scores, stride, positions, inverse, d, 1);
     }
 }
 

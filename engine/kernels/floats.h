@@ -11,9 +11,8 @@
  * are zeros up to a block. BF16 weights below 2^-50 are laid out as zeros.
  *
  * Activations are brought into the same order, a word of four bytes for each element and a token: a float; of BF16
- * a pair of floats, the odd one first, or where an instruction multiplies pairs, the pair in one word. The tokens of a
- * pass go in groups of nearly equal size, up to as many as an instruction set has registers for. Of T tokens a tile
- * computes S lanes at a time (float_lanes):
+ * a pair of floats, the odd one first, or where an instruction multiplies pairs, the pair in one word. Of a group of T
+ * tokens (tiles.h) a tile computes S lanes at a time (float_lanes):
  *
  *     for each group:  [16 / S][blocks][S lanes][T tokens]
  */
@@ -26,6 +25,7 @@
 #include <string.h>
 
 #include "engine/kernels/panel.h"
+#include "engine/kernels/tiles.h"
 
 enum { FLOAT_LANES = 16, FLOAT_QUARTETS = 4, FLOAT_QUARTET = 4, FLOAT_WORD = 4 /* bytes */ };
 
@@ -55,18 +55,14 @@ static inline size_t float_lane(size_t place) {
     return (place & 1) * 8 + (place & 2) * 2 + (place & 4) / 2 + place / 8;
 }
 
-/* Lanes that a tile of T tokens computes at a time: as many as there are registers for `most` sums. */
-static inline size_t float_lanes(size_t T, size_t most) {
-    return 4 * T <= most ? 4 : 2 * T <= most ? 2 : 1;
+/* Words of a lane and token. */
+static inline size_t float_parts(dtype t) {
+    return t == DTYPE_BF16 && !FLOAT_PAIRS ? 2 : 1;
 }
 
-static inline size_t float_groups(size_t tokens, size_t most) {
-    return (tokens + most - 1) / most;
-}
-
-/* The first token of a group. */
-static inline size_t float_first(size_t tokens, size_t groups, size_t group) {
-    return group * tokens / groups;
+/* Lanes that a tile of T tokens computes at a time, as far as there are registers. */
+static inline size_t float_lanes(size_t T) {
+    return 4 * T <= FLOAT_MOST ? 4 : 2 * T <= FLOAT_MOST ? 2 : 1;
 }
 
 /* Bytes of a panel of `cols` columns. */
@@ -75,18 +71,14 @@ size_t float_panel_bytes(dtype t, size_t cols);
 /* Lays out panels [begin, end) of the matrix stored at `w`, whose first panel is at `out`, 64-byte aligned. */
 void float_pack(dtype t, const void *w, size_t rows, size_t cols, size_t begin, size_t end, void *out);
 
-/* Parameters are those of matmul_ops (kernels.h). */
-typedef void float_prepare(const float *x, void *out, size_t cols, size_t tokens, size_t begin, size_t end);
+/* Parameters are those of matmul_ops.multiply (kernels.h); floats_portable.c defines what the others compute. */
 typedef void float_multiply(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,
                             size_t tokens, size_t y_stride);
 
-/* floats_portable.c defines what the others compute. */
 #define FLOAT_TYPES(X) X(F32) X(F16) X(BF16)
 #define FLOAT_DECLARE(name)                                                                                            \
-    extern float_prepare float_prepare_##name##_portable, float_prepare_##name##_avx2, float_prepare_##name##_avx512,  \
-        float_prepare_##name##_avx512bf16, float_prepare_##name##_neon;                                                \
-    extern float_multiply float_multiply_##name##_portable, float_multiply_##name##_avx2,                              \
-        float_multiply_##name##_avx512, float_multiply_##name##_avx512bf16, float_multiply_##name##_neon;
+    extern float_multiply float_##name##_portable, float_##name##_avx2, float_##name##_avx512,                         \
+        float_##name##_avx512bf16, float_##name##_neon;
 FLOAT_TYPES(FLOAT_DECLARE)
 #undef FLOAT_DECLARE
 

@@ -4,8 +4,6 @@
 #include "engine/kernels/floats.h"
 #include "engine/kernels/vec.h"
 
-enum { FLOAT_MOST = 6, FLOAT_PAIRS = 0 };
-
 INLINE vec load(dtype type, const char *lane, int v, int part) {
     if (type == DTYPE_F32) return _mm256_load_ps((const float *)lane + v * VEC);
     if (type == DTYPE_F16) return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)lane + v));

@@ -4,8 +4,6 @@
 #include "engine/kernels/floats.h"
 #include "engine/kernels/vec.h"
 
-enum { FLOAT_MOST = 24, FLOAT_PAIRS = 0 };
-
 INLINE vec load(dtype type, const char *lane, int v, int part) {
     (void)v;
     if (type == DTYPE_F32) return _mm512_load_ps(lane);

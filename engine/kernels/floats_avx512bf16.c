@@ -8,8 +8,6 @@
 #include "engine/kernels/floats.h"
 #include "engine/kernels/vec.h"
 
-enum { FLOAT_MOST = 24, FLOAT_PAIRS = 1 };
-
 INLINE vec load(dtype type, const char *lane, int v, int part) {
     (void)type, (void)v, (void)part;
     return _mm512_load_ps(lane);

@@ -4,8 +4,6 @@
 #include "engine/kernels/floats.h"
 #include "engine/kernels/vec.h"
 
-enum { FLOAT_MOST = 6, FLOAT_PAIRS = 0 };
-
 INLINE vec load(dtype type, const char *lane, int v, int part) {
     if (type == DTYPE_F32) return vld1q_f32((const float *)lane + v * VEC);
     if (type == DTYPE_F16) return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16((const uint16_t *)lane + v * VEC)));

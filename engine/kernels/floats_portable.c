@@ -1,8 +1,8 @@
 /* floats_portable.c - what a product over panels of floats is. */
 #include <math.h>
 
-enum { FLOAT_MOST = 1, FLOAT_PAIRS = 0 };
-#include "engine/kernels/floats_prepare.h"
+#include "engine/kernels/floats.h"
+#include "engine/kernels/simd.h"
 
 /* The weight of a lane's row: of BF16 the odd element of the pair (part 0) or the even one. */
 INLINE float weight(dtype type, const char *lane, size_t row, size_t part) {
@@ -38,12 +38,8 @@ INLINE void multiply(dtype type, const void *w, const void *x, float *y, size_t 
 }
 
 #define MULTIPLY(name)                                                                                                 \
-    void float_prepare_##name##_portable(const float *x, void *out, size_t cols, size_t tokens, size_t begin,          \
-                                         size_t end) {                                                                 \
-        prepare(DTYPE_##name, x, out, cols, tokens, begin, end);                                                       \
-    }                                                                                                                  \
-    void float_multiply_##name##_portable(const void *w, const void *x, float *y, size_t cols, size_t row0,            \
-                                          size_t row1, size_t tokens, size_t y_stride) {                               \
+    void float_##name##_portable(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,        \
+                                 size_t tokens, size_t y_stride) {                                                     \
         multiply(DTYPE_##name, w, x, y, cols, row0, row1, tokens, y_stride);                                           \
     }
 FLOAT_TYPES(MULTIPLY)

@@ -1,19 +1,19 @@
 /* floats_tiles.h - products over panels of floats from tiles of one panel by up to FLOAT_MOST tokens.
  *
- * Who includes this has defined what floats_prepare.h asks for, FLOAT_ISA, FLOAT_TILES, which is FLOAT_TILES_n for
- * FLOAT_MOST = n, and
+ * Who includes this has defined FLOAT_ISA, FLOAT_TILES, which is FLOAT_TILES_n for FLOAT_MOST = n, and
  *
  *     vec load(dtype type, const char *lane, int v, int part);
  *                                                   weights of a lane for the rows of register v: of BF16 the odd
  *                                                   elements (part 0), the even ones (1), or both if FLOAT_PAIRS
  *     vec product(vec w, const char *x, vec acc);   acc + w x, fused; the word x stands for all rows
  *
- * FLOAT_MULTIPLY(name) makes the functions of a type.
+ * FLOAT_MULTIPLY(name) makes the function of a type.
  */
 #ifndef ENGINE_KERNELS_FLOATS_TILES_H
 #define ENGINE_KERNELS_FLOATS_TILES_H
 
-#include "engine/kernels/floats_prepare.h"
+#include "engine/kernels/floats.h"
+#include "engine/kernels/simd.h"
 #include "engine/kernels/vec.h"
 
 enum {
@@ -34,7 +34,7 @@ typedef struct {
 
 /* sums[T] = the quartet's sums; half is room for as many. */
 INLINE void tile(dtype type, const float_input *in, vec (*sums)[VECS], vec (*half)[VECS], int T) {
-    const int    parts = (int)float_parts(type), S = (int)float_lanes((size_t)T, FLOAT_MOST);
+    const int    parts = (int)float_parts(type), S = (int)float_lanes((size_t)T);
     const size_t lane_bytes = float_lane_bytes(type);
     const bool   asks = (size_t)(T * parts) * LINE > FEW * lane_bytes;
     const char  *x = in->x;
@@ -79,17 +79,17 @@ typedef void tile_fn(const float_input *in, vec (*sums)[VECS], vec (*half)[VECS]
 
 INLINE void multiply(dtype type, tile_fn *const tiles[FLOAT_MOST], const void *w, const void *x, float *y, size_t cols,
                      size_t row0, size_t row1, size_t tokens, size_t y_stride) {
-    size_t blocks = float_blocks(type, cols), groups = float_groups(tokens, FLOAT_MOST);
+    size_t blocks = float_blocks(type, cols), groups = tile_groups(tokens, FLOAT_MOST);
     size_t panel = float_panel_bytes(type, cols), quartet = panel / FLOAT_QUARTETS;
     size_t ahead = (AHEAD / quartet + 1) * quartet;
     for (size_t begin = 0, end; begin < groups; begin = end) {
         end = groups - begin < WAITING / FLOAT_MOST ? groups : begin + WAITING / FLOAT_MOST;
-        size_t first = float_first(tokens, groups, begin), last = float_first(tokens, groups, end);
+        size_t first = tile_first(tokens, groups, begin), last = tile_first(tokens, groups, end);
         for (size_t row = row0; row < row1; row += PANEL_ROWS) {
             vec sums[FLOAT_QUARTETS][WAITING][VECS], half[FLOAT_MOST][VECS];
             for (size_t q = 0; q < FLOAT_QUARTETS; q++) {
                 for (size_t g = begin; g < end; g++) {
-                    size_t      t = float_first(tokens, groups, g), T = float_first(tokens, groups, g + 1) - t;
+                    size_t      t = tile_first(tokens, groups, g), T = tile_first(tokens, groups, g + 1) - t;
                     size_t      token = blocks * FLOAT_LANES * float_parts(type) * FLOAT_WORD;
                     float_input in = {.w = (const char *)w + row / PANEL_ROWS * panel + q * quartet,
                                       .x = (const char *)x + t * token + q * (token / FLOAT_QUARTETS) * T,
@@ -124,8 +124,8 @@ INLINE void multiply(dtype type, tile_fn *const tiles[FLOAT_MOST], const void *w
     X(name, 15)                                                                                                        \
     X(name, 16) X(name, 17) X(name, 18) X(name, 19) X(name, 20) X(name, 21) X(name, 22) X(name, 23) X(name, 24)
 
-#define FLOAT_PASTE_(a, name, isa) float_##a##_##name##_##isa
-#define FLOAT_PASTE(a, name, isa)  FLOAT_PASTE_(a, name, isa)
+#define FLOAT_PASTE_(name, isa) float_##name##_##isa
+#define FLOAT_PASTE(name, isa)  FLOAT_PASTE_(name, isa)
 #define FLOAT_TILE(name, T)                                                                                            \
     static void tile_##name##_##T(const float_input *in, vec(*sums)[VECS], vec(*half)[VECS]) {                         \
         tile(DTYPE_##name, in, sums, half, T);                                                                         \
@@ -134,12 +134,8 @@ INLINE void multiply(dtype type, tile_fn *const tiles[FLOAT_MOST], const void *w
 #define FLOAT_MULTIPLY(name)                                                                                           \
     FLOAT_TILES(FLOAT_TILE, name)                                                                                      \
     static tile_fn *const tiles_##name[FLOAT_MOST] = {FLOAT_TILES(FLOAT_TILE_NAME, name)};                             \
-    void FLOAT_PASTE(prepare, name, FLOAT_ISA)(const float *x, void *out, size_t cols, size_t tokens, size_t begin,    \
-                                               size_t end) {                                                           \
-        prepare(DTYPE_##name, x, out, cols, tokens, begin, end);                                                       \
-    }                                                                                                                  \
-    void FLOAT_PASTE(multiply, name, FLOAT_ISA)(const void *w, const void *x, float *y, size_t cols, size_t row0,      \
-                                                size_t row1, size_t tokens, size_t y_stride) {                         \
+    void FLOAT_PASTE(name, FLOAT_ISA)(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,   \
+                                      size_t tokens, size_t y_stride) {                                                \
         multiply(DTYPE_##name, tiles_##name, w, x, y, cols, row0, row1, tokens, y_stride);                             \
     }
 

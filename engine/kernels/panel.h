@@ -57,15 +57,15 @@ static inline size_t panel_count(size_t n_rows) {
 void panel_pack(dtype t, const void *w, size_t rows, size_t cols, size_t begin, size_t end, void *out);
 
 /* ---- activations ----------------------------------------------------------------------------------------
- * A prepared row of `cols` activations (numerics.md, "Blocks"):
+ * Of a group of T tokens (tiles.h), `cols` activations each (numerics.md, "Blocks"):
  *
- *     q      [cols] int8
- *     scale  [cols / 32] f32
- *     then   SCALE: bias [cols / 32] int32, -zero times the sum of q, which is what the zero point adds to an integer
- *                   dot product
- *            K_SIGNED: bias [cols / 32][2] int32, the same over 16 columns
- *            SCALE_MIN, K:    sum [cols / 32] f32, scale times the sum of q
- *     room up to a multiple of 64 bytes that no kernel reads
+ *     q      [cols / 4][T][4] int8
+ *     scale  [cols / 32][T] f32
+ *     then   SCALE: bias [cols / 32][T] int32, -zero times the sum of q, which is what the zero point adds to an
+ *                   integer dot product
+ *            K_SIGNED: bias [cols / 16][T] int32, the same over 16 columns
+ *            SCALE_MIN, K:    sum [cols / 32][T] f32, scale times the sum of q
+ *     room that no kernel reads
  */
 typedef struct {
     const int8_t  *q;
@@ -74,13 +74,15 @@ typedef struct {
     const float   *sum;
 } panel_activations;
 
+/* Of a token. */
 static inline size_t panel_activation_bytes(size_t cols) {
-    return (cols + cols / PANEL_COLS * 12 + 63) / 64 * 64;
+    return cols + cols / PANEL_COLS * 12;
 }
 
-static inline panel_activations panel_activations_at(const void *prepared, size_t cols, size_t token) {
-    const int8_t *q = (const int8_t *)prepared + token * panel_activation_bytes(cols);
-    const void   *scale = q + cols, *rest = q + cols + cols / PANEL_COLS * sizeof(float);
+/* Of the group of T tokens that begins with token `first`. */
+static inline panel_activations panel_activations_at(const void *prepared, size_t cols, size_t first, size_t T) {
+    const int8_t *q = (const int8_t *)prepared + first * panel_activation_bytes(cols);
+    const void   *scale = q + cols * T, *rest = q + (cols + cols / PANEL_COLS * sizeof(float)) * T;
     return (panel_activations){q, scale, rest, rest};
 }
 

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "engine/kernels/panel_multiply.h"
-#include "engine/kernels/simd.h"
+#include "engine/kernels/tiles.h"
 
-enum { PANEL_TOKENS = 3, HALVES = 2, HALF = PANEL_ROWS / HALVES };
+enum { HALVES = 2, HALF = PANEL_ROWS / HALVES };
 
 /* Signed bytes 0 and 2 of every 4, and 1 and 3, as 16 bits. */
 INLINE __m256i even(__m256i bytes) {
@@ -52,28 +52,24 @@ INLINE __m256 signed_bytes(const uint8_t *at) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)at)));
 }
 
-/* Block b of the next panel, while this one is computed: as in panel_avx512.c. */
-INLINE void look_ahead(panel_format f, const uint8_t *panel, size_t b) {
-    uintptr_t codes = (uintptr_t)panel + b * panel_code_bytes(f.bits);
-    UNROLL for (size_t v = 0; v < panel_code_bytes(f.bits); v += PANEL_VECTOR) ask_for(codes + v);
-}
-
-INLINE void tile(panel_format f, const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a,
-                 float y[][PANEL_ROWS], int T) {
-    const size_t parts = f.family == QUANT_K_SIGNED ? 2 : 1, groups = PANEL_GROUPS / parts,
+INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], int T) {
+    const uint8_t          *panel = in->panel;
+    const size_t            blocks = in->blocks;
+    const panel_activations a = in->a;
+    const size_t            parts = f.family == QUANT_K_SIGNED ? 2 : 1, groups = PANEL_GROUPS / parts,
                  per_block = f.cols / PANEL_COLS;
-    __m256 acc[HALVES][PANEL_TOKENS];
+    __m256 acc[HALVES][PANEL_MOST];
     UNROLL for (int t = 0; t < T; t++) acc[0][t] = acc[1][t] = _mm256_setzero_ps();
     for (size_t b = 0; b < blocks; b++) {
-        look_ahead(f, panel + bytes, b);
+        look_ahead(in, b);
         UNROLL for (size_t part = 0; part < parts; part++) {
-            __m256i sum[HALVES][PANEL_TOKENS];
+            __m256i sum[HALVES][PANEL_MOST];
             UNROLL for (int t = 0; t < T; t++) sum[0][t] = sum[1][t] = _mm256_setzero_si256();
             UNROLL for (size_t g = part * groups; g < (part + 1) * groups; g++) {
-                __m256i x_even[PANEL_TOKENS], x_odd[PANEL_TOKENS];
+                __m256i x_even[PANEL_MOST], x_odd[PANEL_MOST];
                 UNROLL for (int t = 0; t < T; t++) {
                     int32_t four;
-                    memcpy(&four, a[t].q + b * PANEL_COLS + g * PANEL_GROUP, sizeof four);
+                    memcpy(&four, a.q + ((b * PANEL_GROUPS + g) * (size_t)T + (size_t)t) * PANEL_GROUP, sizeof four);
                     x_even[t] = even(_mm256_set1_epi32(four));
                     x_odd[t] = odd(_mm256_set1_epi32(four));
                 }
@@ -101,11 +97,12 @@ INLINE void tile(panel_format f, const uint8_t *panel, size_t bytes, size_t bloc
                 if (f.family == QUANT_K_SIGNED)
                     d = _mm256_mul_ps(d, signed_bytes(small + (2 + 2 * j + part) * PANEL_ROWS));
                 UNROLL for (int t = 0; t < T; t++) {
-                    acc[h][t] = _mm256_fmadd_ps(_mm256_mul_ps(d, _mm256_set1_ps(a[t].scale[b])),
+                    acc[h][t] = _mm256_fmadd_ps(_mm256_mul_ps(d, _mm256_set1_ps(a.scale[b * (size_t)T + (size_t)t])),
                                                 _mm256_cvtepi32_ps(sum[h][t]), acc[h][t]);
                     if (f.family == QUANT_SCALE_MIN)
-                        acc[h][t] = _mm256_fmadd_ps(m, _mm256_set1_ps(a[t].sum[b]), acc[h][t]);
-                    if (f.family == QUANT_K) acc[h][t] = _mm256_fnmadd_ps(m, _mm256_set1_ps(a[t].sum[b]), acc[h][t]);
+                        acc[h][t] = _mm256_fmadd_ps(m, _mm256_set1_ps(a.sum[b * (size_t)T + (size_t)t]), acc[h][t]);
+                    if (f.family == QUANT_K)
+                        acc[h][t] = _mm256_fnmadd_ps(m, _mm256_set1_ps(a.sum[b * (size_t)T + (size_t)t]), acc[h][t]);
                 }
             }
         }
@@ -114,6 +111,7 @@ INLINE void tile(panel_format f, const uint8_t *panel, size_t bytes, size_t bloc
         _mm256_storeu_ps(y[t] + h * HALF, acc[h][t]);
 }
 
-#define PANEL_ISA avx2
+#define PANEL_ISA   avx2
+#define PANEL_TILES PANEL_TILES_3
 #include "engine/kernels/panel_tiles.h"
 #endif

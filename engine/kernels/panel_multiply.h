@@ -12,6 +12,7 @@
 #define ENGINE_KERNELS_PANEL_MULTIPLY_H
 
 #include "engine/kernels/panel.h"
+#include "engine/kernels/simd.h"
 
 /* A type's parameters, constants where what takes them is inlined. */
 typedef struct {
@@ -19,6 +20,20 @@ typedef struct {
     int          bits, zero;
     size_t       cols; /* of a block */
 } panel_format;
+
+/* A panel, a group of tokens, and what is to be read next. */
+typedef struct {
+    const uint8_t    *panel;
+    size_t            blocks; /* of 32 columns */
+    panel_activations a;
+    uintptr_t         next; /* asked for, `asks` bytes at each block; need not be memory */
+    size_t            asks;
+} panel_input;
+
+/* At block b. */
+INLINE void look_ahead(const panel_input *in, size_t b) {
+    for (uintptr_t at = in->next + b * in->asks, end = at + in->asks; at < end; at += 64) ask_for(at);
+}
 
 typedef void panel_multiply(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,
                             size_t tokens, size_t y_stride);

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "engine/kernels/panel_multiply.h"
-#include "engine/kernels/simd.h"
+#include "engine/kernels/tiles.h"
 
-enum { PANEL_TOKENS = 3, QUARTERS = 4, QUARTER = PANEL_ROWS / QUARTERS };
+enum { QUARTERS = 4, QUARTER = PANEL_ROWS / QUARTERS };
 
 /* Bytes moved to the left, to the right when negative. */
 INLINE uint8x16_t moved(uint8x16_t v, int left) {
@@ -68,16 +68,18 @@ INLINE int32x4_t dot(int32x4_t sum, int8x16_t w, int8x16_t x, size_t lane) {
 
 /* Part `part` of block b, rows 4 h to 4 h + 3, of T tokens. */
 INLINE void add_quarter(panel_format f, const uint8_t *codes, const uint8_t *scales, size_t j, size_t part,
-                        size_t parts, size_t b, size_t h, const panel_activations *a, float32x4_t acc[PANEL_TOKENS],
+                        size_t parts, size_t b, size_t h, const panel_activations *a, float32x4_t acc[PANEL_MOST],
                         int T) {
     const size_t   groups = PANEL_GROUPS / parts;
     const uint8_t *wide = scales + 2 * h * QUARTER, *small = scales + h * QUARTER;
-    int32x4_t      sum[PANEL_TOKENS];
+    int32x4_t      sum[PANEL_MOST];
     UNROLL for (int t = 0; t < T; t++) sum[t] = vdupq_n_s32(0);
     UNROLL for (size_t g = part * groups; g < (part + 1) * groups; g++) {
         int8x16_t w = weights_of(f, codes, g, h);
-        UNROLL for (int t = 0; t < T; t++) sum[t] =
-            dot(sum[t], w, vld1q_s8(a[t].q + b * PANEL_COLS + g / 4 * 16), g % 4);
+        UNROLL for (int t = 0; t < T; t++) { /* four groups of 4 activations to a register */
+            size_t at = g * (size_t)T + (size_t)t;
+            sum[t] = dot(sum[t], w, vld1q_s8(a->q + b * PANEL_COLS * (size_t)T + at / 4 * 16), at % 4);
+        }
     }
     float32x4_t d = halves(wide), m = d;
     if (f.family == QUANT_SCALE_MIN) m = halves(wide + 2 * PANEL_ROWS);
@@ -87,26 +89,27 @@ INLINE void add_quarter(panel_format f, const uint8_t *codes, const uint8_t *sca
     }
     if (f.family == QUANT_K_SIGNED) d = vmulq_f32(d, signed_bytes(small + (2 + 2 * j + part) * PANEL_ROWS));
     UNROLL for (int t = 0; t < T; t++) {
-        acc[t] = vfmaq_f32(acc[t], vmulq_n_f32(d, a[t].scale[b]), vcvtq_f32_s32(sum[t]));
-        if (f.family == QUANT_SCALE_MIN) acc[t] = vfmaq_f32(acc[t], m, vdupq_n_f32(a[t].sum[b]));
-        if (f.family == QUANT_K) acc[t] = vfmsq_f32(acc[t], m, vdupq_n_f32(a[t].sum[b]));
+        acc[t] = vfmaq_f32(acc[t], vmulq_n_f32(d, a->scale[b * (size_t)T + (size_t)t]), vcvtq_f32_s32(sum[t]));
+        if (f.family == QUANT_SCALE_MIN) acc[t] = vfmaq_f32(acc[t], m, vdupq_n_f32(a->sum[b * (size_t)T + (size_t)t]));
+        if (f.family == QUANT_K) acc[t] = vfmsq_f32(acc[t], m, vdupq_n_f32(a->sum[b * (size_t)T + (size_t)t]));
     }
 }
 
-INLINE void tile(panel_format f, const uint8_t *panel, size_t bytes, size_t blocks, const panel_activations *a,
-                 float y[][PANEL_ROWS], int T) {
-    const size_t parts = f.family == QUANT_K_SIGNED ? 2 : 1, per_block = f.cols / PANEL_COLS;
-    float32x4_t  acc[QUARTERS][PANEL_TOKENS];
-    (void)bytes; /* processors of this kind look ahead by themselves */
+INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], int T) {
+    const uint8_t *panel = in->panel;
+    const size_t   blocks = in->blocks;
+    const size_t   parts = f.family == QUANT_K_SIGNED ? 2 : 1, per_block = f.cols / PANEL_COLS;
+    float32x4_t    acc[QUARTERS][PANEL_MOST];
     UNROLL for (size_t h = 0; h < QUARTERS; h++) {
         UNROLL for (int t = 0; t < T; t++) acc[h][t] = vdupq_n_f32(0);
     }
     for (size_t b = 0; b < blocks; b++) {
+        look_ahead(in, b);
         const uint8_t *codes = panel + b * panel_code_bytes(f.bits);
         const uint8_t *scales = panel + blocks * panel_code_bytes(f.bits) + b / per_block * panel_scale_bytes(f.family);
         UNROLL for (size_t part = 0; part < parts; part++) {
             UNROLL for (size_t h = 0; h < QUARTERS; h++)
-                add_quarter(f, codes, scales, b % per_block, part, parts, b, h, a, acc[h], T);
+                add_quarter(f, codes, scales, b % per_block, part, parts, b, h, &in->a, acc[h], T);
         }
     }
     UNROLL for (size_t h = 0; h < QUARTERS; h++) {
@@ -114,6 +117,7 @@ INLINE void tile(panel_format f, const uint8_t *panel, size_t bytes, size_t bloc
     }
 }
 
-#define PANEL_ISA neon
+#define PANEL_ISA   neon
+#define PANEL_TILES PANEL_TILES_4
 #include "engine/kernels/panel_tiles.h"
 #endif

@@ -42,7 +42,7 @@ INLINE void multiply(panel_format f, size_t bytes, const void *w, const void *x,
         const uint8_t *panel = (const uint8_t *)w + row / PANEL_ROWS * bytes;
         const uint8_t *panel_scales = panel + cols / PANEL_COLS * panel_code_bytes(f.bits);
         for (size_t t = 0; t < tokens; t++) {
-            panel_activations a = panel_activations_at(x, cols, t);
+            panel_activations a = panel_activations_at(x, cols, t, 1);
             float             acc[PANEL_ROWS] = {0};
             for (size_t b = 0; b < cols / PANEL_COLS; b++) {
                 const uint8_t *codes = panel + b * panel_code_bytes(f.bits);

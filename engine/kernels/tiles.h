@@ -1,0 +1,38 @@
+/* tiles.h - how many tokens meet a weight at once, for the instruction set that a file is compiled for.
+ *
+ * The tokens of a pass go in groups of nearly equal size, up to as many as there are registers for their sums. Their
+ * activations are prepared group by group, tokens side by side (floats.h, panel.h), so what prepares and what
+ * multiplies is compiled for the same instruction set.
+ */
+#ifndef ENGINE_KERNELS_TILES_H
+#define ENGINE_KERNELS_TILES_H
+
+#include <stddef.h>
+
+/* FLOAT_MOST, PANEL_MOST: tokens of a group, of floats and of blocks.
+ * FLOAT_PAIRS: whether BF16 is multiplied in pairs. */
+#if defined(__AVX512F__)
+enum { FLOAT_MOST = 24, PANEL_MOST = 12 };
+#elif defined(__AVX2__)
+enum { FLOAT_MOST = 6, PANEL_MOST = 3 };
+#elif defined(__ARM_FEATURE_DOTPROD) /* what the kernels of NEON are compiled for */
+enum { FLOAT_MOST = 6, PANEL_MOST = 4 };
+#else
+enum { FLOAT_MOST = 1, PANEL_MOST = 1 };
+#endif
+#ifdef __AVX512BF16__
+enum { FLOAT_PAIRS = 1 };
+#else
+enum { FLOAT_PAIRS = 0 };
+#endif
+
+static inline size_t tile_groups(size_t n_tokens, size_t most) {
+    return (n_tokens + most - 1) / most;
+}
+
+/* The first token of a group. */
+static inline size_t tile_first(size_t n_tokens, size_t groups, size_t group) {
+    return group * n_tokens / groups;
+}
+
+#endif
