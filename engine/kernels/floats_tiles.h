@@ -17,10 +17,8 @@
 #include "engine/kernels/vec.h"
 
 enum {
-    LINE = 64,
     WAITING = 72,    /* tokens whose sums wait for the other quartets */
     AHEAD = 1 << 15, /* bytes, at least */
-    FEW = 4,         /* products of a line up to which the processor itself looks far enough ahead */
     VECS = PANEL_ROWS / VEC
 };
 
@@ -36,7 +34,7 @@ typedef struct {
 INLINE void tile(dtype type, const float_input *in, vec (*sums)[VECS], vec (*half)[VECS], int T) {
     const int    parts = (int)float_parts(type), S = (int)float_lanes((size_t)T);
     const size_t lane_bytes = float_lane_bytes(type);
-    const bool   asks = (size_t)(T * parts) * LINE > FEW * lane_bytes;
+    const bool   asks = (size_t)(T * parts) * TILE_LINE > TILE_FEW * lane_bytes;
     const char  *x = in->x;
     for (int from = 0; from < FLOAT_QUARTET; from += S) {
         const char *w = in->w + (size_t)from * lane_bytes;

@@ -8,8 +8,7 @@
 size_t panel_bytes(dtype t, size_t cols) {
     const quant_format *f = quant_format_of(t);
     if (f == NULL) return float_panel_bytes(t, cols);
-    size_t bytes = cols / PANEL_COLS * panel_code_bytes(f->bits) + cols / f->cols * panel_scale_bytes(f->family);
-    return (bytes + 63) / 64 * 64;
+    return panel_place_of(f->family, f->bits, cols / PANEL_COLS - 1).codes + panel_code_bytes(f->bits);
 }
 
 /* 32 columns, from `first`, of 16 rows. */
@@ -62,7 +61,7 @@ void panel_pack(dtype t, const void *w, size_t rows, size_t cols, size_t begin, 
     size_t      row_bytes = dtype_bytes(t, cols), block_bytes = dtype_bytes(t, f->cols), n = panel_bytes(t, cols);
     quant_block taken[PANEL_ROWS];
     for (size_t p = begin; p < end; p++) {
-        uint8_t *codes = (uint8_t *)out + p * n, *scales = codes + cols / PANEL_COLS * panel_code_bytes(f->bits);
+        uint8_t *panel = (uint8_t *)out + p * n;
         for (size_t b = 0; b < cols / f->cols; b++) {
             for (size_t r = 0; r < PANEL_ROWS; r++) {
                 size_t row = p * PANEL_ROWS + r;
@@ -71,10 +70,10 @@ void panel_pack(dtype t, const void *w, size_t rows, size_t cols, size_t begin, 
                 else
                     memset(&taken[r], 0, sizeof taken[r]);
             }
-            for (size_t c = 0; c < f->cols; c += PANEL_COLS, codes += panel_code_bytes(f->bits))
-                pack_codes(taken, c, f->bits, codes);
-            pack_scales(taken, f->family, scales);
-            scales += panel_scale_bytes(f->family);
+            size_t first = b * f->cols / PANEL_COLS;
+            pack_scales(taken, f->family, panel + panel_place_of(f->family, f->bits, first).scales);
+            for (size_t c = 0; c < f->cols / PANEL_COLS; c++)
+                pack_codes(taken, c * PANEL_COLS, f->bits, panel + panel_place_of(f->family, f->bits, first + c).codes);
         }
     }
 }

@@ -53,7 +53,6 @@ INLINE __m256 signed_bytes(const uint8_t *at) {
 }
 
 INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], int T) {
-    const uint8_t          *panel = in->panel;
     const size_t            blocks = in->blocks;
     const panel_activations a = in->a;
     const size_t            parts = f.family == QUANT_K_SIGNED ? 2 : 1, groups = PANEL_GROUPS / parts,
@@ -61,6 +60,8 @@ INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], i
     __m256 acc[HALVES][PANEL_MOST];
     UNROLL for (int t = 0; t < T; t++) acc[0][t] = acc[1][t] = _mm256_setzero_ps();
     for (size_t b = 0; b < blocks; b++) {
+        panel_place    at = panel_place_of(f.family, f.bits, b);
+        const uint8_t *codes = in->panel + at.codes, *block_scales = in->panel + at.scales;
         look_ahead(in, b);
         UNROLL for (size_t part = 0; part < parts; part++) {
             __m256i sum[HALVES][PANEL_MOST];
@@ -74,7 +75,7 @@ INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], i
                     x_odd[t] = odd(_mm256_set1_epi32(four));
                 }
                 UNROLL for (size_t h = 0; h < HALVES; h++) {
-                    __m256i w = weights_of(f, panel + b * panel_code_bytes(f.bits), g, h);
+                    __m256i w = weights_of(f, codes, g, h);
                     __m256i w_even = even(w), w_odd = odd(w);
                     UNROLL for (int t = 0; t < T; t++) {
                         sum[h][t] = _mm256_add_epi32(sum[h][t], _mm256_madd_epi16(w_even, x_even[t]));
@@ -82,8 +83,6 @@ INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], i
                     }
                 }
             }
-            const uint8_t *block_scales =
-                panel + blocks * panel_code_bytes(f.bits) + b / per_block * panel_scale_bytes(f.family);
             size_t j = b % per_block;
             UNROLL for (size_t h = 0; h < HALVES; h++) {
                 const uint8_t *scales = block_scales + 2 * h * HALF, *small = block_scales + h * HALF;

@@ -58,11 +58,12 @@ INLINE __m512 signed_bytes(const uint8_t *at) {
 INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], int T) {
     const size_t per_block = f.cols / PANEL_COLS, parts = f.family == QUANT_K_SIGNED ? 2 : 1,
                  groups = PANEL_GROUPS / parts;
-    const uint8_t    *codes = in->panel, *scales = in->panel + in->blocks * panel_code_bytes(f.bits);
     panel_activations a = in->a;
     __m512            acc[PANEL_MOST];
     UNROLL for (int t = 0; t < T; t++) acc[t] = _mm512_setzero_ps();
     for (size_t b = 0; b < in->blocks; b++) {
+        panel_place    at = panel_place_of(f.family, f.bits, b);
+        const uint8_t *codes = in->panel + at.codes, *scales = in->panel + at.scales;
         look_ahead(in, b);
         UNROLL for (size_t part = 0; part < parts; part++) {
             __m512i sum[PANEL_MOST];
@@ -93,8 +94,6 @@ INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], i
                 if (f.family == QUANT_K) acc[t] = _mm512_fnmadd_ps(m, _mm512_set1_ps(a.sum[t]), acc[t]);
             }
         }
-        codes += panel_code_bytes(f.bits);
-        if (b % per_block == per_block - 1) scales += panel_scale_bytes(f.family);
         a.q += PANEL_COLS * T;
         a.scale += T;
         a.bias += (int)parts * T;

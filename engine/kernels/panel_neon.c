@@ -96,17 +96,16 @@ INLINE void add_quarter(panel_format f, const uint8_t *codes, const uint8_t *sca
 }
 
 INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], int T) {
-    const uint8_t *panel = in->panel;
-    const size_t   blocks = in->blocks;
-    const size_t   parts = f.family == QUANT_K_SIGNED ? 2 : 1, per_block = f.cols / PANEL_COLS;
-    float32x4_t    acc[QUARTERS][PANEL_MOST];
+    const size_t blocks = in->blocks;
+    const size_t parts = f.family == QUANT_K_SIGNED ? 2 : 1, per_block = f.cols / PANEL_COLS;
+    float32x4_t  acc[QUARTERS][PANEL_MOST];
     UNROLL for (size_t h = 0; h < QUARTERS; h++) {
         UNROLL for (int t = 0; t < T; t++) acc[h][t] = vdupq_n_f32(0);
     }
     for (size_t b = 0; b < blocks; b++) {
         look_ahead(in, b);
-        const uint8_t *codes = panel + b * panel_code_bytes(f.bits);
-        const uint8_t *scales = panel + blocks * panel_code_bytes(f.bits) + b / per_block * panel_scale_bytes(f.family);
+        panel_place    at = panel_place_of(f.family, f.bits, b);
+        const uint8_t *codes = in->panel + at.codes, *scales = in->panel + at.scales;
         UNROLL for (size_t part = 0; part < parts; part++) {
             UNROLL for (size_t h = 0; h < QUARTERS; h++)
                 add_quarter(f, codes, scales, b % per_block, part, parts, b, h, &in->a, acc[h], T);

@@ -40,13 +40,12 @@ INLINE void multiply(panel_format f, size_t bytes, const void *w, const void *x,
                      size_t row1, size_t tokens, size_t y_stride) {
     for (size_t row = row0; row < row1; row += PANEL_ROWS) {
         const uint8_t *panel = (const uint8_t *)w + row / PANEL_ROWS * bytes;
-        const uint8_t *panel_scales = panel + cols / PANEL_COLS * panel_code_bytes(f.bits);
         for (size_t t = 0; t < tokens; t++) {
             panel_activations a = panel_activations_at(x, cols, t, 1);
             float             acc[PANEL_ROWS] = {0};
             for (size_t b = 0; b < cols / PANEL_COLS; b++) {
-                const uint8_t *codes = panel + b * panel_code_bytes(f.bits);
-                const uint8_t *scales = panel_scales + b * PANEL_COLS / f.cols * panel_scale_bytes(f.family);
+                panel_place    at = panel_place_of(f.family, f.bits, b);
+                const uint8_t *codes = panel + at.codes, *scales = panel + at.scales;
                 const int8_t  *q = a.q + b * PANEL_COLS;
                 size_t         j = b % (f.cols / PANEL_COLS);
                 if (f.family == QUANT_K_SIGNED) {

@@ -26,6 +26,11 @@ enum { FLOAT_PAIRS = 1 };
 enum { FLOAT_PAIRS = 0 };
 #endif
 
+/* Panels are longer than a page, and memory is read faster when what comes next is asked for (simd.h). But of few
+ * products for a line, a processor that reads one stream looks ahead better by itself. (Measured on Zen 4: at 1 token
+ * 0.7 times the time without asking, at 8 with.) */
+enum { TILE_LINE = 64, TILE_FEW = 4 /* products */ };
+
 static inline size_t tile_groups(size_t n_tokens, size_t most) {
     return (n_tokens + most - 1) / most;
 }
