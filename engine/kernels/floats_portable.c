@@ -5,8 +5,8 @@
 #include "engine/kernels/simd.h"
 
 /* The weight of a lane's row: of BF16 the odd element of the pair (part 0) or the even one. */
-INLINE float weight(dtype type, const char *lane, size_t row, size_t part) {
-    const uint16_t *half = (const uint16_t *)lane;
+INLINE float weight(dtype type, const void *lane, size_t row, size_t part) {
+    const uint16_t *half = lane;
     if (type == DTYPE_F32) return ((const float *)lane)[row];
     return type == DTYPE_F16 ? f16_to_f32(half[row]) : bf16_to_f32(half[2 * row + 1 - part]);
 }

@@ -80,6 +80,7 @@ INLINE void multiply(dtype type, tile_fn *const tiles[FLOAT_MOST], const void *w
     size_t blocks = float_blocks(type, cols), groups = tile_groups(tokens, FLOAT_MOST);
     size_t panel = float_panel_bytes(type, cols), quartet = panel / FLOAT_QUARTETS;
     size_t ahead = (AHEAD / quartet + 1) * quartet;
+    float  few[PANEL_ROWS] = {0}; /* of rows at the end that do not fill a panel */
     for (size_t begin = 0, end; begin < groups; begin = end) {
         end = groups - begin < WAITING / FLOAT_MOST ? groups : begin + WAITING / FLOAT_MOST;
         size_t first = tile_first(tokens, groups, begin), last = tile_first(tokens, groups, end);
@@ -97,30 +98,23 @@ INLINE void multiply(dtype type, tile_fn *const tiles[FLOAT_MOST], const void *w
                 }
             }
             for (size_t t = 0; t < last - first; t++) {
-                float  out[PANEL_ROWS], *to = y + (first + t) * y_stride + row;
-                size_t n_rows = row1 - row;
+                float *to = y + (first + t) * y_stride + row, *out = row1 - row < PANEL_ROWS ? few : to;
                 UNROLL for (int v = 0; v < VECS; v++)
-                    vec_store((n_rows < PANEL_ROWS ? out : to) + v * VEC,
+                    vec_store(out + v * VEC,
                               vec_add(vec_add(sums[0][t][v], sums[1][t][v]), vec_add(sums[2][t][v], sums[3][t][v])));
-                if (n_rows < PANEL_ROWS) memcpy(to, out, n_rows * sizeof *out);
+                if (out == few) memcpy(to, few, (row1 - row) * sizeof *few);
             }
         }
     }
 }
 
+/* clang-format off */
 #define FLOAT_TILES_6(X, name) X(name, 1) X(name, 2) X(name, 3) X(name, 4) X(name, 5) X(name, 6)
 #define FLOAT_TILES_24(X, name)                                                                                        \
     FLOAT_TILES_6(X, name)                                                                                             \
-    X(name, 7)                                                                                                         \
-    X(name, 8)                                                                                                         \
-    X(name, 9)                                                                                                         \
-    X(name, 10)                                                                                                        \
-    X(name, 11)                                                                                                        \
-    X(name, 12)                                                                                                        \
-    X(name, 13)                                                                                                        \
-    X(name, 14)                                                                                                        \
-    X(name, 15)                                                                                                        \
+    X(name, 7) X(name, 8) X(name, 9) X(name, 10) X(name, 11) X(name, 12) X(name, 13) X(name, 14) X(name, 15)           \
     X(name, 16) X(name, 17) X(name, 18) X(name, 19) X(name, 20) X(name, 21) X(name, 22) X(name, 23) X(name, 24)
+/* clang-format on */
 
 #define FLOAT_PASTE_(name, isa) float_##name##_##isa
 #define FLOAT_PASTE(name, isa)  FLOAT_PASTE_(name, isa)

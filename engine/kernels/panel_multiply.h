@@ -13,6 +13,7 @@
 
 #include "engine/kernels/panel.h"
 #include "engine/kernels/simd.h"
+#include "engine/kernels/tiles.h"
 
 /* A type's parameters, constants where what takes them is inlined. */
 typedef struct {
@@ -32,7 +33,7 @@ typedef struct {
 
 /* At block b. */
 INLINE void look_ahead(const panel_input *in, size_t b) {
-    for (uintptr_t at = in->next + b * in->asks, end = at + in->asks; at < end; at += 64) ask_for(at);
+    for (uintptr_t at = in->next + b * in->asks, end = at + in->asks; at < end; at += TILE_LINE) ask_for(at);
 }
 
 typedef void panel_multiply(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,

@@ -17,7 +17,6 @@
 
 #include "engine/kernels/panel_multiply.h"
 #include "engine/kernels/simd.h"
-#include "engine/kernels/tiles.h"
 
 typedef void tile_fn(const panel_input *in, float y[][PANEL_ROWS]);
 
@@ -43,13 +42,14 @@ INLINE void multiply(tile_fn *const tiles[PANEL_MOST], size_t bytes, const void 
     }
 }
 
+/* clang-format off */
 #define PANEL_TILES_3(X, ...) X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__)
 #define PANEL_TILES_4(X, ...) PANEL_TILES_3(X, __VA_ARGS__) X(4, __VA_ARGS__)
 #define PANEL_TILES_12(X, ...)                                                                                         \
     PANEL_TILES_4(X, __VA_ARGS__)                                                                                      \
-    X(5, __VA_ARGS__)                                                                                                  \
-    X(6, __VA_ARGS__)                                                                                                  \
-    X(7, __VA_ARGS__) X(8, __VA_ARGS__) X(9, __VA_ARGS__) X(10, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__)
+    X(5, __VA_ARGS__) X(6, __VA_ARGS__) X(7, __VA_ARGS__) X(8, __VA_ARGS__)                                            \
+    X(9, __VA_ARGS__) X(10, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__)
+/* clang-format on */
 
 #define PANEL_PASTE_(name, isa) panel_##name##_##isa
 #define PANEL_PASTE(name, isa)  PANEL_PASTE_(name, isa)
