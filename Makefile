@@ -216,6 +216,10 @@ $(B)/logits_hash: $(B)/tests/portability/logits_hash.o $(LIB)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
+$(B)/bench_kernels: $(B)/tests/bench/kernels.o $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 # Compares with llama.cpp, which is built in LLAMA_CPP/build. It and this project have functions of the same name, so
 # ours are hidden from its libraries.
 peer: $(LIB)
