@@ -183,7 +183,7 @@ static int open_bench(bench *b, const options *o, err *e) {
     if (o->prefill > most)
         return err_input(e, "%s: --prefill %" PRIu64 " does not fit (at most %zu tokens)", o->model, o->prefill, most);
     size_t context = o->context + largest > o->prefill ? o->context + largest : o->prefill;
-    if ((b->t = transformer_new(b->m, context, (int)o->threads, e)) == NULL ||
+    if ((b->t = transformer_new(b->m, context, (int)o->threads, NULL, e)) == NULL ||
         (b->memory = bandwidth_open(READ_BYTES, (int)o->threads, e)) == NULL ||
         (b->ids = mem_new(context, sizeof *b->ids, e)) == NULL ||
         (b->logits = mem_new(largest, vocab * sizeof *b->logits, e)) == NULL ||

@@ -1,8 +1,9 @@
 /* model.h - a Llama-architecture model: its shape and its weights, bound and checked once.
  *
  * model_open binds every tensor by name, type and shape; a forward pass afterwards checks nothing.
- * Weights stay in the memory-mapped file, but for types that kernels read as panels: model_lay_out lays those out, and
- * gives the file's pages back. After that a model is immutable and safe to share between threads and forked processes.
+ * Weights stay in the memory-mapped file until model_lay_out lays them out as kernels read them, and gives the file's
+ * pages back, but for the embedding's, or model_decode decodes them for BLAS. After that a model is immutable and safe
+ * to share between threads and forked processes.
  */
 #ifndef ENGINE_MODEL_MODEL_H
 #define ENGINE_MODEL_MODEL_H

@@ -80,7 +80,7 @@ static void fill_rotations(transformer *t) {
     }
 }
 
-transformer *transformer_new(const model *m, size_t context, int threads, err *e) {
+transformer *transformer_new(const model *m, size_t context, int threads, matrix_product *instead, err *e) {
     const model_shape *s = &m->shape;
     if (context == 0 || context > s->context) {
         err_input(e, "a context of %zu tokens is not allowed (1 to %zu, what the model was made for)", context,
@@ -95,8 +95,8 @@ transformer *transformer_new(const model *m, size_t context, int threads, err *e
         err_input(e, "threads = %d is not allowed (at least 1)", threads);
         return NULL;
     }
-    if (!m->laid_out && !m->decoded) { /* what can be decoded is read as it is stored */
-        err_run(e, "the model's weights are not laid out");
+    if (instead == NULL ? !m->laid_out : !m->decoded) {
+        err_run(e, "the model's weights are not %s", instead == NULL ? "laid out" : "decoded");
         return NULL;
     }
     transformer *t = mem_new(1, sizeof *t, e);
@@ -104,6 +104,7 @@ transformer *transformer_new(const model *m, size_t context, int threads, err *e
     t->m = m;
     t->context = context;
     t->threads = threads;
+    t->instead = instead;
     t->kernels = kernels_get(e);
     if (t->kernels == NULL) goto fail;
 
@@ -151,10 +152,6 @@ void transformer_free(transformer *t) {
     free(t->scores);
     free(t->prepared);
     free(t);
-}
-
-void transformer_multiply_with(transformer *t, matrix_product *instead) {
-    t->instead = instead;
 }
 
 size_t transformer_length(const transformer *t) {

@@ -16,9 +16,10 @@
 typedef struct transformer transformer;
 
 /* A sequence of its own over a shared model: cache for `context` tokens (1 to shape.context; memory is
- * touched only as it fills) and all scratch. threads >= 1. ERR_RUN before model_lay_out or
- * model_decode. */
-transformer *transformer_new(const model *m, size_t context, int threads, err *e);
+ * touched only as it fills) and all scratch. threads >= 1. Products go through the kernels when `instead` is NULL;
+ * through others (blas.h), where bits depend on n, logits depend on how tokens are split into passes. ERR_RUN before
+ * model_lay_out, for others model_decode. */
+transformer *transformer_new(const model *m, size_t context, int threads, matrix_product *instead, err *e);
 void         transformer_free(transformer *t); /* NULL is fine */
 
 size_t transformer_length(const transformer *t);  /* tokens in the cache */
@@ -28,10 +29,6 @@ size_t transformer_context(const transformer *t); /* tokens it can hold */
  * `rows` of them (rows <= n) in logits[rows, vocab], NULL if rows is 0. Any n is taken; long runs are split inside.
  * ERR_INPUT when the context would overflow: nothing has changed then. */
 int transformer_forward(transformer *t, const int32_t *ids, size_t n, size_t rows, float *logits, err *e);
-
-/* From now on products go through `instead` (blas.h) and not through the kernels: where its bits depend on n, logits
- * depend on how tokens are split into passes. Everything else stays as it is. */
-void transformer_multiply_with(transformer *t, matrix_product *instead);
 
 /* Forgets all but the first `length` tokens (length <= transformer_length). */
 void transformer_rewind(transformer *t, size_t length);

@@ -107,14 +107,14 @@ const target_ops target_ops_transformer = {
     .close = scorer_close,
 };
 
-target *target_transformer_open(const model *m, size_t context, int threads, err *e) {
+static target *open_with(const model *m, size_t context, int threads, matrix_product *instead, err *e) {
     scorer *s = mem_new(1, sizeof *s, e);
     if (s == NULL) return NULL;
     size_t most_rows = context < DRAFT_CAP + 1 ? context : DRAFT_CAP + 1;
     s->base.ops = &target_ops_transformer;
     s->vocab = m->shape.vocab;
     s->n_prompt = SIZE_MAX;
-    if ((s->t = transformer_new(m, context, threads, e)) == NULL ||
+    if ((s->t = transformer_new(m, context, threads, instead, e)) == NULL ||
         (s->ids = mem_new(context, sizeof *s->ids, e)) == NULL ||
         (s->logits = mem_new(most_rows, s->vocab * sizeof *s->logits, e)) == NULL) {
         scorer_close(&s->base);
@@ -123,14 +123,12 @@ target *target_transformer_open(const model *m, size_t context, int threads, err
     return &s->base;
 }
 
+target *target_transformer_open(const model *m, size_t context, int threads, err *e) {
+    return open_with(m, context, threads, NULL, e);
+}
+
 target *target_blas_open(const model *m, size_t context, int threads, err *e) {
-    if (!m->decoded) {
-        err_run(e, "the model's weights are not decoded");
-        return NULL;
-    }
-    target *t = target_transformer_open(m, context, threads, e);
-    if (t == NULL) return NULL;
-    blas_set_threads(threads);
-    transformer_multiply_with(((scorer *)t)->t, blas_multiply);
+    target *t = open_with(m, context, threads, blas_multiply, e);
+    if (t != NULL) blas_set_threads(threads);
     return t;
 }

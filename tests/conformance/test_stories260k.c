@@ -116,7 +116,7 @@ Test(stories260k, logits_are_within_1e_4_of_llama_cpps) {
         cr_assert_eq(fread(want, sizeof *want, count, f), count);
         fclose(f);
 
-        transformer *t = transformer_new(s.m, ids.n, 2, &e);
+        transformer *t = transformer_new(s.m, ids.n, 2, NULL, &e);
         cr_assert_not_null(t, "%s", e.text);
         cr_assert_eq(transformer_forward(t, ids.ids, ids.n, ids.n, got, &e), 0);
         for (size_t j = 0; j < count; j++) {

@@ -115,7 +115,7 @@ static int compare(const char *path, const char *data, size_t limit, err *e) {
     if (m == NULL || model_lay_out(m, e) != 0) return -1;
     size_t         context = m->shape.context, vocab = m->shape.vocab;
     sample_options s = {.need_output = true, .need_prompt = true, .context = context};
-    transformer   *net = transformer_new(m, context, 1, e);
+    transformer   *net = transformer_new(m, context, 1, NULL, e);
     if (net == NULL || peer_open(&p, path, context, e) != 0 || dataset_read(data, &o, NULL, NULL, &d, e) != 0 ||
         samples_prepare(&d, m->tok, &s, NULL, NULL, &all, e) != 0)
         return -1;

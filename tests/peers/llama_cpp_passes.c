@@ -39,7 +39,7 @@ static void quiet(enum ggml_log_level level, const char *text, void *data) {
 
 static int open_both(bench *b, const char *path, int threads, err *e) {
     if ((b->m = model_open(path, e)) == NULL || model_lay_out(b->m, e) != 0 ||
-        (b->ours = transformer_new(b->m, PROMPT, threads, e)) == NULL ||
+        (b->ours = transformer_new(b->m, PROMPT, threads, NULL, e)) == NULL ||
         (b->logits = mem_new(64, b->m->shape.vocab * sizeof *b->logits, e)) == NULL)
         return -1;
     for (size_t i = 0; i < PROMPT; i++) b->ids[i] = (int32_t)(i * 7919 % b->m->shape.vocab);

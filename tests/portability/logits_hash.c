@@ -153,7 +153,7 @@ static void logits_of(dtype type) {
     int32_t ids[LENGTH];
     for (int i = 0; i < LENGTH; i++) ids[i] = (i * i + 5 * i) % VOCAB;
 
-    transformer *t = transformer_new(&m, LENGTH, 2, &e);
+    transformer *t = transformer_new(&m, LENGTH, 2, NULL, &e);
     float       *logits = allocate(LENGTH * VOCAB, sizeof *logits);
     if (t == NULL || transformer_forward(t, ids, LENGTH, LENGTH, logits, &e) != 0) die(e.text);
     print_hash("logits", dtype_get(type)->name, logits, LENGTH * VOCAB * sizeof *logits);

@@ -252,7 +252,7 @@ Test(model, weights_are_laid_out_once_and_before_they_run) {
     model *m = model_open(path, &e);
     cr_assert_not_null(m, "%s", e.text);
     m->output.panels = m; /* one matrix that is ready is not all */
-    cr_assert_null(transformer_new(m, 16, 1, &e));
+    cr_assert_null(transformer_new(m, 16, 1, NULL, &e));
     cr_assert(strstr(e.text, "not laid out") != NULL, "%s", e.text);
     m->output.panels = NULL;
     cr_assert_null(target_blas_open(m, 16, 1, &e));
@@ -261,7 +261,7 @@ Test(model, weights_are_laid_out_once_and_before_they_run) {
     const void *first = m->layers[0].wq.panels;
     cr_assert_eq(model_lay_out(m, &e), 0);
     cr_assert_eq(m->layers[0].wq.panels, first);
-    transformer *t = transformer_new(m, 16, 1, &e);
+    transformer *t = transformer_new(m, 16, 1, NULL, &e);
     cr_assert_not_null(t);
     transformer_free(t);
     model_close(m);

@@ -359,7 +359,7 @@ Test(export, engine_and_net_agree, .init = scratch_enter, .fini = scratch_leave)
     model *m = model_open(path, &e);
     cr_assert_neq(m, NULL, "%s", e.text);
     cr_assert_eq(model_lay_out(m, &e), 0);
-    transformer *t = transformer_new(m, 64, 1, &e);
+    transformer *t = transformer_new(m, 64, 1, NULL, &e);
 
     enum { N = 40 };
     int32_t ids[N + 1];

@@ -21,7 +21,7 @@ static model *open_tiny(const tiny_spec *s) {
 
 static transformer *open_transformer(const model *m, size_t context, int threads) {
     err          e = {0};
-    transformer *t = transformer_new(m, context, threads, &e);
+    transformer *t = transformer_new(m, context, threads, NULL, &e);
     cr_assert_not_null(t, "%s", e.text);
     return t;
 }
@@ -267,11 +267,11 @@ Test(transformer, refuses_what_it_cannot_hold) {
     tiny_spec s = tiny_default();
     model    *m = open_tiny(&s);
     err       e = {0};
-    cr_assert_null(transformer_new(m, 0, 1, &e));
+    cr_assert_null(transformer_new(m, 0, 1, NULL, &e));
     cr_assert_eq(e.kind, ERR_INPUT);
-    cr_assert_null(transformer_new(m, s.context + 1, 1, &e));
+    cr_assert_null(transformer_new(m, s.context + 1, 1, NULL, &e));
     cr_assert(strstr(e.text, "256") != NULL, "%s", e.text);
-    cr_assert_null(transformer_new(m, 16, 0, &e));
+    cr_assert_null(transformer_new(m, 16, 0, NULL, &e));
     cr_assert_eq(e.kind, ERR_INPUT);
     transformer_free(NULL);
     model_close(m);
