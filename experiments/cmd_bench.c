@@ -28,7 +28,8 @@
 static const char usage[] =
     "usage: harness bench -m MODEL.gguf [OPTION]...\n"
     "Measures T(k), the time of one pass over k tokens with logits for all of them, beside this machine's read "
-    "bandwidth.\n"
+    "bandwidth,\n"
+    "and how long the weights took to be read from the file and laid out for the kernels.\n"
     "\n"
     "  -m, --model FILE     a GGUF of the Llama architecture\n"
     "  -k, --k LIST         numbers of tokens (default 1,2,3,4,6,8,12,16,24,32,48,64)\n"

@@ -89,8 +89,11 @@ static bool is_cell_name(const char *name) {
     return strspn(name, "0123456789abcdef") == 16 && strcmp(name + 16, ".h5") == 0;
 }
 
-/* Whether there are cell files in a folder under their own names. */
+/* Whether a folder is one of cells, under their own names. */
 static bool holds_cells(const char *folder) {
+    static const char name[] = "/cells/";
+    size_t            n = strlen(folder);
+    if (n < sizeof name || strcmp(folder + n - (sizeof name - 1), name) != 0) return false;
     bool holds = false;
     DIR *dir = opendir(folder);
     for (const struct dirent *entry; dir != NULL && !holds && (entry = readdir(dir)) != NULL;)
@@ -101,9 +104,9 @@ static bool holds_cells(const char *folder) {
 
 /* Whether a file would lie among the cells of this folder, or of another sweep. */
 static int lies_among_cells(const char *output, const char *cells, err *e) {
-    char *place = file_place(output, e), *folder = place != NULL ? file_folder(place, e) : NULL;
-    int   among = folder != NULL ? file_same_place(folder, cells, e) : -1;
-    if (among == 0) among = holds_cells(folder);
+    int   among = file_lies_in(output, cells, e);
+    char *place = among == 0 ? file_place(output, e) : NULL, *folder = place != NULL ? file_folder(place, e) : NULL;
+    if (among == 0) among = folder != NULL ? holds_cells(folder) : -1;
     free(place);
     free(folder);
     return among;

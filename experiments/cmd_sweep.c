@@ -129,13 +129,18 @@ static size_t count_broken(const store_data *d) {
     return n;
 }
 
+/* Where a sweep's results go. */
+static char *results_path(const config *c, err *e) {
+    return mem_printf(e, "%s/%s.h5", c->output, c->name);
+}
+
 /* Collects a sweep whose cells are all there and prints its table; with cells missing, says how many. */
 static int finish(const plan *p, const char *dir, const runner_options *o, size_t *broken, err *e) {
     const config *c = p->cfg;
     size_t        present = 0;
     store_data    all = {0};
     int           ret = -1;
-    char         *path = mem_printf(e, "%s/%s.h5", c->output, c->name);
+    char         *path = results_path(c, e);
     char        **paths = cell_files(p, dir, &present, e);
     if (path == NULL || paths == NULL) goto out;
     if (present < p->n_cells && o->n_shards == 1) {
@@ -168,14 +173,15 @@ out:
     return ret;
 }
 
-/* Makes the folders, and asks for the results' place before any work; of shards, one alone will write there. */
-static int open_output(const config *c, const char *dir, const runner_options *o, err *e) {
+/* Makes the folders, and asks for the results' place before any work: of shards, whichever ends last writes there. */
+static int open_output(const config *c, const char *dir, err *e) {
     if (file_make_folder(dir, e) != 0) return -1;
-    if (o->n_shards > 1) return 0;
-    char *path = mem_printf(e, "%s/%s.h5", c->output, c->name);
+    char *path = results_path(c, e);
     int   ret = path != NULL ? atomic_check(path, e) : -1;
+    int   among = ret == 0 ? file_lies_in(path, dir, e) : 0;
+    if (among > 0) err_input(e, "%s: leads to one of the sweep's own cells", path);
     free(path);
-    return ret;
+    return ret == 0 && among == 0 ? 0 : -1;
 }
 
 /* A failed cell does not keep the rest from being saved: its error is reported after that. */
@@ -183,7 +189,7 @@ static int run_plan(const plan *p, const options *o, err *e) {
     runner_report report;
     err           why = {0};
     char         *dir = mem_printf(e, "%s/%s/cells", p->cfg->output, p->cfg->name);
-    if (dir == NULL || open_output(p->cfg, dir, &o->run, e) != 0) {
+    if (dir == NULL || open_output(p->cfg, dir, e) != 0) {
         free(dir);
         return -1;
     }
@@ -215,8 +221,10 @@ static int run_plan(const plan *p, const options *o, err *e) {
 static int check_distinct(const config *c, size_t n, err *e) {
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < i; k++) {
-            if (strcmp(c[i].name, c[k].name) != 0) continue;
-            int same = file_same_place(c[i].output, c[k].output, e);
+            char *a = results_path(&c[i], e), *b = results_path(&c[k], e);
+            int   same = a != NULL && b != NULL ? file_same_place(a, b, e) : -1;
+            free(a);
+            free(b);
             if (same < 0) return -1;
             if (same > 0)
                 return err_input(e, "%s: writes the same %s/%s.h5 as %s (give each sweep a name of its own)", c[i].path,
@@ -230,7 +238,7 @@ static int check_distinct(const config *c, size_t n, err *e) {
 static int check_replaced(const config *c, err *e) {
     struct stat st;
     int64_t     version;
-    char       *path = mem_printf(e, "%s/%s.h5", c->output, c->name);
+    char       *path = results_path(c, e);
     int         ret = path != NULL ? 0 : -1;
     if (path != NULL && stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
         (ret = store_version(path, &version, e)) != 0)

@@ -1,4 +1,5 @@
 /* cmd_train.c - `harness train`: from an INI file to a GGUF, by way of a tokenizer, a checkpoint and a loss curve. */
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <signal.h>
@@ -133,7 +134,8 @@ static int open_tokenizer(training *x, err *e) {
 static int check_gguf_place(const char *path, err *e) {
     char  magic[4];
     FILE *f = fopen(path, "rb");
-    if (f == NULL) return 0;
+    if (f == NULL && errno == ENOENT) return 0;
+    if (f == NULL) return err_input(e, "%s: cannot read what the training would replace: %s", path, strerror(errno));
     size_t n = fread(magic, 1, sizeof magic, f);
     fclose(f);
     if (n == 0 || (n == sizeof magic && memcmp(magic, "GGUF", sizeof magic) == 0)) return 0;
@@ -143,8 +145,15 @@ static int check_gguf_place(const char *path, err *e) {
 /* What cannot be written at the end, or is not the training's to replace, is refused before the first step. */
 static int check_places(const training *x, err *e) {
     const char *const paths[] = {x->checkpoint, x->curve, x->vocabulary_path, x->c.export_path};
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         if (atomic_check(paths[i], e) != 0) return -1;
+        for (size_t k = 0; k < i; k++) {
+            int same = file_same_place(paths[i], paths[k], e);
+            if (same > 0)
+                err_input(e, "%s: leads to the same file as %s, which the training writes too", paths[i], paths[k]);
+            if (same != 0) return -1;
+        }
+    }
     return checkpoint_check_place(x->checkpoint, &x->c, e) != 0 || curve_check_place(x->curve, e) != 0 ||
                    check_gguf_place(x->vocabulary_path, e) != 0 || check_gguf_place(x->c.export_path, e) != 0
                ? -1

@@ -91,11 +91,22 @@ static void unguard(const char *part) {
 
 /* ---- files ------------------------------------------------------------------------------------------------- */
 
+/* What is there can be replaced: in a sticky folder it must be ours, or the folder. */
+static int check_replaced(const char *path, const char *place, const char *folder, err *e) {
+    struct stat to, above;
+    if (lstat(place, &to) != 0) return errno == ENOENT ? 0 : fails(path, e); /* a name that is too long, for example */
+    if (stat(folder, &above) != 0 || !(above.st_mode & S_ISVTX)) return 0;
+    if (geteuid() == 0 || to.st_uid == geteuid() || above.st_uid == geteuid()) return 0;
+    errno = EPERM;
+    return fails(path, e);
+}
+
 int atomic_check(const char *path, err *e) {
-    char *place = place_of(path, e), *folder = NULL;
-    int   ret = -1;
-    if (place != NULL && check_place(path, place, e) == 0 && (folder = file_folder(place, e)) != NULL)
-        ret = file_check_writable(*folder != '\0' ? folder : ".", e);
+    char       *place = place_of(path, e), *folder = place != NULL ? file_folder(place, e) : NULL;
+    const char *in = folder != NULL && *folder != '\0' ? folder : ".";
+    int         ret = -1;
+    if (folder != NULL && check_place(path, place, e) == 0 && file_check_writable(in, e) == 0)
+        ret = check_replaced(path, place, in, e);
     if (ret != 0 && e != NULL) e->kind = ERR_INPUT;
     free(folder);
     free(place);

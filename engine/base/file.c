@@ -126,6 +126,14 @@ int file_same_place(const char *a, const char *b, err *e) {
     return same;
 }
 
+int file_lies_in(const char *path, const char *folder, err *e) {
+    char *place = file_place(path, e), *its = place != NULL ? file_folder(place, e) : NULL;
+    int   lies = its != NULL ? file_same_place(its, folder, e) : -1;
+    free(place);
+    free(its);
+    return lies;
+}
+
 int file_make_folder(const char *path, err *e) {
     char *copy = mem_strdup(path, e);
     if (copy == NULL) return -1;

@@ -26,6 +26,9 @@ char *file_place(const char *path, err *e);
 /* Whether they have the same place; -1 on failure. */
 int file_same_place(const char *a, const char *b, err *e);
 
+/* Whether a file is, or would be, in this folder itself; -1 on failure. */
+int file_lies_in(const char *path, const char *folder, err *e);
+
 /* Makes a folder and those above it that are missing. ERR_INPUT when one cannot be made. */
 int file_make_folder(const char *path, err *e);
 

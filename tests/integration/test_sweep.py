@@ -241,6 +241,20 @@ def test_a_results_place_that_cannot_be_written(quick_ini, tmp_path):
     assert (tmp_path / "missing" / "quick.h5").exists()
 
 
+@pytest.mark.parametrize("options", [[], ["--shard", "1/2"]])
+def test_a_results_place_that_leads_elsewhere_is_refused_first(quick_ini, tmp_path, options):
+    run("sweep", quick_ini())
+    results, cells = tmp_path / "results" / "quick.h5", tmp_path / "results" / "quick" / "cells"
+    one = sorted(cells.iterdir())[0]
+    before = one.read_bytes()
+    for target, message in [(one, "own cells"), (cells / ("z" * 256), "File name too long"), ("quick", "not a regular")]:
+        results.unlink()
+        results.symlink_to(target)
+        done = run("sweep", quick_ini(), *options, check=False)
+        assert done.returncode == 2 and message in done.stderr, done.stderr
+        assert one.read_bytes() == before
+
+
 def test_a_damaged_results_file_is_named(quick_ini, tmp_path):
     run("sweep", quick_ini())
     results = tmp_path / "results" / "quick.h5"
@@ -261,6 +275,17 @@ def test_one_results_file_for_two_sweeps(quick_ini, tmp_path):
     two.write_text(one.read_text().replace(f"output = {tmp_path}/results", "output = ./results"))
     done = run("sweep", one, two, check=False)
     assert done.returncode == 2 and "writes the same" in done.stderr
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "three.h5").symlink_to("quick.h5")
+    done = run("sweep", one, quick_ini("three"), check=False)
+    assert done.returncode == 2 and "writes the same" in done.stderr
+
+
+def test_a_sweep_called_like_a_cell_is_collected_beside_others(quick_ini, tmp_path):
+    for name in ("quick", "deadbeefdeadbeef"):
+        run("sweep", quick_ini(name))
+    for name in ("quick", "deadbeefdeadbeef"):
+        run("collect", tmp_path / "results" / name)
 
 
 def test_a_stop_of_the_whole_group_begins_no_other_sweep(quick_ini, tmp_path):

@@ -241,6 +241,21 @@ def test_the_models_place_is_asked_for_first(tmp_path, path, message):
     assert (folder / "notes.txt").read_text() == "mine"
 
 
+def test_two_files_of_a_training_in_one_place(tmp_path):
+    (tmp_path / "x/out").mkdir(parents=True)
+    (tmp_path / "x/out/tiny.h5").symlink_to("tiny.checkpoint")
+    assert "leads to the same file as" in train(tmp_path / "x", status=2).error
+    assert os.listdir(tmp_path / "x/out") == ["tiny.h5"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_file_that_cannot_be_read_is_not_replaced(tmp_path):
+    (tmp_path / "x/out").mkdir(parents=True)
+    (tmp_path / "x/out/tiny.vocab.gguf").write_text("mine")
+    (tmp_path / "x/out/tiny.vocab.gguf").chmod(0)
+    assert "cannot read what the training would replace" in train(tmp_path / "x", status=2).error
+
+
 def test_validations_that_cannot_be_made_are_found_first(tmp_path):
     config = CONFIG.replace("heads = 2", "heads = 2\ncontext = 260").replace(
         "max_passages = 2\nmin_passages = 1", "max_passages = 10\nmin_passages = 10")
