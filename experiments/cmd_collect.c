@@ -84,20 +84,25 @@ static char *default_output(const char *dir, err *e) {
     return NULL;
 }
 
+enum { CELL_ID = 16 /* hexadecimal digits */ };
+
 /* ID.h5 */
 static bool is_cell_name(const char *name) {
-    return strspn(name, "0123456789abcdef") == 16 && strcmp(name + 16, ".h5") == 0;
+    return strspn(name, "0123456789abcdef") == CELL_ID && strcmp(name + CELL_ID, ".h5") == 0;
 }
 
-/* Whether a folder is one of cells, under their own names. */
+/* Whether there are cell files in a folder under their own names. Results of a sweep that is called like one have its
+ * folder beside them. */
 static bool holds_cells(const char *folder) {
-    static const char name[] = "/cells/";
-    size_t            n = strlen(folder);
-    if (n < sizeof name || strcmp(folder + n - (sizeof name - 1), name) != 0) return false;
     bool holds = false;
     DIR *dir = opendir(folder);
-    for (const struct dirent *entry; dir != NULL && !holds && (entry = readdir(dir)) != NULL;)
-        holds = is_cell_name(entry->d_name);
+    for (const struct dirent *entry; dir != NULL && !holds && (entry = readdir(dir)) != NULL;) {
+        struct stat s;
+        char        id[CELL_ID + 1] = {0};
+        if (!is_cell_name(entry->d_name)) continue;
+        memcpy(id, entry->d_name, CELL_ID);
+        holds = fstatat(dirfd(dir), id, &s, 0) != 0 || !S_ISDIR(s.st_mode);
+    }
     if (dir != NULL) closedir(dir);
     return holds;
 }
