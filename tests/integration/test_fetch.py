@@ -238,7 +238,8 @@ def test_a_file_of_ones_own_is_never_touched(house, server):
 def test_an_interrupted_load_goes_on_later(house, server, sent):
     server.stall = 4000
     process = subprocess.Popen([str(house / "fetch.sh"), "--mirror", server.url, "good"], cwd=house, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
+                               preexec_fn=lambda: signal.signal(sent, signal.SIG_DFL))  # in the background it is ignored
     assert server.stalled.wait(60)
     process.send_signal(sent)
     out, error = process.communicate(timeout=60)
