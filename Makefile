@@ -65,10 +65,11 @@ ISAS += avx2 avx512 avx512bf16
 else ifeq ($(ARCH)-$(filter portable,$(config)),aarch64-)
 ISAS += neon
 endif
-ISA_FLAGS_avx2   := -mavx2 -mfma -mf16c
-ISA_FLAGS_avx512 := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
-ISA_FLAGS_avx512bf16 := $(ISA_FLAGS_avx512) -mavx512bf16
-ISA_FLAGS_neon   := -march=armv8.2-a+dotprod
+# ISA_NAME is what kernels go by, not what the compiler may use: that can be more.
+ISA_FLAGS_avx2   := -DISA_AVX2 -mavx2 -mfma -mf16c
+ISA_FLAGS_avx512 := -DISA_AVX512 -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
+ISA_FLAGS_avx512bf16 := $(ISA_FLAGS_avx512) -DISA_AVX512BF16 -mavx512bf16
+ISA_FLAGS_neon   := -DISA_NEON -march=armv8.2-a+dotprod
 
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 LIB_OBJ := $(call objects,$(ENGINE) $(KERNELS) $(DATASETS) $(ANALYSIS) $(EXPERIMENTS)) $(B)/engine/base/rng.o \

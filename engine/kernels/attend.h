@@ -7,8 +7,6 @@
 #ifndef ENGINE_KERNELS_ATTEND_H
 #define ENGINE_KERNELS_ATTEND_H
 
-#include <stdbool.h>
-
 #include "engine/kernels/detmath.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/lanes.h"
@@ -17,9 +15,9 @@
 /* Positions of a block of keys and of values; then queries and panels of a tile, and queries and registers of their
  * results, in four chains, of another: as many as there are registers for. */
 enum { NEAR_KEYS = 64, NEAR_VALUES = 512, PANEL_VECS = PANEL_ROWS / VEC };
-#if defined(__AVX512F__)
+#if defined(ISA_AVX512)
 enum { SCORED = 4, PANELS = 4, MIXED = 4, MIX_VECS = 1 };
-#elif defined(__AVX2__)
+#elif defined(ISA_AVX2)
 enum { SCORED = 4, PANELS = 1, MIXED = 2, MIX_VECS = 2 };
 #else
 enum { SCORED = 4, PANELS = 1, MIXED = 2, MIX_VECS = 2 };

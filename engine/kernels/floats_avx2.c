@@ -1,6 +1,6 @@
 /* floats_avx2.c - products over panels of floats with AVX2: a panel's 16 rows are two registers, and up to six tokens
  * have their sums in others. */
-#if defined(__AVX2__) && defined(__F16C__)
+#ifdef ISA_AVX2
 #include "engine/kernels/floats.h"
 #include "engine/kernels/vec.h"
 

@@ -1,6 +1,6 @@
 /* floats_avx512.c - products over panels of floats with AVX-512: a panel's 16 rows are one register, and up to 24
  * tokens have their sums in others. */
-#if defined(__AVX512F__) && defined(__AVX512BW__)
+#ifdef ISA_AVX512
 #include "engine/kernels/floats.h"
 #include "engine/kernels/vec.h"
 

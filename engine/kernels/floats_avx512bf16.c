@@ -1,7 +1,7 @@
 /* floats_avx512bf16.c - products over panels of BF16 with `vdpbf16ps`, which is two fused multiply-adds, the odd
  * element of a pair first. numerics.md, "BF16", says why the subnormal numbers that it flushes cannot occur.
  */
-#if defined(__AVX512BF16__) && defined(__AVX512BW__)
+#ifdef ISA_AVX512BF16
 #include <math.h>
 #include <stdint.h>
 

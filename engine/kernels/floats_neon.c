@@ -1,6 +1,6 @@
 /* floats_neon.c - products over panels of floats with NEON: a panel's 16 rows are four registers, and up to six tokens
  * have their sums in others. */
-#ifdef __ARM_FEATURE_DOTPROD /* as panel_neon.c: there is one choice for both */
+#ifdef ISA_NEON
 #include "engine/kernels/floats.h"
 #include "engine/kernels/vec.h"
 

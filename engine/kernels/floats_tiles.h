@@ -27,14 +27,14 @@ typedef struct {
     const char *w;
     const char *x;
     size_t      blocks;
-    size_t      ahead; /* what lies as far behind is asked for; it need not be memory */
+    size_t      ahead; /* what lies as far behind is asked for; 0 when it was; it need not be memory */
 } float_input;
 
 /* sums[T] = the quartet's sums; half is room for as many. */
 INLINE void tile(dtype type, const float_input *in, vec (*sums)[VECS], vec (*half)[VECS], int T) {
     const int    parts = (int)float_parts(type), S = (int)float_lanes((size_t)T);
     const size_t lane_bytes = float_lane_bytes(type);
-    const bool   asks = (size_t)(T * parts) * TILE_LINE > TILE_FEW * lane_bytes;
+    const bool   asks = S < FLOAT_QUARTET || (size_t)(T * parts) * TILE_LINE > TILE_FEW * lane_bytes;
     const char  *x = in->x;
     for (int from = 0; from < FLOAT_QUARTET; from += S) {
         const char *w = in->w + (size_t)from * lane_bytes;

@@ -24,7 +24,7 @@ typedef struct {
     void (*prepare)(const float *x, void *out, size_t cols, size_t tokens, size_t begin, size_t end);
     /* y[t * y_stride + r] = W[r, :] . x[t, :] for r in [row0, row1), t in [0, tokens).
      * w: panels (panel.h), 64-byte aligned; row0 is a multiple of PANEL_ROWS.
-     * x: all columns of these tokens, prepared. */
+     * x: all columns of these tokens, at least one, prepared together and by this table. */
     void (*multiply)(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
                      size_t y_stride);
 } matmul_ops;

@@ -16,7 +16,7 @@
  * turns.
  *
  * Codes are unsigned because that is what `vpdpbusd` multiplies: unsigned by signed bytes. The layout is the same for
- * every instruction set, and as large as what is stored, within 3% but for rows of a single block.
+ * every instruction set, and as large as what is stored, within 3% for rows of 128 columns and more.
  */
 #ifndef ENGINE_KERNELS_PANEL_H
 #define ENGINE_KERNELS_PANEL_H

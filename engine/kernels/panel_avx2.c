@@ -3,7 +3,7 @@
  * There is no exact product of bytes, so weights and activations are widened to 16 bits, even and odd columns apart,
  * and `vpmaddwd` adds their products in pairs. A tile is one panel, in two registers of 8 rows, by up to 3 tokens.
  */
-#if defined(__AVX2__) && defined(__F16C__)
+#ifdef ISA_AVX2
 #include <immintrin.h>
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * A tile is one panel by up to 12 tokens: integer and float sums for each. `vpdpbusd` adds four products of bytes to
  * each of 16 rows.
  */
-#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
+#ifdef ISA_AVX512
 #include <immintrin.h>
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* panel_neon.c - products over panels with the dot products of bytes that Armv8.2 has.
  *
  * `sdot` adds four products of signed bytes to each of four lanes, exactly. A tile is one panel, in four registers of
- * four rows, by up to three tokens.
+ * four rows, by up to four tokens.
  */
-#ifdef __ARM_FEATURE_DOTPROD
+#ifdef ISA_NEON
 #include <arm_neon.h>
 #include <string.h>
 

@@ -9,18 +9,19 @@
 
 #include <stddef.h>
 
-/* FLOAT_MOST, PANEL_MOST: tokens of a group, of floats and of blocks.
+/* ISA_NAME comes from the Makefile, for all files of an instruction set.
+ * FLOAT_MOST, PANEL_MOST: tokens of a group, of floats and of blocks.
  * FLOAT_PAIRS: whether BF16 is multiplied in pairs. */
-#if defined(__AVX512F__)
+#if defined(ISA_AVX512)
 enum { FLOAT_MOST = 24, PANEL_MOST = 12 };
-#elif defined(__AVX2__)
+#elif defined(ISA_AVX2)
 enum { FLOAT_MOST = 6, PANEL_MOST = 3 };
-#elif defined(__ARM_FEATURE_DOTPROD) /* what the kernels of NEON are compiled for */
+#elif defined(ISA_NEON)
 enum { FLOAT_MOST = 6, PANEL_MOST = 4 };
 #else
 enum { FLOAT_MOST = 1, PANEL_MOST = 1 };
 #endif
-#ifdef __AVX512BF16__
+#ifdef ISA_AVX512BF16
 enum { FLOAT_PAIRS = 1 };
 #else
 enum { FLOAT_PAIRS = 0 };

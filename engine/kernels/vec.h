@@ -8,7 +8,7 @@
 
 #include "engine/kernels/simd.h"
 
-#if defined(__AVX512F__)
+#if defined(ISA_AVX512)
 #include <immintrin.h>
 
 typedef __m512 vec;
@@ -38,7 +38,7 @@ INLINE vec vec_fma(vec a, vec b, vec c) {
     return _mm512_fmadd_ps(a, b, c);
 }
 
-#elif defined(__AVX2__)
+#elif defined(ISA_AVX2)
 #include <immintrin.h>
 
 typedef __m256 vec;
@@ -68,7 +68,7 @@ INLINE vec vec_fma(vec a, vec b, vec c) {
     return _mm256_fmadd_ps(a, b, c);
 }
 
-#elif defined(__ARM_FEATURE_DOTPROD) /* what the kernels of NEON are compiled for */
+#elif defined(ISA_NEON)
 #include <arm_neon.h>
 
 typedef float32x4_t vec;

@@ -49,7 +49,7 @@ fi
 # xxhash.h is all there is to that library when inlined; the cross compiler does not look where it lies.
 cp "$(pkg-config --variable=includedir libxxhash)/xxhash.h" "$work/"
 flags="-std=c17 -D_GNU_SOURCE -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp -I. -I$work"
-neon="-march=armv8.2-a+dotprod"
+neon="-DISA_NEON -march=armv8.2-a+dotprod"
 # shellcheck disable=SC2086 # flags are words
 {
     "$cross" $flags -DKERNEL_ISA=portable -c -o "$work/generic_portable.o" engine/kernels/generic.c
