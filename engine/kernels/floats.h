@@ -77,10 +77,10 @@ typedef void float_multiply(const void *w, const void *x, float *y, size_t cols,
 
 #define FLOAT_TYPES(X) X(F32) X(F16) X(BF16)
 #define FLOAT_DECLARE(name)                                                                                            \
-    extern float_multiply float_##name##_portable, float_##name##_avx2, float_##name##_avx512,                         \
-        float_##name##_avx512bf16, float_##name##_neon;
+    extern float_multiply float_##name##_portable, float_##name##_avx2, float_##name##_avx512, float_##name##_neon;
 FLOAT_TYPES(FLOAT_DECLARE)
 #undef FLOAT_DECLARE
+extern float_multiply float_BF16_avx512bf16;
 
 /* Whether this CPU's vdpbf16ps is what numerics.md says, on numbers that would show another order or rounding. */
 bool float_pairs_hold(void);

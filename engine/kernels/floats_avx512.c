@@ -13,10 +13,6 @@ INLINE vec load(dtype type, const char *lane, int v, int part) {
                                          : _mm512_slli_epi32(pairs, 16));
 }
 
-INLINE vec product(vec w, const char *x, vec acc) {
-    return vec_fma(w, vec_all(float_word(x)), acc);
-}
-
 #define FLOAT_ISA   avx512
 #define FLOAT_TILES FLOAT_TILES_24
 #include "engine/kernels/floats_tiles.h"

@@ -11,10 +11,6 @@ INLINE vec load(dtype type, const char *lane, int v, int part) {
     return vreinterpretq_f32_u32(part == 0 ? vandq_u32(pairs, vdupq_n_u32(0xffff0000)) : vshlq_n_u32(pairs, 16));
 }
 
-INLINE vec product(vec w, const char *x, vec acc) {
-    return vec_fma(w, vec_all(float_word(x)), acc);
-}
-
 #define FLOAT_ISA   neon
 #define FLOAT_TILES FLOAT_TILES_6
 #include "engine/kernels/floats_tiles.h"

@@ -5,7 +5,7 @@
  *     vec load(dtype type, const char *lane, int v, int part);
  *                                                   weights of a lane for the rows of register v: of BF16 the odd
  *                                                   elements (part 0), the even ones (1), or both if FLOAT_PAIRS
- *     vec product(vec w, const char *x, vec acc);   acc + w x, fused; the word x stands for all rows
+ *     vec product(vec w, const char *x, vec acc);   if pairs are multiplied at once: acc + w x, the odd elements first
  *
  * FLOAT_MULTIPLY(name) makes the function of a type.
  */
@@ -21,6 +21,13 @@ enum {
     AHEAD = 1 << 15, /* bytes, at least */
     VECS = PANEL_ROWS / VEC
 };
+
+#ifndef ISA_AVX512BF16
+/* acc + w x; the word x stands for all rows. */
+INLINE vec product(vec w, const char *x, vec acc) {
+    return vec_fma(w, vec_all(float_word(x)), acc);
+}
+#endif
 
 /* A quartet of a panel, and the words of T tokens for it. */
 typedef struct {

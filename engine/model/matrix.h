@@ -17,7 +17,7 @@ typedef struct {
     float       *decoded; /* the same when it is ours */
 } matrix;
 
-/* `stored` must outlive what is made of it, and the matrix if that is decoded and of F32. */
+/* `stored` must outlive laying out and decoding; when F32 is decoded, the matrix. */
 matrix matrix_of(dtype type, size_t rows, size_t cols, const void *stored);
 
 /* Lays out the panels, once, with threads that have ended when it returns. ERR_RUN without memory. */

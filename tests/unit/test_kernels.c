@@ -279,8 +279,8 @@ static void spec_attend(const float *q, const float *keys, const float *values, 
     free(e);
 }
 
-/* Queries over n positions and fewer, one alone and several together. What stands behind the last position is NaN: it
- * must not be used. */
+/* Queries over n positions, fewer, and one, one alone and several together. What stands behind the last position is
+ * NaN: it must not be used. */
 Test(kernels, attention_is_the_specifications) {
     enum { MOST = ATTEND_QUERIES };
     static const size_t dims[] = {2, 8, 16, 24, 32, 64, 80, 100, 128, 200};
@@ -302,7 +302,7 @@ Test(kernels, attention_is_the_specifications) {
             float        scale = det_rsqrtf((float)dim);
             attend_query queries[MOST];
             for (size_t c = 0; c < MOST; c++) {
-                queries[c] = (attend_query){q + c * dim, got + c * dim, n > 7 * c ? n - 7 * c : 1};
+                queries[c] = (attend_query){q + c * dim, got + c * dim, n > 7 * c && c != 2 ? n - 7 * c : 1};
                 spec_attend(queries[c].q, keys, values, want + c * dim, queries[c].n, dim, scale);
             }
             for (int k = 0; k < ISAS; k++) {

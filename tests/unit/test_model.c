@@ -242,6 +242,24 @@ Test(model, a_vocabulary_alone_is_no_model) {
     unlink(path);
 }
 
+Test(model, decoded_weights_are_not_for_the_kernels) {
+    tiny_spec s = tiny_default();
+    err       e = {0};
+    char      path[TINY_PATH];
+    cr_assert_eq(tiny_path(path, &e), 0);
+    cr_assert_eq(tiny_write(path, &s, &e), 0, "%s", e.text);
+    model *m = model_open(path, &e);
+    cr_assert_not_null(m, "%s", e.text);
+    cr_assert_eq(model_decode(m, &e), 0, "%s", e.text);
+    cr_assert_null(target_transformer_open(m, 16, 1, &e));
+    cr_assert(strstr(e.text, "not laid out") != NULL, "%s", e.text);
+    target *t = target_blas_open(m, 16, 1, &e);
+    cr_assert_not_null(t, "%s", e.text);
+    t->ops->close(t);
+    model_close(m);
+    unlink(path);
+}
+
 Test(model, weights_are_laid_out_once_and_before_they_run) {
     tiny_spec s = tiny_default();
     err       e = {0};
