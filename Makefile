@@ -124,15 +124,25 @@ $(ISAS:%=$(B)/engine/kernels/generic_%.o): $(B)/engine/kernels/generic_%.o: engi
 	$(say) CC '$< ($*)'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ISA_FLAGS_$*) $(if $(filter avx512bf16,$*),-DPANEL_ISA=avx512) -DKERNEL_ISA=$* -MMD -MP -c -o $@ $<
 
-# Who built this, from what: goes into every results file. `sources` covers all that can change a result.
-RESULT_SOURCES := $(sort $(shell find engine datasets experiments -name '*.[ch]' -o -name '*.cc' -o -name '*.def'))
-$(B)/experiments/provenance.o: $(B)/version.h
+# Who built this, from what: goes into every results file.
+$(B)/experiments/provenance.o: $(B)/version.h $(B)/sources.h
 $(B)/version.h: FORCE
 	@mkdir -p $(@D)
 	@{ echo '#define BUILD_COMMIT "$(shell git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null || echo unknown)"'; \
-	   echo '#define BUILD_SOURCES "'$$(cat $(RESULT_SOURCES) | sha256sum | cut -c1-16)'"'; \
 	   echo '#define BUILD_COMPILER "$(shell $(CC) --version | head -n 1)"'; \
 	   echo '#define BUILD_FLAGS "$(strip $(BASE_CFLAGS) $(CFLAGS))"'; } > $@.new
+	@cmp -s $@ $@.new && rm $@.new || mv $@.new $@
+
+# Digests of the sources that can change a decoded token: of each policy, rule and target, and of what all cells share.
+# Not in it: what only lists them, what only writes models, and the rest of the program.
+PLUGINS = $(shell grep -lE '^const (policy|rule|target)_ops [a-z0-9_]+ = ' engine/policies/*.c engine/rules/*.c engine/target/*.c)
+SHARED  = $(filter-out $(PLUGINS) engine/train/% engine/model/gguf_write.% engine/model/mix.% engine/kernels/quants_fit.c, \
+            $(sort $(shell find engine -name '*.[ch]' -o -name '*.cc'))) experiments/cell.c experiments/cell.h experiments/cost.c experiments/cost.h
+$(B)/sources.h: FORCE
+	@mkdir -p $(@D)
+	@digest() { cat -- "$$@" | sha256sum | cut -c1-16; }; \
+	 { echo "SOURCE(\"engine\", \"$$(digest $(SHARED))\")"; \
+	   for f in $(PLUGINS); do echo "SOURCE(\"$$f\", \"$$(digest $$f)\")"; done; } > $@.new
 	@cmp -s $@ $@.new && rm $@.new || mv $@.new $@
 
 compile_commands.json: deps-lint FORCE
@@ -253,7 +263,7 @@ format:
 
 # clang-tidy takes one file at a time: with several, version 14 finds va_lists that are not there.
 lint: deps-lint
-	@$(MAKE) --no-print-directory $(B)/version.h
+	@$(MAKE) --no-print-directory $(B)/version.h $(B)/sources.h
 	@clang-format --dry-run -Werror $(SOURCES)
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
 	  --suppressions-list=.cppcheck -D__x86_64__ -I. $(LINTED)

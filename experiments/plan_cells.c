@@ -142,7 +142,7 @@ static json_t *identity_dataset(const plan_dataset *d, bool skip_bad) {
 static json_t *identity(const plan *p, const plan_cell *c, bool skip_bad) {
     return json_pack("{s:i, s:s, s:I, s:I, s:b, s:o, s:o, s:{s:s, s:o}, s:{s:s, s:o}}",
                      "schema",  STORE_SCHEMA_VERSION,                        /* the file's form */
-                     "sources", provenance_sources(),                        /* the program itself */
+                     "sources", provenance_source("engine"),                 /* the program itself */
                      "seed",    (json_int_t)p->cfg->seed,                    /* all randomness */
                      "repeats", (json_int_t)p->cfg->repeats,                 /* the number of trials */
                      "paired",  p->cfg->paired,                              /* what speedup is over */

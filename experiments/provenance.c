@@ -10,8 +10,17 @@
 #include "engine/kernels/kernels.h"
 #include "version.h" /* written by the Makefile */
 
-const char *provenance_sources(void) {
-    return BUILD_SOURCES;
+const char *provenance_source(const char *path) {
+    static const struct {
+        const char *path, *digest;
+    } sources[] = {
+#define SOURCE(path, digest) {path, digest},
+#include "sources.h" /* written by the Makefile */
+#undef SOURCE
+    };
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+        if (strcmp(sources[i].path, path) == 0) return sources[i].digest;
+    return NULL;
 }
 
 /* The first "model name" of /proc/cpuinfo; elsewhere the machine's architecture. */

@@ -8,8 +8,9 @@
 
 #define HARNESS_VERSION "0.1.0"
 
-/* Digest of all sources that can change a result; part of every cell's identity. */
-const char *provenance_sources(void);
+/* Digest, 16 hex digits, of the file of a policy, rule or target (their `source`), or of all other sources that can
+ * change what a cell decodes: "engine". NULL when unknown. */
+const char *provenance_source(const char *path);
 
 /* Fills the root attributes. All strings are new; store_free frees them. The host's name is not among them. */
 int provenance_fill(provenance *p, const char *sweep, uint32_t threads, err *e);

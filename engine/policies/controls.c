@@ -69,6 +69,7 @@ static int wrong_propose(policy *p, size_t limit, draft *d, err *e) {
 
 const policy_ops policy_oracle = {
     .name = "oracle",
+    .source = __FILE__,
     .help = "control: drafts the true continuation",
     .origin = "the best any policy can do",
     .params = params,
@@ -81,6 +82,7 @@ const policy_ops policy_oracle = {
 
 const policy_ops policy_random = {
     .name = "random",
+    .source = __FILE__,
     .help = "control: drafts tokens drawn uniformly from the vocabulary",
     .origin = "a test of the decode loop",
     .params = params,
@@ -92,6 +94,7 @@ const policy_ops policy_random = {
 
 const policy_ops policy_wrong = {
     .name = "wrong",
+    .source = __FILE__,
     .help = "control: drafts tokens that are not the true ones",
     .origin = "the worst any policy can do",
     .params = params,

@@ -105,6 +105,7 @@ static void llma_end(policy *p) {
 
 const policy_ops policy_llma = {
     .name = "llma",
+    .source = __FILE__,
     .help = "copies from a reference what follows the output's last tokens there",
     .origin = "Yang et al. 2023, arXiv 2304.04487; behaves as LMOps llma/src/decode.py",
     .params = params,

@@ -3,6 +3,7 @@
 
 const policy_ops policy_none = {
     .name = "none",
+    .source = __FILE__,
     .help = "drafts nothing: plain decoding",
     .origin = "the baseline",
 };

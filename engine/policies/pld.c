@@ -72,6 +72,7 @@ static void pld_end(policy *p) {
 
 const policy_ops policy_pld = {
     .name = "pld",
+    .source = __FILE__,
     .help = "copies from prompt or output what follows their last tokens there",
     .origin = "Saxena 2023, prompt-lookup-decoding",
     .params = params,

@@ -42,6 +42,7 @@ typedef struct policy policy;
 
 typedef struct {
     const char       *name, *help, *origin; /* origin: paper or code it follows */
+    const char       *source;               /* the file it is in: __FILE__ */
     const param_spec *params;
     size_t            n_params;
     unsigned          needs;

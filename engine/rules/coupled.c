@@ -26,6 +26,7 @@ static int coupled_accept(rule *r, const rows *pass, const draft *d, uint64_t po
 
 const rule_ops rule_coupled = {
     .name = "coupled",
+    .source = __FILE__,
     .help = "samples at each position; a draft token stands while it is what was sampled",
     .origin = "sample and match: assisted generation in Hugging Face transformers, lookup decoding in llama.cpp",
     .params = params,

@@ -18,6 +18,7 @@ static int greedy_accept(rule *r, const rows *pass, const draft *d, uint64_t pos
 
 const rule_ops rule_greedy = {
     .name = "greedy",
+    .source = __FILE__,
     .help = "a draft token stands while it is the argmax; ties go to the lowest id",
     .origin = "Stern et al. 2018, arXiv 1811.03115",
     .needs = GIVES_CHOICES,

@@ -39,6 +39,7 @@ static int rejection_accept(rule *r, const rows *pass, const draft *d, uint64_t 
 
 const rule_ops rule_rejection = {
     .name = "rejection",
+    .source = __FILE__,
     .help = "a draft token stands with its probability; else one of the others is drawn",
     .origin = "Leviathan et al. 2023, arXiv 2211.17192; Chen et al. 2023, arXiv 2302.01318",
     .params = params,

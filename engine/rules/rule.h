@@ -31,6 +31,7 @@ typedef struct rule rule;
 
 typedef struct {
     const char       *name, *help, *origin;
+    const char       *source; /* the file it is in: __FILE__ */
     const param_spec *params;
     size_t            n_params;
     unsigned          needs; /* GIVES_CHOICES or GIVES_LOGITS */

@@ -37,6 +37,7 @@ static int typical_accept(rule *r, const rows *pass, const draft *d, uint64_t po
 
 const rule_ops rule_typical = {
     .name = "typical",
+    .source = __FILE__,
     .help = "a draft token stands while its probability is high for the entropy; then the argmax",
     .origin = "Medusa: Cai et al. 2024, arXiv 2401.10774",
     .params = params,

@@ -34,6 +34,7 @@ typedef struct target target;
 
 typedef struct {
     const char *name, *help;
+    const char *source; /* the file it is in: __FILE__ */
     unsigned    gives;
     /* Starts a new context. `forced` (n_forced ids ending in EOS) is the recorded output to follow, or NULL;
      * it must live as long as the context. Replay needs it. */

@@ -59,6 +59,7 @@ static void replay_close(target *t) {
 
 const target_ops target_ops_replay = {
     .name = "replay",
+    .source = __FILE__,
     .help = "a recorded output, followed without weights: accepted lengths are real, times are not",
     .gives = GIVES_CHOICES,
     .begin = replay_begin,

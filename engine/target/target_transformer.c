@@ -98,6 +98,7 @@ static void scorer_close(target *base) {
 
 const target_ops target_ops_transformer = {
     .name = "transformer",
+    .source = __FILE__,
     .help = "a Llama model from a GGUF file: logits and times are real",
     .gives = GIVES_CHOICES | GIVES_LOGITS,
     .begin = scorer_begin,

@@ -424,7 +424,6 @@ Test(provenance, fills_every_attribute) {
     cr_assert_eq(d.from.created[10], 'T');
     cr_assert(d.from.git_commit[0] && d.from.cpu[0] && d.from.isa[0] && d.from.compiler[0] && d.from.flags[0]);
     cr_assert_null(strpbrk(d.from.cpu, "\n\t"));
-    cr_assert_eq(strlen(provenance_sources()), 16);
     const provenance *p = &d.from;
     char *const       all[] = {p->sweep, p->harness_version, p->git_commit, p->created, p->cpu,
                                p->isa,   p->compiler,        p->flags};
@@ -437,4 +436,34 @@ Test(provenance, fills_every_attribute) {
         cr_assert_null(d.from.sweep);
         cr_assert_null(d.from.flags);
     }
+}
+
+/* Same file, same digest: only controls.c holds more than one. */
+static void check_sources(const char *const *files, const char *const *names, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        cr_assert_not_null(files[i], "%s has no .source", names[i]);
+        const char *digest = provenance_source(files[i]);
+        cr_assert_not_null(digest, "%s: %s is unknown", names[i], files[i]);
+        cr_assert_eq(strspn(digest, "0123456789abcdef"), 16);
+        cr_assert_eq(strlen(digest), 16);
+        cr_assert_str_neq(digest, provenance_source("engine"));
+        for (size_t k = 0; k < i; k++)
+            cr_assert_eq(strcmp(files[i], files[k]) == 0, strcmp(digest, provenance_source(files[k])) == 0, "%s and %s",
+                         names[i], names[k]);
+    }
+}
+
+Test(provenance, knows_the_source_of_every_policy_rule_and_target) {
+    enum { MOST = 100 };
+    const char *files[MOST], *names[MOST];
+    size_t      n = 0;
+    cr_assert_leq(policy_count() + rule_count() + target_ops_count(), MOST);
+    for (size_t i = 0; i < policy_count(); i++, n++) files[n] = policy_at(i)->source, names[n] = policy_at(i)->name;
+    for (size_t i = 0; i < rule_count(); i++, n++) files[n] = rule_at(i)->source, names[n] = rule_at(i)->name;
+    for (size_t i = 0; i < target_ops_count(); i++, n++)
+        files[n] = target_ops_at(i)->source, names[n] = target_ops_at(i)->name;
+    check_sources(files, names, n);
+    cr_assert_eq(strlen(provenance_source("engine")), 16);
+    cr_assert_null(provenance_source("engine/policies/policy.c")); /* all policies' */
+    cr_assert_null(provenance_source(""));
 }
