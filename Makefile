@@ -130,6 +130,7 @@ $(B)/version.h: FORCE
 	@mkdir -p $(@D)
 	@{ echo '#define BUILD_COMMIT "$(shell git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null || echo unknown)"'; \
 	   echo '#define BUILD_COMPILER "$(shell $(CC) --version | head -n 1)"'; \
+	   echo '#define BUILD_USER_FLAGS "$(strip $(CFLAGS) $(CXXFLAGS) $(LDFLAGS))"'; \
 	   echo '#define BUILD_FLAGS "$(strip $(BASE_CFLAGS) $(CFLAGS))"'; } > $@.new
 	@cmp -s $@ $@.new && rm $@.new || mv $@.new $@
 

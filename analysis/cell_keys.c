@@ -78,12 +78,12 @@ static int set_params(cell_keys *k, size_t cell, const json_t *params, const cha
 /* ---- the order in which people read keys --------------------------------------------------------------- */
 
 /* As cells are sorted: what is compared (the policy) changes fastest. */
-enum { PLACES = 14, PLACE_RULE_PARAMETER = 9, PLACE_POLICY = 10, PLACE_POLICY_PARAMETER = 13 };
+enum { PLACES = 15, PLACE_RULE_PARAMETER = 9, PLACE_POLICY = 10, PLACE_POLICY_PARAMETER = 13, PLACE_BUILD = 14 };
 
 static size_t place(const cell_key *key) {
     static const char *const order[PLACES] = {"config", "model",  "dataset", "target",      "threads",
                                               "gemm",   "forced", "rule",    "temperature", [PLACE_POLICY] = "policy",
-                                              "n",      "k"};
+                                              "n",      "k",      [PLACE_BUILD] = "build"};
     for (size_t i = 0; i < PLACES; i++)
         if (order[i] != NULL && strcmp(order[i], key->column) == 0) return i;
     return strncmp(key->column, "rule_", 5) == 0 ? PLACE_RULE_PARAMETER : PLACE_POLICY_PARAMETER;
@@ -108,7 +108,7 @@ static const cell_key *key_named(const cell_keys *k, const char *column) {
 static int find_owner(const cell_keys *k, cell_key *key, err *e) {
     size_t      at = place(key);
     const char *owner = NULL;
-    if (at != PLACE_RULE_PARAMETER && at <= PLACE_POLICY) return 0;
+    if (at != PLACE_RULE_PARAMETER && (at <= PLACE_POLICY || at == PLACE_BUILD)) return 0;
     const cell_key *owners = key_named(k, at == PLACE_RULE_PARAMETER ? "rule" : "policy");
     for (size_t c = 0; c < k->n_cells; c++) {
         if (key->at[c] == NULL) continue;
@@ -117,6 +117,25 @@ static int find_owner(const cell_keys *k, cell_key *key, err *e) {
     }
     if (owner == NULL) return 0;
     return (key->owner = mem_strdup(owner, e)) != NULL ? 0 : -1;
+}
+
+static bool same(const cell_key *key, size_t a, size_t b) {
+    const char *x = key->at[a], *y = key->at[b];
+    return x == NULL || y == NULL ? x == y : strcmp(x, y) == 0;
+}
+
+/* Hides the build unless it alone tells two cells apart, which then stand side by side (store_cell_compare). */
+static void hide_build(cell_keys *k) {
+    cell_key *build = NULL;
+    for (size_t i = 0; i < k->n; i++)
+        if (strcmp(k->keys[i].column, "build") == 0) build = &k->keys[i];
+    if (build == NULL) return;
+    build->hidden = true;
+    for (size_t c = 1; c < k->n_cells && build->hidden; c++) {
+        bool twins = !same(build, c - 1, c);
+        for (size_t i = 0; twins && i < k->n; i++) twins = &k->keys[i] == build || same(&k->keys[i], c - 1, c);
+        build->hidden = !twins;
+    }
 }
 
 int cell_keys_make(const store_data *d, cell_keys *out, err *e) {
@@ -144,7 +163,9 @@ int cell_keys_make(const store_data *d, cell_keys *out, err *e) {
                          set_text(out, "target", c, row->target, e) != 0 ||
                          set_text(out, "forced", c, row->forced ? "yes" : "no", e) != 0 ||
                          set_int(out, "threads", c, row->threads, e) != 0 ||
-                         set_text(out, "gemm", c, row->gemm, e) != 0 || set_text(out, "config", c, row->config, e) != 0;
+                         set_text(out, "gemm", c, row->gemm, e) != 0 ||
+                         set_text(out, "config", c, row->config, e) != 0 ||
+                         set_text(out, "build", c, row->build, e) != 0;
             }
             json_decref(params);
             if (status != 0) goto fail;
@@ -160,6 +181,7 @@ int cell_keys_make(const store_data *d, cell_keys *out, err *e) {
         }
         if (find_owner(out, key, e) != 0) goto fail;
     }
+    hide_build(out);
     return 0;
 fail:
     cell_keys_free(out);
@@ -167,7 +189,7 @@ fail:
 }
 
 static bool is_column(const cell_key *key) {
-    return key->varies || strcmp(key->column, "policy") == 0;
+    return !key->hidden && (key->varies || strcmp(key->column, "policy") == 0);
 }
 
 void cell_keys_columns(const cell_keys *k, table *t) {
@@ -198,17 +220,12 @@ char *cell_keys_constant(const cell_keys *k, err *e) {
     const cell_key *key;
     char           *list = mem_strdup("", e);
     for (size_t at = 0, i = 0; list != NULL && (key = next_key(k, &at, &i)) != NULL;) {
-        if (is_column(key) || !key->applies) continue;
+        if (is_column(key) || !key->applies || key->hidden) continue;
         size_t c = 0;
         while (key->at[c] == NULL) c++;
         if (list_add(&list, key, c, e) != 0) return NULL;
     }
     return list;
-}
-
-static bool same(const cell_key *key, size_t a, size_t b) {
-    const char *x = key->at[a], *y = key->at[b];
-    return x == NULL || y == NULL ? x == y : strcmp(x, y) == 0;
 }
 
 static bool is_n_or_k(const cell_key *key) {
@@ -217,7 +234,7 @@ static bool is_n_or_k(const cell_key *key) {
 
 bool cell_keys_same_but_nk(const cell_keys *k, size_t a, size_t b) {
     for (size_t i = 0; i < k->n; i++)
-        if (!is_n_or_k(&k->keys[i]) && !same(&k->keys[i], a, b)) return false;
+        if (!is_n_or_k(&k->keys[i]) && !k->keys[i].hidden && !same(&k->keys[i], a, b)) return false;
     return true;
 }
 

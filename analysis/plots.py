@@ -1,4 +1,4 @@
-"""Figures from a results file (HDF5, schema version 2).
+"""Figures from a results file (HDF5, schema version 4).
 
 load() reads the tables into pandas; every other function draws one figure from what load() gave and
 returns it. Nothing is measured here: all numbers are sums over the rows of the file, and ratios of sums,
@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 STYLE = {
@@ -133,12 +133,12 @@ def heatmap(data, group=0):
 
 
 def positions(steps):
-    """Counts by draft position from 1: reached, tested (all before it stood), accepted."""
-    longest = int(steps["drafted"].max()) if len(steps) else 0
-    drafted, accepted = steps["drafted"].to_numpy(), steps["accepted"].to_numpy()
+    """Counts by draft position from 1: reached (testable there), tested (all before it accepted), accepted."""
+    longest = int(steps["testable"].max()) if len(steps) else 0
+    testable, accepted = steps["testable"].to_numpy(), steps["accepted"].to_numpy()
     rows = []
     for i in range(1, longest + 1):
-        reached = drafted >= i
+        reached = testable >= i
         rows.append((i, reached.sum(), (reached & (accepted >= i - 1)).sum(), (reached & (accepted >= i)).sum()))
     counts = pd.DataFrame(rows, columns=["position", "reached", "tested", "accepted"])
     counts["share_of_reached"] = counts["accepted"] / counts["reached"]
@@ -150,7 +150,7 @@ def acceptance_by_position(data, group=0, most=len(COLOURS), few=20):
     """Left: share of the drafts that reach a position in which it is accepted. Right: the same, of those in
     which everything before it was accepted. One line for each n, at the largest k; a point stands on at least
     `few` drafts."""
-    drafting = data["steps"][data["steps"]["drafted"] > 0]
+    drafting = data["steps"][data["steps"]["testable"] > 0]
     shared, cells = _groups(data["cells"])[group]
     cells = cells.sort_values(["n", "k"]).groupby("n").tail(1).head(most)
     with plt.rc_context(STYLE):
@@ -179,14 +179,21 @@ def acceptance_by_position(data, group=0, most=len(COLOURS), few=20):
     return fig
 
 
+def whole_cells(trials, column):
+    """The trials that decode after the prompt's pass, of the cells in which each of them has a value: those of other
+    cells are no fair sample (S1 of summary.h)."""
+    timed = trials[(trials["tokens"] > 1) & (trials["plain_tokens"] > 1)]
+    return timed[timed[column].notna().groupby(timed["cell"]).transform("all")]
+
+
 def speedup(data):
     """Median and quartiles of each cell's speed-up over plain decoding: measured where the target was timed,
-    else modeled from a cost file. ValueError when there is neither."""
+    else modeled from a cost file. ValueError when no cell has either for all of its trials."""
     trials = data["trials"][data["trials"]["policy"] != "none"]
-    column = next((c for c in ("speedup", "modeled_speedup") if trials[c].notna().any()), None)
+    column = next((c for c in ("speedup", "modeled_speedup") if len(whole_cells(trials, c))), None)
     if column is None:
-        raise ValueError("no speed-up: the target was replayed, and no cost model was given")
-    spread = trials.dropna(subset=[column]).groupby("cell")[column].quantile([0.25, 0.5, 0.75]).unstack()
+        raise ValueError("no speed-up that is of all trials of a cell, and no modeled one either")
+    spread = whole_cells(trials, column).groupby("cell")[column].quantile([0.25, 0.5, 0.75]).unstack()
     cells = data["cells"].set_index("cell").loc[spread.index]
     labels = [c["policy"] + (f" {c['n']}, {c['k']}" if c["n"] >= 0 else "") for _, c in cells.iterrows()]
     y = np.arange(len(spread))[::-1]

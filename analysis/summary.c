@@ -31,17 +31,26 @@ typedef struct {
 typedef struct {
     grouped  speedup, modeled;
     double  *draft_ns;                   /* [trials] */
-    size_t  *group_tokens, *group_steps; /* [trials] sums over the repeats of one sample */
+    size_t  *group_tokens, *group_steps; /* [trials] sums over the trials of one record and its duplicates */
     double  *pool;                       /* [widest cell x longest group] values of one resample */
     double   resampled[BOOTSTRAP_RESAMPLES];
     gsl_rng *rng;
 } scratch;
 
+/* GSL's quantile of sorted values, also where some are infinite: a modeled speed-up is when all of an output was said in
+ * the prompt's pass. */
+static double quantile(const double *sorted, size_t n, double f) {
+    double at = f * (double)(n - 1);
+    size_t i = (size_t)at;
+    if (i + 1 >= n || at == (double)i || sorted[i] == sorted[i + 1]) return sorted[i];
+    return gsl_stats_quantile_from_sorted_data(sorted, 1, n, f);
+}
+
 /* The 95% interval of s->resampled, which it sorts. */
 static void interval(scratch *s, double *lo, double *hi) {
     gsl_sort(s->resampled, 1, BOOTSTRAP_RESAMPLES);
-    *lo = gsl_stats_quantile_from_sorted_data(s->resampled, 1, BOOTSTRAP_RESAMPLES, 0.025);
-    *hi = gsl_stats_quantile_from_sorted_data(s->resampled, 1, BOOTSTRAP_RESAMPLES, 0.975);
+    *lo = quantile(s->resampled, BOOTSTRAP_RESAMPLES, 0.025);
+    *hi = quantile(s->resampled, BOOTSTRAP_RESAMPLES, 0.975);
 }
 
 static int reseed(scratch *s, err *e) {
@@ -69,9 +78,9 @@ static int tokens_per_step_interval(scratch *s, size_t groups, double *lo, doubl
     return 0;
 }
 
-static int spread_groups(scratch *s, grouped *v, spread *out, err *e) {
-    *out = (spread){NAN, NAN, NAN, NAN, NAN, v->n};
-    if (v->n == 0) return 0;
+static int spread_groups(scratch *s, grouped *v, size_t of, spread *out, err *e) {
+    *out = (spread){NAN, NAN, NAN, NAN, NAN, v->n, of};
+    if (v->n == 0 || v->n < of) return 0;
     if (v->groups >= 2) {
         if (reseed(s, e) != 0) return -1;
         for (size_t r = 0; r < BOOTSTRAP_RESAMPLES; r++) {
@@ -87,8 +96,8 @@ static int spread_groups(scratch *s, grouped *v, spread *out, err *e) {
     }
     gsl_sort(v->at, 1, v->n); /* the groups are no longer needed */
     out->median = gsl_stats_median_from_sorted_data(v->at, 1, v->n);
-    out->q1 = gsl_stats_quantile_from_sorted_data(v->at, 1, v->n, 0.25);
-    out->q3 = gsl_stats_quantile_from_sorted_data(v->at, 1, v->n, 0.75);
+    out->q1 = quantile(v->at, v->n, 0.25);
+    out->q3 = quantile(v->at, v->n, 0.75);
     return 0;
 }
 
@@ -140,16 +149,57 @@ int spread_of(const double *values, size_t n, spread *out, err *e) {
     scratch s;
     if (scratch_new(&s, n, n, e) != 0) return -1;
     for (size_t i = 0; i < n; i++) grouped_add(&s.speedup, values[i], &(bool){false});
-    int status = spread_groups(&s, &s.speedup, out, e);
+    int status = spread_groups(&s, &s.speedup, n, out, e);
     scratch_free(&s);
     return status;
 }
 
+/* ---- duplicates -------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const sample_row *row;
+    size_t            at; /* its index */
+} placed_sample;
+
+static int by_content(const void *a, const void *b) {
+    const placed_sample *x = a, *y = b;
+    int                  by = strcmp(x->row->dataset, y->row->dataset);
+    if (by != 0) return by;
+    if (x->row->content != y->row->content) return x->row->content < y->row->content ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+size_t *summary_originals(const store_data *d, err *e) {
+    size_t        *first = mem_new(d->n_samples, sizeof *first, e);
+    placed_sample *sorted = mem_new(d->n_samples, sizeof *sorted, e);
+    if (first == NULL || sorted == NULL) {
+        free(first);
+        free(sorted);
+        return NULL;
+    }
+    for (size_t i = 0; i < d->n_samples; i++) sorted[i] = (placed_sample){&d->samples[i], i};
+    qsort(sorted, d->n_samples, sizeof *sorted, by_content);
+    for (size_t i = 0; i < d->n_samples; i++) {
+        bool same = i > 0 && sorted[i].row->content == sorted[i - 1].row->content &&
+                    strcmp(sorted[i].row->dataset, sorted[i - 1].row->dataset) == 0;
+        first[sorted[i].at] = same ? first[sorted[i - 1].at] : sorted[i].at;
+    }
+    free(sorted);
+    return first;
+}
+
 /* ---- one row per cell ------------------------------------------------------------------------------ */
 
-static int by_cell_sample_repeat(const void *a, const void *b) {
-    const trial_row *s = a, *t = b;
+typedef struct {
+    const trial_row *row;
+    size_t           record; /* the first sample with the same content */
+} placed_trial;
+
+static int by_cell_and_record(const void *a, const void *b) {
+    const placed_trial *x = a, *y = b;
+    const trial_row    *s = x->row, *t = y->row;
     if (s->cell != t->cell) return s->cell < t->cell ? -1 : 1;
+    if (x->record != y->record) return x->record < y->record ? -1 : 1;
     if (s->sample != t->sample) return s->sample < t->sample ? -1 : 1;
     return (s->repeat > t->repeat) - (s->repeat < t->repeat);
 }
@@ -171,6 +221,7 @@ static void count_trial(cell_summary *c, const trial_row *t) {
     c->tokens += t->tokens;
     c->steps += t->steps;
     c->drafted += t->drafted;
+    c->testable += t->testable;
     c->accepted += t->accepted;
     c->equal += t->equal == 1;
     c->logits_equal += t->logits_equal == 1;
@@ -180,19 +231,22 @@ static void count_trial(cell_summary *c, const trial_row *t) {
         c->first_divergence = t->first_divergence;
         c->divergence_sample = t->sample;
     }
-    /* fmax and fmin prefer the number when one side is NaN. */
-    c->max_abs_logit_diff = fmax(c->max_abs_logit_diff, t->max_abs_logit_diff);
-    c->min_margin = fmin(c->min_margin, t->min_margin);
+    /* NaN stays (S1). */
+    bool first = c->trials == 1;
+    if (first || isnan(t->max_abs_logit_diff) || t->max_abs_logit_diff > c->max_abs_logit_diff)
+        c->max_abs_logit_diff = t->max_abs_logit_diff;
+    if (first || isnan(t->min_margin) || t->min_margin < c->min_margin) c->min_margin = t->min_margin;
 }
 
-/* One cell's trials, sorted by sample and repeat. */
-static int summarize(scratch *s, const trial_row *trials, size_t n, cell_summary *c, err *e) {
+/* One cell's trials, sorted by record, sample and repeat. */
+static int summarize(scratch *s, const placed_trial *trials, size_t n, cell_summary *c, err *e) {
     s->speedup.n = s->speedup.groups = s->modeled.n = s->modeled.groups = 0;
-    size_t groups = 0, timed = 0;
+    size_t groups = 0, drafting = 0;
     bool   speedup_open = false, modeled_open = false;
     for (size_t i = 0; i < n; i++) {
-        const trial_row *t = &trials[i];
-        if (i == 0 || t->sample != trials[i - 1].sample) {
+        const trial_row *t = trials[i].row;
+        if (i == 0 || t->sample != trials[i - 1].row->sample) c->records++;
+        if (i == 0 || trials[i].record != trials[i - 1].record) {
             s->group_tokens[groups] = s->group_steps[groups] = 0;
             groups++;
             speedup_open = modeled_open = false;
@@ -201,29 +255,35 @@ static int summarize(scratch *s, const trial_row *trials, size_t n, cell_summary
         s->group_steps[groups - 1] += t->steps;
         grouped_add(&s->speedup, t->speedup, &speedup_open);
         grouped_add(&s->modeled, t->modeled_speedup, &modeled_open);
-        if (t->steps > 0) s->draft_ns[timed++] = (double)t->draft_ns / (double)t->steps;
+        if (t->steps > 0) s->draft_ns[drafting++] = (double)t->draft_ns / (double)t->steps;
+        bool timed = t->tokens > 1 && t->plain_tokens > 1;
+        c->timed += timed;
+        c->unequal += timed && t->equal != 1;
         count_trial(c, t);
     }
+    c->distinct = groups;
     c->tokens_per_step = ratio(c->tokens, c->steps);
     c->coverage = ratio(c->drafting_steps, c->steps);
-    c->acceptance = ratio(c->accepted, c->drafted);
-    c->draft_ns_step = timed > 0 ? gsl_stats_median(s->draft_ns, 1, timed) : NAN;
+    c->acceptance = ratio(c->accepted, c->testable);
+    c->draft_ns_step = drafting > 0 ? gsl_stats_median(s->draft_ns, 1, drafting) : NAN;
     if (tokens_per_step_interval(s, groups, &c->tps_lo, &c->tps_hi, e) != 0) return -1;
-    if (spread_groups(s, &s->speedup, &c->speedup, e) != 0) return -1;
-    return spread_groups(s, &s->modeled, &c->modeled, e);
+    if (spread_groups(s, &s->speedup, c->timed, &c->speedup, e) != 0) return -1;
+    return spread_groups(s, &s->modeled, c->timed, &c->modeled, e);
 }
 
 int summary_make(const store_data *d, cell_summary **out, err *e) {
     int           status = -1;
     cell_summary *rows = NULL;
-    trial_row    *sorted = NULL;
+    placed_trial *sorted = NULL;
+    size_t       *record = NULL;
     scratch       s = {0};
     *out = NULL;
     if (check(d, e) != 0) return -1;
     if ((rows = mem_new(d->n_cells, sizeof *rows, e)) == NULL) goto out;
     if ((sorted = mem_new(d->n_trials, sizeof *sorted, e)) == NULL) goto out;
-    if (d->n_trials > 0) memcpy(sorted, d->trials, d->n_trials * sizeof *sorted);
-    qsort(sorted, d->n_trials, sizeof *sorted, by_cell_sample_repeat);
+    if ((record = summary_originals(d, e)) == NULL) goto out;
+    for (size_t i = 0; i < d->n_trials; i++) sorted[i] = (placed_trial){&d->trials[i], record[d->trials[i].sample]};
+    qsort(sorted, d->n_trials, sizeof *sorted, by_cell_and_record);
 
     for (size_t c = 0; c < d->n_cells; c++) {
         rows[c].cell = &d->cells[c];
@@ -233,12 +293,12 @@ int summary_make(const store_data *d, cell_summary **out, err *e) {
     for (size_t i = 0; i < d->n_steps; i++)
         rows[d->trials[d->steps[i].trial].cell].drafting_steps += d->steps[i].drafted > 0;
 
-    /* A resample may draw the sample with the most repeats every time. */
+    /* A resample may draw the record with the most trials every time. */
     size_t most = 0, pool = 0;
     for (size_t i = 0, n = 0, groups = 0, repeats = 0, longest = 0; i < d->n_trials; i++) {
-        bool new_cell = i == 0 || sorted[i].cell != sorted[i - 1].cell;
+        bool new_cell = i == 0 || sorted[i].row->cell != sorted[i - 1].row->cell;
         if (new_cell) n = groups = longest = 0;
-        if (new_cell || sorted[i].sample != sorted[i - 1].sample) {
+        if (new_cell || sorted[i].record != sorted[i - 1].record) {
             groups++;
             repeats = 0;
         }
@@ -250,7 +310,7 @@ int summary_make(const store_data *d, cell_summary **out, err *e) {
     }
     if (scratch_new(&s, most, pool, e) != 0) goto out;
     for (size_t c = 0, at = 0, n; c < d->n_cells; c++, at += n) {
-        for (n = 0; at + n < d->n_trials && sorted[at + n].cell == c;) n++;
+        for (n = 0; at + n < d->n_trials && sorted[at + n].row->cell == c;) n++;
         if (summarize(&s, sorted + at, n, &rows[c], e) != 0) goto out;
     }
     *out = rows;
@@ -259,6 +319,7 @@ int summary_make(const store_data *d, cell_summary **out, err *e) {
 out:
     scratch_free(&s);
     free(sorted);
+    free(record);
     free(rows);
     return status;
 }
@@ -272,7 +333,7 @@ int positions_make(const store_data *d, cell_positions **out, err *e) {
     if (p == NULL) return -1;
     for (size_t i = 0; i < d->n_steps; i++) {
         cell_positions *c = &p[d->trials[d->steps[i].trial].cell];
-        if (d->steps[i].drafted > c->n) c->n = d->steps[i].drafted;
+        if (d->steps[i].testable > c->n) c->n = d->steps[i].testable;
     }
     for (size_t c = 0; c < d->n_cells; c++)
         if ((p[c].at = mem_new(p[c].n, sizeof *p[c].at, e)) == NULL) {
@@ -282,7 +343,7 @@ int positions_make(const store_data *d, cell_positions **out, err *e) {
     for (size_t i = 0; i < d->n_steps; i++) {
         const step_row *s = &d->steps[i];
         position_count *at = p[d->trials[s->trial].cell].at;
-        for (size_t j = 0; j < s->drafted; j++) {
+        for (size_t j = 0; j < s->testable; j++) {
             at[j].reached++;
             at[j].tested += s->accepted >= j;
             at[j].accepted += s->accepted > j;

@@ -97,6 +97,12 @@ void table_put_missing(table *t) {
     put(t, NULL, NULL);
 }
 
+void table_put_part(table *t, size_t part, size_t whole) {
+    char s[64];
+    snprintf(s, sizeof s, "%zu of %zu", part, whole);
+    put(t, s, NULL);
+}
+
 void table_put_count(table *t, size_t n) {
     char s[32];
     snprintf(s, sizeof s, "%zu", n);

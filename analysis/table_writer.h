@@ -42,6 +42,8 @@ void table_put_range(table *t, double x, double lo, double hi,
                      int decimals);                        /* "x [lo, hi]"; [] goes with a NaN in it */
 void table_put_share(table *t, size_t part, size_t whole); /* "63.2%"; missing when whole is 0 */
 void table_put_of(table *t, size_t part, size_t whole);    /* "5/7"; missing when whole is 0 */
+/* "5 of 7" for people and missing for programs: where a value of all seven would be, and two were not measured. */
+void table_put_part(table *t, size_t part, size_t whole);
 void table_put_missing(table *t);
 
 /* The captions alone, for a heading over several tables. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/captions.h"
 #include "analysis/cell_keys.h"
 #include "analysis/table_writer.h"
 #include "engine/base/mem.h"
@@ -29,9 +30,14 @@ static table *keyed_table(const context *x, err *e) {
         free(constant);
         return NULL;
     }
-    const char *sweep = x->d->from.sweep != NULL ? x->d->from.sweep : "";
+    const char *sweep = x->d->sweep != NULL ? x->d->sweep : "";
     table_caption(t, "%s%s%s", sweep, *sweep != '\0' && *constant != '\0' ? ": " : "", constant);
     free(constant);
+    caption_unfinished(t, x->d, x->rows);
+    if (caption_records(t, x->d, e) != 0) {
+        table_free(t);
+        return NULL;
+    }
     table_column(t, COLUMN_RIGHT, NULL, "cell");
     table_column(t, COLUMN_LEFT, NULL, "id");
     cell_keys_columns(&x->keys, t);
@@ -53,25 +59,33 @@ static int finish(const context *x, table *t, err *e) {
 
 /* ---- summary ----------------------------------------------------------------------------------------- */
 
-static void spread_columns(table *t, const char *title, const char *const names[6]) {
+enum { SPREAD_COLUMNS = 7 };
+
+static void spread_columns(table *t, const char *title, const char *const names[SPREAD_COLUMNS]) {
     table_column(t, COLUMN_RIGHT, title, names[0]);
-    for (size_t i = 1; i < 6; i++) table_column(t, COLUMN_RIGHT, NULL, names[i]);
+    for (size_t i = 1; i < SPREAD_COLUMNS; i++) table_column(t, COLUMN_RIGHT, NULL, names[i]);
 }
 
+/* A median of some of the trials only is not shown: how many there are is. */
 static void put_spread(table *t, const spread *s) {
-    table_put_range(t, s->median, s->q1, s->q3, 2);
+    if (s->n > 0 && s->n < s->of)
+        table_put_part(t, s->n, s->of);
+    else
+        table_put_range(t, s->median, s->q1, s->q3, 2);
     table_put_real(t, s->q1, 2);
     table_put_real(t, s->q3, 2);
     table_put_real(t, s->lo, 2);
     table_put_real(t, s->hi, 2);
     table_put_count(t, s->n);
+    table_put_count(t, s->of);
 }
 
 static int table_summary(const context *x, err *e) {
-    static const char *const speedup[] = {"speedup_median", "speedup_q1", "speedup_q3",
-                                          "speedup_lo",     "speedup_hi", "speedup_n"};
-    static const char *const modeled[] = {"modeled_speedup_median", "modeled_speedup_q1", "modeled_speedup_q3",
-                                          "modeled_speedup_lo",     "modeled_speedup_hi", "modeled_speedup_n"};
+    static const char *const speedup[SPREAD_COLUMNS] = {"speedup_median", "speedup_q1", "speedup_q3", "speedup_lo",
+                                                        "speedup_hi",     "speedup_n",  "speedup_of"};
+    static const char *const modeled[SPREAD_COLUMNS] = {
+        "modeled_speedup_median", "modeled_speedup_q1", "modeled_speedup_q3", "modeled_speedup_lo",
+        "modeled_speedup_hi",     "modeled_speedup_n",  "modeled_speedup_of"};
 
     /* Over one data set and with forced output, every cell has the same trials and tokens. */
     bool   same = x->d->n_cells > 0;
@@ -84,6 +98,7 @@ static int table_summary(const context *x, err *e) {
         same = same && x->rows[c].trials == x->rows[0].trials && x->rows[c].tokens == x->rows[0].tokens;
     table *t = keyed_table(x, e);
     if (t == NULL) return -1;
+    caption_speedups(t, x->d, x->rows);
     if (truncated > 0)
         table_caption(t, "max_new_tokens or the context's end cut the output of %zu of %zu trials", truncated, trials);
     if (same) table_caption(t, "in each cell: %zu trials, %zu tokens", x->rows[0].trials, x->rows[0].tokens);
@@ -94,6 +109,9 @@ static int table_summary(const context *x, err *e) {
     table_column(t, COLUMN_RIGHT, NULL, "tokens_per_step_lo");
     table_column(t, COLUMN_RIGHT, NULL, "tokens_per_step_hi");
     table_column(t, COLUMN_RIGHT, "coverage", "coverage");
+    table_column(t, COLUMN_RIGHT, NULL, "drafted");
+    table_column(t, COLUMN_RIGHT, NULL, "testable");
+    table_column(t, COLUMN_RIGHT, NULL, "accepted");
     table_column(t, COLUMN_RIGHT, "acceptance", "acceptance");
     spread_columns(t, "speed-up [q1, q3]", speedup);
     spread_columns(t, "modeled speed-up [q1, q3]", modeled);
@@ -114,7 +132,10 @@ static int table_summary(const context *x, err *e) {
         table_put_real(t, s->tps_lo, 2);
         table_put_real(t, s->tps_hi, 2);
         table_put_share(t, s->drafting_steps, s->steps);
-        table_put_share(t, s->accepted, s->drafted);
+        table_put_count(t, s->drafted);
+        table_put_count(t, s->testable);
+        table_put_count(t, s->accepted);
+        table_put_share(t, s->accepted, s->testable);
         put_spread(t, &s->speedup);
         put_spread(t, &s->modeled);
         table_put_real(t, s->draft_ns_step, 0);

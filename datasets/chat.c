@@ -135,6 +135,13 @@ static int add_answer(dataset_builder *b, const turn *turns, size_t n, const tex
     return jsonl_text(b->file, turns[n].text, "an answer", &r->output.text, &r->output.n_text, e);
 }
 
+static int leave_out(dataset_builder *b, const char *conversation, size_t answer, err *e) {
+    char *id = mem_printf(e, "%s/%zu", conversation, answer);
+    int   ret = id != NULL ? dataset_leave_out(b, id, "no question before the answer, or no answer", e) : -1;
+    free(id);
+    return ret;
+}
+
 static int add_answers(dataset_builder *b, const turn *turns, size_t n, const char *conversation, err *e) {
     text_buffer before = {0};
     const char *last = SYSTEM; /* who spoke last */
@@ -144,7 +151,7 @@ static int add_answers(dataset_builder *b, const turn *turns, size_t n, const ch
         bool asked = last == USER && !blank(&turns[i]);
         if (turns[i].speaker == ASSISTANT) {
             answer++;
-            if (!asked) b->data->dropped++;
+            if (!asked && leave_out(b, conversation, answer, e) != 0) goto out;
             if (asked &&
                 (text_check(&before, e) != 0 || add_answer(b, turns, i, &before, conversation, answer, e) != 0))
                 goto out;

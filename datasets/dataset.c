@@ -53,9 +53,41 @@ static void cut_records(dataset *d, size_t n) {
     while (d->n > n) record_free(&d->records[--d->n]);
 }
 
+/* ---- records that are not used ---- */
+
+int skipped_add(skipped_records *s, const char *path, size_t line, const char *id, const err *why, err *e) {
+    char  *place = mem_printf(e, "%s:%zu: ", path, line);
+    size_t n = place != NULL && strncmp(why->text, place, strlen(place)) == 0 ? strlen(place) : 0;
+    free(place);
+    if (place == NULL || mem_reserve(&s->at, &s->cap, s->n + 1, e) != 0) return -1;
+    skipped_record r = {line, mem_strdup(id != NULL ? id : "", e), mem_strdup(why->text + n, e)};
+    if (r.id == NULL || r.reason == NULL) {
+        free(r.id);
+        free(r.reason);
+        return -1;
+    }
+    s->at[s->n++] = r;
+    return 0;
+}
+
+static void skipped_cut(skipped_records *s, size_t n) {
+    while (s->n > n) {
+        s->n--;
+        free(s->at[s->n].id);
+        free(s->at[s->n].reason);
+    }
+}
+
+void skipped_free(skipped_records *s) {
+    skipped_cut(s, 0);
+    free(s->at);
+    *s = (skipped_records){0};
+}
+
 void dataset_free(dataset *d) {
     cut_records(d, 0);
     free(d->records);
+    skipped_free(&d->skipped);
     free(d->path);
     free(d->format);
     *d = (dataset){0};
@@ -69,9 +101,18 @@ record *dataset_add(dataset_builder *b, err *e) {
     return r;
 }
 
-void dataset_drop(dataset_builder *b) {
-    cut_records(b->data, b->data->n - 1);
+int dataset_leave_out(dataset_builder *b, const char *id, const char *reason, err *e) {
+    err why = {0};
+    err_input(&why, "%s", reason);
+    if (skipped_add(&b->data->skipped, b->file->path, b->file->line, id, &why, e) != 0) return -1;
     b->data->dropped++;
+    return 0;
+}
+
+int dataset_drop(dataset_builder *b, const char *reason, err *e) {
+    if (dataset_leave_out(b, b->data->records[b->data->n - 1].id, reason, e) != 0) return -1;
+    cut_records(b->data, b->data->n - 1);
+    return 0;
 }
 
 int record_references(record *r, size_t n, err *e) {
@@ -141,10 +182,11 @@ static int check_ids(const dataset_builder *b, size_t from, json_t *seen, err *e
 
 /* Reads one line's records, all of them or, on failure, none. */
 static int read_object(const dataset_format *format, const json_t *object, dataset_builder *b, json_t *seen, err *e) {
-    size_t kept = b->data->n, dropped = b->data->dropped;
+    size_t kept = b->data->n, dropped = b->data->dropped, skipped = b->data->skipped.n;
     if (format->read(object, b, e) == 0 && check_ids(b, kept, seen, e) == 0) return 0;
     cut_records(b->data, kept);
     b->data->dropped = dropped;
+    skipped_cut(&b->data->skipped, skipped);
     return -1;
 }
 
@@ -165,9 +207,14 @@ static int read_lines(const dataset_options *o, const dataset_format *format, js
             goto out;
         }
         if (got > 0) got = read_object(format, object, &b, seen, &why);
+        bool skip = got < 0 && o->skip_bad && why.kind == ERR_INPUT;
+        int  noted = skip ? skipped_add(&d->skipped, file->path, file->line,
+                                        json_string_value(json_object_get(object, "id")), &why, e)
+                          : 0;
         json_decref(object);
         if (got >= 0) continue;
-        if (!o->skip_bad || why.kind != ERR_INPUT) {
+        if (noted != 0) goto out;
+        if (!skip) {
             if (e != NULL) *e = why;
             goto out;
         }

@@ -33,6 +33,18 @@ typedef struct {
     size_t   line; /* in the file, from 1 */
 } record;
 
+/* A record that is not used: a bad line, one that the format leaves out, or one that a model cannot take. */
+typedef struct {
+    size_t line;
+    char  *id;     /* "" when the line has none */
+    char  *reason; /* without file and line */
+} skipped_record;
+
+typedef struct {
+    skipped_record *at;
+    size_t          n, cap;
+} skipped_records;
+
 typedef struct {
     const char      *format;      /* "auto" or a name from formats.def */
     size_t           limit;       /* at most this many records; 0 = all */
@@ -50,11 +62,16 @@ typedef struct {
     size_t  n;
     size_t  bad;     /* lines skipped under skip_bad; each was reported through dataset_report */
     size_t  dropped; /* records the format itself leaves out (llma: no result text) */
+    skipped_records skipped; /* both kinds, in file order */
     bool    cut;     /* the tokenizer had a part in the prompts: it cut the documents in them */
 } dataset;
 
 /* Called for each line skipped under skip_bad with the error it would have been. */
 typedef void dataset_report(void *ctx, const err *why);
+
+/* `why`: an error that begins with "PATH:LINE: ", which is left out of the reason. `id` may be NULL. */
+int  skipped_add(skipped_records *s, const char *path, size_t line, const char *id, const err *why, err *e);
+void skipped_free(skipped_records *s);
 
 int  dataset_read(const char *path, const dataset_options *o, dataset_report *report, void *ctx, dataset *out, err *e);
 void dataset_free(dataset *d);

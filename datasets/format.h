@@ -30,8 +30,11 @@ typedef struct {
 /* A new record at the dataset's end: zeroed but for `line`, and valid until the next call. */
 record *dataset_add(dataset_builder *b, err *e);
 
-/* Takes the record added last back and counts it as one that the format leaves out. */
-void dataset_drop(dataset_builder *b);
+/* Takes the record added last back, and notes it as one that the format leaves out for this reason. */
+int dataset_drop(dataset_builder *b, const char *reason, err *e);
+
+/* The same for a record that was never added. `id` may be NULL. */
+int dataset_leave_out(dataset_builder *b, const char *id, const char *reason, err *e);
 
 /* Gives the record room for n empty references. */
 int record_references(record *r, size_t n, err *e);

@@ -31,8 +31,7 @@ static int read_object(const json_t *o, dataset_builder *b, err *e) {
     if (r == NULL || (r->id = mem_printf(e, "llma/%zu", at->line - 1)) == NULL) return -1;
     if ((r->scenario = mem_strdup("", e)) == NULL || record_texts(at, r, docs, "docs", e) != 0) return -1;
     if (prompt_query(b, r, query, e) != 0 || read_output(at, o, r, e) != 0) return -1;
-    if (!r->has_output) dataset_drop(b);
-    return 0;
+    return r->has_output ? 0 : dataset_drop(b, "no result text", e);
 }
 
 const dataset_format format_llma = {

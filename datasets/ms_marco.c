@@ -65,10 +65,7 @@ static int read_object(const json_t *o, dataset_builder *b, err *e) {
         return -1;
     if (formed != NULL) answer = formed;
     if (answer == NULL) return 0;
-    if (strcmp(json_string_value(answer), "No Answer Present.") == 0) {
-        dataset_drop(b);
-        return 0;
-    }
+    if (strcmp(json_string_value(answer), "No Answer Present.") == 0) return dataset_drop(b, "no answer", e);
     r->has_output = true;
     return jsonl_text(at, answer, "answers", &r->output.text, &r->output.n_text, e);
 }

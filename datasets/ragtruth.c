@@ -109,8 +109,7 @@ static int read_object(const json_t *o, dataset_builder *b, err *e) {
     if (read_source(at, source, r, e) != 0) return -1;
     if (jsonl_text(at, response, "response", &r->output.text, &r->output.n_text, e) != 0) return -1;
     r->has_output = !text_blank(r->output.text, r->output.n_text);
-    if (!r->has_output) dataset_drop(b);
-    return 0;
+    return r->has_output ? 0 : dataset_drop(b, "no response", e);
 }
 
 const dataset_format format_ragtruth = {

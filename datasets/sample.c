@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/base/mem.h"
 
@@ -106,12 +107,76 @@ static void sample_free(sample *s) {
     *s = (sample){0};
 }
 
+/* ---- digests ---- */
+
+/* A list of numbers to be hashed; lengths are in it, so that no two contents give the same list. */
+typedef struct {
+    uint64_t *at;
+    size_t    n, cap;
+} hashed;
+
+static int add_number(hashed *h, uint64_t x, err *e) {
+    if (mem_reserve(&h->at, &h->cap, h->n + 1, e) != 0) return -1;
+    h->at[h->n++] = x;
+    return 0;
+}
+
+static int add_bytes(hashed *h, const void *bytes, size_t n, err *e) {
+    return add_number(h, n, e) != 0 ? -1 : add_number(h, digest64(bytes, n), e);
+}
+
+static int add_tokens(hashed *h, const tokens *t, err *e) {
+    return add_bytes(h, t->ids, t->n * sizeof *t->ids, e);
+}
+
+static int set_content(sample *s, const sample_options *o, err *e) {
+    hashed h = {0};
+    int    ret = add_tokens(&h, &s->prompt, e);
+    for (size_t i = 0; ret == 0 && i < s->n_references; i++) ret = add_tokens(&h, &s->docs[i], e);
+    if (ret == 0 && o->need_output) ret = add_tokens(&h, &s->output, e);
+    if (ret == 0) s->content = digest64(h.at, h.n * sizeof *h.at);
+    free(h.at);
+    return ret;
+}
+
+static int add_skipped(hashed *h, const skipped_records *skipped, err *e) {
+    int ret = add_number(h, skipped->n, e);
+    for (size_t i = 0; ret == 0 && i < skipped->n; i++) {
+        const skipped_record *r = &skipped->at[i];
+        ret = add_number(h, r->line, e);
+        if (ret == 0) ret = add_bytes(h, r->id, strlen(r->id), e);
+        if (ret == 0) ret = add_bytes(h, r->reason, strlen(r->reason), e);
+    }
+    return ret;
+}
+
+int samples_digest(const samples *s, const skipped_records *of_dataset, char hex[DIGEST_HEX], err *e) {
+    hashed h = {0};
+    int    ret = 0;
+    for (size_t i = 0; ret == 0 && i < s->n; i++) {
+        const sample *x = &s->at[i];
+        ret = add_bytes(&h, x->rec->id, strlen(x->rec->id), e);
+        if (ret == 0) ret = add_bytes(&h, x->rec->scenario, strlen(x->rec->scenario), e);
+        if (ret == 0) ret = add_tokens(&h, &x->prompt, e);
+        if (ret == 0) ret = add_number(&h, x->n_references, e);
+        for (size_t r = 0; ret == 0 && r < x->n_references; r++) ret = add_tokens(&h, &x->docs[r], e);
+        if (ret == 0) ret = add_tokens(&h, &x->output, e);
+    }
+    if (ret == 0) ret = add_skipped(&h, of_dataset, e);
+    if (ret == 0) ret = add_skipped(&h, &s->skipped, e);
+    if (ret == 0) ret = digest_sha256(h.at, h.n * sizeof *h.at, hex, e);
+    free(h.at);
+    return ret;
+}
+
+/* ---- all records ---- */
+
 static int prepare(const dataset *d, const record *r, const tokenizer *tok, const sample_options *o, sample *s,
                    err *e) {
     place at = {d->path, r->line};
     s->rec = r;
     if (prepare_prompt(at, s, tok, o, e) == 0 && prepare_references(at, s, tok, e) == 0 &&
-        prepare_output(at, s, tok, o, e) == 0)
+        prepare_output(at, s, tok, o, e) == 0 && set_content(s, o, e) == 0)
         return 0;
     sample_free(s);
     return -1;
@@ -126,6 +191,8 @@ int samples_prepare(const dataset *d, const tokenizer *tok, const sample_options
         if (prepare(d, &d->records[i], tok, o, &out->at[out->n], &why) == 0) {
             out->n++;
         } else if (o->skip_bad && why.kind == ERR_INPUT) {
+            const record *r = &d->records[i];
+            if (skipped_add(&out->skipped, d->path, r->line, r->id, &why, e) != 0) goto fail;
             out->bad++;
             if (report != NULL) report(ctx, &why);
         } else {
@@ -142,6 +209,7 @@ fail:
 
 void samples_free(samples *s) {
     for (size_t i = 0; i < s->n; i++) sample_free(&s->at[i]);
+    skipped_free(&s->skipped);
     free(s->at);
     *s = (samples){0};
 }

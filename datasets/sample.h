@@ -14,12 +14,14 @@ typedef struct {
     size_t        reference_tokens; /* sum over references */
     bool          has_output;
     tokens        output; /* without BOS, EOS last (added when missing and the tokenizer has one) */
+    uint64_t      content; /* of prompt, references and, if it is needed, output: duplicates have the same */
 } sample;
 
 typedef struct {
     sample *at;
     size_t  n;
     size_t  bad; /* samples left out under skip_bad */
+    skipped_records skipped; /* those */
 } samples;
 
 typedef struct {
@@ -33,5 +35,8 @@ typedef struct {
 int  samples_prepare(const dataset *d, const tokenizer *tok, const sample_options *o, dataset_report *report, void *ctx,
                      samples *out, err *e);
 void samples_free(samples *s);
+
+/* SHA-256 over all that a cell takes from its samples: ids, scenarios, tokens, and what was skipped. */
+int samples_digest(const samples *s, const skipped_records *of_dataset, char hex[DIGEST_HEX], err *e);
 
 #endif

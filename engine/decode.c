@@ -1,4 +1,4 @@
-/* decode.c - one trial: prompt in, checked tokens out. Invariants D1 to D4 stand in decode.h. */
+/* decode.c - one trial: prompt in, checked tokens out. Invariants D1 to D5 stand in decode.h. */
 #include "engine/decode.h"
 
 #include <math.h>
@@ -68,7 +68,16 @@ static void verdict_cut(verdict *v, const draft *d, int32_t eos, size_t room) {
     if (stand < v->accepted) *v = (verdict){stand, d->ids[stand]};
 }
 
-int decode_run(const decode_setup *s, trial_trace *out, err *e) {
+/* D5. The output has its final length. */
+static void trace_end(trial_trace *t) {
+    for (size_t i = 0; i < t->n_steps; i++) {
+        step_trace *s = &t->steps[i];
+        size_t      left = t->output.n - 1 - s->position;
+        s->testable = s->drafted < left ? s->drafted : (uint16_t)left;
+    }
+}
+
+static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
     const policy_input *in = &s->input;
     tokens             *output = &out->output;
     const int32_t      *pending = in->prompt;
@@ -145,4 +154,10 @@ int decode_run(const decode_setup *s, trial_trace *out, err *e) {
         pending = output->ids + output->n - 1;
         n_pending = 1;
     }
+}
+
+int decode_run(const decode_setup *s, trial_trace *out, err *e) {
+    int ret = run_steps(s, out, e);
+    trace_end(out);
+    return ret;
 }

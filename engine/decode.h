@@ -5,6 +5,9 @@
  *  D2  EOS ends the output. A draft token at or after an emitted EOS never stands, but counts as drafted.
  *  D3  At most max_new_tokens are emitted, and the context never overflows; either end sets `truncated`.
  *  D4  Nothing but propose, verify, accept, rollback and observe happens inside the timed windows.
+ *  D5  A draft token is testable when its output position lies before the output's last token, which is always the
+ *      target's own word (D1). Where the output ends (EOS, max_new_tokens, a recording, the context), the rest of a
+ *      draft is neither right nor wrong: it was drafted and is not testable.
  */
 #ifndef ENGINE_DECODE_H
 #define ENGINE_DECODE_H
@@ -25,6 +28,7 @@ typedef struct {
     uint16_t match_length;
     int32_t  source, source_position;
     uint16_t drafted, accepted, emitted;
+    uint16_t testable;  /* of `drafted` (D5); known when the trial has ended */
     uint64_t draft_ns;  /* propose and observe; in step 0 also the policy's begin */
     uint64_t verify_ns; /* the target's pass; in step 0 the prompt's */
 } step_trace;

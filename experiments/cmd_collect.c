@@ -149,6 +149,33 @@ static int leave_out_others(const char *folder, paths *cells, err *e) {
     return 0;
 }
 
+/* Cells of other builds are kept apart in all tables, by the column `build`. */
+static void warn_about_builds(const char *dir, const store_data *d) {
+    for (size_t i = 1; i < d->n_cells; i++) {
+        const cell_row *a = &d->cells[i - 1], *b = &d->cells[i];
+        cell_row        other = *b;
+        other.id = a->id;
+        if (store_cell_compare(a, &other) != 0 || strcmp(a->build, b->build) == 0) continue;
+        fprintf(stderr,
+                "harness: %s: some cells differ in nothing but the program that made them; the column build tells them "
+                "apart\n",
+                dir);
+        return;
+    }
+}
+
+static void warn_about_unfinished(const char *dir) {
+    char  *path = mem_printf(NULL, "%s/unfinished", dir);
+    DIR   *open = path != NULL ? opendir(path) : NULL;
+    size_t n = 0;
+    for (const struct dirent *entry; open != NULL && (entry = readdir(open)) != NULL;) n += entry->d_name[0] != '.';
+    if (n > 0)
+        fprintf(stderr, "harness: %s: %zu unfinished cell%s left out; the sweep goes on with %s\n", dir, n,
+                n == 1 ? " is" : "s are", n == 1 ? "it" : "them");
+    if (open != NULL) closedir(open);
+    free(path);
+}
+
 static int collect(const char *dir, const char *output, err *e) {
     int        ret = -1;
     paths      cells = {0};
@@ -162,6 +189,8 @@ static int collect(const char *dir, const char *output, err *e) {
     if (store_write(output, &d, false, e) != 0) goto out;
     printf("%s: %zu cells, %zu samples, %zu trials, %zu steps, %zu tokens\n", output, d.n_cells, d.n_samples,
            d.n_trials, d.n_steps, d.n_ids);
+    warn_about_builds(dir, &d);
+    warn_about_unfinished(dir);
     ret = 0;
 out:
     store_free(&d);

@@ -267,16 +267,18 @@ static int decode_plainly(generation *g, err *e) {
 }
 
 static void print_statistics(const trial_trace *t, const options *o, FILE *out) {
-    size_t drafted = 0, accepted = 0, covered = 0;
+    size_t drafted = 0, testable = 0, accepted = 0, covered = 0;
     for (size_t i = 0; i < t->n_steps; i++) {
         drafted += t->steps[i].drafted;
+        testable += t->steps[i].testable;
         accepted += t->steps[i].accepted;
         covered += t->steps[i].drafted > 0;
     }
     double steps = (double)t->n_steps;
-    fprintf(out, "%zu tokens in %zu steps (%.2f per step), coverage %.0f%%, drafted %zu, accepted %zu", t->output.n,
-            t->n_steps, (double)t->output.n / steps, 100 * (double)covered / steps, drafted, accepted);
-    if (drafted > 0) fprintf(out, " (%.0f%%)", 100 * (double)accepted / (double)drafted);
+    fprintf(out, "%zu tokens in %zu steps (%.2f per step), coverage %.0f%%, drafted %zu, testable %zu, accepted %zu",
+            t->output.n, t->n_steps, (double)t->output.n / steps, 100 * (double)covered / steps, drafted, testable,
+            accepted);
+    if (testable > 0) fprintf(out, " (%.0f%%)", 100 * (double)accepted / (double)testable);
     size_t first = t->steps[0].emitted; /* the prompt's pass gave these */
     if (t->n_steps > 1) fprintf(out, ", %.1f tokens/s", (double)(t->output.n - first) / ((double)t->decode_ns * 1e-9));
     if (t->truncated)

@@ -129,6 +129,11 @@ static size_t count_broken(const store_data *d) {
     return n;
 }
 
+/* The folder of a sweep's cells, finished and unfinished. */
+static char *sweep_folder(const config *c, err *e) {
+    return mem_printf(e, "%s/%s", c->output, c->name);
+}
+
 /* Where a sweep's results go. */
 static char *results_path(const config *c, err *e) {
     return mem_printf(e, "%s/%s.h5", c->output, c->name);
@@ -154,7 +159,7 @@ static int finish(const plan *p, const char *dir, const runner_options *o, size_
         goto out;
     }
     /* All are points of this config's grid, also those that were run for an earlier text of it. */
-    config_text text = {(char *)config_base_name(c), c->text};
+    kept_text text = {(char *)config_base_name(c), c->text};
     if (store_collect((const char *const *)paths, p->n_cells, &text, &all, e) != 0) {
         if (e->kind == ERR_INPUT) err_advise(e, "delete the file, and the sweep makes it anew");
         goto out;
@@ -173,13 +178,14 @@ out:
     return ret;
 }
 
-/* Makes the folders, and asks for the results' place before any work: of shards, whichever ends last writes there. */
+/* Makes the folders, and checks the results' place before any work: of shards, whichever ends last writes there. */
 static int open_output(const config *c, const char *dir, err *e) {
-    if (file_make_folder(dir, e) != 0) return -1;
-    char *path = results_path(c, e);
-    int   ret = path != NULL ? atomic_check(path, e) : -1;
-    int   among = ret == 0 ? file_lies_in(path, dir, e) : 0;
+    char *cells = mem_printf(e, "%s/cells", dir), *path = NULL;
+    int   ret = cells != NULL ? file_make_folder(cells, e) : -1;
+    if (ret == 0) ret = (path = results_path(c, e)) != NULL ? atomic_check(path, e) : -1;
+    int among = ret == 0 ? file_lies_in(path, cells, e) : 0;
     if (among > 0) err_input(e, "%s: leads to one of the sweep's own cells", path);
+    free(cells);
     free(path);
     return ret == 0 && among == 0 ? 0 : -1;
 }
@@ -188,7 +194,7 @@ static int open_output(const config *c, const char *dir, err *e) {
 static int run_plan(const plan *p, const options *o, err *e) {
     runner_report report;
     err           why = {0};
-    char         *dir = mem_printf(e, "%s/%s/cells", p->cfg->output, p->cfg->name);
+    char         *dir = sweep_folder(p->cfg, e);
     if (dir == NULL || open_output(p->cfg, dir, e) != 0) {
         free(dir);
         return -1;
@@ -201,6 +207,8 @@ static int run_plan(const plan *p, const options *o, err *e) {
                 (double)report.trials / report.seconds);
     if (report.reused > 0)
         fprintf(stderr, "%s: %zu of %zu cells were finished before\n", p->cfg->name, report.reused, report.cells);
+    if (report.kept > 0)
+        fprintf(stderr, "%s: %zu trials of unfinished cells were there before\n", p->cfg->name, report.kept);
     size_t broken = 0;
     if (ran == 0) ret = finish(p, dir, &o->run, &broken, e);
     free(dir);

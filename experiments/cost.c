@@ -66,6 +66,7 @@ int cost_read(const char *path, cost_model *out, err *e) {
     const ini_section       *times = NULL;
     *out = (cost_model){0};
     if (inifile_read(path, &f, e) != 0) return -1;
+    if ((out->text = mem_strdup(f.text, e)) == NULL) goto out;
     if (digest_sha256(f.text, f.n_text, out->sha256, e) != 0) goto out;
 
     for (size_t i = 0; i < f.n_sections; i++) {
@@ -92,6 +93,7 @@ out:
 }
 
 void cost_free(cost_model *c) {
+    free(c->text);
     free(c->k);
     free(c->ns);
     *c = (cost_model){0};

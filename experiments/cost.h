@@ -19,6 +19,7 @@
 
 typedef struct {
     char    sha256[DIGEST_HEX];
+    char   *text; /* the whole file */
     size_t *k; /* ascending, first is 1 */
     double *ns;
     size_t  n;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "analysis/summary.h"
 #include "engine/base/mem.h"
 #include "experiments/inspect.h"
 #include "experiments/store/store.h"
@@ -38,20 +39,75 @@ static void print_origin(const char *path, const store_data *d) {
     printf("schema   %d%s\n", STORE_SCHEMA_VERSION,
            d->logits_hash != NULL ? ", a cell file with hashes of logits" : "");
     if (stat(path, &s) == 0) printf("size     %lld bytes\n", (long long)s.st_size);
-    print_line("sweep", d->from.sweep);
-    print_line("created", d->from.created);
-    print_line("harness", d->from.harness_version);
-    print_line("commit", d->from.git_commit);
-    print_line("cpu", d->from.cpu);
-    print_line("isa", d->from.isa);
-    printf("threads  %u\n", d->from.threads);
-    print_line("compiler", d->from.compiler);
-    print_line("flags", d->from.flags);
+    print_line("sweep", d->sweep);
+    print_line("created", d->created);
 }
 
-static void print_counts(const store_data *d) {
-    printf("\n%9zu cells\n%9zu samples\n%9zu trials\n%9zu steps\n%9zu tokens\n", d->n_cells, d->n_samples, d->n_trials,
-           d->n_steps, d->n_ids);
+/* Processes that agree in all but their start are one line. */
+static bool same_origin(const process_row *a, const process_row *b) {
+    return strcmp(a->harness_version, b->harness_version) == 0 && strcmp(a->git_commit, b->git_commit) == 0 &&
+           strcmp(a->cpu, b->cpu) == 0 && strcmp(a->isa, b->isa) == 0 && strcmp(a->compiler, b->compiler) == 0 &&
+           strcmp(a->flags, b->flags) == 0;
+}
+
+static void print_processes(const store_data *d) {
+    for (size_t i = 0; i < d->n_processes; i++) {
+        const process_row *p = &d->processes[i];
+        size_t             before = 0, n = 0, trials = 0;
+        while (!same_origin(&d->processes[before], p)) before++;
+        if (before < i) continue;
+        for (size_t k = i; k < d->n_processes; k++) n += same_origin(&d->processes[k], p);
+        for (size_t k = 0; k < d->n_trials; k++) trials += same_origin(&d->processes[d->trials[k].process], p);
+        printf("\n%zu trial%s by %zu process%s, the first from %s\n", trials, trials == 1 ? "" : "s", n,
+               n == 1 ? "" : "es", p->started);
+        print_line("harness", p->harness_version);
+        print_line("commit", p->git_commit);
+        print_line("cpu", p->cpu);
+        print_line("isa", p->isa);
+        print_line("compiler", p->compiler);
+        print_line("flags", p->flags);
+    }
+}
+
+static int print_counts(const store_data *d, err *e) {
+    size_t *first = summary_originals(d, e), distinct = 0, wanted = 0;
+    if (first == NULL) return -1;
+    for (size_t i = 0; i < d->n_samples; i++) distinct += first[i] == i;
+    for (size_t i = 0; i < d->n_cells; i++) wanted += d->cells[i].trials;
+    printf("\n%9zu cells\n%9zu samples", d->n_cells, d->n_samples);
+    if (distinct < d->n_samples) printf(", %zu distinct", distinct);
+    printf("\n%9zu trials", d->n_trials);
+    if (d->n_trials < wanted) printf(" of %zu: unfinished", wanted);
+    printf("\n%9zu steps\n%9zu tokens\n", d->n_steps, d->n_ids);
+    free(first);
+    return 0;
+}
+
+/* Records that were left out. */
+static void print_skipped(const store_data *d) {
+    enum { SHOWN = 20 };
+    if (d->n_skipped == 0) return;
+    printf("\n%zu record%s left out\n   line  dataset, model, id: reason\n", d->n_skipped,
+           d->n_skipped == 1 ? "" : "s");
+    for (size_t i = 0; i < d->n_skipped && i < SHOWN; i++) {
+        const skipped_row *s = &d->skipped[i];
+        const char        *texts[] = {s->dataset, s->model, s->id, s->reason}, *after[] = {", ", ", ", ": ", "\n"};
+        printf("%7u  ", s->line);
+        for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
+            print_text(texts[k]);
+            fputs(after[k], stdout);
+        }
+    }
+    if (d->n_skipped > SHOWN) printf("    ...  and %zu more, in /skipped\n", d->n_skipped - SHOWN);
+}
+
+static void print_texts(const char *what, const kept_texts *texts) {
+    for (size_t i = 0; i < texts->n; i++) {
+        printf("\n%-9s", what);
+        print_text(texts->at[i].name);
+        putchar('\n');
+        print_lines(texts->at[i].text);
+    }
 }
 
 /* ---- cells by what was asked of them --------------------------------------------------------------------- */
@@ -119,13 +175,13 @@ int inspect_results(const char *path, err *e) {
     store_data d;
     if (store_read(path, &d, e) != 0) return -1;
     print_origin(path, &d);
-    print_counts(&d);
-    int ret = print_kinds(&d, e);
-    for (size_t i = 0; ret == 0 && i < d.n_configs; i++) {
-        fputs("\nconfig   ", stdout);
-        print_text(d.configs[i].name);
-        putchar('\n');
-        print_lines(d.configs[i].text);
+    print_processes(&d);
+    int ret = print_counts(&d, e);
+    if (ret == 0) ret = print_kinds(&d, e);
+    if (ret == 0) {
+        print_skipped(&d);
+        print_texts("config", &d.configs);
+        print_texts("cost", &d.costs);
     }
     store_free(&d);
     return ret;

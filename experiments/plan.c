@@ -137,7 +137,7 @@ static int find_samples(plan *p, const plan_options *o, size_t model_at, size_t 
     if (samples_prepare(&d->data, m->tok, &how, o->report, o->ctx, &s->set, e) != 0)
         return named_at(d->cfg->path_at, e);
     p->n_samples++;
-    return 0;
+    return samples_digest(&s->set, &d->data.skipped, s->sha256, e);
 }
 
 /* ---- the plan ----------------------------------------------------------------------------------------- */
@@ -171,7 +171,7 @@ int plan_make(const config *c, const plan_options *o, plan *out, err *e) {
             size_t dataset_at, samples_at;
             if (find_dataset(out, o, &c->datasets[i], &out->models[m], &dataset_at, e) != 0 ||
                 find_samples(out, o, m, dataset_at, &samples_at, e) != 0 ||
-                plan_cells_add(out, m, dataset_at, samples_at, o->skip_bad, e) != 0)
+                plan_cells_add(out, m, dataset_at, samples_at, e) != 0)
                 goto fail;
         }
     }

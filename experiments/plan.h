@@ -36,11 +36,13 @@ typedef struct {
 typedef struct {
     size_t  model, dataset; /* indices into the plan; model: the first with this view */
     samples set;
+    char    sha256[DIGEST_HEX]; /* samples_digest */
 } plan_samples;
 
 typedef struct {
-    /* First 16 hex digits of SHA-256 over the canonical JSON of all that determines the result. */
-    char              id[17];
+    char              id[17];      /* of setting and build: of all that determines the result */
+    char              setting[17]; /* of what the config, the model and the data say */
+    char              build[17];   /* of the program: sources that this cell uses, and the user's compiler flags */
     size_t            model, dataset, samples; /* indices into the plan */
     const policy_ops *policy;
     param_values      policy_params;

@@ -111,13 +111,13 @@ static char *params_text(const plan_cell *c, err *e) {
     return canonical(json_pack("{s:o, s:o}", "policy", policy_json(c), "rule", rule_json(c)), digits, e);
 }
 
-/* What a finished cell's content follows from, and therefore when it may stand for a cell to be run. Not in it:
- * what changes no token and is recorded beside them (host, instruction set, compiler, date), the sweep's name (each
- * has its own folder), labels of policy and rule sections, and the other cells of the grid. */
+/* Everything that determines a cell's content: a finished cell is reused only if all of this is equal. What changes no
+ * token is recorded in the cell and is not in its identity (host, instruction set, compiler, date), nor are the sweep's
+ * name (each sweep has its own folder), the labels of policy and rule sections, and the grid's other cells. */
 /* clang-format off */
-static json_t *identity_model(const plan_model *m) {
+static json_t *setting_model(const plan_model *m) {
     return json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:s?}",
-                     "label",   m->cfg->label,                               /* stands in the cell's row */
+                     "label",   m->cfg->label,                               /* is in the cell's row */
                      "target",  m->cfg->target->name,                        /* what scores tokens */
                      "sha256",  m->sha256,                                   /* the weights, or the tokenizer */
                      "threads", m->threads,                                  /* times, never tokens */
@@ -126,58 +126,74 @@ static json_t *identity_model(const plan_model *m) {
                      "cost",    m->cost != NULL ? m->cost->sha256 : NULL);   /* modeled_speedup */
 }
 
-static json_t *identity_dataset(const plan_dataset *d, bool skip_bad) {
-    return json_pack("{s:s, s:s, s:s, s:I, s:b, s:b, s:I, s:I, s:b}",
-                     "label",          d->cfg->label,                        /* stands in the cell's row */
-                     "sha256",         d->data.sha256,                       /* the file's bytes */
-                     "format",         d->data.format,                       /* how they are read */
-                     "limit",          (json_int_t)d->cfg->limit,            /* which records are taken */
+static json_t *setting_dataset(const plan_dataset *d, const plan_samples *s) {
+    return json_pack("{s:s, s:s, s:s, s:b, s:I}",
+                     "label",          d->cfg->label,                        /* is in the cell's row */
+                     "sha256",         d->data.sha256,                       /* so is the file's digest */
+                     "samples",        s->sha256,                            /* what was taken from it, and what not */
                      "forced",         d->cfg->forced,                       /* whose output is decoded */
-                     "append_docs",    d->cfg->append_docs,                  /* what the prompts are */
-                     "doc_tokens",     (json_int_t)d->cfg->doc_tokens,       /* what the prompts are */
-                     "max_new_tokens", (json_int_t)d->cfg->max_new_tokens,   /* where outputs are cut */
-                     "skip_bad",       skip_bad);                            /* which records are taken */
+                     "max_new_tokens", (json_int_t)d->cfg->max_new_tokens);  /* where outputs are cut */
 }
 
-static json_t *identity(const plan *p, const plan_cell *c, bool skip_bad) {
-    return json_pack("{s:i, s:s, s:I, s:I, s:b, s:o, s:o, s:{s:s, s:o}, s:{s:s, s:o}}",
-                     "schema",  STORE_SCHEMA_VERSION,                        /* the file's form */
-                     "sources", provenance_source("engine"),                 /* the program itself */
+static json_t *setting(const plan *p, const plan_cell *c) {
+    return json_pack("{s:I, s:I, s:b, s:o, s:o, s:{s:s, s:o}, s:{s:s, s:o}}",
                      "seed",    (json_int_t)p->cfg->seed,                    /* all randomness */
                      "repeats", (json_int_t)p->cfg->repeats,                 /* the number of trials */
                      "paired",  p->cfg->paired,                              /* what speedup is over */
-                     "model",   identity_model(&p->models[c->model]),
-                     "dataset", identity_dataset(&p->datasets[c->dataset], skip_bad),
+                     "model",   setting_model(&p->models[c->model]),
+                     "dataset", setting_dataset(&p->datasets[c->dataset], &p->samples[c->samples]),
                      "policy",  "name", c->policy->name, "params", policy_json(c),   /* defaults included: */
                      "rule",    "name", c->rule->name,   "params", rule_json(c));    /* they may change */
 }
+
+static json_t *build(const plan *p, const plan_cell *c) {
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}",
+                     "engine", provenance_source("engine"),
+                     "target", provenance_source(p->models[c->model].cfg->target->source),
+                     "policy", provenance_source(c->policy->source),
+                     "rule",   provenance_source(c->rule->source),
+                     "flags",  provenance_user_flags());                     /* of the compiler */
+}
+
+static json_t *identity(const plan_cell *c) {
+    return json_pack("{s:i, s:s, s:s}",
+                     "schema",  STORE_SCHEMA_VERSION,                        /* the file's form */
+                     "setting", c->setting,
+                     "build",   c->build);
+}
 /* clang-format on */
 
-static int set_identity(const plan *p, plan_cell *c, bool skip_bad, err *e) {
+/* The first 16 hex digits of SHA-256 over the canonical JSON. */
+static int short_digest(json_t *json, char out[17], err *e) {
     char  hex[DIGEST_HEX];
-    char *text = canonical(identity(p, c, skip_bad), 17, e);
+    char *text = canonical(json, 17, e);
     if (text == NULL) return -1;
     int ret = digest_sha256(text, strlen(text), hex, e);
     free(text);
-    if (ret == 0) snprintf(c->id, sizeof c->id, "%.16s", hex);
+    if (ret == 0) snprintf(out, 17, "%.16s", hex);
     return ret;
+}
+
+static int set_identity(const plan *p, plan_cell *c, err *e) {
+    if (short_digest(setting(p, c), c->setting, e) != 0 || short_digest(build(p, c), c->build, e) != 0) return -1;
+    return short_digest(identity(c), c->id, e);
 }
 
 /* ---- cells -------------------------------------------------------------------------------------------- */
 
-static int add_cell(plan *p, plan_cell cell, bool skip_bad, err *e) {
+static int add_cell(plan *p, plan_cell cell, err *e) {
     if ((cell.params = params_text(&cell, e)) == NULL) return -1;
     p->cells[p->n_cells++] = cell;
-    return set_identity(p, &p->cells[p->n_cells - 1], skip_bad, e);
+    return set_identity(p, &p->cells[p->n_cells - 1], e);
 }
 
 /* `cell` holds what the group has in common. */
-static int add_group(plan *p, plan_cell cell, bool skip_bad, err *e) {
+static int add_group(plan *p, plan_cell cell, err *e) {
     cell.policy = policy_find("none");
     if (cell.policy == NULL) return err_run(e, "the policy \"none\" is missing");
     cell.baseline = p->n_cells;
     param_presets(cell.policy->params, cell.policy->n_params, &cell.policy_params);
-    if (add_cell(p, cell, skip_bad, e) != 0) return -1;
+    if (add_cell(p, cell, e) != 0) return -1;
 
     for (size_t i = 0; i < p->cfg->n_policies; i++) {
         const policy_config *asked = &p->cfg->policies[i];
@@ -186,20 +202,20 @@ static int add_group(plan *p, plan_cell cell, bool skip_bad, err *e) {
         cell.policy = asked->ops;
         do {
             cell.policy_params = odometer_values(&grid);
-            if (add_cell(p, cell, skip_bad, e) != 0) return -1;
+            if (add_cell(p, cell, e) != 0) return -1;
         } while (odometer_next(&grid));
     }
     return 0;
 }
 
-int plan_cells_add(plan *p, size_t model_at, size_t dataset_at, size_t samples_at, bool skip_bad, err *e) {
+int plan_cells_add(plan *p, size_t model_at, size_t dataset_at, size_t samples_at, err *e) {
     for (size_t i = 0; i < p->cfg->n_rules; i++) {
         const rule_config *asked = &p->cfg->rules[i];
         odometer           grid = {.lists = asked->values, .n = asked->ops->n_params};
         plan_cell          cell = {.model = model_at, .dataset = dataset_at, .samples = samples_at, .rule = asked->ops};
         do {
             cell.rule_params = odometer_values(&grid);
-            if (add_group(p, cell, skip_bad, e) != 0) return -1;
+            if (add_group(p, cell, e) != 0) return -1;
         } while (odometer_next(&grid));
     }
     return 0;

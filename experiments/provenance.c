@@ -1,10 +1,13 @@
 #include "experiments/provenance.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
@@ -40,8 +43,11 @@ static char *cpu_name(err *e) {
     return mem_strdup(name, e);
 }
 
-/* Now, as ISO 8601 in UTC. */
-static char *timestamp(err *e) {
+const char *provenance_user_flags(void) {
+    return BUILD_USER_FLAGS;
+}
+
+char *provenance_now(err *e) {
     char      text[32];
     struct tm utc;
     time_t    now = time(NULL);
@@ -52,26 +58,42 @@ static char *timestamp(err *e) {
     return mem_strdup(text, e);
 }
 
-int provenance_fill(provenance *p, const char *sweep, uint32_t threads, err *e) {
+/* Drawn once in a process, and again after a fork. Not the pid: containers that share a folder share pids. */
+static char *process_id(err *e) {
+    static uint64_t id;
+    static pid_t    drawn_in;
+    if (drawn_in != getpid()) {
+        if (getrandom(&id, sizeof id, 0) != (ssize_t)sizeof id) {
+            err_errno(e, "getrandom", "cannot draw an id for this process");
+            return NULL;
+        }
+        drawn_in = getpid();
+    }
+    return mem_printf(e, "%016" PRIx64, id);
+}
+
+int provenance_process(process_row *p, err *e) {
     const kernel_table *kernels = kernels_get(e);
-    *p = (provenance){.threads = threads};
+    *p = (process_row){0};
     if (kernels == NULL) return -1;
-    p->sweep = mem_strdup(sweep, e);
+    p->id = process_id(e);
     p->harness_version = mem_strdup(HARNESS_VERSION, e);
     p->git_commit = mem_strdup(BUILD_COMMIT, e);
-    p->created = timestamp(e);
+    p->started = provenance_now(e);
     p->cpu = cpu_name(e);
     p->isa = mem_strdup(kernels->isa, e);
     p->compiler = mem_strdup(BUILD_COMPILER, e);
     p->flags = mem_strdup(BUILD_FLAGS, e);
+    if (p->id != NULL && p->harness_version != NULL && p->git_commit != NULL && p->started != NULL && p->cpu != NULL &&
+        p->isa != NULL && p->compiler != NULL && p->flags != NULL)
+        return 0;
+    process_free(p);
+    return -1;
+}
 
-    char *const all[] = {p->sweep, p->harness_version, p->git_commit, p->created, p->cpu,
-                         p->isa,   p->compiler,        p->flags};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (all[i] != NULL) continue;
-        for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
-        *p = (provenance){0};
-        return -1;
-    }
-    return 0;
+void process_free(process_row *p) {
+    char *const all[] = {p->id,  p->harness_version, p->git_commit, p->started,
+                         p->cpu, p->isa,             p->compiler,   p->flags};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    *p = (process_row){0};
 }

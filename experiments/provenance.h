@@ -1,4 +1,4 @@
-/* provenance.h - who made a results file, from what, where. */
+/* provenance.h - who made a result, from what, where. */
 #ifndef EXPERIMENTS_PROVENANCE_H
 #define EXPERIMENTS_PROVENANCE_H
 
@@ -12,7 +12,15 @@
  * change what a cell decodes: "engine". NULL when unknown. */
 const char *provenance_source(const char *path);
 
-/* Fills the root attributes. All strings are new; store_free frees them. The host's name is not among them. */
-int provenance_fill(provenance *p, const char *sweep, uint32_t threads, err *e);
+/* The compiler and linker flags that the user added to the project's own; "" for none. */
+const char *provenance_user_flags(void);
+
+/* The time now, as ISO 8601 in UTC, in new memory. */
+char *provenance_now(err *e);
+
+/* This process: a random id, the time now, what the program was built from and what it runs on. All
+ * texts are new; process_free frees them. The host's name is not among them. */
+int  provenance_process(process_row *p, err *e);
+void process_free(process_row *p);
 
 #endif

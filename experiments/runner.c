@@ -1,7 +1,7 @@
 /* runner.c - which cell runs when, and where: in this process, or in forked workers that take the next one.
  *
  * Baselines run first (R2), then all others. Workers share nothing but counters in one shared page; what a
- * worker leaves behind are cell files. A worker that dies costs the cell it was on (R1).
+ * worker leaves behind are files. A worker that dies costs the trials that it has not saved.
  */
 #include "experiments/runner.h"
 
@@ -27,6 +27,7 @@ typedef struct {
     atomic_size_t next;          /* index into the current list */
     atomic_size_t cells, trials; /* done */
     atomic_size_t failed;
+    atomic_bool   unsaved; /* R5 */
     atomic_flag   has_error;
     err           first; /* written by whoever takes has_error */
 } shared_state;
@@ -58,22 +59,19 @@ static void note_error(shared_state *s, const err *e) {
     if (!atomic_flag_test_and_set(&s->has_error)) s->first = *e;
 }
 
-static bool cell_exists(const run *r, size_t cell) {
-    char       *path = cell_path(r->dir, &r->p->cells[cell], NULL);
-    struct stat st;
-    bool        there = path != NULL && stat(path, &st) == 0;
-    free(path);
-    return there;
-}
-
 /* That a finished cell's file is whole, as far as opening it tells. */
 static int check_cell(const run *r, size_t cell, err *e) {
     int64_t version;
     char   *path = cell_path(r->dir, &r->p->cells[cell], e);
     int     ret = path != NULL ? store_version(path, &version, e) : -1;
-    if (path != NULL && ret != 0 && e->kind == ERR_INPUT) err_advise(e, "delete the file, and the sweep makes it anew");
     free(path);
     return ret;
+}
+
+/* Trials of a unit. */
+static size_t unit_trials(const plan *p, const cell_unit *u) {
+    size_t n = p->samples[p->cells[u->cell].samples].set.n;
+    return (n + u->parts - 1 - u->part) / u->parts * p->cfg->repeats;
 }
 
 static void trial_done(void *ctx) {
@@ -82,8 +80,8 @@ static void trial_done(void *ctx) {
     if (r->o->jobs == 1) progress_update(&r->bar, r->shared->cells, r->shared->trials);
 }
 
-/* Takes cells from the list until it is empty or the user asks to stop. */
-static void work(run *r, const size_t *list, size_t n) {
+/* Takes units from the list until it is empty or the user asks to stop. */
+static void work(run *r, const cell_unit *list, size_t n) {
     cell_worker w;
     err         e = {0};
     if (cell_worker_open(&w, r->p, r->dir, &e) != 0) {
@@ -95,18 +93,21 @@ static void work(run *r, const size_t *list, size_t n) {
     w.ctx = r;
     for (;;) {
         size_t i = atomic_fetch_add(&r->shared->next, 1);
-        if (i >= n || stop_asked) break;
-        if (cell_exists(r, list[i])) { /* finished meanwhile by another run over the same folder */
-            atomic_fetch_add(&r->shared->trials, plan_cell_trials(r->p, list[i]));
-        } else if (cell_run(&w, list[i], &e) != 0) {
+        bool   finished = false;
+        if (i >= n || stop_asked || r->shared->unsaved) break;
+        const plan_cell *c = &r->p->cells[list[i].cell];
+        if (cell_exists(r->dir, c)) { /* finished meanwhile by another run over the same folder */
+            atomic_fetch_add(&r->shared->trials, unit_trials(r->p, &list[i]));
+            finished = true;
+        } else if (cell_run(&w, &list[i], &finished, &e) != 0) {
             if (e.kind != ERR_STOP) {
-                err_prefix(&e, "cell %s", r->p->cells[list[i]].id);
+                err_prefix(&e, "cell %s", c->id);
                 atomic_fetch_add(&r->shared->failed, 1);
             }
+            if (w.unsaved) atomic_store(&r->shared->unsaved, true);
             note_error(r->shared, &e);
-            continue;
         }
-        atomic_fetch_add(&r->shared->cells, 1);
+        if (finished) atomic_fetch_add(&r->shared->cells, 1);
     }
     cell_worker_close(&w);
 }
@@ -121,7 +122,7 @@ static bool worker_ended(shared_state *s, pid_t pid) {
     if (got < 0)
         err_errno(&why, "waitpid", "cannot wait for a worker");
     else
-        err_run(&why, "a worker was killed by signal %d; its cell is lost, finished ones are kept",
+        err_run(&why, "a worker was killed by signal %d; what it had saved is kept",
                 WIFSIGNALED(status) ? WTERMSIG(status) : 0);
     note_error(s, &why);
     atomic_fetch_add(&s->failed, 1);
@@ -129,7 +130,7 @@ static bool worker_ended(shared_state *s, pid_t pid) {
 }
 
 /* Forks workers over the list and waits, showing progress and passing a stop on. */
-static int work_forked(run *r, const size_t *list, size_t n, err *e) {
+static int work_forked(run *r, const cell_unit *list, size_t n, err *e) {
     size_t jobs = r->o->jobs < n ? r->o->jobs : n, running = 0;
     pid_t *pids = mem_new(jobs, sizeof *pids, e); /* 0 once it has ended: the number may be another's by now */
     pid_t  parent = getpid();
@@ -176,57 +177,115 @@ static int work_forked(run *r, const size_t *list, size_t n, err *e) {
     return 0;
 }
 
-static int work_list(run *r, const size_t *list, size_t n, err *e) {
+/* Splits each unit by samples until there are enough for all jobs, as far as there are samples. In new memory. */
+static cell_unit *split_units(const plan *p, const cell_unit *units, size_t n, size_t jobs, size_t *n_out, err *e) {
+    size_t     pieces = n > 0 ? (jobs + n - 1) / n : 1;
+    cell_unit *out = mem_new(n * pieces, sizeof *out, e);
+    *n_out = 0;
+    for (size_t i = 0; out != NULL && i < n; i++) {
+        const cell_unit *u = &units[i];
+        for (size_t k = 0; k < pieces; k++) {
+            cell_unit piece = {u->cell, u->part + k * u->parts, u->parts * pieces};
+            if (unit_trials(p, &piece) > 0) out[(*n_out)++] = piece;
+        }
+    }
+    return out;
+}
+
+static int work_list(run *r, const cell_unit *list, size_t n, err *e) {
+    size_t     n_split;
+    cell_unit *split;
     atomic_store(&r->shared->next, 0);
-    if (n == 0 || stop_asked) return 0;
-    if (r->o->jobs > 1) return work_forked(r, list, n, e);
-    work(r, list, n);
+    if (n == 0 || stop_asked || r->shared->unsaved) return 0;
+    if (r->o->jobs <= 1) {
+        work(r, list, n);
+        return 0;
+    }
+    split = split_units(r->p, list, n, r->o->jobs, &n_split, e);
+    int ret = split != NULL ? work_forked(r, split, n_split, e) : -1;
+    free(split);
+    return ret;
+}
+
+/* Into how many parts every shard splits each cell: all must agree, whatever is finished. */
+static size_t shard_parts(const plan *p, const runner_options *o) {
+    size_t most = 1, wanted = (o->n_shards + p->n_cells - 1) / p->n_cells;
+    for (size_t i = 0; i < p->n_samples; i++)
+        if (p->samples[i].set.n > most) most = p->samples[i].set.n;
+    return wanted < most ? wanted : most;
+}
+
+cell_unit *runner_units(const plan *p, const runner_options *o, size_t *n_first, size_t *n, err *e) {
+    size_t     parts = shard_parts(p, o), all = p->n_cells * parts;
+    bool      *mine = mem_new(all, sizeof *mine, e);
+    cell_unit *units = mem_new(all, sizeof *units, e);
+    *n = *n_first = 0;
+    if (mine == NULL || units == NULL) {
+        free(mine);
+        free(units);
+        return NULL;
+    }
+    for (size_t i = 0; i < all; i++)
+        if (i % o->n_shards == o->shard) mine[i] = mine[p->cells[i / parts].baseline * parts + i % parts] = true;
+    for (int first = 1; first >= 0; first--) {
+        for (size_t i = 0; i < all; i++) {
+            cell_unit u = {i / parts, i % parts, parts};
+            bool      baseline = p->cells[u.cell].baseline == u.cell;
+            if (mine[i] && baseline == (first == 1) && unit_trials(p, &u) > 0) units[(*n)++] = u;
+        }
+        if (first == 1) *n_first = *n;
+    }
+    free(mine);
+    return units;
+}
+
+/* Makes the weights ready for what multiplies with them, before workers share them. */
+static int prepare_model(const plan *p, size_t cell, err *e) {
+    const plan_model *m = &p->models[p->cells[cell].model];
+    if (m->weights == NULL || (m->blas ? model_decode : model_lay_out)(m->weights, e) == 0) return 0;
+    return err_prefix(e, "%s:%zu: [model %s]", p->cfg->path, m->cfg->line, m->cfg->label);
+}
+
+/* Looks at what is there, and leaves those units in the list that have something to run. */
+static int choose_units(run *r, cell_unit *units, size_t *n_first, size_t *n, size_t *trials, runner_report *report,
+                        err *e) {
+    const plan *p = r->p;
+    size_t      kept = 0, kept_first = 0, last = SIZE_MAX;
+    *trials = 0;
+    for (size_t i = 0; i < *n; i++) {
+        size_t cell = units[i].cell, done = 0;
+        bool   there = cell_exists(r->dir, &p->cells[cell]);
+        if (cell != last) {
+            report->cells++;
+            if (there && check_cell(r, cell, e) != 0) return -1; /* before the others take hours */
+            report->reused += there;
+            last = cell;
+        }
+        if (there) continue;
+        if (prepare_model(p, cell, e) != 0 || cell_count_kept(p, r->dir, &units[i], &done, e) != 0) return -1;
+        report->kept += done;
+        *trials += unit_trials(p, &units[i]) - done;
+        if (i < *n_first) kept_first++;
+        units[kept++] = units[i];
+    }
+    *n = kept;
+    *n_first = kept_first;
     return 0;
 }
 
-/* Marks this shard's cells and the baselines they need. */
-static bool *choose_cells(const plan *p, const runner_options *o, err *e) {
-    bool *mine = mem_new(p->n_cells, sizeof *mine, e);
-    for (size_t i = 0; mine != NULL && i < p->n_cells; i++)
-        if (i % o->n_shards == o->shard) mine[i] = mine[p->cells[i].baseline] = true;
-    return mine;
-}
-
 static int run_lists(run *r, runner_report *report, err *e) {
-    const plan *p = r->p;
-    size_t      n_first = 0, n_rest = 0, trials = 0;
-    bool       *mine = choose_cells(p, r->o, e);
-    size_t     *first = mem_new(p->n_cells, sizeof *first, e), *rest = mem_new(p->n_cells, sizeof *rest, e);
-    int         ret = -1;
-    if (mine == NULL || first == NULL || rest == NULL) goto out;
-    for (size_t i = 0; i < p->n_cells; i++) {
-        if (!mine[i]) continue;
-        report->cells++;
-        if (cell_exists(r, i)) {
-            if (check_cell(r, i, e) != 0) goto out; /* before the others take hours */
-            report->reused++;
-            continue;
-        }
-        const plan_model *m = &p->models[p->cells[i].model];
-        if (m->weights != NULL && (m->blas ? model_decode : model_lay_out)(m->weights, e) != 0) {
-            err_prefix(e, "%s:%zu: [model %s]", p->cfg->path, m->cfg->line, m->cfg->label);
-            goto out; /* before workers share them */
-        }
-        trials += plan_cell_trials(p, i);
-        if (p->cells[i].baseline == i)
-            first[n_first++] = i;
-        else
-            rest[n_rest++] = i;
+    size_t     n_first, n, trials;
+    cell_unit *units = runner_units(r->p, r->o, &n_first, &n, e);
+    int        ret = units != NULL ? choose_units(r, units, &n_first, &n, &trials, report, e) : -1;
+    if (ret == 0) {
+        size_t cells = report->cells - report->reused;
+        progress_begin(&r->bar, r->p->cfg->name, cells, trials, r->o->quiet || n == 0);
+        ret = work_list(r, units, n_first, e);
+        /* A cell whose baseline failed fails when it looks for it, with that reason. */
+        if (ret == 0) ret = work_list(r, units + n_first, n - n_first, e);
+        progress_end(&r->bar, r->shared->cells, r->shared->trials);
     }
-    progress_begin(&r->bar, p->cfg->name, n_first + n_rest, trials, r->o->quiet || n_first + n_rest == 0);
-    ret = work_list(r, first, n_first, e);
-    /* A cell whose baseline failed fails when it looks for it, with that reason. */
-    if (ret == 0) ret = work_list(r, rest, n_rest, e);
-    progress_end(&r->bar, r->shared->cells, r->shared->trials);
-out:
-    free(mine);
-    free(first);
-    free(rest);
+    free(units);
     return ret;
 }
 
@@ -259,6 +318,7 @@ int runner_run(const plan *p, const char *dir, const runner_options *o, runner_r
         *e = r.shared->first;
         ret = -1;
     }
+    if (r.shared->unsaved && ret != 0) err_advise(e, "stopped here: nothing else could be saved either");
     if (stop_asked && ret == 0) ret = err_stop(e, STOPPED);
     if (stop_asked && e->kind != ERR_STOP) { /* an earlier failure; nothing more is begun all the same */
         e->kind = ERR_STOP;

@@ -32,6 +32,10 @@ def macros(data):
     """(name, text) of each macro. The best cell is the one with the fewest steps for the same tokens."""
     cells, trials, steps = plots.tokens_per_step(data), data["trials"], data["steps"]
     about = data["about"]
+
+    def all_of(column):
+        """What the cells say of what they ran on: one value, or all of them."""
+        return ", ".join(dict.fromkeys(cells[column]))
     baseline = cells[cells["policy"] == "none"].iloc[0]
     comparable = cells
     for key in ("dataset", "model", "rule", "temperature", "forced"):
@@ -46,11 +50,11 @@ def macros(data):
     yield "Dataset", escape(baseline["dataset"])
     yield "Model", escape(baseline["model"])
     yield "Target", escape(baseline["target"])
-    yield "Commit", escape(re.sub(r"^([0-9a-f]{12})[0-9a-f]*", r"\1", about["git_commit"]))
-    yield "Version", escape(about["harness_version"])
-    yield "Cpu", escape(about["cpu"])
-    yield "Isa", escape(about["isa"])
-    yield "Compiler", escape(about["compiler"])
+    yield "Commit", escape(re.sub(r"^([0-9a-f]{12})[0-9a-f]*", r"\1", all_of("git_commit")))
+    yield "Version", escape(all_of("harness_version"))
+    yield "Cpu", escape(all_of("cpu"))
+    yield "Isa", escape(all_of("isa"))
+    yield "Compiler", escape(all_of("compiler"))
     yield "Cells", count(len(cells))
     yield "Trials", count(len(trials))
     yield "Steps", count(len(steps))
@@ -63,7 +67,7 @@ def macros(data):
     yield "BestSteps", count(best["steps"])
     yield "BestTokensPerStep", f"{best['tokens_per_step']:.2f}"
     yield "BestCoverage", share(drafting.sum(), len(best_steps))
-    yield "BestAcceptance", share(best_steps["accepted"].sum(), best_steps["drafted"].sum())
+    yield "BestAcceptance", share(best_steps["accepted"].sum(), best_steps["testable"].sum())
     yield "BestDraftNs", count((drafted_by["draft_ns"] / drafted_by["steps"]).median())
     yield "EqualTrials", count((trials["equal"] == 1).sum())
     yield "EqualShare", share((trials["equal"] == 1).sum(), len(trials))

@@ -1,4 +1,4 @@
-/* check.c - the invariants S1 to S6 of store.h. */
+/* check.c - the invariants S1 to S7 of store.h. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -7,6 +7,8 @@
 static int check_cell(const cell_row *c, size_t i, err *e) {
     if (c->cell != i) return err_input(e, "cells: row %zu is numbered %" PRIu32, i, c->cell);
     if (strlen(c->id) != 16) return err_input(e, "cells: row %zu: the id \"%s\" has not 16 characters", i, c->id);
+    if (strlen(c->build) != 16)
+        return err_input(e, "cells: row %zu: the build \"%s\" has not 16 characters", i, c->build);
     if (c->forced > 1) return err_input(e, "cells: row %zu: forced is %u (0 or 1)", i, c->forced);
     return 0;
 }
@@ -26,6 +28,9 @@ static int check_trial(const store_data *d, size_t i, err *e) {
     if (t->sample >= d->n_samples)
         return err_input(e, "trials: row %zu: sample %" PRIu32 " does not exist (there are %zu)", i, t->sample,
                          d->n_samples);
+    if (t->process >= d->n_processes)
+        return err_input(e, "trials: row %zu: process %" PRIu32 " does not exist (there are %zu)", i, t->process,
+                         d->n_processes);
     if (i > 0 && trial_compare(&d->trials[i - 1], t) >= 0)
         return err_input(e, "trials: row %zu does not follow the one before it (sorted by cell, sample, repeat)", i);
     if (t->equal > 1 || t->truncated > 1 || t->logits_equal > 2)
@@ -41,7 +46,7 @@ static int check_trial(const store_data *d, size_t i, err *e) {
 /* The steps of trial i, which begin at row `first`. */
 static int check_steps(const store_data *d, size_t i, size_t first, err *e) {
     const trial_row *t = &d->trials[i];
-    uint64_t         emitted = 0, drafted = 0, accepted = 0;
+    uint64_t         emitted = 0, drafted = 0, testable = 0, accepted = 0;
 
     if (t->steps > d->n_steps - first)
         return err_input(e, "steps: end before the %" PRIu32 " steps of trial %zu do", t->steps, i);
@@ -50,21 +55,42 @@ static int check_steps(const store_data *d, size_t i, size_t first, err *e) {
         if (s->trial != i || s->step != j)
             return err_input(e, "steps: row %zu is step %" PRIu32 " of trial %" PRIu32 ", not step %zu of trial %zu",
                              first + j, s->step, s->trial, j, i);
-        if (s->accepted > s->drafted || s->emitted != s->accepted + 1)
-            return err_input(e, "steps: row %zu: drafted, accepted, emitted are %u, %u, %u (emitted = accepted + 1)",
-                             first + j, s->drafted, s->accepted, s->emitted);
+        if (s->accepted > s->testable || s->testable > s->drafted || s->emitted != s->accepted + 1)
+            return err_input(e,
+                             "steps: row %zu: drafted, testable, accepted, emitted are %u, %u, %u, %u (emitted = "
+                             "accepted + 1)",
+                             first + j, s->drafted, s->testable, s->accepted, s->emitted);
         if (s->position != emitted)
             return err_input(e, "steps: row %zu: position is %" PRIu32 ", not %" PRIu64, first + j, s->position,
                              emitted);
+        if (s->testable < s->drafted && (uint64_t)s->position + s->testable + 1 != t->tokens)
+            return err_input(e, "steps: row %zu: testable is %u of %u although the output goes on", first + j,
+                             s->testable, s->drafted);
+        if ((uint64_t)s->position + s->testable + 1 > t->tokens)
+            return err_input(e, "steps: row %zu: testable is %u, past the output's last token", first + j,
+                             s->testable);
         emitted += s->emitted;
         drafted += s->drafted;
+        testable += s->testable;
         accepted += s->accepted;
     }
-    if (emitted != t->tokens || drafted != t->drafted || accepted != t->accepted)
+    if (emitted != t->tokens || drafted != t->drafted || testable != t->testable || accepted != t->accepted)
         return err_input(e,
-                         "trials: row %zu: tokens, drafted, accepted are %" PRIu32 ", %" PRIu32 ", %" PRIu32
-                         "; its steps sum to %" PRIu64 ", %" PRIu64 ", %" PRIu64,
-                         i, t->tokens, t->drafted, t->accepted, emitted, drafted, accepted);
+                         "trials: row %zu: tokens, drafted, testable, accepted are %" PRIu32 ", %" PRIu32 ", %" PRIu32
+                         ", %" PRIu32 "; its steps sum to %" PRIu64 ", %" PRIu64 ", %" PRIu64 ", %" PRIu64,
+                         i, t->tokens, t->drafted, t->testable, t->accepted, emitted, drafted, testable, accepted);
+    return 0;
+}
+
+/* S7. Trials are sorted by cell. */
+static int check_counts(const store_data *d, err *e) {
+    size_t i = 0;
+    for (size_t c = 0; c < d->n_cells; c++) {
+        size_t n = 0;
+        for (; i < d->n_trials && d->trials[i].cell == c; i++) n++;
+        if (n > d->cells[c].trials)
+            return err_input(e, "cells: row %zu: has %" PRIu32 " trials, and %zu are there", c, d->cells[c].trials, n);
+    }
     return 0;
 }
 
@@ -74,6 +100,13 @@ int store_check(const store_data *d, err *e) {
     for (size_t i = 0; i < d->n_samples; i++)
         if (d->samples[i].sample != i)
             return err_input(e, "samples: row %zu is numbered %" PRIu32, i, d->samples[i].sample);
+    for (size_t i = 0; i < d->n_skipped; i++)
+        if (d->skipped[i].skipped != i)
+            return err_input(e, "skipped: row %zu is numbered %" PRIu32, i, d->skipped[i].skipped);
+    for (size_t i = 0; i < d->n_processes; i++)
+        if (d->processes[i].process != i || strlen(d->processes[i].id) != 16)
+            return err_input(e, "processes: row %zu is numbered %" PRIu32 ", its id is \"%s\" (16 characters)", i,
+                             d->processes[i].process, d->processes[i].id);
 
     if (d->n_trials > 0 && d->offset[0] != 0) return err_input(e, "tokens/offset: does not begin with 0");
     size_t first = 0;
@@ -84,5 +117,5 @@ int store_check(const store_data *d, err *e) {
     if (first != d->n_steps) return err_input(e, "steps: %zu rows belong to no trial", d->n_steps - first);
     uint64_t end = d->n_trials > 0 ? d->offset[d->n_trials] : 0;
     if (end != d->n_ids) return err_input(e, "tokens/ids: has %zu ids, the trials have %" PRIu64, d->n_ids, end);
-    return 0;
+    return check_counts(d, e);
 }

@@ -78,9 +78,12 @@ static int read_source(collection *c, const char *path, err *e) {
     if (s->data.n_cells != 1) return err_input(e, "%s: holds %zu cells (a cell file holds one)", path, s->data.n_cells);
     if (c->named && !is_named(path, s->data.cells->id))
         return err_input(e, "%s: holds the cell %s, whose file has another name", path, s->data.cells->id);
-    if (strcmp(s->data.from.sweep, first->data.from.sweep) != 0)
-        return err_input(e, "%s: is of the sweep \"%s\", %s of \"%s\" (one sweep)", path, s->data.from.sweep,
-                         first->path, first->data.from.sweep);
+    if (s->data.n_trials != s->data.cells->trials)
+        return err_input(e, "%s: holds %zu of %" PRIu32 " trials: the cell is not finished", path, s->data.n_trials,
+                         s->data.cells->trials);
+    if (strcmp(s->data.sweep, first->data.sweep) != 0)
+        return err_input(e, "%s: is of the sweep \"%s\", %s of \"%s\" (one sweep)", path, s->data.sweep, first->path,
+                         first->data.sweep);
     return 0;
 }
 
@@ -133,20 +136,22 @@ static int name_config(cell_row *cell, const char *name, err *e) {
 
 /* Unites the texts. Two that had one name get two, and each cell the name of its own; where one text is given,
  * that is every cell's. */
-static int unite_configs(collection *c, const config_text *given, store_data *out, err *e) {
+static int unite_configs(collection *c, const kept_text *given, store_data *out, err *e) {
     size_t kept;
-    if (given != NULL && store_add_config(out, given->name, given->text, NULL, e) != 0) return -1;
+    if (given != NULL && store_keep_text(&out->configs, given->name, given->text, NULL, e) != 0) return -1;
     for (size_t i = 0; i < c->n_sources; i++) {
         store_data *d = &c->sources[i].data;
         bool        named = given != NULL;
         if (given != NULL && name_config(d->cells, given->name, e) != 0) return -1;
-        for (size_t k = 0; given == NULL && k < d->n_configs; k++) {
-            const config_text *t = &d->configs[k];
-            if (store_add_config(out, t->name, t->text, &kept, e) != 0) return -1;
+        for (size_t k = 0; given == NULL && k < d->configs.n; k++) {
+            const kept_text *t = &d->configs.at[k];
+            if (store_keep_text(&out->configs, t->name, t->text, &kept, e) != 0) return -1;
             if (named || strcmp(t->name, d->cells->config) != 0) continue;
-            if (name_config(d->cells, out->configs[kept].name, e) != 0) return -1;
+            if (name_config(d->cells, out->configs.at[kept].name, e) != 0) return -1;
             named = true;
         }
+        for (size_t k = 0; k < d->costs.n; k++)
+            if (store_keep_text(&out->costs, d->costs.at[k].name, d->costs.at[k].text, NULL, e) != 0) return -1;
     }
     return 0;
 }
@@ -186,44 +191,6 @@ static int place_samples(collection *c, store_data *out, err *e) {
     return 0;
 }
 
-/* ---- provenance ----------------------------------------------------------------------------------------- */
-
-/* True when the list "a, b, c" has this entry. */
-static bool has_entry(const char *list, const char *entry) {
-    size_t n = strlen(entry);
-    for (const char *at = list; (at = strstr(at, entry)) != NULL; at++) {
-        bool starts = at == list || (at - list >= 2 && memcmp(at - 2, ", ", 2) == 0);
-        bool ends = at[n] == '\0' || strncmp(at + n, ", ", 2) == 0;
-        if (starts && ends) return true;
-        if (*at == '\0') return false;
-    }
-    return false;
-}
-
-static int add_entry(char **list, const char *entry, err *e) {
-    if (*list != NULL && has_entry(*list, entry)) return 0;
-    char *longer = *list == NULL ? mem_strdup(entry, e) : mem_printf(e, "%s, %s", *list, entry);
-    if (longer == NULL) return -1;
-    free(*list);
-    *list = longer;
-    return 0;
-}
-
-static int add_provenance(provenance *to, const provenance *from, err *e) {
-    if (to->sweep == NULL && (to->sweep = mem_strdup(from->sweep, e)) == NULL) return -1;
-    if (to->created == NULL || strcmp(from->created, to->created) > 0) {
-        char *latest = mem_strdup(from->created, e);
-        if (latest == NULL) return -1;
-        free(to->created);
-        to->created = latest;
-    }
-    if (from->threads > to->threads) to->threads = from->threads;
-    if (add_entry(&to->harness_version, from->harness_version, e) != 0) return -1;
-    if (add_entry(&to->git_commit, from->git_commit, e) != 0) return -1;
-    if (add_entry(&to->cpu, from->cpu, e) != 0 || add_entry(&to->isa, from->isa, e) != 0) return -1;
-    return add_entry(&to->compiler, from->compiler, e) != 0 ? -1 : add_entry(&to->flags, from->flags, e);
-}
-
 /* ---- merging -------------------------------------------------------------------------------------------- */
 
 /* Room for everything at once: growing by halves would need more memory at the end. */
@@ -240,15 +207,28 @@ static int reserve_all(const collection *c, store_data *out, err *e) {
     return mem_reserve(&out->ids, &out->cap_ids, ids, e);
 }
 
+/* Names the sweep, and when its latest cell was finished. */
+static int add_attributes(const store_data *d, store_data *out, err *e) {
+    if (out->sweep == NULL && (out->sweep = mem_strdup(d->sweep, e)) == NULL) return -1;
+    if (out->created != NULL && strcmp(d->created, out->created) <= 0) return 0;
+    char *latest = mem_strdup(d->created, e);
+    if (latest == NULL) return -1;
+    free(out->created);
+    out->created = latest;
+    return 0;
+}
+
 static int add_source(const collection *c, const source *s, store_data *out, err *e) {
     const store_data *d = &s->data;
     size_t            step = 0;
 
-    if (add_provenance(&out->from, &d->from, e) != 0) return -1;
-    if (store_add_cell(out, d->cells, e) != 0) return -1;
+    if (add_attributes(d, out, e) != 0 || store_add_cell(out, d->cells, e) != 0) return -1;
+    for (size_t i = 0; i < d->n_skipped; i++)
+        if (store_add_skipped(out, &d->skipped[i], e) != 0) return -1;
     for (size_t i = 0; i < d->n_trials; i++) {
         trial_row t = d->trials[i];
         size_t    steps = t.steps;
+        if (store_add_process(out, &d->processes[t.process], &t.process, e) != 0) return -1;
         t.cell = (uint32_t)out->n_cells - 1;
         t.sample += c->blocks[s->block].first;
         if (store_add_trial(out, &t, d->steps + step, steps, d->ids + d->offset[i], t.tokens, NULL, e) != 0) return -1;
@@ -257,7 +237,7 @@ static int add_source(const collection *c, const source *s, store_data *out, err
     return 0;
 }
 
-int store_collect(const char *const *paths, size_t n, const config_text *config, store_data *out, err *e) {
+int store_collect(const char *const *paths, size_t n, const kept_text *config, store_data *out, err *e) {
     int        ret = -1;
     collection c = {.named = config != NULL};
 

@@ -7,7 +7,7 @@
 #include "engine/base/mem.h"
 #include "experiments/store/h5.h"
 
-/* ---- the four tables ---------------------------------------------------------------------------------- */
+/* ---- the tables ---------------------------------------------------------------------------------- */
 
 static const column cell_columns[] = {
 #define CELL_FIELDS
@@ -16,11 +16,25 @@ static const column cell_columns[] = {
 #undef CELL_FIELDS
 };
 
+static const column process_columns[] = {
+#define PROCESS_FIELDS
+#define FIELD(kind, name) {#name, FIELD_##kind, offsetof(process_row, name)},
+#include "experiments/store/fields.def"
+#undef PROCESS_FIELDS
+};
+
 static const column sample_columns[] = {
 #define SAMPLE_FIELDS
 #define FIELD(kind, name) {#name, FIELD_##kind, offsetof(sample_row, name)},
 #include "experiments/store/fields.def"
 #undef SAMPLE_FIELDS
+};
+
+static const column skipped_columns[] = {
+#define SKIPPED_FIELDS
+#define FIELD(kind, name) {#name, FIELD_##kind, offsetof(skipped_row, name)},
+#include "experiments/store/fields.def"
+#undef SKIPPED_FIELDS
 };
 
 static const column trial_columns[] = {
@@ -41,7 +55,9 @@ static const column step_columns[] = {
     { path, columns, sizeof columns / sizeof *columns, sizeof(row) }
 
 const compound compound_cells = COMPOUND("cells", cell_columns, cell_row);
+const compound compound_processes = COMPOUND("processes", process_columns, process_row);
 const compound compound_samples = COMPOUND("samples", sample_columns, sample_row);
+const compound compound_skipped = COMPOUND("skipped", skipped_columns, skipped_row);
 const compound compound_trials = COMPOUND("trials", trial_columns, trial_row);
 const compound compound_steps = COMPOUND("steps", step_columns, step_row);
 

@@ -38,7 +38,8 @@ typedef struct {
     size_t        row_size;
 } compound;
 
-extern const compound compound_cells, compound_samples, compound_trials, compound_steps;
+extern const compound compound_cells, compound_processes, compound_samples, compound_skipped, compound_trials,
+    compound_steps;
 
 /* Writes n rows as a new dataset of the file. */
 int compound_write(hid_t file, const compound *t, const void *rows, size_t n, err *e);

@@ -10,17 +10,23 @@ static void rows_free(const compound *t, void *rows, size_t n) {
     free(rows);
 }
 
-void store_free(store_data *d) {
-    char *texts[] = {d->from.sweep, d->from.harness_version, d->from.git_commit, d->from.created, d->from.cpu,
-                     d->from.isa,   d->from.compiler,        d->from.flags};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) free(texts[i]);
-    for (size_t i = 0; i < d->n_configs; i++) {
-        free(d->configs[i].name);
-        free(d->configs[i].text);
+static void texts_free(kept_texts *texts) {
+    for (size_t i = 0; i < texts->n; i++) {
+        free(texts->at[i].name);
+        free(texts->at[i].text);
     }
-    free(d->configs);
+    free(texts->at);
+}
+
+void store_free(store_data *d) {
+    free(d->sweep);
+    free(d->created);
+    texts_free(&d->configs);
+    texts_free(&d->costs);
     rows_free(&compound_cells, d->cells, d->n_cells);
+    rows_free(&compound_processes, d->processes, d->n_processes);
     rows_free(&compound_samples, d->samples, d->n_samples);
+    rows_free(&compound_skipped, d->skipped, d->n_skipped);
     free(d->trials);
     free(d->steps);
     free(d->ids);
@@ -29,35 +35,35 @@ void store_free(store_data *d) {
     *d = (store_data){0};
 }
 
-static const config_text *find_config(const store_data *d, const char *name) {
-    for (size_t i = 0; i < d->n_configs; i++)
-        if (strcmp(d->configs[i].name, name) == 0) return &d->configs[i];
+static const kept_text *find_text(const kept_texts *texts, const char *name) {
+    for (size_t i = 0; i < texts->n; i++)
+        if (strcmp(texts->at[i].name, name) == 0) return &texts->at[i];
     return NULL;
 }
 
-int store_add_config(store_data *d, const char *name, const char *text, size_t *kept, err *e) {
-    const config_text *taken;
+int store_keep_text(kept_texts *texts, const char *name, const char *text, size_t *kept, err *e) {
+    const kept_text *taken;
 
     /* HDF5 reads these as paths. */
     if (*name == '\0' || strchr(name, '/') != NULL || strcmp(name, ".") == 0)
-        return err_input(e, "a config cannot be stored under the name \"%s\" (the base name of a file)", name);
+        return err_input(e, "a text cannot be stored under the name \"%s\" (the base name of a file)", name);
     char *free_name = mem_strdup(name, e);
-    for (size_t i = 2; free_name != NULL && (taken = find_config(d, free_name)) != NULL; i++) {
+    for (size_t i = 2; free_name != NULL && (taken = find_text(texts, free_name)) != NULL; i++) {
         bool same = strcmp(taken->text, text) == 0;
         free(free_name);
-        if (same && kept != NULL) *kept = (size_t)(taken - d->configs);
+        if (same && kept != NULL) *kept = (size_t)(taken - texts->at);
         if (same) return 0;
         free_name = mem_printf(e, "%s (%zu)", name, i);
     }
     if (free_name == NULL) return -1;
     char *copy = mem_strdup(text, e);
-    if (copy == NULL || mem_reserve(&d->configs, &d->cap_configs, d->n_configs + 1, e) != 0) {
+    if (copy == NULL || mem_reserve(&texts->at, &texts->cap, texts->n + 1, e) != 0) {
         free(free_name);
         free(copy);
         return -1;
     }
-    if (kept != NULL) *kept = d->n_configs;
-    d->configs[d->n_configs++] = (config_text){free_name, copy};
+    if (kept != NULL) *kept = texts->n;
+    texts->at[texts->n++] = (kept_text){free_name, copy};
     return 0;
 }
 
@@ -81,6 +87,34 @@ int store_add_sample(store_data *d, const sample_row *row, err *e) {
     if (compound_row_copy(&compound_samples, &d->samples[d->n_samples], row, e) != 0) return -1;
     d->samples[d->n_samples].sample = (uint32_t)d->n_samples;
     d->n_samples++;
+    return 0;
+}
+
+int store_add_process(store_data *d, const process_row *row, uint32_t *at, err *e) {
+    size_t i = 0;
+    while (i < d->n_processes && strcmp(d->processes[i].id, row->id) != 0) i++;
+    if (at != NULL) *at = (uint32_t)i;
+    if (i < d->n_processes) return 0;
+    if (check_count(i, &compound_processes, e) != 0) return -1;
+    if (mem_reserve(&d->processes, &d->cap_processes, i + 1, e) != 0) return -1;
+    if (compound_row_copy(&compound_processes, &d->processes[i], row, e) != 0) return -1;
+    d->processes[i].process = (uint32_t)i;
+    d->n_processes++;
+    return 0;
+}
+
+int store_add_skipped(store_data *d, const skipped_row *row, err *e) {
+    for (size_t i = 0; i < d->n_skipped; i++) {
+        const skipped_row *s = &d->skipped[i];
+        if (s->line == row->line && strcmp(s->dataset, row->dataset) == 0 && strcmp(s->model, row->model) == 0 &&
+            strcmp(s->id, row->id) == 0 && strcmp(s->reason, row->reason) == 0)
+            return 0;
+    }
+    if (check_count(d->n_skipped, &compound_skipped, e) != 0) return -1;
+    if (mem_reserve(&d->skipped, &d->cap_skipped, d->n_skipped + 1, e) != 0) return -1;
+    if (compound_row_copy(&compound_skipped, &d->skipped[d->n_skipped], row, e) != 0) return -1;
+    d->skipped[d->n_skipped].skipped = (uint32_t)d->n_skipped;
+    d->n_skipped++;
     return 0;
 }
 

@@ -77,44 +77,26 @@ static int read_text_attribute(hid_t file, const char *name, size_t most, char *
     return h5_close(&attribute, ret, e);
 }
 
-static int read_provenance(hid_t file, size_t most, provenance *p, err *e) {
-    const struct {
-        const char *name;
-        char      **text;
-    } texts[] = {
-        {"sweep", &p->sweep},
-        {"harness_version", &p->harness_version},
-        {"git_commit", &p->git_commit},
-        {"created", &p->created},
-        {"cpu", &p->cpu},
-        {"isa", &p->isa},
-        {"compiler", &p->compiler},
-        {"flags", &p->flags},
-    };
-    int64_t version = 0, threads = 0;
-
+static int read_attributes(hid_t file, size_t most, store_data *d, err *e) {
+    int64_t version = 0;
     if (read_integer(file, "schema_version", &version, e) != 0) return -1;
     if (version != STORE_SCHEMA_VERSION)
         return err_input(e, "schema version is %lld (this program reads %d)", (long long)version, STORE_SCHEMA_VERSION);
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (read_text_attribute(file, texts[i].name, most, texts[i].text, e) != 0) return -1;
-    if (read_integer(file, "threads", &threads, e) != 0) return -1;
-    if (threads < 0 || threads > UINT32_MAX) return err_input(e, "threads is %lld", (long long)threads);
-    p->threads = (uint32_t)threads;
-    return 0;
+    if (read_text_attribute(file, "sweep", most, &d->sweep, e) != 0) return -1;
+    return read_text_attribute(file, "created", most, &d->created, e);
 }
 
-/* ---- configs ------------------------------------------------------------------------------------------- */
+/* ---- kept texts ------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    store_data *d;
+    kept_texts *texts;
     size_t      most;
     err        *e;
-} config_walk;
+} text_walk;
 
-/* One link of /configs. What is not a text of its own is not ours. */
-static herr_t read_config(hid_t group, const char *name, const H5L_info_t *link, void *walk_) {
-    config_walk *walk = walk_;
+/* One link of /configs or /costs. What is not a text of its own is not ours. */
+static herr_t read_kept(hid_t group, const char *name, const H5L_info_t *link, void *walk_) {
+    text_walk   *walk = walk_;
     int          ret = 0;
     char        *text = NULL;
     hid_t        object = H5I_INVALID_HID, type = H5I_INVALID_HID, space = H5I_INVALID_HID;
@@ -126,7 +108,7 @@ static herr_t read_config(hid_t group, const char *name, const H5L_info_t *link,
         ret = h5_fails(walk->e, name);
     else if (H5Tget_class(type) == H5T_STRING && H5Sget_simple_extent_npoints(space) == 1) {
         ret = read_text(object, type, name, walk->most, read_whole, &text, walk->e);
-        if (ret == 0) ret = store_add_config(walk->d, name, text, NULL, walk->e);
+        if (ret == 0) ret = store_keep_text(walk->texts, name, text, NULL, walk->e);
         free(text);
     }
     ret = h5_close(&space, ret, walk->e);
@@ -134,14 +116,14 @@ static herr_t read_config(hid_t group, const char *name, const H5L_info_t *link,
     return h5_close(&object, ret, walk->e);
 }
 
-static int read_configs(hid_t file, size_t most, store_data *d, err *e) {
-    config_walk walk = {d, most, e};
-    int         ret = 0;
-    hid_t       group = H5Gopen2(file, "configs", H5P_DEFAULT);
-    if (group < 0) return h5_fails(e, "configs");
+static int read_texts(hid_t file, const char *name, size_t most, kept_texts *texts, err *e) {
+    text_walk walk = {texts, most, e};
+    int       ret = 0;
+    hid_t     group = H5Gopen2(file, name, H5P_DEFAULT);
+    if (group < 0) return h5_fails(e, name);
     e->kind = ERR_NONE;
-    if (H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, NULL, read_config, &walk) < 0)
-        ret = e->kind != ERR_NONE ? -1 : h5_fails(e, "configs");
+    if (H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, NULL, read_kept, &walk) < 0)
+        ret = e->kind != ERR_NONE ? -1 : h5_fails(e, name);
     return h5_close(&group, ret, e);
 }
 
@@ -173,15 +155,24 @@ static int read_tokens(hid_t file, size_t most, store_data *d, err *e) {
 
 static int read_all(hid_t file, size_t most, store_data *d, err *e) {
     void *rows;
-    int   ret = read_provenance(file, most, &d->from, e);
-    if (ret == 0) ret = read_configs(file, most, d, e);
+    int   ret = read_attributes(file, most, d, e);
+    if (ret == 0) ret = read_texts(file, "configs", most, &d->configs, e);
+    if (ret == 0) ret = read_texts(file, "costs", most, &d->costs, e);
     if (ret == 0) {
         ret = read_table(file, &compound_cells, most, &rows, &d->n_cells, &d->cap_cells, e);
         d->cells = rows;
     }
     if (ret == 0) {
+        ret = read_table(file, &compound_processes, most, &rows, &d->n_processes, &d->cap_processes, e);
+        d->processes = rows;
+    }
+    if (ret == 0) {
         ret = read_table(file, &compound_samples, most, &rows, &d->n_samples, &d->cap_samples, e);
         d->samples = rows;
+    }
+    if (ret == 0) {
+        ret = read_table(file, &compound_skipped, most, &rows, &d->n_skipped, &d->cap_skipped, e);
+        d->skipped = rows;
     }
     if (ret == 0) {
         ret = read_table(file, &compound_trials, most, &rows, &d->n_trials, &d->cap_trials, e);

@@ -8,28 +8,14 @@
 
 enum { COMPACT_MAX = 60 * 1000 }; /* texts up to here lie in the object's header, which has a checksum */
 
-static int write_provenance(hid_t file, const provenance *p, err *e) {
-    const struct {
-        const char *name, *text;
-    } texts[] = {
-        {"sweep", p->sweep},
-        {"harness_version", p->harness_version},
-        {"git_commit", p->git_commit},
-        {"created", p->created},
-        {"cpu", p->cpu},
-        {"isa", p->isa},
-        {"compiler", p->compiler},
-        {"flags", p->flags},
-    };
+static int write_attributes(hid_t file, const store_data *d, err *e) {
     const int32_t version = STORE_SCHEMA_VERSION;
-
     if (h5_write_attribute(file, "schema_version", H5T_STD_I32LE, &version, e) != 0) return -1;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (h5_write_text_attribute(file, texts[i].name, texts[i].text != NULL ? texts[i].text : "", e) != 0) return -1;
-    return h5_write_attribute(file, "threads", H5T_STD_U32LE, &p->threads, e);
+    if (h5_write_text_attribute(file, "sweep", d->sweep != NULL ? d->sweep : "", e) != 0) return -1;
+    return h5_write_text_attribute(file, "created", d->created != NULL ? d->created : "", e);
 }
 
-static int write_config(hid_t group, const config_text *c, err *e) {
+static int write_text(hid_t group, const kept_text *c, err *e) {
     int    ret = 0;
     size_t length = strlen(c->text);
     hid_t  type = h5_text_type(length > 0 ? length : 1), space = H5Screate(H5S_SCALAR);
@@ -57,10 +43,10 @@ static int create_group(hid_t file, const char *name, hid_t *group, err *e) {
     return h5_close(&how, ret, e);
 }
 
-static int write_configs(hid_t file, const store_data *d, err *e) {
+static int write_texts(hid_t file, const char *name, const kept_texts *texts, err *e) {
     hid_t group;
-    int   ret = create_group(file, "configs", &group, e);
-    for (size_t i = 0; ret == 0 && i < d->n_configs; i++) ret = write_config(group, &d->configs[i], e);
+    int   ret = create_group(file, name, &group, e);
+    for (size_t i = 0; ret == 0 && i < texts->n; i++) ret = write_text(group, &texts->at[i], e);
     return h5_close(&group, ret, e);
 }
 
@@ -76,9 +62,12 @@ static int write_tokens(hid_t file, const store_data *d, err *e) {
 
 static int write_all(hid_t file, const void *data, err *e) {
     const store_data *d = data;
-    if (write_provenance(file, &d->from, e) != 0 || write_configs(file, d, e) != 0) return -1;
+    if (write_attributes(file, d, e) != 0) return -1;
+    if (write_texts(file, "configs", &d->configs, e) != 0 || write_texts(file, "costs", &d->costs, e) != 0) return -1;
     if (compound_write(file, &compound_cells, d->cells, d->n_cells, e) != 0) return -1;
+    if (compound_write(file, &compound_processes, d->processes, d->n_processes, e) != 0) return -1;
     if (compound_write(file, &compound_samples, d->samples, d->n_samples, e) != 0) return -1;
+    if (compound_write(file, &compound_skipped, d->skipped, d->n_skipped, e) != 0) return -1;
     if (compound_write(file, &compound_trials, d->trials, d->n_trials, e) != 0) return -1;
     if (compound_write(file, &compound_steps, d->steps, d->n_steps, e) != 0) return -1;
     return write_tokens(file, d, e);

@@ -9,7 +9,7 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HARNESS = os.environ.get("HARNESS", str(ROOT / "harness"))
-TIMES = {"prefill_ns", "decode_ns", "draft_ns", "verify_ns", "plain_ns", "speedup"}
+TIMES = {"prefill_ns", "decode_ns", "draft_ns", "verify_ns", "plain_ns", "speedup", "created", "process"}
 
 GRID = """[sweep]
 name = {name}
@@ -49,14 +49,15 @@ def content(path):
     """Everything in a results file but times, dates and which build made it."""
     out = {}
     with h5py.File(path) as f:
-        for name in ("cells", "samples", "trials", "steps"):
+        for name in ("cells", "samples", "skipped", "trials", "steps"):
             rows = f[name][:]
             for field in rows.dtype.names:
                 if field not in TIMES:
                     out[name, field] = rows[field]
         out["ids"] = f["tokens/ids"][:]
         out["offset"] = f["tokens/offset"][:]
-        out["configs"] = {name: f["configs"][name][()] for name in f["configs"]}
+        for kept in ("configs", "costs"):
+            out[kept] = {name: f[kept][name][()] for name in f[kept]}
     return out
 
 

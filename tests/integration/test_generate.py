@@ -65,7 +65,7 @@ def test_the_oracle_needs_the_fewest_steps(model):
 
 
 def test_wrong_drafts_are_never_accepted(model):
-    assert re.search(r"drafted [1-9]\d*, accepted 0 ", generate(model, "--policy", "wrong").error)
+    assert re.search(r"drafted [1-9]\d*, testable [1-9]\d*, accepted 0 ", generate(model, "--policy", "wrong").error)
 
 
 def test_prompt_from_a_file_and_no_reference_text(model, plain, tmp_path):
@@ -74,7 +74,7 @@ def test_prompt_from_a_file_and_no_reference_text(model, plain, tmp_path):
     empty.write_bytes(b"")
     done = harness("generate", "-m", model, "-f", prompt, "-n", 60, "-r", empty, "--check")
     assert done.stdout == plain[0] + b"\n"
-    assert "drafted 0, accepted 0" in done.error
+    assert "drafted 0, testable 0, accepted 0" in done.error
 
 
 def test_an_empty_prompt_begins_with_bos(model):

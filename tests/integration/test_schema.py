@@ -15,16 +15,19 @@ from program import harness
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STR = "str"
-ATTRIBUTES = {"schema_version": "<i4", "threads": "<u4", "sweep": STR, "harness_version": STR, "git_commit": STR,
-              "created": STR, "cpu": STR, "isa": STR, "compiler": STR, "flags": STR}
+ATTRIBUTES = {"schema_version": "<i4", "sweep": STR, "created": STR}
 TABLES = {
     "cells": "cell:<u4 id:|S16 config:str dataset:str model:str model_sha256:str dataset_sha256:str target:str policy:str "
-             "rule:str forced:|u1 n:<i4 k:<i4 temperature:<f8 params:str threads:<i4 gemm:str",
-    "samples": "sample:<u4 dataset:str id:str scenario:str prompt_tokens:<u4 reference_tokens:<u4 references:<u4",
-    "trials": "trial:<u4 cell:<u4 sample:<u4 repeat:<u4 tokens:<u4 steps:<u4 drafted:<u4 accepted:<u4 prefill_ns:<u8 "
+             "rule:str forced:|u1 n:<i4 k:<i4 temperature:<f8 params:str threads:<i4 gemm:str trials:<u4 build:|S16 "
+             "harness_version:str git_commit:str created:str cpu:str isa:str compiler:str flags:str",
+    "processes": "process:<u4 id:|S16 harness_version:str git_commit:str started:str cpu:str isa:str compiler:str flags:str",
+    "samples": "sample:<u4 dataset:str id:str scenario:str prompt_tokens:<u4 reference_tokens:<u4 references:<u4 content:<u8",
+    "skipped": "skipped:<u4 dataset:str model:str line:<u4 id:str reason:str",
+    "trials": "trial:<u4 cell:<u4 sample:<u4 repeat:<u4 process:<u4 tokens:<u4 plain_tokens:<u4 steps:<u4 drafted:<u4 "
+              "testable:<u4 accepted:<u4 prefill_ns:<u8 "
               "decode_ns:<u8 draft_ns:<u8 verify_ns:<u8 plain_ns:<u8 tokens_per_step:<f8 speedup:<f8 modeled_speedup:<f8 equal:|u1 "
               "logits_equal:|u1 first_divergence:<i8 max_abs_logit_diff:<f8 min_margin:<f8 truncated:|u1 logits_hash:<u8",
-    "steps": "trial:<u4 step:<u4 position:<u4 match_length:<u2 source:<i4 source_position:<i4 drafted:<u2 accepted:<u2 "
+    "steps": "trial:<u4 step:<u4 position:<u4 match_length:<u2 source:<i4 source_position:<i4 drafted:<u2 testable:<u2 accepted:<u2 "
              "emitted:<u2 draft_ns:<u8 verify_ns:<u8",
 }
 REPLAY = """[sweep]
@@ -90,7 +93,7 @@ def test_root_attributes(results):
         info = h5py.check_string_dtype(dtype)
         assert info.encoding == "utf-8" and info.length is not None, name
         assert info.length == max(1, len(results.attrs[name])), name
-    assert results.attrs["schema_version"] == 3
+    assert results.attrs["schema_version"] == 4
     assert results.attrs["sweep"] == b"schema"
     assert re.fullmatch(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", results.attrs["created"])
 
@@ -105,7 +108,7 @@ def test_columns(results, table):
         dtype = data.dtype[name]
         if kind is STR or kind == STR:
             assert dtype.kind == "S", name
-            assert dtype.itemsize == max(1, max(len(v) for v in rows[name])), name
+            assert dtype.itemsize == max(1, max((len(v) for v in rows[name]), default=0)), name
             assert data.id.get_type().get_member_type(data.dtype.names.index(name)).get_cset() == h5py.h5t.CSET_UTF8
         else:
             assert dtype == np.dtype(kind), name
@@ -134,13 +137,13 @@ def test_tokens(results):
 
 
 def test_rows_agree(results):
-    cells, samples, trials, steps = (results[t][()] for t in TABLES)
+    cells, samples, trials, steps = (results[t][()] for t in ("cells", "samples", "trials", "steps"))
     for rows, key in ((cells, "cell"), (samples, "sample"), (trials, "trial")):
         np.testing.assert_array_equal(rows[key], np.arange(len(rows)))
     assert (len(cells), len(samples), len(trials)) == (4, 2, 16)
     key = list(zip(trials["cell"], trials["sample"], trials["repeat"]))
     assert key == sorted(set(key))
-    for name in ("drafted", "accepted"):
+    for name in ("drafted", "testable", "accepted"):
         np.testing.assert_array_equal(np.bincount(steps["trial"], steps[name]), trials[name])
     np.testing.assert_array_equal(np.bincount(steps["trial"], steps["emitted"]), trials["tokens"])
     np.testing.assert_array_equal(np.bincount(steps["trial"]), trials["steps"])
@@ -149,6 +152,9 @@ def test_rows_agree(results):
         np.testing.assert_array_equal(np.bincount(steps["trial"], steps[name]), trials[name])
     np.testing.assert_array_equal(steps["verify_ns"][steps["step"] == 0], trials["prefill_ns"])
     np.testing.assert_array_equal(steps["emitted"], steps["accepted"] + 1)
+    left = trials["tokens"][steps["trial"]].astype(int) - 1 - steps["position"]
+    np.testing.assert_array_equal(steps["testable"], np.minimum(steps["drafted"], left))
+    np.testing.assert_array_equal(trials["plain_tokens"], trials["tokens"])
     assert set(cells["policy"]) == {b"none", b"llma", b"pld"} and cells["policy"][0] == b"none"
     assert cells["n"][0] == -1 and cells["k"][0] == -1
     assert (steps["source"][steps["match_length"] == 0] == -1).all()
@@ -248,7 +254,9 @@ def test_cells_of_a_model_keep_hashes_of_logits(tmp_path):
 
 def check_times(trials, paired):
     """The plain decoding that a speed-up is over: the baseline's, cell 0, or another one."""
-    np.testing.assert_array_equal(trials["speedup"], trials["plain_ns"] / trials["decode_ns"])
+    plain, own = trials["plain_tokens"] - 1.0, trials["tokens"] - 1.0
+    assert ((plain > 0) & (own > 0)).all()
+    np.testing.assert_array_equal(trials["speedup"], (trials["plain_ns"] / plain) / (trials["decode_ns"] / own))
     plain = {(t["sample"], t["repeat"]): t["decode_ns"] for t in trials if t["cell"] == 0}
     assert all(t["plain_ns"] == t["decode_ns"] for t in trials if t["cell"] == 0)
     assert any(t["plain_ns"] != plain[t["sample"], t["repeat"]] for t in trials if t["cell"] != 0) == paired

@@ -117,7 +117,7 @@ def test_a_stop_keeps_what_is_finished(quick_ini, tmp_path, sig, jobs):
     _, err = p.communicate(timeout=60)
     assert p.returncode == 1, err
     assert "stopping after the trial in flight" in err
-    assert "stopped; finished cells are kept, the same command goes on" in err
+    assert "stopped; finished trials are kept, and the same command goes on" in err
     assert len(list(folder.glob("*.h5"))) >= 2
     assert not (tmp_path / "results" / "stopped.h5").exists(), "a partial result was passed off as whole"
     assert [f.name for f in folder.iterdir() if f.suffix != ".h5"] == []
@@ -192,7 +192,7 @@ def test_a_damaged_cell_file_is_named(quick_ini, tmp_path):
     os.truncate(cell, cell.stat().st_size // 2)
     done = run("sweep", ini, check=False)
     assert done.returncode == 2
-    assert cell.name in done.stderr and "(delete the file, and the sweep makes it anew" in done.stderr
+    assert cell.name in done.stderr and "delete" not in done.stderr
     cell.unlink()
     run("sweep", ini)
 
@@ -299,25 +299,41 @@ def test_a_stop_of_the_whole_group_begins_no_other_sweep(quick_ini, tmp_path):
     os.killpg(p.pid, signal.SIGTERM)
     _, err = p.communicate(timeout=60)
     assert p.returncode == 1, err
-    assert "was killed" not in err and "stopped; finished cells are kept" in err
+    assert "was killed" not in err and "stopped; finished trials are kept" in err
     assert not (tmp_path / "results" / "two" / "cells").exists()
 
 
 def test_a_stop_after_a_failure_is_a_stop(quick_ini, tmp_path):
     grid = dict(limit=0, n="1, 2, 3, 4, 5, 6", k="2, 5, 10, 20, 40", repeats=40)
     one, two = quick_ini("one", **grid), quick_ini("two", **grid)
-    cells = [line.split()[0] for line in run("sweep", one, "--dry-run").stdout.splitlines() if "llma" in line]
+    # A policy that fails in its first trial, and is the first to run.
+    one.write_text(one.read_text().replace("[policy llma]", "[policy pld bad]\nmiss = 1000000\nk = 7\n[policy llma]"))
     folder = tmp_path / "results" / "one" / "cells"
-    folder.mkdir(parents=True)
-    (folder / f"{cells[0]}.h5").symlink_to(tmp_path / "nowhere" / "x.h5")
     p = subprocess.Popen([HARNESS, "sweep", one, two], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while p.poll() is None and len([c for c in folder.iterdir() if c.is_file()]) < 3:
+    while p.poll() is None and len(list(folder.glob("*.h5"))) < 3:
         time.sleep(0.005)
     p.send_signal(signal.SIGTERM)
     _, err = p.communicate(timeout=60)
     assert p.returncode == 1, err
-    assert "cannot write" in err and "stopped; finished cells are kept" in err
+    assert "miss = 1000000 is not in the vocabulary" in err and "stopped; finished trials are kept" in err
     assert not (tmp_path / "results" / "two" / "cells").exists()
+
+
+def test_a_cell_that_cannot_be_saved_stops_the_sweep(quick_ini, tmp_path):
+    """What cannot be kept is not computed."""
+    ini = quick_ini("one", limit=0, n="1, 2, 3", k="2, 5, 10, 20, 40", repeats=3)
+    cells = [line.split()[0] for line in run("sweep", ini, "--dry-run").stdout.splitlines() if "llma" in line]
+    folder = tmp_path / "results" / "one" / "cells"
+    folder.mkdir(parents=True)
+    (folder / f"{cells[2]}.h5").symlink_to(tmp_path / "nowhere" / "x.h5")
+    done = run("sweep", ini, check=False)
+    assert done.returncode == 1, done.stderr
+    assert f"cell {cells[2]}: " in done.stderr and "cannot write" in done.stderr
+    assert "stopped here: nothing else could be saved either" in done.stderr
+    assert sorted(f.stem for f in folder.iterdir() if f.is_file()) != [] and not (folder / f"{cells[3]}.h5").exists()
+    assert not (tmp_path / "results" / "one.h5").exists()
+    (tmp_path / "nowhere").mkdir()
+    run("sweep", ini)
 
 
 def test_collect_leaves_out_cells_of_another_version(quick_ini, tmp_path):
@@ -327,7 +343,7 @@ def test_collect_leaves_out_cells_of_another_version(quick_ini, tmp_path):
         with h5py.File(cell, "r+") as f:
             f.attrs.modify("schema_version", 1 + cells.index(cell))
     done = run("collect", tmp_path / "results" / "quick", "-o", tmp_path / "x.h5")
-    assert f"2 of {len(cells)} cell files are of other schema versions than 3 and left out" in done.stderr
+    assert f"2 of {len(cells)} cell files are of other schema versions than 4 and left out" in done.stderr
     assert f"{len(cells) - 2} cells" in done.stdout
     for cell in cells[2:]:
         cell.unlink()
@@ -343,8 +359,9 @@ def test_inspect_refuses_a_pipe(tmp_path):
     assert done.returncode == 2 and "pipe: is a pipe" in done.stderr
 
 
-def test_no_modeled_speedup_where_no_pass_is_modeled(tmp_path):
-    """A draft from the prompt that holds to the end leaves no pass to compare with: a missing value, not infinity."""
+def test_a_modeled_speedup_without_a_pass_is_infinite(tmp_path):
+    """A draft from the prompt that holds to the end leaves no pass after the prompt's: it is no missing value, or a policy
+    would lose its best trials."""
     write_jsonl(tmp_path / "data.jsonl", [{"id": "a", "scenario": "", "prompt": "x", "references": [], "output": "abc"}])
     (tmp_path / "cost.ini").write_text("[T]\n1 = 100\n64 = 200\n")
     (tmp_path / "one.ini").write_text(
@@ -354,7 +371,7 @@ def test_no_modeled_speedup_where_no_pass_is_modeled(tmp_path):
     with h5py.File(tmp_path / "one.h5") as f:
         trials = f["trials"][:]
         assert trials["steps"].tolist() == [4, 2, 1]
-        np.testing.assert_array_equal(trials["modeled_speedup"][[0, 2]], [1, np.nan])
+        np.testing.assert_array_equal(trials["modeled_speedup"][[0, 2]], [1, np.inf])
         assert 2.9 < trials["modeled_speedup"][1] < 3
 
 

@@ -7,7 +7,9 @@
     {                                                                                                                  \
         .cell = at, .id = id_, .config = "quick.ini", .dataset = "demo", .model = "bytes", .model_sha256 = "",         \
         .dataset_sha256 = "", .target = "replay", .policy = policy_, .rule = "greedy", .forced = 1, .n = n_, .k = k_,  \
-        .temperature = 0, .params = params_, .threads = 1, .gemm = "exact"                                             \
+        .temperature = 0, .params = params_, .threads = 1, .gemm = "exact",       \
+        .trials = 4, .build = "00000000000000bb", .harness_version = "", .git_commit = "", .created = "", .cpu = "",   \
+        .isa = "", .compiler = "", .flags = ""                                                                         \
     }
 
 static cell_row cells[] = {
@@ -23,31 +25,34 @@ static sample_row samples[] = {
      .scenario = "rag",
      .prompt_tokens = 3,
      .reference_tokens = 9,
-     .references = 1},
+     .references = 1,
+     .content = 1},
     {.sample = 1,
      .dataset = "demo",
      .id = "b",
      .scenario = "edit",
      .prompt_tokens = 2,
      .reference_tokens = 8,
-     .references = 2},
+     .references = 2,
+     .content = 2},
 };
 
-#define TRIAL(at, c, s, r, tokens_, steps_, drafted_, accepted_, draft, speed, eq, div)                                \
+#define TRIAL(at, c, s, r, tokens_, steps_, drafted_, testable_, accepted_, draft, speed, eq, div)                                \
     {                                                                                                                  \
-        .trial = at, .cell = c, .sample = s, .repeat = r, .tokens = tokens_, .steps = steps_, .drafted = drafted_,     \
-        .accepted = accepted_, .draft_ns = draft, .tokens_per_step = (double)tokens_ / steps_, .speedup = speed,       \
+        .trial = at, .cell = c, .sample = s, .repeat = r, .tokens = tokens_,                        \
+        .plain_tokens = tokens_, .steps = steps_, .drafted = drafted_, .testable = testable_, .accepted = accepted_,   \
+        .draft_ns = draft, .tokens_per_step = (double)tokens_ / steps_, .speedup = speed,       \
         .modeled_speedup = NAN, .equal = eq, .logits_equal = 2, .first_divergence = div, .max_abs_logit_diff = NAN,    \
         .min_margin = NAN                                                                                              \
     }
 
 static trial_row trials[] = {
-    TRIAL(0, 0, 0, 0, 6, 6, 0, 0, 0, 1, 1, -1),     TRIAL(1, 0, 0, 1, 6, 6, 0, 0, 0, 1, 1, -1),
-    TRIAL(2, 0, 1, 0, 4, 4, 0, 0, 0, 1, 1, -1),     TRIAL(3, 0, 1, 1, 4, 4, 0, 0, 0, 1, 1, -1),
-    TRIAL(4, 1, 0, 0, 6, 2, 6, 4, 200, 2, 1, -1),   TRIAL(5, 1, 0, 1, 6, 2, 6, 4, 400, 3, 1, -1),
-    TRIAL(6, 1, 1, 0, 4, 3, 3, 1, 900, 1, 1, -1),   TRIAL(7, 1, 1, 1, 4, 3, 3, 1, 900, NAN, 0, 3),
-    TRIAL(8, 2, 0, 0, 6, 6, 0, 0, 60, 0.5, 1, -1),  TRIAL(9, 2, 0, 1, 6, 6, 0, 0, 60, 0.5, 1, -1),
-    TRIAL(10, 2, 1, 0, 4, 4, 0, 0, 40, 0.5, 1, -1), TRIAL(11, 2, 1, 1, 4, 4, 0, 0, 40, 0.5, 1, -1),
+    TRIAL(0, 0, 0, 0, 6, 6, 0, 0, 0, 0, 1, 1, -1),     TRIAL(1, 0, 0, 1, 6, 6, 0, 0, 0, 0, 1, 1, -1),
+    TRIAL(2, 0, 1, 0, 4, 4, 0, 0, 0, 0, 1, 1, -1),     TRIAL(3, 0, 1, 1, 4, 4, 0, 0, 0, 0, 1, 1, -1),
+    TRIAL(4, 1, 0, 0, 6, 2, 6, 4, 4, 200, 2, 1, -1),   TRIAL(5, 1, 0, 1, 6, 2, 6, 4, 4, 400, 3, 1, -1),
+    TRIAL(6, 1, 1, 0, 4, 3, 3, 3, 1, 900, 1, 1, -1),   TRIAL(7, 1, 1, 1, 4, 3, 3, 3, 1, 900, NAN, 0, 3),
+    TRIAL(8, 2, 0, 0, 6, 6, 0, 0, 0, 60, 0.5, 1, -1),  TRIAL(9, 2, 0, 1, 6, 6, 0, 0, 0, 60, 0.5, 1, -1),
+    TRIAL(10, 2, 1, 0, 4, 4, 0, 0, 0, 40, 0.5, 1, -1), TRIAL(11, 2, 1, 1, 4, 4, 0, 0, 0, 40, 0.5, 1, -1),
 };
 
 /* {drafted, accepted} of each step of cell 1, by trial */
@@ -65,6 +70,7 @@ void results_sample(store_data *d) {
     for (uint32_t t = 0; t < sizeof trials / sizeof *trials; t++)
         for (uint32_t s = 0, position = 0; s < trials[t].steps; s++) {
             uint16_t drafted = 0, accepted = 0;
+            uint32_t left = trials[t].tokens - 1 - position;
             if (next < N_DRAFTS && drafts[next].trial == t) {
                 drafted = drafts[next].drafted;
                 accepted = drafts[next++].accepted;
@@ -73,13 +79,25 @@ void results_sample(store_data *d) {
                                     .step = s,
                                     .position = position,
                                     .drafted = drafted,
+                                    .testable = (uint16_t)(drafted < left ? drafted : left),
                                     .accepted = accepted,
                                     .emitted = (uint16_t)(accepted + 1)};
             position += accepted + 1u;
         }
-    *d = (store_data){.from.sweep = "demo",
+    static process_row process = {.id = "00000000000000aa",
+                                  .harness_version = "",
+                                  .git_commit = "",
+                                  .started = "",
+                                  .cpu = "",
+                                  .isa = "",
+                                  .compiler = "",
+                                  .flags = ""};
+    *d = (store_data){.sweep = "demo",
+                      .created = "",
                       .cells = cells,
                       .n_cells = sizeof cells / sizeof *cells,
+                      .processes = &process,
+                      .n_processes = 1,
                       .samples = samples,
                       .n_samples = sizeof samples / sizeof *samples,
                       .trials = trials,

@@ -31,14 +31,20 @@ char *file_bytes(const char *path, size_t *n) {
     return bytes;
 }
 
-static int set_from(store_data *d, const char *sweep, const char *created, const char *cpu, err *e) {
-    const char *values[] = {sweep, "1.0", "0123abc", created, cpu, "avx2", "gcc 12, Debian", "-O3 -g"};
-    char **texts[] = {&d->from.sweep, &d->from.harness_version, &d->from.git_commit, &d->from.created, &d->from.cpu,
-                      &d->from.isa,   &d->from.compiler,        &d->from.flags};
-    for (size_t i = 0; i < 8; i++)
-        if ((*texts[i] = mem_strdup(values[i], e)) == NULL) return -1;
-    d->from.threads = 2;
-    return 0;
+static int set_from(store_data *d, const char *sweep, const char *created, err *e) {
+    if ((d->sweep = mem_strdup(sweep, e)) == NULL) return -1;
+    return (d->created = mem_strdup(created, e)) != NULL ? 0 : -1;
+}
+
+process_row some_process(const char *id, const char *cpu) {
+    return (process_row){.id = (char *)id,
+                         .harness_version = "1.0",
+                         .git_commit = "0123abc",
+                         .started = "2024-01-02T03:00:00Z",
+                         .cpu = (char *)cpu,
+                         .isa = "avx2",
+                         .compiler = "gcc 12, Debian",
+                         .flags = "-O3 -g"};
 }
 
 cell_row some_cell(const char *id, const char *policy, int n, int k) {
@@ -57,7 +63,15 @@ cell_row some_cell(const char *id, const char *policy, int n, int k) {
                       .temperature = 0,
                       .params = "{\"policy\":{},\"rule\":{}}",
                       .threads = 1,
-                      .gemm = "exact"};
+                      .gemm = "exact",
+                      .build = "00000000000000bb",
+                      .harness_version = "1.0",
+                      .git_commit = "0123abc",
+                      .created = "2024-01-02T03:04:05Z",
+                      .cpu = "Intel(R) Xeon(R)",
+                      .isa = "avx2",
+                      .compiler = "gcc 12, Debian",
+                      .flags = "-O3 -g"};
 }
 
 /* A trial of n_steps steps, 2 drafted and 1 accepted in each. */
@@ -72,7 +86,9 @@ int add_some_trial(store_data *d, uint32_t cell, uint32_t sample, uint32_t repea
     if (steps == NULL || ids == NULL || hash == NULL) goto out;
     t.tokens = (uint32_t)(2 * n_steps);
     t.steps = (uint32_t)n_steps;
+    t.plain_tokens = t.tokens;
     t.drafted = (uint32_t)(2 * n_steps);
+    t.testable = (uint32_t)(2 * n_steps - 1);
     t.accepted = (uint32_t)n_steps;
     t.tokens_per_step = 2;
     t.speedup = NAN;
@@ -87,6 +103,7 @@ int add_some_trial(store_data *d, uint32_t cell, uint32_t sample, uint32_t repea
                               .source = -3,
                               .source_position = (int32_t)i - 1,
                               .drafted = 2,
+                              .testable = i + 1 < n_steps ? 2 : 1,
                               .accepted = 1,
                               .emitted = 2,
                               .draft_ns = i * i,
@@ -96,6 +113,7 @@ int add_some_trial(store_data *d, uint32_t cell, uint32_t sample, uint32_t repea
         hash[i] = i * 0x9e3779b97f4a7c15u + repeat;
     }
     ret = store_add_trial(d, &t, steps, n_steps, ids, 2 * n_steps, hashed ? hash : NULL, e);
+    if (ret == 0) d->cells[cell].trials++;
 out:
     free(steps);
     free(ids);
@@ -106,12 +124,17 @@ out:
 /* A small file with something in every table. */
 int fill_results(store_data *d, const char *id, const char *policy, int n, int k, size_t samples, err *e) {
     cell_row cell = some_cell(id, policy, n, k);
-    if (set_from(d, "quick", "2024-01-02T03:04:05Z", "Intel(R) Xeon(R)", e) != 0) return -1;
-    if (store_add_config(d, "quick.ini", "[sweep]\nname = quick ; \xc3\xa9\n", NULL, e) != 0) return -1;
+    process_row process = some_process("00000000000000aa", "Intel(R) Xeon(R)");
+    skipped_row left_out = {.dataset = "rag", .model = "bytes", .line = 7, .id = "", .reason = "not JSON"};
+    if (set_from(d, "quick", "2024-01-02T03:04:05Z", e) != 0) return -1;
+    if (store_keep_text(&d->configs, "quick.ini", "[sweep]\nname = quick ; \xc3\xa9\n", NULL, e) != 0) return -1;
+    if (store_keep_text(&d->costs, "cost.ini", "[T]\n1 = 5\n", NULL, e) != 0) return -1;
+    if (store_add_process(d, &process, NULL, e) != 0 || store_add_skipped(d, &left_out, e) != 0) return -1;
     if (store_add_cell(d, &cell, e) != 0) return -1;
     for (uint32_t i = 0; i < samples; i++) {
         char       name[32];
-        sample_row row = {.dataset = "rag", .id = name, .scenario = "", .prompt_tokens = i, .references = 1};
+        sample_row row = {.dataset = "rag", .id = name, .scenario = "", .prompt_tokens = i, .references = 1,
+                          .content = i};
         snprintf(name, sizeof name, "s%u-\xe6\xb8\xac", i);
         if (store_add_sample(d, &row, e) != 0) return -1;
         for (uint32_t repeat = 0; repeat < 2; repeat++)
@@ -150,6 +173,31 @@ static bool same_cell(const cell_row *a, const cell_row *b) {
     return same;
 }
 
+static bool same_process(const process_row *a, const process_row *b) {
+    bool same = true;
+#define PROCESS_FIELDS
+#define FIELD(kind, name) same = same && SAME_##kind(a->name, b->name);
+#include "experiments/store/fields.def"
+#undef PROCESS_FIELDS
+    return same;
+}
+
+static bool same_skipped(const skipped_row *a, const skipped_row *b) {
+    bool same = true;
+#define SKIPPED_FIELDS
+#define FIELD(kind, name) same = same && SAME_##kind(a->name, b->name);
+#include "experiments/store/fields.def"
+#undef SKIPPED_FIELDS
+    return same;
+}
+
+static bool same_texts(const kept_texts *a, const kept_texts *b) {
+    bool same = a->n == b->n;
+    for (size_t i = 0; same && i < a->n; i++)
+        same = same_text(a->at[i].name, b->at[i].name) && same_text(a->at[i].text, b->at[i].text);
+    return same;
+}
+
 static bool same_sample(const sample_row *a, const sample_row *b) {
     bool same = true;
 #define SAMPLE_FIELDS
@@ -182,16 +230,13 @@ static bool same_bytes(const void *a, const void *b, size_t n) {
 }
 
 bool same_results(const store_data *a, const store_data *b) {
-    bool same = a->n_configs == b->n_configs && a->n_cells == b->n_cells && a->n_samples == b->n_samples &&
-                a->n_trials == b->n_trials && a->n_steps == b->n_steps && a->n_ids == b->n_ids &&
-                same_text(a->from.sweep, b->from.sweep) && same_text(a->from.cpu, b->from.cpu) &&
-                same_text(a->from.harness_version, b->from.harness_version) &&
-                same_text(a->from.git_commit, b->from.git_commit) && same_text(a->from.created, b->from.created) &&
-                same_text(a->from.isa, b->from.isa) && same_text(a->from.compiler, b->from.compiler) &&
-                same_text(a->from.flags, b->from.flags) && a->from.threads == b->from.threads &&
+    bool same = a->n_cells == b->n_cells && a->n_samples == b->n_samples && a->n_processes == b->n_processes &&
+                a->n_skipped == b->n_skipped && a->n_trials == b->n_trials && a->n_steps == b->n_steps &&
+                a->n_ids == b->n_ids && same_text(a->sweep, b->sweep) && same_text(a->created, b->created) &&
+                same_texts(&a->configs, &b->configs) && same_texts(&a->costs, &b->costs) &&
                 (a->n_ids == 0 || (a->logits_hash == NULL) == (b->logits_hash == NULL));
-    for (size_t i = 0; same && i < a->n_configs; i++)
-        same = same_text(a->configs[i].name, b->configs[i].name) && same_text(a->configs[i].text, b->configs[i].text);
+    for (size_t i = 0; same && i < a->n_processes; i++) same = same_process(&a->processes[i], &b->processes[i]);
+    for (size_t i = 0; same && i < a->n_skipped; i++) same = same_skipped(&a->skipped[i], &b->skipped[i]);
     for (size_t i = 0; same && i < a->n_cells; i++) same = same_cell(&a->cells[i], &b->cells[i]);
     for (size_t i = 0; same && i < a->n_samples; i++) same = same_sample(&a->samples[i], &b->samples[i]);
     for (size_t i = 0; same && i < a->n_trials; i++) same = same_trial(&a->trials[i], &b->trials[i]);

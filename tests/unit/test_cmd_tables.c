@@ -14,16 +14,16 @@ static void write_results(const char *path) {
     store_data d, all = {0};
     err        e = {0};
     results_sample(&d);
-    all.from = (provenance){"demo", "1", "0", "0", "0", "0", "0", "0", 1};
     for (size_t i = 0; i < d.n_cells; i++) cr_assert_eq(store_add_cell(&all, &d.cells[i], &e), 0, "%s", e.text);
     for (size_t i = 0; i < d.n_samples; i++) cr_assert_eq(store_add_sample(&all, &d.samples[i], &e), 0, "%s", e.text);
+    cr_assert_eq(store_add_process(&all, d.processes, NULL, &e), 0, "%s", e.text);
+    cr_assert_not_null(all.sweep = strdup("demo"));
     const int32_t   ids[6] = {1, 2, 3, 4, 5, 6};
     const step_row *steps = d.steps;
     for (size_t i = 0; i < d.n_trials; steps += d.trials[i++].steps)
         cr_assert_eq(store_add_trial(&all, &d.trials[i], steps, d.trials[i].steps, ids, d.trials[i].tokens, NULL, &e),
                      0, "%s", e.text);
     cr_assert_eq(store_write(path, &all, false, &e), 0, "%s", e.text);
-    memset(&all.from, 0, sizeof all.from); /* literals */
     store_free(&all);
 }
 

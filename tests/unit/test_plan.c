@@ -2,6 +2,8 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "experiments/plan.h"
 #include "experiments/plan_print.h"
@@ -165,12 +167,11 @@ static void expect_same(const id_book *b, ids now, const char *what) {
 Test(plan, ids_change_with_every_input) {
     static const char *const everything[] = {
         "sweep.seed=2",      "sweep.repeats=2",        "sweep.paired=yes",           "model m.threads=2",
-        "dataset d.limit=2", "dataset d.doc_tokens=5", "dataset d.max_new_tokens=7",
+        "dataset d.limit=1", "dataset d.max_new_tokens=7",
     };
     static const char *const policy_only[] = {"policy llma.n=2", "policy llma.k=5", "policy llma.max_n=6",
                                               "policy llma.cut=0"};
     id_book                  book = {0};
-    plan_options             skip = {.skip_bad = true};
     scratch_write("d.jsonl", records);
     scratch_write("cost.ini", "[T]\n1 = 5\n");
     expect_new(&book, ids_of(BASE, NULL, NULL), false, "base");
@@ -179,7 +180,6 @@ Test(plan, ids_change_with_every_input) {
         expect_new(&book, ids_of(BASE, everything[i], NULL), false, everything[i]);
     for (size_t i = 0; i < sizeof policy_only / sizeof *policy_only; i++)
         expect_new(&book, ids_of(BASE, policy_only[i], NULL), true, policy_only[i]);
-    expect_new(&book, ids_of(BASE, NULL, &skip), false, "skip_bad");
     expect_new(&book, ids_of(SWEEP REPLAY DATA LLMA GREEDY, NULL, NULL), false, "no cost");
     expect_new(&book,
                ids_of(SWEEP "[model other]\ntarget = replay\ntokenizer = bytes\ncost = cost.ini\n" DATA LLMA GREEDY,
@@ -207,13 +207,16 @@ Test(plan, ids_change_with_every_input) {
 
 Test(plan, ids_do_not_change_with_what_does_not_matter) {
     static const char *const sets[] = {"sweep.name=other",          "sweep.output=elsewhere", "dataset d.format=native",
-                                       "dataset d.path=copy.jsonl", "policy llma.k=20",       "sweep.seed=1"};
+                                       "dataset d.path=copy.jsonl", "policy llma.k=20",       "sweep.seed=1",
+                                       "dataset d.doc_tokens=5",    "dataset d.limit=100"};
+    plan_options             skip = {.skip_bad = true};
     id_book                  book = {0};
     scratch_write("d.jsonl", records);
     scratch_write("copy.jsonl", records);
     scratch_write("cost.ini", "[T]\n1 = 5\n");
     expect_new(&book, ids_of(BASE, NULL, NULL), false, "base");
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) expect_same(&book, ids_of(BASE, sets[i], NULL), sets[i]);
+    expect_same(&book, ids_of(BASE, NULL, &skip), "skip_bad, and nothing was bad");
     expect_same(&book, ids_of("; comment\n" BASE, NULL, NULL), "comment");
     expect_same(&book,
                 ids_of(SWEEP REPLAY "cost = cost.ini\n" DATA "[policy pld]\n[policy llma label]\n" GREEDY, NULL, NULL),
@@ -413,28 +416,36 @@ Test(plan, survives_every_failed_allocation) {
     done(&p);
 }
 
-Test(provenance, fills_every_attribute) {
-    store_data d = {0};
-    err        e = {0};
-    cr_assert_eq(provenance_fill(&d.from, "sweep-name", 3, &e), 0, "%s", e.text);
-    cr_assert_str_eq(d.from.sweep, "sweep-name");
-    cr_assert_str_eq(d.from.harness_version, HARNESS_VERSION);
-    cr_assert_eq(d.from.threads, 3);
-    cr_assert_eq(strlen(d.from.created), strlen("2000-01-01T00:00:00Z"));
-    cr_assert_eq(d.from.created[10], 'T');
-    cr_assert(d.from.git_commit[0] && d.from.cpu[0] && d.from.isa[0] && d.from.compiler[0] && d.from.flags[0]);
-    cr_assert_null(strpbrk(d.from.cpu, "\n\t"));
-    const provenance *p = &d.from;
-    char *const       all[] = {p->sweep, p->harness_version, p->git_commit, p->created, p->cpu,
-                               p->isa,   p->compiler,        p->flags};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+Test(provenance, describes_this_process) {
+    process_row p, q;
+    err         e = {0};
+    cr_assert_eq(provenance_process(&p, &e), 0, "%s", e.text);
+    cr_assert_str_eq(p.harness_version, HARNESS_VERSION);
+    cr_assert_eq(strlen(p.started), strlen("2000-01-01T00:00:00Z"));
+    cr_assert_eq(p.started[10], 'T');
+    cr_assert(p.git_commit[0] && p.cpu[0] && p.isa[0] && p.compiler[0] && p.flags[0]);
+    cr_assert_null(strpbrk(p.cpu, "\n\t"));
+    cr_assert_eq(strspn(p.id, "0123456789abcdef"), 16);
+    cr_assert_eq(provenance_process(&q, &e), 0, "%s", e.text);
+    cr_assert_str_eq(p.id, q.id);
+    int status = -1, pipes[2];
+    cr_assert_eq(pipe(pipes), 0);
+    pid_t child = fork();
+    if (child == 0) _exit(provenance_process(&q, &e) == 0 && write(pipes[1], q.id, 16) == 16 ? 0 : 1);
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(status, 0);
+    char other[17] = {0};
+    cr_assert_eq(read(pipes[0], other, 16), 16);
+    cr_assert_str_neq(p.id, other, "a fork is another process");
+    process_free(&p);
+    process_free(&q);
 
     for (size_t k = 1; k <= 8; k++) { /* nothing half filled is left behind */
         mem_fail_at(k);
-        cr_assert_eq(provenance_fill(&d.from, "s", 1, &e), -1);
+        cr_assert_eq(provenance_process(&p, &e), -1);
         mem_fail_at(0);
-        cr_assert_null(d.from.sweep);
-        cr_assert_null(d.from.flags);
+        cr_assert_null(p.id);
+        cr_assert_null(p.flags);
     }
 }
 

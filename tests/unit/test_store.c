@@ -44,6 +44,7 @@ Test(store, a_trial_without_tokens_keeps_its_place) {
     err        e = {0};
     trial_row  empty = {.repeat = 2};
     cr_assert_eq(store_add_trial(&d, &empty, NULL, 0, NULL, 0, NULL, &e), 0);
+    d.cells->trials++;
     cr_assert_eq(add_some_trial(&d, 0, 0, 3, 1, true, &e), 0);
     assert_round_trip(&d);
     store_free(&d);
@@ -58,14 +59,14 @@ Test(store, long_texts_and_many_steps) {
     text[LONG] = '\0';
     sample_row sample = {.dataset = "rag", .id = text, .scenario = "a"};
     cr_assert_eq(store_add_sample(&d, &sample, &e), 0);
-    cr_assert_eq(store_add_config(&d, "long.ini", text, NULL, &e), 0);
-    cr_assert_eq(store_add_config(&d, "empty.ini", "", NULL, &e), 0);
+    cr_assert_eq(store_keep_text(&d.configs, "long.ini", text, NULL, &e), 0);
+    cr_assert_eq(store_keep_text(&d.configs, "empty.ini", "", NULL, &e), 0);
     cr_assert_eq(add_some_trial(&d, 0, 1, 0, 100000, true, &e), 0);
     /* Read back in the order of names. */
-    config_text first = d.configs[0];
-    d.configs[0] = d.configs[2];
-    d.configs[2] = first;
-    first = d.configs[1];
+    kept_text first = d.configs.at[0];
+    d.configs.at[0] = d.configs.at[2];
+    d.configs.at[2] = first;
+    first = d.configs.at[1];
     assert_round_trip(&d);
     cr_assert_eq(strlen(first.text), LONG);
     free(text);
@@ -110,14 +111,14 @@ Test(store, exclusive_keeps_what_is_there) {
 Test(store, configs_of_one_name_are_kept_apart) {
     store_data d = {0};
     err        e = {0};
-    cr_assert_eq(store_add_config(&d, "a.ini", "1", NULL, &e), 0);
-    cr_assert_eq(store_add_config(&d, "a.ini", "2", NULL, &e), 0);
-    cr_assert_eq(store_add_config(&d, "a.ini", "1", NULL, &e), 0);
-    cr_assert_eq(store_add_config(&d, "a.ini", "2", NULL, &e), 0);
-    cr_assert_eq(d.n_configs, 2);
-    cr_assert_str_eq(d.configs[1].name, "a.ini (2)");
+    cr_assert_eq(store_keep_text(&d.configs, "a.ini", "1", NULL, &e), 0);
+    cr_assert_eq(store_keep_text(&d.configs, "a.ini", "2", NULL, &e), 0);
+    cr_assert_eq(store_keep_text(&d.configs, "a.ini", "1", NULL, &e), 0);
+    cr_assert_eq(store_keep_text(&d.configs, "a.ini", "2", NULL, &e), 0);
+    cr_assert_eq(d.configs.n, 2);
+    cr_assert_str_eq(d.configs.at[1].name, "a.ini (2)");
     const char *bad[] = {"", ".", "a/b"};
-    for (size_t i = 0; i < 3; i++) cr_assert_eq(store_add_config(&d, bad[i], "", NULL, &e), -1);
+    for (size_t i = 0; i < 3; i++) cr_assert_eq(store_keep_text(&d.configs, bad[i], "", NULL, &e), -1);
     store_free(&d);
 }
 

@@ -41,9 +41,9 @@ Test(store_collect, collects_in_one_order_whatever_the_paths) {
     cr_assert_eq(a.n_steps, 3 * 2 * (3 + 4 + 5) + 2 * (3 + 4));
     cr_assert_eq(a.n_ids, 2 * a.n_steps);
     cr_assert_null(a.logits_hash);
-    cr_assert_eq(a.n_configs, 1);
-    cr_assert_str_eq(a.from.cpu, "Intel(R) Xeon(R)");
-    cr_assert_str_eq(a.from.compiler, "gcc 12, Debian");
+    cr_assert_eq(a.configs.n, 1);
+    cr_assert_str_eq(a.processes->cpu, "Intel(R) Xeon(R)");
+    cr_assert_str_eq(a.processes->compiler, "gcc 12, Debian");
 
     /* What was collected can be written, and holds nothing that only a cell file may hold. */
     store_free(&b);
@@ -76,19 +76,22 @@ Test(store_collect, collect_keeps_samples_of_other_data_apart) {
     store_free(&model);
 }
 
-Test(store_collect, collect_lists_differing_provenance) {
+Test(store_collect, collect_says_what_ran_where) {
     store_data  other = some_results("000000000000000b", "llma", 1, 5, 2), all;
     err         e = {0};
     const char *paths[] = {put_cell("000000000000000a", "none", -1, -1, 2), "b"};
-    strcpy(other.from.cpu, "Xeon");
-    strcpy(other.from.created, "2025");
-    other.from.threads = 8;
+    strcpy(other.processes->cpu, "Xeon");
+    strcpy(other.processes->id, "00000000000000ab");
+    strcpy(other.created, "2025");
     cr_assert_eq(store_write(paths[1], &other, true, &e), 0);
     cr_assert_eq(store_collect(paths, 2, NULL, &all, &e), 0, "%s", e.text);
-    cr_assert_str_eq(all.from.cpu, "Intel(R) Xeon(R), Xeon");
-    cr_assert_str_eq(all.from.created, "2025");
-    cr_assert_str_eq(all.from.git_commit, "0123abc");
-    cr_assert_eq(all.from.threads, 8);
+    cr_assert_eq(all.n_processes, 2);
+    cr_assert_str_eq(all.processes[0].cpu, "Intel(R) Xeon(R)");
+    cr_assert_str_eq(all.processes[1].cpu, "Xeon");
+    for (size_t i = 0; i < all.n_trials; i++) cr_assert_eq(all.trials[i].process, all.trials[i].cell);
+    cr_assert_str_eq(all.created, "2025");
+    cr_assert_eq(all.n_skipped, 1);
+    cr_assert_eq(all.costs.n, 1);
     store_free(&all);
     store_free(&other);
 }
@@ -97,16 +100,16 @@ Test(store_collect, a_cell_names_the_text_it_was_run_for) {
     store_data  edited = some_results("000000000000000b", "llma", 1, 5, 2), all;
     err         e = {0};
     const char *paths[] = {put_cell("000000000000000a", "none", -1, -1, 2), "b"};
-    free(edited.configs[0].text);
-    edited.configs[0].text = strdup("edited");
+    free(edited.configs.at[0].text);
+    edited.configs.at[0].text = strdup("edited");
     cr_assert_eq(store_write(paths[1], &edited, true, &e), 0);
 
     cr_assert_eq(store_collect(paths, 2, NULL, &all, &e), 0, "%s", e.text);
-    cr_assert_eq(all.n_configs, 2);
+    cr_assert_eq(all.configs.n, 2);
     for (size_t i = 0; i < 2; i++) {
         const char *text = NULL;
         for (size_t k = 0; k < 2; k++)
-            if (strcmp(all.configs[k].name, all.cells[i].config) == 0) text = all.configs[k].text;
+            if (strcmp(all.configs.at[k].name, all.cells[i].config) == 0) text = all.configs.at[k].text;
         cr_assert_not_null(text, "%s", all.cells[i].config);
         cr_assert_eq(strcmp(text, "edited") == 0, all.cells[i].id[15] == 'b');
     }
@@ -115,12 +118,12 @@ Test(store_collect, a_cell_names_the_text_it_was_run_for) {
     /* Or all are taken as one config's, when they are called after their cells. */
     const char *named[] = {"000000000000000a.h5", "000000000000000b.h5"};
     cr_assert(link(paths[0], named[0]) == 0 && link(paths[0], named[1]) == 0);
-    cr_assert_eq(store_collect(named, 2, &(config_text){"now.ini", "now"}, &all, &e), -1);
+    cr_assert_eq(store_collect(named, 2, &(kept_text){"now.ini", "now"}, &all, &e), -1);
     cr_assert_str_eq(e.text, "000000000000000b.h5: holds the cell 000000000000000a, whose file has another name");
     cr_assert(unlink(named[1]) == 0 && link(paths[1], named[1]) == 0);
-    cr_assert_eq(store_collect(named, 2, &(config_text){"now.ini", "now"}, &all, &e), 0, "%s", e.text);
-    cr_assert_eq(all.n_configs, 1);
-    cr_assert_str_eq(all.configs[0].text, "now");
+    cr_assert_eq(store_collect(named, 2, &(kept_text){"now.ini", "now"}, &all, &e), 0, "%s", e.text);
+    cr_assert_eq(all.configs.n, 1);
+    cr_assert_str_eq(all.configs.at[0].text, "now");
     for (size_t i = 0; i < 2; i++) cr_assert_str_eq(all.cells[i].config, "now.ini");
     store_free(&all);
     store_free(&edited);
@@ -133,7 +136,7 @@ Test(store_collect, collect_refuses_what_does_not_belong_together) {
     cell_row    cell = some_cell("000000000000000d", "llma", 2, 5);
     const char *a = put_cell("000000000000000a", "none", -1, -1, 2), *twin = "twin", *b = "b", *c = "c";
     cr_assert_eq(link(a, twin), 0);
-    strcpy(other.from.sweep, "slow");
+    strcpy(other.sweep, "slow");
     cr_assert_eq(store_write(b, &other, true, &e), 0);
     cr_assert_eq(store_add_cell(&two, &cell, &e), 0);
     cr_assert_eq(store_write(c, &two, true, &e), 0);

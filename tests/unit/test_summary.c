@@ -25,10 +25,15 @@ Test(summary, counts_and_ratios_of_a_cell) {
     cr_assert_eq(c->steps, 10);
     cr_assert_eq(c->drafting_steps, 8);
     cr_assert_eq(c->drafted, 18);
+    cr_assert_eq(c->testable, 14);
     cr_assert_eq(c->accepted, 10);
     cr_assert_eq(c->tokens_per_step, 2.0);
     cr_assert_eq(c->coverage, 0.8);
-    cr_assert_eq(c->acceptance, 10.0 / 18.0);
+    cr_assert_eq(c->acceptance, 10.0 / 14.0); /* not of 18: the output's end cut four */
+    cr_assert_eq(c->records, 2);
+    cr_assert_eq(c->distinct, 2);
+    cr_assert_eq(c->timed, 4);
+    cr_assert_eq(c->unequal, 1);
     cr_assert_eq(c->equal, 3);
     cr_assert_eq(c->logits_none, 4);
     cr_assert_eq(c->first_divergence, 3);
@@ -37,18 +42,101 @@ Test(summary, counts_and_ratios_of_a_cell) {
     free(rows);
 }
 
-Test(summary, nan_is_left_out_and_never_counts_as_zero) {
+/* results_sample with a speed-up of 1 where one is missing: {2, 3} and {1, 1}. */
+static void complete_sample(store_data *d) {
+    static trial_row trials[12];
+    results_sample(d);
+    memcpy(trials, d->trials, sizeof trials);
+    trials[7].speedup = 1;
+    d->trials = trials;
+}
+
+Test(summary, a_statistic_of_some_trials_is_not_passed_off_as_that_of_all) {
     store_data d;
     results_sample(&d);
     cell_summary *rows = make(&d);
     cr_assert_eq(rows[1].speedup.n, 3); /* 2, 3, 1 */
-    cr_assert_eq(rows[1].speedup.median, 2.0);
-    cr_assert_eq(rows[1].speedup.q1, 1.5);
-    cr_assert_eq(rows[1].speedup.q3, 2.5);
+    cr_assert_eq(rows[1].speedup.of, 4);
+    cr_assert(isnan(rows[1].speedup.median) && isnan(rows[1].speedup.q1) && isnan(rows[1].speedup.lo));
+    cr_assert_eq(rows[2].speedup.n, 4);
+    cr_assert_eq(rows[2].speedup.median, 0.5);
     cr_assert_eq(rows[1].modeled.n, 0);
     cr_assert(isnan(rows[1].modeled.median) && isnan(rows[1].modeled.q1) && isnan(rows[1].modeled.lo));
     cr_assert(isnan(rows[1].max_abs_logit_diff) && isnan(rows[1].min_margin));
     free(rows);
+}
+
+Test(summary, quartiles_of_all_trials) {
+    store_data d;
+    complete_sample(&d);
+    cell_summary *rows = make(&d);
+    cr_assert_eq(rows[1].speedup.n, 4);
+    cr_assert_eq(rows[1].speedup.median, 1.5);
+    cr_assert_eq(rows[1].speedup.q1, 1.0);
+    cr_assert_eq(rows[1].speedup.q3, 2.25);
+    free(rows);
+}
+
+/* Half of the trials have logits: neither their largest difference nor their smallest margin is the cell's. */
+Test(summary, extremes_of_some_trials_are_missing) {
+    static trial_row trials[12];
+    store_data       d;
+    results_sample(&d);
+    memcpy(trials, d.trials, sizeof trials);
+    d.trials = trials;
+    for (size_t i = 4; i < 8; i++) trials[i].max_abs_logit_diff = trials[i].min_margin = i < 6 ? 0.5 : (double)NAN;
+    for (size_t i = 8; i < 12; i++) trials[i].max_abs_logit_diff = trials[i].min_margin = (double)i;
+    cell_summary *rows = make(&d);
+    cr_assert(isnan(rows[1].max_abs_logit_diff) && isnan(rows[1].min_margin));
+    cr_assert_eq(rows[2].max_abs_logit_diff, 11.0);
+    cr_assert_eq(rows[2].min_margin, 8.0);
+    free(rows);
+}
+
+/* A trial that ends with the prompt's pass has no time per token, and lowers no count of those that have. */
+Test(summary, trials_without_anything_to_decode_are_not_missing_ones) {
+    static trial_row trials[12];
+    store_data       d;
+    results_sample(&d);
+    memcpy(trials, d.trials, sizeof trials);
+    d.trials = trials;
+    trials[7].plain_tokens = 1;
+    cell_summary *rows = make(&d);
+    cr_assert_eq(rows[1].speedup.of, 3);
+    cr_assert_eq(rows[1].speedup.median, 2.0);
+    free(rows);
+}
+
+Test(summary, duplicates_of_a_record_count_as_one) {
+    static sample_row samples[2];
+    store_data        d;
+    complete_sample(&d);
+    memcpy(samples, d.samples, sizeof samples);
+    samples[1].content = samples[0].content;
+    d.samples = samples;
+    cell_summary *rows = make(&d);
+    cr_assert_eq(rows[1].records, 2);
+    cr_assert_eq(rows[1].distinct, 1);
+    cr_assert_eq(rows[1].tokens_per_step, 2.0);
+    cr_assert_eq(rows[1].speedup.median, 1.5);
+    cr_assert(isnan(rows[1].tps_lo) && isnan(rows[1].speedup.lo)); /* one record has no interval */
+    samples[1].dataset = "another"; /* where it is no duplicate */
+    free(rows);
+    rows = make(&d);
+    cr_assert_eq(rows[1].distinct, 2);
+    cr_assert_eq(rows[1].tps_hi, 3.0);
+    free(rows);
+}
+
+/* All of an output was said in the prompt's pass: no time at all is left in the model of the passes. */
+Test(spread, infinite_ratios_keep_their_place) {
+    const double v[] = {INFINITY, 2, 1, INFINITY, 3};
+    spread       s;
+    err          e = {0};
+    cr_assert_eq(spread_of(v, 5, &s, &e), 0);
+    cr_assert_eq(s.median, 3.0);
+    cr_assert_eq(s.q1, 2.0);
+    cr_assert(isinf(s.q3) && isinf(s.hi) && !isnan(s.lo));
 }
 
 Test(summary, nothing_drafted_has_no_acceptance_rate) {
@@ -65,12 +153,12 @@ Test(summary, nothing_drafted_has_no_acceptance_rate) {
 
 Test(summary, the_interval_resamples_whole_samples) {
     store_data d;
-    results_sample(&d);
+    complete_sample(&d);
     cell_summary *rows = make(&d);
     /* Two samples give three resamples: aa 12/4, ab 20/10, bb 8/6; 95% covers all of them. */
     cr_assert_eq(rows[1].tps_lo, 4.0 / 3.0);
     cr_assert_eq(rows[1].tps_hi, 3.0);
-    /* Speed-ups: {2, 3} and {1}; medians of the resamples 2.5, 2, 1. */
+    /* Speed-ups: {2, 3} and {1, 1}; medians of the resamples 2.5, 1.5, 1. */
     cr_assert_eq(rows[1].speedup.lo, 1.0);
     cr_assert_eq(rows[1].speedup.hi, 2.5);
     free(rows);
@@ -95,7 +183,7 @@ Test(summary, one_sample_has_no_interval) {
 
 Test(summary, does_not_depend_on_the_order_of_trials_or_other_cells) {
     store_data d;
-    results_sample(&d);
+    complete_sample(&d);
     cell_summary *rows = make(&d);
     trial_row     turned[12];
     for (size_t i = 0; i < d.n_trials; i++) turned[i] = d.trials[d.n_trials - 1 - i];
@@ -169,18 +257,20 @@ Test(summary, every_allocation_may_fail) {
     }
 }
 
-Test(spread, quartiles_of_values_with_holes) {
-    const double v[] = {4, NAN, 1, 3, 2, NAN, 5};
+Test(spread, quartiles_of_values_without_holes) {
+    const double v[] = {4, NAN, 1, 3, 2, NAN, 5}, whole[] = {4, 1, 3, 2, 5};
     spread       s;
     err          e = {0};
     cr_assert_eq(spread_of(v, 7, &s, &e), 0);
-    cr_assert_eq(s.n, 5);
+    cr_assert(s.n == 5 && s.of == 7 && isnan(s.median) && isnan(s.lo));
+    cr_assert_eq(spread_of(whole, 5, &s, &e), 0);
+    cr_assert(s.n == 5 && s.of == 5);
     cr_assert_eq(s.median, 3.0);
     cr_assert_eq(s.q1, 2.0);
     cr_assert_eq(s.q3, 4.0);
     cr_assert(s.lo >= 1 && s.lo <= s.median && s.hi >= s.median && s.hi <= 5);
     spread again;
-    cr_assert_eq(spread_of(v, 7, &again, &e), 0);
+    cr_assert_eq(spread_of(whole, 5, &again, &e), 0);
     cr_assert_eq(memcmp(&s, &again, sizeof s), 0);
 
     cr_assert_eq(spread_of(v + 1, 1, &s, &e), 0);
@@ -198,8 +288,8 @@ Test(positions, count_reached_tested_accepted) {
     cr_assert_eq(p[0].n, 0);
     cr_assert_eq(p[2].n, 0);
     cr_assert_eq(p[1].n, 3);
-    /* Drafts {length, accepted}, twice each: {3,3} {3,1} {2,0} {1,1} */
-    const position_count want[] = {{8, 8, 6}, {6, 4, 2}, {4, 2, 2}};
+    /* Drafts {testable, accepted}, twice each: {3,3} {1,1} {2,0} {1,1} */
+    const position_count want[] = {{8, 8, 6}, {4, 2, 2}, {2, 2, 2}};
     for (size_t i = 0; i < 3; i++) {
         cr_assert_eq(p[1].at[i].reached, want[i].reached);
         cr_assert_eq(p[1].at[i].tested, want[i].tested);
@@ -233,15 +323,22 @@ Test(summary, agrees_with_a_recount_from_the_steps) {
             uint16_t drafted = (uint16_t)((noise_state >> 20) % 5),
                      accepted = (uint16_t)((noise_state >> 12) % (drafted + 1u));
             steps[n++] = (step_row){
-                .trial = t, .step = s, .drafted = drafted, .accepted = accepted, .emitted = (uint16_t)(accepted + 1)};
+                .trial = t,
+                .step = s,
+                .drafted = drafted,
+                .testable = drafted,
+                .accepted = accepted,
+                .emitted = (uint16_t)(accepted + 1)};
             r->tokens += accepted + 1u;
             r->drafted += drafted;
+            r->testable += drafted;
             r->accepted += accepted;
             tokens[r->cell] += accepted + 1u;
             passes[r->cell]++;
             drafting[r->cell] += drafted > 0;
         }
     }
+    for (uint32_t s = 0; s < SAMPLES; s++) samples[s] = (sample_row){.sample = s, .dataset = "", .content = s};
     store_data      d = {.cells = cells,
                          .n_cells = CELLS,
                          .samples = samples,

@@ -204,7 +204,7 @@ Test(tables, summary_as_text) {
            "policy  n  steps  tokens/step [95% CI]  coverage  acceptance  speed-up [q1, q3]  draft ns/step  equal\n"
            "------  -  -----  --------------------  --------  ----------  -----------------  -------------  -----\n"
            "none    -     20     1.00 [1.00, 1.00]      0.0%           -  1.00 [1.00, 1.00]              0    4/4\n"
-           "llma    1     10     2.00 [1.33, 3.00]     80.0%       55.5%  2.00 [1.50, 2.50]            250    3/4\n"
+           "llma    1     10     2.00 [1.33, 3.00]     80.0%       71.4%             3 of 4            250    3/4\n"
            "llma    2     20     1.00 [1.00, 1.00]      0.0%           -  0.50 [0.50, 0.50]             10    4/4\n");
 }
 
@@ -212,17 +212,18 @@ Test(tables, summary_as_csv) {
     store_data d;
     results_sample(&d);
     expect(printed("summary", &d, TABLE_CSV),
-           "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,trials,"
-           "tokens,steps,tokens_per_step,tokens_per_step_lo,tokens_per_step_hi,coverage,acceptance,speedup_median,"
-           "speedup_q1,speedup_q3,speedup_lo,speedup_hi,speedup_n,modeled_speedup_median,modeled_speedup_q1,modeled_"
-           "speedup_q3,modeled_speedup_lo,modeled_speedup_hi,modeled_speedup_n,draft_ns_per_step,equal,logits_equal,"
-           "logits_none,truncated\n"
-           "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,4,20,20,1,1,1,0,,1,1,1,1,1,4,,,"
-           ",,,0,0,4,,4,0\n"
-           "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,4,20,10,2,1."
-           "3333333333333333,3,0.8,0.5555555555555556,2,1.5,2.5,1,2.5,3,,,,,,0,250,3,,4,0\n"
-           "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,4,20,20,1,1,1,0,,0.5,0.5,0."
-           "5,0.5,0.5,4,,,,,,0,10,4,,4,0\n");
+           "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,build,"
+           "trials,tokens,steps,tokens_per_step,tokens_per_step_lo,tokens_per_step_hi,coverage,drafted,testable,"
+           "accepted,acceptance,speedup_median,"
+           "speedup_q1,speedup_q3,speedup_lo,speedup_hi,speedup_n,speedup_of,modeled_speedup_median,modeled_speedup_q1,"
+           "modeled_speedup_q3,modeled_speedup_lo,modeled_speedup_hi,modeled_speedup_n,modeled_speedup_of,"
+           "draft_ns_per_step,equal,logits_equal,logits_none,truncated\n"
+           "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,4,20,20,1,1,1,"
+           "0,0,0,0,,1,1,1,1,1,4,4,,,,,,0,4,0,4,,4,0\n"
+           "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,4,20,10,2,"
+           "1.3333333333333333,3,0.8,18,14,10,0.7142857142857143,,,,,,3,4,,,,,,0,4,250,3,,4,0\n"
+           "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,4,20,20,1,"
+           "1,1,0,0,0,0,,0.5,0.5,0.5,0.5,0.5,4,4,,,,,,0,4,10,4,,4,0\n");
 }
 
 Test(tables, grid_as_text) {
@@ -252,10 +253,10 @@ Test(tables, grid_as_csv) {
     store_data d;
     results_sample(&d);
     expect(printed("grid", &d, TABLE_CSV),
-           "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,tokens,"
-           "steps,tokens_per_step\n"
-           "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,10,5,2\n"
-           "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,10,10,1\n");
+           "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,build,"
+           "tokens,steps,tokens_per_step\n"
+           "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,10,5,2\n"
+           "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,10,10,1\n");
 }
 
 Test(tables, positions_as_latex) {
@@ -271,8 +272,8 @@ Test(tables, positions_as_latex) {
            "policy & n & position & reached & tested & accepted & accepted/reached & accepted/tested \\\\\n"
            "\\midrule\n"
            "llma   & 1 &        1 &       8 &      8 &        6 &           75.0\\% &          75.0\\% \\\\\n"
-           "llma   & 1 &        2 &       6 &      4 &        2 &           33.3\\% &          50.0\\% \\\\\n"
-           "llma   & 1 &        3 &       4 &      2 &        2 &           50.0\\% &         100.0\\% \\\\\n"
+           "llma   & 1 &        2 &       4 &      2 &        2 &           50.0\\% &         100.0\\% \\\\\n"
+           "llma   & 1 &        3 &       2 &      2 &        2 &          100.0\\% &         100.0\\% \\\\\n"
            "\\bottomrule\n"
            "\\end{tabular}\n");
 }
@@ -298,14 +299,14 @@ Test(tables, scenarios_as_csv) {
     results_sample(&d);
     expect(
         printed("scenarios", &d, TABLE_CSV),
-        "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,scenario,"
+        "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,build,scenario,"
         "trials,tokens,steps,tokens_per_step\n"
-        "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,rag,2,12,12,1\n"
-        "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,edit,2,8,8,1\n"
-        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,rag,2,12,4,3\n"
-        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,edit,2,8,6,1.3333333333333333\n"
-        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,rag,2,12,12,1\n"
-        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,edit,2,8,8,1\n");
+        "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,rag,2,12,12,1\n"
+        "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,edit,2,8,8,1\n"
+        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,rag,2,12,4,3\n"
+        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,edit,2,8,6,1.3333333333333333\n"
+        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,rag,2,12,12,1\n"
+        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,edit,2,8,8,1\n");
 }
 
 Test(tables, equality_as_text) {
@@ -328,12 +329,12 @@ Test(tables, equality_as_csv) {
     store_data d;
     results_sample(&d);
     expect(printed("equality", &d, TABLE_CSV),
-           "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,trials,"
+           "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,build,trials,"
            "equal,equal_share,logits_equal,logits_none,logits_equal_share,first_divergence,divergence_sample,max_abs_"
            "logit_diff,min_margin,truncated\n"
-           "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,4,4,1,,4,,,,,,0\n"
-           "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,4,3,0.75,,4,,3,b,,,0\n"
-           "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,4,4,1,,4,,,,,,0\n");
+           "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,4,4,1,,4,,,,,,0\n"
+           "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,4,3,0.75,,4,,3,b,,,0\n"
+           "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,4,4,1,,4,,,,,,0\n");
 }
 
 Test(tables, a_file_without_a_grid_says_so) {
