@@ -95,7 +95,7 @@ def test_norms_stay_as_they_are_in_any_shape(tmp_path):
 
 
 @pytest.mark.parametrize("args, message", [
-    (["quantize", "-t", "q3", "a", "b"], '--type: there is no type "q3"'),
+    (["quantize", "-t", "q3", "a", "b"], '--type: unknown type "q3"'),
     (["quantize", "a", "b"], "quantize needs -t"),
     (["quantize", "-t", "q4_0", "missing.gguf", "b"], "missing.gguf"),
     (["make-model", "-s", "2b", "x.gguf"], "--shape"),
