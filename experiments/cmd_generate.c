@@ -13,6 +13,7 @@
 #include "experiments/commands.h"
 #include "experiments/names.h"
 #include "experiments/spans.h"
+#include "experiments/terminal.h"
 
 static const char usage[] =
     "usage: harness generate -m MODEL.gguf (-p PROMPT | -f FILE) [-r FILE]... [OPTION]...\n"
@@ -61,7 +62,7 @@ typedef struct {
 static int parse_colour(const char *when, bool *colours, err *e) {
     static const char *const known[] = {"auto", "always", "never"};
     if (strcmp(when, "auto") == 0)
-        *colours = isatty(STDOUT_FILENO) == 1;
+        *colours = terminal_colours(STDOUT_FILENO);
     else if (strcmp(when, "always") == 0 || strcmp(when, "never") == 0)
         *colours = when[0] == 'a';
     else

@@ -218,7 +218,8 @@ static int run_lists(run *r, runner_report *report, err *e) {
         else
             rest[n_rest++] = i;
     }
-    progress_begin(&r->bar, p->cfg->name, n_first + n_rest, trials, r->o->quiet || n_first + n_rest == 0);
+    progress_begin(&r->bar, p->cfg->name, (progress_kind){"cells", n_first + n_rest}, (progress_kind){"trials", trials},
+                   r->o->quiet || n_first + n_rest == 0);
     ret = work_list(r, first, n_first, e);
     /* A cell whose baseline failed fails when it looks for it, with that reason. */
     if (ret == 0) ret = work_list(r, rest, n_rest, e);

@@ -1,13 +1,10 @@
 """harness generate, on small random models."""
-import os
-import pty
 import re
-import subprocess
 
 import pytest
 
 import gguf_files
-from program import HARNESS, harness
+from program import harness, on_terminal
 
 POLICIES = ["none", "llma", "llma:n=2,k=7", "pld", "oracle", "random", "wrong"]
 PROMPT = "the cat is in the hat and the rat is on the mat"
@@ -99,23 +96,6 @@ def test_colours_only_where_asked_for(model, reference):
     assert not re.search(style, generate(model, "--policy", "oracle", "--color", "never").stdout)
 
 
-def on_terminal(*args):
-    """What the program writes to a terminal."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen([HARNESS, *map(str, args)], stdin=subprocess.DEVNULL, stdout=theirs,
-                          stderr=subprocess.DEVNULL) as process:
-        os.close(theirs)
-        out = b""
-        try:
-            while part := os.read(ours, 4096):
-                out += part
-        except OSError:  # EIO: the other side is closed
-            pass
-        os.close(ours)
-    assert process.returncode == 0
-    return out.replace(b"\r\n", b"\n")
-
-
 def test_a_terminal_gets_colours_and_no_other_control_characters(model):
     args = ["generate", "-m", model, "-p", PROMPT, "-n", 200, "--policy", "oracle", "--rule", "coupled:temperature=3"]
     raw = harness(*args).stdout
@@ -125,6 +105,21 @@ def test_a_terminal_gets_colours_and_no_other_control_characters(model):
     text = re.sub(rb"\033\[\d*m", b"", shown)
     assert not re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", text)
     assert text.decode() == re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\ufffd", raw.decode())
+
+
+@pytest.mark.parametrize("env, args, coloured", [
+    ({}, [], True),
+    ({"NO_COLOR": ""}, [], True),
+    ({"NO_COLOR": "1"}, [], False),
+    ({"NO_COLOR": "1"}, ["--color", "auto"], False),
+    ({"NO_COLOR": "1"}, ["--color", "always"], True),
+    ({"TERM": "dumb"}, [], False),
+    ({"TERM": "dumb"}, ["--color", "always"], True),
+    ({}, ["--color", "never"], False),
+])
+def test_the_environment_may_forbid_colours_and_the_option_decides(model, env, args, coloured):
+    shown = on_terminal("generate", "-m", model, "-p", PROMPT, "-n", 60, "--policy", "oracle", *args, env=env)
+    assert (b"\033[" in shown) == coloured
 
 
 @pytest.mark.parametrize("args, words", [
