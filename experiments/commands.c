@@ -38,7 +38,7 @@ void command_suggest_option(const char *wrong, const struct option *longs, char 
     char        name[64];
     size_t      n = 0, n_fits = 0, at = 0, length = strcspn(wrong + 2, "=");
     snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : 0), wrong + 2);
-    for (; longs[n].name != NULL && n < MOST; n++) {
+    for (; n < MOST && longs[n].name != NULL; n++) {
         names[n] = longs[n].name;
         if (strncmp(names[n], name, length) == 0) fits[n_fits++] = names[n];
     }

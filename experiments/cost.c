@@ -40,7 +40,7 @@ static bool parse_times(const char *text, double ns[static 3]) {
         text = end + strspn(end, " \t");
     }
     if (n == 1) ns[1] = ns[2] = ns[0];
-    return *text == '\0' && n != 2;
+    return *text == '\0' && (n == 1 || n == 3);
 }
 
 static int read_times(const ini_section *s, cost_model *out, err *e) {
