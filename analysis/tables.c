@@ -11,6 +11,7 @@
 #include "analysis/cell_keys.h"
 #include "analysis/table_writer.h"
 #include "engine/base/mem.h"
+#include "engine/base/suggest.h"
 
 /* What every table is made from. */
 typedef struct {
@@ -526,26 +527,23 @@ const char *table_help(size_t i) {
 
 int table_format_parse(const char *name, table_format *out, err *e) {
     static const char *const names[] = {"text", "md", "csv", "latex"}; /* in the order of table_format */
-    char                     known[64];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0) {
             *out = (table_format)i;
             return 0;
         }
-    err_list(known, sizeof known, names, sizeof names / sizeof *names);
-    return err_input(e, "unknown table format \"%s\" (%s)", name, known);
+    return err_unknown(e, NULL, "table format", name, names, sizeof names / sizeof *names);
+}
+
+int table_find(const char *name, size_t *i, err *e) {
+    const char *names[N_TABLES];
+    for (*i = 0; *i < N_TABLES && strcmp(name, TABLES[*i].name) != 0; ++*i) names[*i] = TABLES[*i].name;
+    return *i < N_TABLES ? 0 : err_unknown(e, NULL, "table", name, names, N_TABLES);
 }
 
 int table_print(const char *name, const store_data *d, table_format f, FILE *out, err *e) {
-    size_t      i = 0;
-    const char *names[N_TABLES];
-    while (i < N_TABLES && strcmp(name, TABLES[i].name) != 0) i++;
-    if (i == N_TABLES) {
-        char known[256];
-        for (size_t j = 0; j < N_TABLES; j++) names[j] = TABLES[j].name;
-        err_list(known, sizeof known, names, N_TABLES);
-        return err_input(e, "unknown table \"%s\" (%s)", name, known);
-    }
+    size_t i;
+    if (table_find(name, &i, e) != 0) return -1;
     context x = {.d = d, .format = f, .out = out};
     int     status = summary_make(d, &x.rows, e);
     if (status == 0) status = cell_keys_make(d, &x.keys, e);

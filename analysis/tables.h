@@ -14,6 +14,7 @@ int table_format_parse(const char *name, table_format *out, err *e);
 size_t      table_count(void);
 const char *table_name(size_t i);
 const char *table_help(size_t i);
+int         table_find(const char *name, size_t *i, err *e); /* ERR_INPUT that lists the names when there is none */
 
 int table_print(const char *name, const store_data *d, table_format f, FILE *out, err *e);
 

@@ -21,6 +21,7 @@
 
 #include "datasets/prompt.h"
 #include "engine/base/mem.h"
+#include "engine/base/suggest.h"
 
 static const struct schema {
     const char *turns, *role, *text;
@@ -52,7 +53,7 @@ static bool blank(const turn *t) {
 
 static int read_role(const jsonl *at, const json_t *v, const char *what, const char **speaker, err *e) {
     const char *names[N_ROLES];
-    char        known[128];
+    err         why;
     if (jsonl_string(at, v, what, e) != 0) return -1;
     if (strlen(json_string_value(v)) != json_string_length(v))
         return jsonl_bad(at, e, "%s holds \\u0000 (only texts may)", what);
@@ -61,8 +62,8 @@ static int read_role(const jsonl *at, const json_t *v, const char *what, const c
         *speaker = roles[i].speaker;
         if (strcmp(json_string_value(v), names[i]) == 0) return 0;
     }
-    err_list(known, sizeof known, names, N_ROLES);
-    return jsonl_bad(at, e, "%s is \"%.40s\" (%s)", what, json_string_value(v), known);
+    err_unknown(&why, what, "role", json_string_value(v), names, N_ROLES);
+    return jsonl_bad(at, e, "%s", why.text);
 }
 
 static int read_turn(const jsonl *at, const struct schema *s, const json_t *o, size_t i, turn *t, err *e) {

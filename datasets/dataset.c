@@ -8,6 +8,7 @@
 #include "datasets/format.h"
 #include "engine/base/digest.h"
 #include "engine/base/mem.h"
+#include "engine/base/suggest.h"
 
 #define FORMAT(name) extern const dataset_format format_##name;
 #include "datasets/formats.def"
@@ -145,9 +146,7 @@ static int find_format(const char *name, const dataset_format **out, err *e) {
         if (strcmp(name, formats[i]->name) == 0) *out = formats[i];
     }
     if (*out != NULL) return 0;
-    char known[256];
-    err_list(known, sizeof known, names, N_FORMATS + 1);
-    return err_input(e, "unknown dataset format \"%s\" (%s)", name, known);
+    return err_unknown(e, NULL, "dataset format", name, names, N_FORMATS + 1);
 }
 
 static const dataset_format *detect(const jsonl *file, const json_t *object, err *e) {

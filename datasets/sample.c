@@ -43,19 +43,26 @@ static int add_passage(place at, const passage *p, const char *what, const token
     return tokens_append(out, p->ids.ids, p->ids.n, e);
 }
 
+int sample_prompt(const tokenizer *tok, const char *text, size_t n, tokens *out, err *e) {
+    int32_t bos = tokenizer_bos(tok);
+    if (bos >= 0 && (tokenizer_adds_bos(tok) || n == 0) && tokens_push(out, bos, e) != 0) return -1;
+    return tokenizer_encode(tok, text, n, false, out, e);
+}
+
+int sample_check_prompt(size_t n, const sample_options *o, err *e) {
+    if (o->need_prompt && n == 0) return err_input(e, "the prompt has no tokens (a transformer needs at least one)");
+    if (o->context > 0 && n >= o->context)
+        return err_input(e, "the prompt has %zu tokens (at most %zu leave room for one more in a context of %zu)", n,
+                         o->context - 1, o->context);
+    return 0;
+}
+
 static int prepare_prompt(place at, sample *s, const tokenizer *tok, const sample_options *o, err *e) {
     const passage *p = &s->rec->prompt;
-    int32_t        bos = tokenizer_bos(tok);
-    if (p->text != NULL && bos >= 0 && (tokenizer_adds_bos(tok) || p->n_text == 0) &&
-        tokens_push(&s->prompt, bos, e) != 0)
-        return -1;
-    if (add_passage(at, p, "prompt_ids", tok, &s->prompt, e) != 0) return -1;
-    if (o->need_prompt && s->prompt.n == 0)
-        return bad(at, e, "the prompt has no tokens (a transformer needs at least one)");
-    if (o->context > 0 && s->prompt.n >= o->context)
-        return bad(at, e, "the prompt has %zu tokens (at most %zu leave room for one more in a context of %zu)",
-                   s->prompt.n, o->context - 1, o->context);
-    return 0;
+    int            ret = p->text != NULL ? sample_prompt(tok, p->text, p->n_text, &s->prompt, e)
+                                         : add_passage(at, p, "prompt_ids", tok, &s->prompt, e);
+    if (ret != 0) return -1;
+    return sample_check_prompt(s->prompt.n, o, e) == 0 ? 0 : err_prefix(e, "%s:%zu", at.path, at.line);
 }
 
 static int prepare_references(place at, sample *s, const tokenizer *tok, err *e) {

@@ -31,6 +31,13 @@ typedef struct {
     bool   skip_bad;
 } sample_options;
 
+/* Appends the ids that a prompt's text becomes: BOS first when the tokenizer adds it, and for an empty text when it has
+ * one. */
+int sample_prompt(const tokenizer *tok, const char *text, size_t n, tokens *out, err *e);
+
+/* ERR_INPUT when a prompt of n ids is too short or too long. */
+int sample_check_prompt(size_t n, const sample_options *o, err *e);
+
 /* Tokenizes all records. The dataset must outlive the samples. Errors name file and line. */
 int  samples_prepare(const dataset *d, const tokenizer *tok, const sample_options *o, dataset_report *report, void *ctx,
                      samples *out, err *e);

@@ -1,15 +1,9 @@
 /* cell_rows.c - what a cell's file says: rows from traces and comparisons. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "experiments/cell.h"
 #include "experiments/provenance.h"
-
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
-}
 
 static int add_skipped(const plan_model *m, const plan_dataset *data, const skipped_records *s, store_data *out,
                        err *e) {
@@ -69,7 +63,7 @@ int cell_frame(const plan *p, const plan_cell *c, const process_row *own, store_
     };
     if ((out->sweep = mem_strdup(p->cfg->name, e)) == NULL) return -1;
     if (store_keep_text(&out->configs, config_name, p->cfg->text, NULL, e) != 0) return -1;
-    if (m->cost != NULL && store_keep_text(&out->costs, base_name(m->cfg->cost), m->cost->text, NULL, e) != 0)
+    if (m->cost != NULL && store_keep_text(&out->costs, m->cost->name, m->cost->text, NULL, e) != 0)
         return -1;
     if (store_add_cell(out, &cell, e) != 0 || store_add_process(out, own, NULL, e) != 0) return -1;
     if (add_skipped(m, data, &data->data.skipped, out, e) != 0) return -1;

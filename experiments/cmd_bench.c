@@ -24,6 +24,9 @@
 #include "engine/model/transformer.h"
 #include "experiments/bandwidth.h"
 #include "experiments/commands.h"
+#include "experiments/cost.h"
+#include "experiments/load.h"
+#include "experiments/progress.h"
 
 static const char usage[] =
     "usage: harness bench -m MODEL.gguf [OPTION]...\n"
@@ -40,10 +43,13 @@ static const char usage[] =
     "  -t, --threads N      default: all processors\n"
     "      --json           print JSON instead of the table\n"
     "      --cost FILE      also write T(k) as a cost file ([model] cost = FILE)\n"
+    "  -q, --quiet          no progress\n"
     "  -h, --help           this text\n"
     "\n"
     "Pin threads, or another process on the machine can make a pass many times slower:\n"
-    "OMP_PROC_BIND=true OMP_PLACES=cores harness bench ...\n";
+    "OMP_PROC_BIND=true OMP_PLACES=cores harness bench ...\n"
+    "Times that look like noise are said to be so, on stderr, in JSON (\"doubts\") and in the cost file: when other\n"
+    "processes were in the way, when quartiles are far apart, or when T falls where k grows.\n";
 
 enum { MOST_K = 64, READ_BYTES = 512 << 20 };
 
@@ -51,7 +57,7 @@ typedef struct {
     const char *model, *cost;
     size_t      k[MOST_K], n_k;
     uint64_t    context, prefill, repeats, threads;
-    bool        last, json, help;
+    bool        last, json, quiet, help;
 } options;
 
 /* Of all rounds, in seconds. */
@@ -59,6 +65,12 @@ typedef struct {
     double low, median, high; /* quartiles */
     double min;
 } times;
+
+/* Reasons to take none of it for data. */
+typedef struct {
+    char   text[2][256];
+    size_t n;
+} doubts;
 
 typedef struct {
     model       *m;
@@ -71,6 +83,8 @@ typedef struct {
     uint64_t     laid_out_ns;                 /* what laying out the weights took, with reading them from the file */
     double      *rounds;                      /* [n_k + 2, repeats] */
     times        pass[MOST_K], prefill, read; /* read: bytes per second */
+    load         load;                        /* while the rounds were measured */
+    doubts       doubts;
 } bench;
 
 /* ---- options --------------------------------------------------------------------------------------- */
@@ -95,21 +109,16 @@ static int parse_list(const char *text, options *o, err *e) {
 static int parse_options(int argc, char **argv, options *o, err *e) {
     enum { PREFILL = 256, LAST, JSON, COST };
     static const struct option longs[] = {
-        {"model", required_argument, NULL, 'm'},
-        {"k", required_argument, NULL, 'k'},
-        {"context", required_argument, NULL, 'c'},
-        {"prefill", required_argument, NULL, PREFILL},
-        {"repeats", required_argument, NULL, 'r'},
-        {"threads", required_argument, NULL, 't'},
-        {"last", no_argument, NULL, LAST},
-        {"json", no_argument, NULL, JSON},
-        {"cost", required_argument, NULL, COST},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"model", required_argument, NULL, 'm'},   {"k", required_argument, NULL, 'k'},
+        {"context", required_argument, NULL, 'c'}, {"prefill", required_argument, NULL, PREFILL},
+        {"repeats", required_argument, NULL, 'r'}, {"threads", required_argument, NULL, 't'},
+        {"last", no_argument, NULL, LAST},         {"json", no_argument, NULL, JSON},
+        {"quiet", no_argument, NULL, 'q'},         {"cost", required_argument, NULL, COST},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     *o = (options){.repeats = 11, .threads = (uint64_t)parallel_processors()};
     int ret = parse_list("1,2,3,4,6,8,12,16,24,32,48,64", o, e);
-    for (int c; ret == 0 && (c = command_option(argc, argv, ":m:k:c:r:t:h", longs, e)) != -1;) {
+    for (int c; ret == 0 && (c = command_option(argc, argv, ":m:k:c:r:t:qh", longs, e)) != -1;) {
         switch (c) {
         case 'm':
             o->model = optarg;
@@ -137,6 +146,9 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
             break;
         case COST:
             o->cost = optarg;
+            break;
+        case 'q':
+            o->quiet = true;
             break;
         case 'h':
             o->help = true;
@@ -229,12 +241,17 @@ static double *rounds_of(const bench *b, const options *o, size_t i) {
 
 /* One round that is not counted, and then the others. */
 static int measure(bench *b, const options *o, err *e) {
-    gsl_rng *r = rng_new(1, rng_stream("bench", "order"));
-    size_t   order[MOST_K];
-    int      ret = r != NULL ? 0 : err_run(e, "out of memory");
+    gsl_rng    *r = rng_new(1, rng_stream("bench", "order"));
+    load_moment begun;
+    progress    bar;
+    size_t      order[MOST_K];
+    int         ret = r != NULL ? 0 : err_run(e, "out of memory");
     for (size_t i = 0; i < o->n_k; i++) order[i] = i;
+    progress_begin(&bar, "bench", (progress_kind){0}, (progress_kind){"rounds", o->repeats}, o->quiet);
+    load_now(&begun);
     for (size_t round = 0; round <= o->repeats && ret == 0; round++) {
         size_t at = round > 0 ? round - 1 : 0;
+        if (round == 1) load_now(&begun);
         gsl_ran_shuffle(r, order, o->n_k, sizeof *order);
         if (o->prefill > 0) ret = time_pass(b, 0, o->prefill, 1, rounds_of(b, o, o->n_k) + at, e);
         if (ret != 0) break;
@@ -244,13 +261,34 @@ static int measure(bench *b, const options *o, err *e) {
             ret = time_pass(b, o->context, o->k[order[i]], o->last ? 1 : o->k[order[i]], rounds_of(b, o, order[i]) + at,
                             e);
         rounds_of(b, o, o->n_k + 1)[at] = bandwidth_measure(b->memory);
+        if (round > 0) progress_update(&bar, 0, round);
     }
+    b->load = load_since(&begun);
+    progress_clear(&bar);
     gsl_rng_free(r);
     if (ret != 0) return -1;
     for (size_t i = 0; i < o->n_k; i++) summarize(rounds_of(b, o, i), o->repeats, &b->pass[i]);
     summarize(rounds_of(b, o, o->n_k), o->repeats, &b->prefill);
     summarize(rounds_of(b, o, o->n_k + 1), o->repeats, &b->read);
     return 0;
+}
+
+/* The times as a cost file would hold them. */
+static void find_doubts(bench *b, const options *o) {
+    size_t     k[MOST_K];
+    double     ns[MOST_K], q1[MOST_K], q3[MOST_K];
+    cost_model c = {.k = k, .ns = ns, .q1 = q1, .q3 = q3, .n = o->n_k};
+    doubts    *d = &b->doubts;
+    for (size_t i = 0; i < o->n_k; i++) {
+        k[i] = o->k[i];
+        ns[i] = b->pass[i].median * 1e9;
+        q1[i] = b->pass[i].low * 1e9;
+        q3[i] = b->pass[i].high * 1e9;
+    }
+    d->n += load_doubtful(&b->load, o->threads, d->text[d->n], sizeof d->text[0]);
+    d->n += cost_doubtful(&c, d->text[d->n], sizeof d->text[0]);
+    for (size_t i = 0; i < d->n; i++) fprintf(stderr, "harness: doubtful: %s\n", d->text[i]);
+    if (d->n > 0) fprintf(stderr, "harness: %s\n", cost_advice);
 }
 
 /* ---- printing -------------------------------------------------------------------------------------- */
@@ -307,7 +345,7 @@ static void print_roofline(const bench *b, const options *o) {
 }
 
 static void print_json(const bench *b, const options *o) {
-    json_t *root = json_object(), *list = json_array();
+    json_t *root = json_object(), *list = json_array(), *reasons = json_array();
     json_object_set_new(root, "model", json_string(o->model));
     json_object_set_new(root, "isa", json_string(kernels_get(NULL)->isa));
     json_object_set_new(root, "threads", json_integer((json_int_t)o->threads));
@@ -327,6 +365,10 @@ static void print_json(const bench *b, const options *o) {
                                               "q1_ns", llround(b->pass[i].low * 1e9), "q3_ns",
                                               llround(b->pass[i].high * 1e9)));
     json_object_set_new(root, "T", list);
+    json_object_set_new(root, "others", b->load.known ? json_real(b->load.others) : json_null());
+    json_object_set_new(root, "stolen", b->load.known ? json_real(b->load.stolen) : json_null());
+    for (size_t i = 0; i < b->doubts.n; i++) json_array_append_new(reasons, json_string(b->doubts.text[i]));
+    json_object_set_new(root, "doubts", reasons);
     json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
     printf("\n");
     json_decref(root);
@@ -334,10 +376,15 @@ static void print_json(const bench *b, const options *o) {
 
 static int write_cost(const bench *b, const options *o, err *e) {
     text_buffer t = {0};
-    text_add(&t, "; harness bench -m %s -c %" PRIu64 " -t %" PRIu64 " -r %" PRIu64 ": medians\n[cost]\nmodel   = %s\n",
-             o->model, o->context, o->threads, o->repeats, o->model);
-    text_add(&t, "threads = %" PRIu64 "\n[T]\n", o->threads);
-    for (size_t i = 0; i < o->n_k; i++) text_add(&t, "%zu = %lld\n", o->k[i], llround(b->pass[i].median * 1e9));
+    text_add(&t,
+             "; harness bench -m %s -c %" PRIu64 " -t %" PRIu64 " -r %" PRIu64 ": median, first and third quartile\n",
+             o->model, o->context, o->threads, o->repeats);
+    for (size_t i = 0; i < b->doubts.n; i++) text_add(&t, "; doubtful: %s\n", b->doubts.text[i]);
+    if (b->doubts.n > 0) text_add(&t, "; %s\n", cost_advice);
+    text_add(&t, "[cost]\nmodel   = %s\nthreads = %" PRIu64 "\n[T]\n", o->model, o->threads);
+    for (size_t i = 0; i < o->n_k; i++)
+        text_add(&t, "%zu = %lld %lld %lld\n", o->k[i], llround(b->pass[i].median * 1e9), llround(b->pass[i].low * 1e9),
+                 llround(b->pass[i].high * 1e9));
     int ret = text_check(&t, e);
     if (ret == 0) ret = atomic_write(o->cost, t.at, t.n, false, e);
     text_free(&t);
@@ -353,6 +400,7 @@ int cmd_bench(int argc, char **argv, err *e) {
         return 0;
     }
     int ret = kernels_get(e) == NULL || open_bench(&b, &o, e) != 0 || measure(&b, &o, e) != 0 ? -1 : 0;
+    if (ret == 0) find_doubts(&b, &o);
     if (ret == 0 && o.json) {
         print_json(&b, &o);
     } else if (ret == 0) {

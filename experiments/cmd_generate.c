@@ -6,13 +6,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "datasets/sample.h"
 #include "engine/base/file.h"
 #include "engine/base/parallel.h"
+#include "engine/base/quote.h"
+#include "engine/base/suggest.h"
 #include "engine/engine.h"
 #include "experiments/commands.h"
 #include "experiments/names.h"
 #include "experiments/spans.h"
-#include "experiments/suggest.h"
+#include "experiments/terminal.h"
 
 static const char usage[] =
     "usage: harness generate -m MODEL.gguf (-p PROMPT | -f FILE) [-r FILE]... [OPTION]...\n"
@@ -61,7 +64,7 @@ typedef struct {
 static int parse_colour(const char *when, bool *colours, err *e) {
     static const char *const known[] = {"auto", "always", "never"};
     if (strcmp(when, "auto") == 0)
-        *colours = isatty(STDOUT_FILENO) == 1;
+        *colours = terminal_colours(STDOUT_FILENO);
     else if (strcmp(when, "always") == 0 || strcmp(when, "never") == 0)
         *colours = when[0] == 'a';
     else
@@ -112,7 +115,7 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
             o->rule = optarg;
             break;
         case SEED:
-            ret = command_count("--seed", optarg, 0, UINT64_MAX, &o->seed, e);
+            ret = command_count("--seed", optarg, 0, INT64_MAX, &o->seed, e);
             break;
         case 'n':
             ret = command_count("--max-new-tokens", optarg, 1, INT32_MAX, &o->max_new_tokens, e);
@@ -178,34 +181,52 @@ static rule *open_rule(const char *spec, size_t vocab, err *e) {
 
 /* ---- input ----------------------------------------------------------------------------------------- */
 
-static int encode_file(const tokenizer *t, const char *path, tokens *out, size_t *n, err *e) {
+/* As in a data set, text is UTF-8: other bytes would reach the model as pieces of no character. */
+static int check_text(const char *where, const char *text, size_t n, err *e) {
+    size_t valid = utf8_valid(text, n), line = 1;
+    if (valid == n) return 0;
+    for (size_t i = 0; i < valid; i++) line += text[i] == '\n';
+    return err_input(e, "%s:%zu: byte 0x%02X is not text (UTF-8 is needed)", where, line, (unsigned char)text[valid]);
+}
+
+/* The text of a file, NULL when it is none. */
+static char *read_text(const char *path, size_t *n, err *e) {
     char *text = file_read(path, SIZE_MAX, n, e);
-    int   ret = text != NULL ? tokenizer_encode(t, text, *n, false, out, e) : -1;
+    if (text == NULL || check_text(path, text, *n, e) == 0) return text;
+    free(text);
+    return NULL;
+}
+
+static int encode_prompt(generation *g, const options *o, err *e) {
+    sample_options how = {.need_prompt = true, .context = g->m->shape.context};
+    const char    *where = o->prompt != NULL ? "--prompt" : o->prompt_file;
+    size_t         n = o->prompt != NULL ? strlen(o->prompt) : 0;
+    char          *text = NULL;
+    if (o->prompt != NULL ? check_text(where, o->prompt, n, e) != 0 : (text = read_text(where, &n, e)) == NULL)
+        return -1;
+    g->prompt_is_empty = n == 0;
+    int ret = sample_prompt(g->m->tok, text != NULL ? text : o->prompt, n, &g->prompt, e);
+    free(text);
+    if (ret != 0) return -1;
+    return sample_check_prompt(g->prompt.n, &how, e) == 0 ? 0 : err_prefix(e, "%s", where);
+}
+
+static int encode_reference(const tokenizer *t, const char *path, tokens *out, err *e) {
+    size_t n;
+    char  *text = read_text(path, &n, e);
+    int    ret = text != NULL ? tokenizer_encode(t, text, n, false, out, e) : -1;
     free(text);
     return ret;
 }
 
 static int encode_input(generation *g, const options *o, err *e) {
-    const tokenizer *t = g->m->tok;
-    size_t           n = 0;
-    if (tokenizer_adds_bos(t) && tokens_push(&g->prompt, tokenizer_bos(t), e) != 0) return -1;
-    if (o->prompt != NULL) {
-        n = strlen(o->prompt);
-        if (tokenizer_encode(t, o->prompt, n, false, &g->prompt, e) != 0) return -1;
-    } else if (encode_file(t, o->prompt_file, &g->prompt, &n, e) != 0) {
-        return -1;
-    }
-    g->prompt_is_empty = n == 0;
-    if (g->prompt.n == 0) return err_input(e, "the prompt is empty, and this model begins with no token of its own");
-    if (g->prompt.n > g->m->shape.context)
-        return err_input(e, "the prompt has %zu tokens (%s: at most %zu)", g->prompt.n, o->model, g->m->shape.context);
-
+    if (encode_prompt(g, o, e) != 0) return -1;
     g->references = mem_new(o->n_references, sizeof *g->references, e);
     g->views = mem_new(o->n_references, sizeof *g->views, e);
     if (g->references == NULL || g->views == NULL) return -1;
     for (; g->n_references < o->n_references; g->n_references++) {
         tokens *r = &g->references[g->n_references];
-        if (encode_file(t, o->references[g->n_references], r, &n, e) != 0) {
+        if (encode_reference(g->m->tok, o->references[g->n_references], r, e) != 0) {
             tokens_free(r);
             return -1;
         }

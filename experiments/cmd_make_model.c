@@ -6,11 +6,11 @@
 
 #include "engine/base/file.h"
 #include "engine/base/parallel.h"
+#include "engine/base/suggest.h"
 #include "engine/engine.h"
-#include "engine/model/gguf_write.h"
 #include "engine/model/mix.h"
 #include "experiments/commands.h"
-#include "experiments/suggest.h"
+#include "experiments/writing.h"
 
 static const char usage[] =
     "usage: harness make-model [OPTION]... OUT.gguf\n"
@@ -21,6 +21,7 @@ static const char usage[] =
     "      --tokenizer FILE  takes the vocabulary of another GGUF, and its size; without it, bytes and made-up words\n"
     "      --seed N          of the weights (default 1)\n"
     "      --threads N       default: 2; the file does not depend on it\n"
+    "  -q, --quiet           no progress\n"
     "  -h, --help            this text\n"
     "\n"
     "Parts of a shape:\n";
@@ -51,7 +52,7 @@ typedef struct {
     const char     *tokenizer;
     param_values    shape;
     uint64_t        seed, threads;
-    bool            help;
+    bool            quiet, help;
 } options;
 
 /* A name, with or without changes behind a colon, or changes to the default. */
@@ -77,12 +78,13 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
         {"tokenizer", required_argument, NULL, TOKENIZER},
         {"seed", required_argument, NULL, SEED},
         {"threads", required_argument, NULL, THREADS},
+        {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     int ret = parse_shape("1.1b", &o->shape, e);
     o->mix = type_mix_named("--type", "q8_0", e);
-    for (int c; ret == 0 && (c = command_option(argc, argv, ":s:t:h", longs, e)) != -1;) {
+    for (int c; ret == 0 && (c = command_option(argc, argv, ":s:t:qh", longs, e)) != -1;) {
         switch (c) {
         case 's':
             ret = parse_shape(optarg, &o->shape, e);
@@ -98,6 +100,9 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
             break;
         case THREADS:
             ret = command_count("--threads", optarg, 1, PARALLEL_THREADS, &o->threads, e);
+            break;
+        case 'q':
+            o->quiet = true;
             break;
         case 'h':
             o->help = true;
@@ -184,8 +189,9 @@ typedef struct {
     char     name[48];
     uint64_t seed;
     dtype    type;
-    size_t   cols;
+    size_t   height, cols;
     int      threads;
+    writing *done;
 } random_matrix;
 
 typedef struct {
@@ -221,19 +227,25 @@ static int make_rows(void *ctx, size_t row, size_t n, void *out, err *e) {
     parallel_run(m->threads, n, 1, random_rows, &j);
     if (!failed) mix_encode_rows(m->type, made, n, m->cols, m->threads, out);
     free(made);
+    writing_rows(m->done, m->type, n, m->cols, row + n == m->height);
     return failed ? err_run(e, "out of memory") : 0;
 }
 
-static int put_matrix(gguf_writer *w, const options *o, random_matrix *m, size_t height, size_t cols, err *e) {
+static int put_matrix(gguf_writer *w, const options *o, random_matrix *m, size_t height, size_t cols, writing *done,
+                      err *e) {
     uint64_t shape[] = {cols, height};
     m->seed = o->seed;
+    m->height = height;
     m->cols = cols;
+    m->done = done;
     m->threads = (int)o->threads;
     m->type = type_mix_of(o->mix, m->name, cols, (size_t)o->shape.at[LAYERS], false);
+    writing_add(done, m->type, height, cols);
     return gguf_put_rows(w, m->name, m->type, 2, shape, make_rows, m, e);
 }
 
-static int put_weights(gguf_writer *w, const options *o, random_matrix *matrices, const float *ones, err *e) {
+static int put_weights(gguf_writer *w, const options *o, random_matrix *matrices, const float *ones, writing *done,
+                       err *e) {
     const double *s = o->shape.at;
     size_t        dim = (size_t)s[DIM], kv = dim / (size_t)s[HEADS] * (size_t)s[KV_HEADS], ffn = (size_t)s[FFN];
     size_t        vocab = (size_t)s[VOCAB];
@@ -245,7 +257,7 @@ static int put_weights(gguf_writer *w, const options *o, random_matrix *matrices
     static const char *const norms[] = {"attn_norm", "ffn_norm"};
     const uint64_t           norm_shape[] = {dim};
     strcpy(matrices->name, "token_embd.weight");
-    if (put_matrix(w, o, matrices++, vocab, dim, e) != 0) return -1;
+    if (put_matrix(w, o, matrices++, vocab, dim, done, e) != 0) return -1;
     for (size_t l = 0; l < (size_t)s[LAYERS]; l++) {
         for (size_t i = 0; i < 2; i++) {
             char name[48];
@@ -254,12 +266,12 @@ static int put_weights(gguf_writer *w, const options *o, random_matrix *matrices
         }
         for (size_t i = 0; i < sizeof of_layer / sizeof *of_layer; i++, matrices++) {
             snprintf(matrices->name, sizeof matrices->name, "blk.%zu.%s.weight", l, of_layer[i].part);
-            if (put_matrix(w, o, matrices, of_layer[i].height, of_layer[i].cols, e) != 0) return -1;
+            if (put_matrix(w, o, matrices, of_layer[i].height, of_layer[i].cols, done, e) != 0) return -1;
         }
     }
     if (gguf_put_tensor(w, "output_norm.weight", DTYPE_F32, 1, norm_shape, ones, e) != 0) return -1;
     strcpy(matrices->name, "output.weight");
-    return put_matrix(w, o, matrices, vocab, dim, e);
+    return put_matrix(w, o, matrices, vocab, dim, done, e);
 }
 
 static int put_shape(gguf_writer *w, const options *o, err *e) {
@@ -289,6 +301,7 @@ static int put_shape(gguf_writer *w, const options *o, err *e) {
 
 static int make_model(const char *path, options *o, err *e) {
     if (o->tokenizer != NULL && file_check_output(path, o->tokenizer, e) != 0) return -1;
+    writing        done = {0};
     gguf_writer   *w = gguf_writer_new(e);
     random_matrix *matrices = mem_new(2 + 7 * (size_t)o->shape.at[LAYERS], sizeof *matrices, e);
     float         *ones = mem_new((size_t)o->shape.at[DIM], sizeof *ones, e);
@@ -298,8 +311,8 @@ static int make_model(const char *path, options *o, err *e) {
         ret = o->tokenizer != NULL ? copy_tokenizer(o->tokenizer, w, &o->shape.at[VOCAB], e)
                                    : put_words(w, (size_t)o->shape.at[VOCAB], e);
     if (ret == 0) ret = put_shape(w, o, e);
-    if (ret == 0) ret = put_weights(w, o, matrices, ones, e);
-    if (ret == 0) ret = gguf_writer_save(w, path, 3, 32, e);
+    if (ret == 0) ret = put_weights(w, o, matrices, ones, &done, e);
+    if (ret == 0) ret = writing_save(&done, w, path, o->quiet, e);
     free(matrices);
     free(ones);
     gguf_writer_free(w);

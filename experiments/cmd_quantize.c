@@ -7,9 +7,9 @@
 #include "engine/base/file.h"
 #include "engine/base/parallel.h"
 #include "engine/engine.h"
-#include "engine/model/gguf_write.h"
 #include "engine/model/mix.h"
 #include "experiments/commands.h"
+#include "experiments/writing.h"
 
 static const char usage[] =
     "usage: harness quantize -t TYPE IN.gguf OUT.gguf\n"
@@ -19,6 +19,7 @@ static const char usage[] =
     "  -t, --type TYPE     f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k; q4_k_m and q5_k_m are\n"
     "                      mixtures as llama.cpp makes them, with q6_k where it matters most\n"
     "      --threads N     default: 2; the file does not depend on it\n"
+    "  -q, --quiet         no progress\n"
     "  -h, --help          this text\n"
     "\n"
     "Rows that are no whole blocks of TYPE become q8_0 or f16. Quantizing what is quantized already loses twice.\n";
@@ -26,7 +27,7 @@ static const char usage[] =
 typedef struct {
     const type_mix *mix;
     int             threads;
-    bool            help;
+    bool            quiet, help;
 } options;
 
 /* A matrix on its way: its stored rows, and what the new type loses of them. */
@@ -34,6 +35,8 @@ typedef struct {
     const gguf_tensor *from;
     dtype              to;
     int                threads;
+    size_t             height;
+    writing           *done;
     double             error, power; /* sums of squares */
 } conversion;
 
@@ -42,18 +45,22 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
     static const struct option longs[] = {
         {"type", required_argument, NULL, 't'},
         {"threads", required_argument, NULL, THREADS},
+        {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     uint64_t threads = 2;
     *o = (options){0};
-    for (int c; (c = command_option(argc, argv, ":t:h", longs, e)) != -1;) {
+    for (int c; (c = command_option(argc, argv, ":t:qh", longs, e)) != -1;) {
         switch (c) {
         case 't':
             if ((o->mix = type_mix_named("--type", optarg, e)) == NULL) return -1;
             break;
         case THREADS:
             if (command_count("--threads", optarg, 1, PARALLEL_THREADS, &threads, e) != 0) return -1;
+            break;
+        case 'q':
+            o->quiet = true;
             break;
         case 'h':
             o->help = true;
@@ -83,6 +90,7 @@ static int convert_rows(void *ctx, size_t row, size_t n, void *out, err *e) {
             c->error += ((double)is[i] - (double)was[i]) * ((double)is[i] - (double)was[i]);
             c->power += (double)was[i] * (double)was[i];
         }
+        writing_rows(c->done, c->to, n, cols, row + n == c->height);
         if (!isfinite(c->power)) /* sums of squares of floats are */
             ret = err_input(e, "tensor \"%.*s\" holds weights that are not finite, before row %zu",
                             (int)c->from->name.n, c->from->name.at, row + n);
@@ -109,7 +117,8 @@ static int copy_values(const gguf *g, const type_mix *mix, gguf_writer *w, err *
     return blocks ? gguf_put_u32(w, "general.quantization_version", 2, e) : 0; /* ggml's GGML_QNT_VERSION */
 }
 
-static int put_tensors(const gguf *g, const options *o, uint32_t layers, gguf_writer *w, conversion *all, err *e) {
+static int put_tensors(const gguf *g, const options *o, uint32_t layers, gguf_writer *w, conversion *all, writing *done,
+                       err *e) {
     bool tied = gguf_find_tensor(g, "output.weight") == NULL;
     for (size_t i = 0; i < gguf_tensor_count(g); i++) {
         const gguf_tensor *t = gguf_tensor_at(g, i);
@@ -124,8 +133,12 @@ static int put_tensors(const gguf *g, const options *o, uint32_t layers, gguf_wr
         if (t->shape[1] * t->shape[2] * t->shape[3] == 1) { /* a norm, even as a matrix of one row */
             ret = gguf_put_tensor(w, name, (dtype)t->type, t->n_dims, t->shape, t->data, e);
         } else {
-            all[i] = (conversion){
-                .from = t, .to = type_mix_of(o->mix, name, (size_t)t->shape[0], layers, tied), .threads = o->threads};
+            all[i] = (conversion){.from = t,
+                                  .to = type_mix_of(o->mix, name, (size_t)t->shape[0], layers, tied),
+                                  .threads = o->threads,
+                                  .height = (size_t)(t->shape[1] * t->shape[2] * t->shape[3]),
+                                  .done = done};
+            writing_add(done, all[i].to, all[i].height, (size_t)t->shape[0]);
             ret = gguf_put_rows(w, name, all[i].to, t->n_dims, t->shape, convert_rows, &all[i], e);
         }
         if (ret != 0) return -1;
@@ -157,14 +170,15 @@ static int quantize(const char *in, const char *out, const options *o, err *e) {
     gguf        *g = gguf_open(in, e);
     gguf_writer *w = gguf_writer_new(e);
     conversion  *all = NULL;
+    writing      done = {0};
     uint32_t     layers = 0;
     int          ret = g != NULL && w != NULL ? 0 : -1;
     if (ret == 0) ret = gguf_u32_or(g, "llama.block_count", 0, &layers, e);
     if (ret == 0 && gguf_tensor_count(g) == 0) ret = err_input(e, "%s: the file holds no tensors", in);
     if (ret == 0) ret = (all = mem_new(gguf_tensor_count(g), sizeof *all, e)) != NULL ? 0 : -1;
     if (ret == 0) ret = copy_values(g, o->mix, w, e);
-    if (ret == 0) ret = put_tensors(g, o, layers, w, all, e);
-    if (ret == 0) ret = gguf_writer_save(w, out, 3, 32, e);
+    if (ret == 0) ret = put_tensors(g, o, layers, w, all, &done, e);
+    if (ret == 0) ret = writing_save(&done, w, out, o->quiet, e);
     if (ret == 0) print_report(all, gguf_tensor_count(g));
     free(all);
     gguf_writer_free(w);

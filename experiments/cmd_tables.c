@@ -56,7 +56,7 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
     if (command_operands(argc, argv, 1, 2, "[NAME] FILE.h5", e) != 0) return -1;
     if (argc - optind == 2) o->name = argv[optind++];
     o->file = argv[optind];
-    return 0;
+    return table_find(o->name, &(size_t){0}, e); /* before a large file is read */
 }
 
 static int print_to_file(const options *o, const store_data *d, err *e) {

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "engine/base/atomic.h"
 #include "engine/base/clock.h"
@@ -15,6 +14,7 @@
 #include "engine/base/mem.h"
 #include "engine/train/export.h"
 #include "experiments/commands.h"
+#include "experiments/progress.h"
 #include "experiments/train_data.h"
 #include "experiments/train_state.h"
 
@@ -225,7 +225,7 @@ static curve_point point_of(const trainer_report *r, uint64_t step, int64_t sour
                          .rate = source < 0 ? r->rate : (double)NAN};
 }
 
-static int validate(training *x, bool quiet, err *e) {
+static int validate(training *x, progress *bar, err *e) {
     for (size_t i = 0; i < x->c.n_sources; i++) {
         trainer_report r;
         if (train_data_test(&x->data, i, x->lessons, x->c.validation, e) != 0 ||
@@ -233,33 +233,35 @@ static int validate(training *x, bool quiet, err *e) {
             curve_add(&x->v, point_of(&r, x->t.step, (int64_t)i), e) != 0)
             return -1;
         const curve_point *p = &x->v.points[x->v.n - 1];
-        if (!quiet)
-            fprintf(stderr, "%s  step %zu, test records of %s: loss %.4f, accuracy %.2f%%\n",
-                    isatty(2) ? "\r\033[K" : "", x->t.step, x->c.sources[i].name, p->loss, 100 * p->accuracy);
+        progress_clear(bar);
+        if (!bar->quiet)
+            fprintf(stderr, "  step %zu, test records of %s: loss %.4f, accuracy %.2f%%\n", x->t.step,
+                    x->c.sources[i].name, p->loss, 100 * p->accuracy);
     }
     return 0;
 }
 
-/* One line about the steps since the last one. */
+/* Of the steps since the last line of progress. */
 typedef struct {
-    uint64_t begun_ns, shown_ns;
-    size_t   begun_step;
+    uint64_t begun_ns;
     double   loss, correct, targets, tokens;
     size_t   steps;
-    double   all_tokens;
 } meter;
 
-static void show(meter *m, const training *x, bool last) {
+static void meter_add(meter *m, double loss, const trainer_report *r) {
+    m->loss += loss;
+    m->correct += (double)r->score.correct;
+    m->targets += (double)r->score.targets;
+    m->tokens += (double)r->tokens;
+    m->steps++;
+}
+
+/* Writes the means of the steps since the last call. */
+static void meter_read(meter *m, char *buf, size_t size) {
     uint64_t now = clock_ns();
-    double   seconds = (double)(now - m->shown_ns) * 1e-9;
-    if (m->steps == 0 || (!last && seconds < (isatty(2) ? 1 : 30))) return;
-    double all = (double)(now - m->begun_ns) * 1e-9, done = (double)(x->t.step - m->begun_step);
-    double left = all / done * (double)(x->c.trainer.optimizer.adamw.steps - x->t.step);
-    fprintf(stderr, "%s%s: step %zu/%zu, loss %.4f, accuracy %.2f%%, %.0f tokens/s, %.0f min left%s",
-            isatty(2) ? "\r\033[K" : "", x->c.name, x->t.step, x->c.trainer.optimizer.adamw.steps,
-            m->loss / (double)m->steps, 100 * m->correct / (m->targets > 0 ? m->targets : 1), m->tokens / seconds,
-            ceil(left / 60), isatty(2) && !last ? "" : "\n");
-    *m = (meter){.begun_ns = m->begun_ns, .shown_ns = now, .begun_step = m->begun_step};
+    snprintf(buf, size, "loss %.4f, accuracy %.2f%%, %.0f tokens/s", m->loss / (double)m->steps,
+             100 * m->correct / (m->targets > 0 ? m->targets : 1), m->tokens / ((double)(now - m->begun_ns) * 1e-9));
+    *m = (meter){.begun_ns = now};
 }
 
 /* After records that could not be made: the steps before them are good, and kept. */
@@ -269,25 +271,24 @@ static int keep(training *x) {
     return -1;
 }
 
-static int run_steps(training *x, const options *o, err *e) {
+static int run_steps(training *x, const options *o, progress *bar, err *e) {
     size_t steps = x->c.trainer.optimizer.adamw.steps,
            until = o->until > 0 && o->until < steps ? (size_t)o->until : steps;
-    meter m = {.begun_ns = clock_ns(), .shown_ns = clock_ns(), .begun_step = x->t.step};
+    meter m = {.begun_ns = clock_ns()};
     while (x->t.step < until && !stop_asked) {
         trainer_report r;
         size_t         step = x->t.step;
         if (train_data_batch(&x->data, step, x->lessons, e) != 0) return keep(x);
         if (trainer_step(&x->t, x->lessons, x->c.batch, &r, e) != 0 || curve_add(&x->v, point_of(&r, step, -1), e) != 0)
             return -1;
-        m.loss += x->v.points[x->v.n - 1].loss;
-        m.correct += (double)r.score.correct;
-        m.targets += (double)r.score.targets;
-        m.tokens += (double)r.tokens;
-        m.steps++;
-        if (!o->quiet) show(&m, x, x->t.step == steps);
-        if (x->c.validate > 0 && x->t.step % x->c.validate == 0 && validate(x, o->quiet, e) != 0) return -1;
+        meter_add(&m, x->v.points[x->v.n - 1].loss, &r);
+        if (progress_due(bar)) meter_read(&m, bar->note, sizeof bar->note);
+        progress_update(bar, 0, x->t.step);
+        if (x->c.validate > 0 && x->t.step % x->c.validate == 0 && validate(x, bar, e) != 0) return -1;
         if (x->c.checkpoint > 0 && x->t.step % x->c.checkpoint == 0 && save(x, e) != 0) return -1;
     }
+    if (m.steps > 0) meter_read(&m, bar->note, sizeof bar->note);
+    progress_end(bar, 0, x->t.step);
     if (save(x, e) != 0) return -1;
     if (x->t.step == steps || !stop_asked) return 0;
     return err_stop(e, "stopped after step %zu of %zu; the same command goes on from %s", x->t.step, steps,
@@ -303,7 +304,12 @@ static int train(training *x, const options *o, err *e) {
     int ret = training_open(x, &resumed, e);
     if (ret == 0) {
         if (resumed && !o->quiet) fprintf(stderr, "%s: going on after step %zu\n", x->c.name, x->t.step);
-        ret = run_steps(x, o, e);
+        progress bar;
+        progress_begin(&bar, x->c.name, (progress_kind){0},
+                       (progress_kind){"steps", x->c.trainer.optimizer.adamw.steps}, o->quiet);
+        bar.first = x->t.step;
+        ret = run_steps(x, o, &bar, e);
+        progress_clear(&bar); /* what failed left it there */
     }
     sigaction(SIGINT, &old_int, NULL);
     sigaction(SIGTERM, &old_term, NULL);

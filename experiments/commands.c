@@ -5,6 +5,50 @@
 #include <string.h>
 
 #include "engine/base/number.h"
+#include "engine/base/suggest.h"
+
+static const command commands[] = {
+#define COMMAND(id, name, help) {name, help, cmd_##id},
+#include "experiments/commands.def"
+#undef COMMAND
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+size_t command_total(void) {
+    return COMMANDS;
+}
+
+const command *command_at(size_t i) {
+    return &commands[i];
+}
+
+const command *command_named(const char *name, err *e) {
+    const char *names[COMMANDS];
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+        names[i] = commands[i].name;
+    }
+    err_unknown(e, "command line", "command", name, names, COMMANDS);
+    return NULL;
+}
+
+void command_suggest_option(const char *wrong, const struct option *longs, char *buf, size_t size) {
+    enum { MOST = 64 };
+    const char *names[MOST], *fits[MOST];
+    char        name[64];
+    size_t      n = 0, n_fits = 0, at = 0, length = strcspn(wrong + 2, "=");
+    snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : 0), wrong + 2);
+    for (; n < MOST && longs[n].name != NULL; n++) {
+        names[n] = longs[n].name;
+        if (strncmp(names[n], name, length) == 0) fits[n_fits++] = names[n];
+    }
+    buf[0] = '\0';
+    if (*name == '\0') return;
+    if (n_fits == 0 && (fits[0] = suggest(name, names, n)) != NULL) n_fits = 1;
+    for (size_t i = 0; i < n_fits && at < size; i++)
+        at += (size_t)snprintf(buf + at, size - at, "%s'--%s'", i == 0 ? "; did you mean " : " or ", fits[i]);
+    if (n_fits > 0 && at < size) snprintf(buf + at, size - at, "?");
+}
 
 int command_option(int argc, char **argv, const char *shorts, const struct option *longs, err *e) {
     opterr = 0;
@@ -13,7 +57,7 @@ int command_option(int argc, char **argv, const char *shorts, const struct optio
 
     /* optopt is 0 after an unknown long option; otherwise a known option's value or an unknown character, and
      * then, inside a cluster, argv[optind - 1] may still be the argument before it. */
-    char        character[] = {'-', (char)optopt, '\0'};
+    char        character[] = {'-', (char)optopt, '\0'}, meant[128] = "";
     const char *shown = argv[optind - 1], *why = "unknown option";
     if (c == ':') {
         why = "no value after option";
@@ -21,8 +65,10 @@ int command_option(int argc, char **argv, const char *shorts, const struct optio
         why = "no value is allowed in option";
     } else if (optopt != 0) {
         shown = character;
+    } else {
+        command_suggest_option(shown, longs, meant, sizeof meant);
     }
-    err_input(e, "%s '%.200s' (see harness %s -h)", why, shown, argv[0]);
+    err_input(e, "%s '%.200s'%s (see harness %s -h)", why, shown, meant, argv[0]);
     return '?';
 }
 

@@ -18,9 +18,22 @@
 #include "experiments/commands.def"
 #undef COMMAND
 
+typedef struct {
+    const char *name, *help;
+    int (*run)(int argc, char **argv, err *e);
+} command;
+
+size_t         command_total(void);
+const command *command_at(size_t i);
+/* NULL and an ERR_INPUT that lists the commands when there is none of this name. */
+const command *command_named(const char *name, err *e);
+
 /* getopt_long with errors of our own: gives the next option, -1 after the last one, and '?' with an ERR_INPUT
  * in place of getopt's message. `shorts` begins with ":". */
 int command_option(int argc, char **argv, const char *shorts, const struct option *longs, err *e);
+
+/* Writes "; did you mean '--NAME'?" when an option is near, or all that an abbreviation may stand for; else "". */
+void command_suggest_option(const char *wrong, const struct option *longs, char *buf, size_t size);
 
 /* A whole decimal number from min to max, the value of option `name`. */
 int command_count(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *out, err *e);

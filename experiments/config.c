@@ -11,10 +11,10 @@
 #include "datasets/dataset.h"
 #include "engine/base/number.h"
 #include "engine/base/parallel.h"
+#include "engine/base/suggest.h"
 #include "experiments/config_check.h"
 #include "experiments/inifile.h"
 #include "experiments/names.h"
-#include "experiments/suggest.h"
 
 enum { MAX_NAMES = 64 }; /* in lists of what is allowed */
 
@@ -115,8 +115,9 @@ static int parse_tokenizer(const value *v, void *at, err *e) {
 }
 
 static int parse_gemm(const value *v, void *at, err *e) {
-    bool known = strcmp(v->text, "exact") == 0 || strcmp(v->text, "blas") == 0;
-    return known ? keep_text(v->text, at, e) : refuse(v, e);
+    static const char *const names[] = {"exact", "blas"};
+    bool                     known = strcmp(v->text, names[0]) == 0 || strcmp(v->text, names[1]) == 0;
+    return known ? keep_text(v->text, at, e) : err_unknown(e, v->where, v->key->name, v->text, names, 2);
 }
 
 static int parse_target(const value *v, void *at, err *e) {

@@ -2,13 +2,14 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
 #include "engine/base/number.h"
+#include "engine/base/suggest.h"
 #include "experiments/inifile.h"
-#include "experiments/suggest.h"
 
 enum { MAX_K = 65536 }; /* a step's draft is a u16 */
 
@@ -28,15 +29,31 @@ static int check_head(const ini_section *s, err *e) {
     return 0;
 }
 
+/* "MEDIAN" or "MEDIAN Q1 Q3", with blanks between; false for anything else. */
+static bool parse_times(const char *text, double ns[static 3]) {
+    size_t n = 0;
+    for (; n < 3 && *text != '\0'; n++) {
+        char *end;
+        ns[n] = strtod(text, &end);
+        if (end == text || (*end != '\0' && *end != ' ' && *end != '\t') || !isfinite(ns[n]) || ns[n] <= 0)
+            return false;
+        text = end + strspn(end, " \t");
+    }
+    if (n == 1) ns[1] = ns[2] = ns[0];
+    return *text == '\0' && (n == 1 || n == 3);
+}
+
 static int read_times(const ini_section *s, cost_model *out, err *e) {
     out->k = mem_new(s->n_entries, sizeof *out->k, e);
     out->ns = mem_new(s->n_entries, sizeof *out->ns, e);
-    if (out->k == NULL || out->ns == NULL) return -1;
+    out->q1 = mem_new(s->n_entries, sizeof *out->q1, e);
+    out->q3 = mem_new(s->n_entries, sizeof *out->q3, e);
+    if (out->k == NULL || out->ns == NULL || out->q1 == NULL || out->q3 == NULL) return -1;
 
     for (size_t i = 0; i < s->n_entries; i++) {
         const ini_entry *entry = &s->entries[i];
         const char      *where = entry->parts[0].where;
-        char            *end;
+        double           ns[3];
         uint64_t         k;
         if (!count_parse(entry->key, 1, MAX_K, &k))
             return err_input(e, "%s: \"%s\" is not a number of tokens (k = NANOSECONDS, k from 1 to %d)", where,
@@ -48,12 +65,19 @@ static int read_times(const ini_section *s, cost_model *out, err *e) {
 
         const char *text = ini_value(entry, e);
         if (text == NULL) return -1;
-        double ns = strtod(text, &end);
-        if (end == text || *end != '\0' || !isfinite(ns) || ns <= 0)
-            return err_input(e, "%s: T(%" PRIu64 ") = \"%s\" is not allowed (nanoseconds, a number above 0)", where, k,
-                             text);
+        if (!parse_times(text, ns))
+            return err_input(e,
+                             "%s: T(%" PRIu64 ") = \"%s\" is not allowed (nanoseconds above 0: the median, or the "
+                             "median and both quartiles)",
+                             where, k, text);
+        if (ns[1] > ns[0] || ns[0] > ns[2])
+            return err_input(
+                e, "%s: T(%" PRIu64 ") = \"%s\": the median does not lie between the quartiles (MEDIAN Q1 Q3)", where,
+                k, text);
         out->k[i] = (size_t)k;
-        out->ns[i] = ns;
+        out->ns[i] = ns[0];
+        out->q1[i] = ns[1];
+        out->q3[i] = ns[2];
         out->n++;
     }
     return 0;
@@ -66,8 +90,11 @@ int cost_read(const char *path, cost_model *out, err *e) {
     const ini_section       *times = NULL;
     *out = (cost_model){0};
     if (inifile_read(path, &f, e) != 0) return -1;
-    if ((out->text = mem_strdup(f.text, e)) == NULL) goto out;
-    if (digest_sha256(f.text, f.n_text, out->sha256, e) != 0) goto out;
+    const char *slash = strrchr(path, '/');
+    if (digest_sha256(f.text, f.n_text, out->sha256, e) != 0 ||
+        (out->name = mem_strdup(slash != NULL ? slash + 1 : path, e)) == NULL ||
+        (out->text = mem_strdup(f.text, e)) == NULL)
+        goto out;
 
     for (size_t i = 0; i < f.n_sections; i++) {
         const ini_section *s = &f.sections[i];
@@ -93,9 +120,12 @@ out:
 }
 
 void cost_free(cost_model *c) {
+    free(c->name);
     free(c->text);
     free(c->k);
     free(c->ns);
+    free(c->q1);
+    free(c->q3);
     *c = (cost_model){0};
 }
 
@@ -106,6 +136,47 @@ double cost_pass(const cost_model *c, size_t k) {
     if (c->k[i] == k) return c->ns[i];
     double share = (double)(k - c->k[i - 1]) / (double)(c->k[i] - c->k[i - 1]);
     return c->ns[i - 1] + share * (c->ns[i] - c->ns[i - 1]);
+}
+
+/* A median of eleven rounds is uncertain by three hundredths where the quartiles lie a tenth apart (1.25 sigma / sqrt
+ * n): as much as neighbouring k differ in what they gain. On a quiet machine quartiles are a hundredth or two apart. */
+static const double WIDE = 0.1;
+
+const char cost_advice[] = "these times are not fit for a cost file: measure again when the machine is quiet, or pin "
+                           "threads (OMP_PROC_BIND=true OMP_PLACES=cores)";
+
+static double spread(const cost_model *c, size_t i) {
+    return (c->q3[i] - c->q1[i]) / c->ns[i];
+}
+
+/* Whether T falls; then *from and *to are where it falls most. */
+static bool find_fall(const cost_model *c, size_t *from, size_t *to) {
+    double most = 1;
+    for (size_t i = 0, top = 0; i < c->n; i++) {
+        if (c->q1[i] > c->q1[top]) top = i;
+        if (c->q3[i] >= c->q1[top] || c->q1[top] / c->q3[i] <= most) continue;
+        most = c->q1[top] / c->q3[i];
+        *from = top;
+        *to = i;
+    }
+    return most > 1;
+}
+
+bool cost_doubtful(const cost_model *c, char *buf, size_t size) {
+    size_t n_wide = 0, widest = 0, from = 0, to = 0, at = 0;
+    buf[0] = '\0';
+    for (size_t i = 0; i < c->n; i++) {
+        n_wide += spread(c, i) > WIDE;
+        if (spread(c, i) > spread(c, widest)) widest = i;
+    }
+    if (find_fall(c, &from, &to))
+        at = (size_t)snprintf(buf, size, "T falls: T(%zu) = %.4g ms, T(%zu) = %.4g ms", c->k[from], c->ns[from] * 1e-6,
+                              c->k[to], c->ns[to] * 1e-6);
+    if (n_wide > 0 && at < size)
+        snprintf(buf + at, size - at,
+                 "%sthe quartiles of %zu of %zu T(k) are over %.0f%% of the median apart, %.0f%% at k = %zu",
+                 at > 0 ? "; " : "", n_wide, c->n, 100 * WIDE, 100 * spread(c, widest), c->k[widest]);
+    return buf[0] != '\0';
 }
 
 double cost_trial(const cost_model *c, const step_trace *steps, size_t n) {

@@ -9,51 +9,28 @@
 #include <string.h>
 
 #include "experiments/commands.h"
-#include "experiments/provenance.h"
-#include "experiments/suggest.h"
 
-static const struct {
-    const char *name, *help;
-    int (*run)(int argc, char **argv, err *e);
-} commands[] = {
-#define COMMAND(id, name, help) {name, help, cmd_##id},
-#include "experiments/commands.def"
-#undef COMMAND
-};
-
-enum { N_COMMANDS = sizeof commands / sizeof *commands };
-
-static void print_help(void) {
-    printf("usage: harness COMMAND [OPTION]... [ARGUMENT]...\n"
-           "Measures inference with reference: text that is copied, checked by the model, and the same bit for bit.\n"
-           "\n");
-    for (size_t i = 0; i < N_COMMANDS; i++) printf("  %-10s %s\n", commands[i].name, commands[i].help);
-    printf("\n"
-           "harness COMMAND -h says more about one. --version prints the version.\n"
-           "Exit status: 0 done; 1 something failed while working; 2 usage, configuration or input error.\n");
+/* What stands for a command, though it begins like an option. */
+static const char *command_of(const char *word) {
+    if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) return "help";
+    return strcmp(word, "--version") == 0 ? "version" : word;
 }
 
-static int unknown_command(const char *name, err *e) {
-    const char *names[N_COMMANDS];
-    for (size_t i = 0; i < N_COMMANDS; i++) names[i] = commands[i].name;
-    return err_unknown(e, "command line", "command", name, names, N_COMMANDS);
+static int unknown_option(const char *word, err *e) {
+    static const struct option longs[] = {{.name = "help"}, {.name = "version"}, {.name = NULL}};
+    char                       meant[64] = "";
+    if (word[1] == '-') command_suggest_option(word, longs, meant, sizeof meant);
+    return err_input(e, "unknown option '%.200s'%s (see harness -h)", word, meant);
 }
 
 static int run(int argc, char **argv, err *e) {
     if (argc < 2) return err_input(e, "no command (see harness -h)");
-    const char *name = argv[1];
-    if (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0) {
-        print_help();
-        return 0;
-    }
-    if (strcmp(name, "--version") == 0) {
-        printf("harness %s\n", HARNESS_VERSION);
-        return 0;
-    }
-    if (name[0] == '-') return err_input(e, "unknown option '%.200s' (see harness -h)", name);
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        if (strcmp(commands[i].name, name) == 0) return commands[i].run(argc - 1, argv + 1, e);
-    return unknown_command(name, e);
+    const char *name = command_of(argv[1]);
+    if (name[0] == '-') return unknown_option(name, e);
+    const command *c = command_named(name, e);
+    if (c == NULL) return -1;
+    argv[1] = (char *)c->name;
+    return c->run(argc - 1, argv + 1, e);
 }
 
 int main(int argc, char **argv) {

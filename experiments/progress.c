@@ -4,38 +4,51 @@
 #include <unistd.h>
 
 #include "engine/base/clock.h"
+#include "experiments/terminal.h"
 
-static void show(progress *p, size_t cells, size_t trials, uint64_t now) {
+static void show(progress *p, size_t groups, size_t units, uint64_t now) {
     char     left[48] = "";
     uint64_t spent = now - p->begun_ns;
-    if (trials > 0 && trials < p->trials) {
-        double   rate = (double)trials / (double)spent;
-        uint64_t s = (uint64_t)((double)(p->trials - trials) / rate / 1e9 + 0.5);
+    size_t   total = p->units.total;
+    if (units > p->first && units < total) {
+        double   rate = (double)(units - p->first) / (double)spent;
+        uint64_t s = (uint64_t)((double)(total - units) / rate / 1e9 + 0.5);
         if (s >= 3600)
             snprintf(left, sizeof left, "  %luh%02lum left", s / 3600, s / 60 % 60);
         else
             snprintf(left, sizeof left, "  %lum%02lus left", s / 60, s % 60);
     }
-    fprintf(stderr, "%s%s: cells %zu/%zu  trials %zu/%zu (%zu%%)%s%s", p->terminal ? "\r\033[K" : "", p->name, cells,
-            p->cells, trials, p->trials, p->trials > 0 ? trials * 100 / p->trials : 100, left, p->terminal ? "" : "\n");
-    p->drawn = true;
+    fprintf(stderr, "%s%s: ", p->terminal ? "\r\033[K" : "", p->name);
+    if (p->groups.name != NULL) fprintf(stderr, "%s %zu/%zu  ", p->groups.name, groups, p->groups.total);
+    fprintf(stderr, "%s %zu/%zu (%zu%%)%s%s%s%s", p->units.name, units, total, total > 0 ? units * 100 / total : 100,
+            p->note[0] != '\0' ? "  " : "", p->note, left, p->terminal ? "" : "\n");
+    p->drawn = p->terminal;
     p->shown_ns = now;
 }
 
-void progress_begin(progress *p, const char *name, size_t cells, size_t trials, bool quiet) {
-    *p = (progress){.name = name, .cells = cells, .trials = trials, .quiet = quiet};
-    p->terminal = isatty(STDERR_FILENO);
+void progress_begin(progress *p, const char *name, progress_kind groups, progress_kind units, bool quiet) {
+    *p = (progress){.name = name, .groups = groups, .units = units, .quiet = quiet};
+    p->terminal = terminal_redraws(STDERR_FILENO);
     p->begun_ns = p->shown_ns = clock_ns();
 }
 
-void progress_update(progress *p, size_t cells_done, size_t trials_done) {
+bool progress_due(const progress *p) {
     uint64_t every = p->terminal ? 200000000u : 10000000000u;
-    uint64_t now = clock_ns();
-    if (!p->quiet && now - p->shown_ns >= every) show(p, cells_done, trials_done, now);
+    return !p->quiet && clock_ns() - p->shown_ns >= every;
 }
 
-void progress_end(progress *p, size_t cells_done, size_t trials_done) {
+void progress_update(progress *p, size_t groups_done, size_t units_done) {
+    if (progress_due(p)) show(p, groups_done, units_done, clock_ns());
+}
+
+void progress_clear(progress *p) {
+    if (p->drawn) fputs("\r\033[K", stderr);
+    p->drawn = false;
+}
+
+void progress_end(progress *p, size_t groups_done, size_t units_done) {
     if (p->quiet) return;
-    show(p, cells_done, trials_done, clock_ns());
+    show(p, groups_done, units_done, clock_ns());
     if (p->terminal) fputc('\n', stderr);
+    p->drawn = false;
 }

@@ -1,4 +1,7 @@
-/* progress.h - how far a sweep is, on stderr: one redrawn line on a terminal, plain lines otherwise. */
+/* progress.h - how far long work is, on stderr: one redrawn line on a terminal, plain lines otherwise.
+ *
+ *     NAME: GROUPS 13/17  UNITS 1291/1632 (79%)  NOTE  0m11s left
+ */
 #ifndef EXPERIMENTS_PROGRESS_H
 #define EXPERIMENTS_PROGRESS_H
 
@@ -6,17 +9,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What is counted, and how much of it there is. */
 typedef struct {
-    const char *name;
-    size_t      cells, trials; /* totals to run now */
-    bool        quiet, terminal, drawn;
-    uint64_t    begun_ns, shown_ns;
+    const char *name; /* "trials"; NULL: nothing is counted */
+    size_t      total;
+} progress_kind;
+
+typedef struct {
+    const char   *name;
+    progress_kind groups, units; /* the time that is left follows from the units */
+    size_t        first;         /* units that were done before */
+    char          note[96];      /* the caller's, for the next line shown; "" for none */
+    bool          quiet, terminal, drawn;
+    uint64_t      begun_ns, shown_ns;
 } progress;
 
-void progress_begin(progress *p, const char *name, size_t cells, size_t trials, bool quiet);
-/* Shows the state when it is time to: on a terminal five times a second, otherwise every ten seconds. */
-void progress_update(progress *p, size_t cells_done, size_t trials_done);
+void progress_begin(progress *p, const char *name, progress_kind groups, progress_kind units, bool quiet);
+/* Whether it is time to show the state: on a terminal five times a second, otherwise every ten seconds. */
+bool progress_due(const progress *p);
+/* Shows the state when it is time to. */
+void progress_update(progress *p, size_t groups_done, size_t units_done);
+/* Takes the redrawn line away, so that another may be written in its place. */
+void progress_clear(progress *p);
 /* Shows the last state and ends the line. */
-void progress_end(progress *p, size_t cells_done, size_t trials_done);
+void progress_end(progress *p, size_t groups_done, size_t units_done);
 
 #endif

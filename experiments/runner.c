@@ -279,7 +279,8 @@ static int run_lists(run *r, runner_report *report, err *e) {
     int        ret = units != NULL ? choose_units(r, units, &n_first, &n, &trials, report, e) : -1;
     if (ret == 0) {
         size_t cells = report->cells - report->reused;
-        progress_begin(&r->bar, r->p->cfg->name, cells, trials, r->o->quiet || n == 0);
+        progress_begin(&r->bar, r->p->cfg->name, (progress_kind){"cells", cells}, (progress_kind){"trials", trials},
+                       r->o->quiet || n == 0);
         ret = work_list(r, units, n_first, e);
         /* A cell whose baseline failed fails when it looks for it, with that reason. */
         if (ret == 0) ret = work_list(r, units + n_first, n - n_first, e);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/number.h"
+#include "engine/base/suggest.h"
 
 void param_presets(const param_spec *specs, size_t n, param_values *out) {
     *out = (param_values){0};
@@ -56,11 +57,9 @@ int param_parse_over(const char *owner, const param_spec *specs, size_t n, const
         snprintf(value, sizeof value, "%.*s", (int)(text + len - eq - 1), eq + 1);
         int i = param_find(specs, n, name);
         if (i < 0) {
-            const char *names[PARAM_MAX];
-            char        allowed[512] = "none";
+            const char *names[PARAM_MAX] = {0};
             for (size_t k = 0; k < n; k++) names[k] = specs[k].name;
-            if (n > 0) err_list(allowed, sizeof allowed, names, n);
-            return err_input(e, "%s has no parameter \"%s\" (allowed: %s)", owner, name, allowed);
+            return err_unknown(e, owner, "parameter", name, names, n);
         }
         if (seen[i]) return err_input(e, "%s: parameter \"%s\" is given twice", owner, name);
         seen[i] = true;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/suggest.h"
 #include "engine/kernels/floats.h"
 
 /* generic.c, compiled once for each. */
@@ -66,6 +67,14 @@ const kernel_table *kernels_by_name(const char *isa) {
     return NULL;
 }
 
+/* Of any processor, not only of this one. */
+static bool is_isa(const char *name) {
+    static const char *const all[] = {"portable", "avx2", "avx512", "avx512bf16", "neon"};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcmp(all[i], name) == 0) return true;
+    return false;
+}
+
 const kernel_table *kernels_get(err *e) {
     static _Atomic(const kernel_table *) chosen;
     const kernel_table                  *k = atomic_load(&chosen);
@@ -81,7 +90,10 @@ const kernel_table *kernels_get(err *e) {
             for (size_t i = 0; i < CHOICES; i++)
                 if (choices[i].runs()) names[n++] = choices[i].table->isa;
             err_list(list, sizeof list, names, n);
-            err_input(e, "HARNESS_ISA=%s: cannot run here (%s)", forced, list);
+            if (is_isa(forced))
+                err_input(e, "HARNESS_ISA=%s: cannot run here (%s)", forced, list);
+            else
+                err_unknown(e, "HARNESS_ISA", "instruction set", forced, names, n);
             return NULL;
         }
     } else {

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "engine/base/parallel.h"
+#include "engine/base/suggest.h"
 
 /* The mixtures' file types are llama.cpp's LLAMA_FTYPE_MOSTLY_Q4_K_M and _Q5_K_M. */
 static const type_mix mixes[] = {
@@ -21,13 +22,11 @@ enum { MIXES = sizeof mixes / sizeof *mixes };
 
 const type_mix *type_mix_named(const char *where, const char *name, err *e) {
     const char *names[MIXES];
-    char        list[256];
     for (size_t i = 0; i < MIXES; i++) {
         if (strcasecmp(mixes[i].name, name) == 0) return &mixes[i];
         names[i] = mixes[i].name;
     }
-    err_list(list, sizeof list, names, MIXES);
-    err_input(e, "%s: there is no type \"%.40s\" (%s)", where, name, list);
+    err_unknown(e, where, "type", name, names, MIXES);
     return NULL;
 }
 

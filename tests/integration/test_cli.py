@@ -32,8 +32,15 @@ def test_short_and_long_help_are_equal():
     assert harness("-h").text == harness("--help").text
 
 
+def test_help_of_one_command_is_what_the_command_says():
+    assert harness("help").text == harness("-h").text
+    for name in commands():
+        assert harness("help", name).text == harness(name, "-h").text, name
+
+
 def test_version():
     assert re.fullmatch(r"harness \d+\.\d+\.\d+\n", harness("--version").text)
+    assert harness("version").text == harness("--version").text
 
 
 @pytest.mark.parametrize("args, words", [
@@ -41,7 +48,24 @@ def test_version():
     (["policy"], ['unknown command "policy"', 'did you mean "policies"']),
     (["zzzzzzzz"], ['unknown command "zzzzzzzz"', '"policies"']),
     ([""], ['unknown command ""']),
-    (["--halp"], ["unknown option '--halp'"]),
+    (["--halp"], ["unknown option '--halp'; did you mean '--help'?"]),
+    (["help", "swep"], ['unknown command "swep"; did you mean "sweep"?']),
+    (["help", "sweep", "tables"], ["unexpected argument 'tables'"]),
+    (["version", "2"], ["unexpected argument '2'"]),
+    (["bench", "--treads", "2"], ["unknown option '--treads'; did you mean '--threads'? (see harness bench -h)"]),
+    (["bench", "--treads=2"], ["unknown option '--treads=2'; did you mean '--threads'?"]),
+    (["generate", "--pro", "x"], ["unknown option '--pro'; did you mean '--prompt' or '--prompt-file'?"]),
+    (["sweep", "--zzzzzzzz"], ["unknown option '--zzzzzzzz' (see"]),
+    (["tables", "sumary", "no-such.h5"], ['unknown table "sumary"; did you mean "summary"? (allowed: "summary", ']),
+    (["tables", "-f", "latx", "no-such.h5"], ['unknown table format "latx"; did you mean "latex"?']),
+    (["inspect", "-f", "nativ", __file__], ['unknown dataset format "nativ"; did you mean "native"?']),
+    (["dataset", "make", "--scenario", "retreival"], ['unknown scenario "retreival"; did you mean "retrieval"?']),
+    (["dataset", "make", "--scenario", "retrieval:min_passage=2"],
+     ['unknown parameter "min_passage"; did you mean "min_passages"?']),
+    (["dataset", "mak"], ['unknown job "mak"; did you mean "make"?']),
+    (["quantize", "-t", "q4k", "a", "b"], ['unknown type "q4k"; did you mean "q4_k"?']),
+    (["make-model", "-s", "1.1", "a"], ['unknown shape "1.1"; did you mean "1.1b"?']),
+    (["make-model", "-s", "1.1b:layer=2", "a"], ['unknown parameter "layer"; did you mean "layers"?']),
     (["-x"], ["unknown option '-x'"]),
     (["policies", "--halp"], ["unknown option '--halp'", "harness policies -h"]),
     (["policies", "-x"], ["unknown option '-x'"]),

@@ -2,7 +2,10 @@
 import configparser
 import json
 import os
+import re
 import stat
+import subprocess
+import sys
 
 import h5py
 import pytest
@@ -95,7 +98,7 @@ def test_norms_stay_as_they_are_in_any_shape(tmp_path):
 
 
 @pytest.mark.parametrize("args, message", [
-    (["quantize", "-t", "q3", "a", "b"], '--type: there is no type "q3"'),
+    (["quantize", "-t", "q3", "a", "b"], '--type: unknown type "q3"'),
     (["quantize", "a", "b"], "quantize needs -t"),
     (["quantize", "-t", "q4_0", "missing.gguf", "b"], "missing.gguf"),
     (["make-model", "-s", "2b", "x.gguf"], "--shape"),
@@ -151,6 +154,34 @@ def test_bench(tmp_path):
     cost = configparser.ConfigParser()
     cost.read(tmp_path / "cost.ini")
     assert list(cost["T"]) == ["1", "2", "5"] and cost["cost"]["threads"] == "2"
+    for times in cost["T"].values():
+        median, q1, q3 = map(int, times.split())
+        assert 0 < q1 <= median <= q3
+
+
+def doubts(done):
+    return re.findall(r"^harness: doubtful: (.*)$", done.error, re.M)
+
+
+def test_bench_tells_noise_from_data(tmp_path):
+    model = make(tmp_path / "m.gguf")
+    processors = len(os.sched_getaffinity(0))
+    args = ["bench", "-m", model, "-k", "1,2", "-r", "15", "-t", processors, "--cost", tmp_path / "cost.ini"]
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * processors)]
+    try:
+        done = harness(*args, "--json")
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    out = json.loads(done.text)
+    assert out["doubts"] == doubts(done)
+    comments = re.findall(r"^; doubtful: (.*)$", (tmp_path / "cost.ini").read_text(), re.M)
+    assert comments == doubts(done)
+    assert ("not fit for a cost file" in done.error) == bool(comments)
+    if out["others"] is None:
+        pytest.skip("this system does not count the time of other processes")
+    assert out["others"] > processors / 4 and any("other processes had" in doubt for doubt in doubts(done))
 
 
 SWEEP = """

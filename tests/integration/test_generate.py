@@ -1,13 +1,12 @@
 """harness generate, on small random models."""
 import os
-import pty
 import re
-import subprocess
 
+import h5py
 import pytest
 
 import gguf_files
-from program import HARNESS, harness
+from program import harness, on_terminal
 
 POLICIES = ["none", "llma", "llma:n=2,k=7", "pld", "oracle", "random", "wrong"]
 PROMPT = "the cat is in the hat and the rat is on the mat"
@@ -99,23 +98,6 @@ def test_colours_only_where_asked_for(model, reference):
     assert not re.search(style, generate(model, "--policy", "oracle", "--color", "never").stdout)
 
 
-def on_terminal(*args):
-    """What the program writes to a terminal."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen([HARNESS, *map(str, args)], stdin=subprocess.DEVNULL, stdout=theirs,
-                          stderr=subprocess.DEVNULL) as process:
-        os.close(theirs)
-        out = b""
-        try:
-            while part := os.read(ours, 4096):
-                out += part
-        except OSError:  # EIO: the other side is closed
-            pass
-        os.close(ours)
-    assert process.returncode == 0
-    return out.replace(b"\r\n", b"\n")
-
-
 def test_a_terminal_gets_colours_and_no_other_control_characters(model):
     args = ["generate", "-m", model, "-p", PROMPT, "-n", 200, "--policy", "oracle", "--rule", "coupled:temperature=3"]
     raw = harness(*args).stdout
@@ -125,6 +107,21 @@ def test_a_terminal_gets_colours_and_no_other_control_characters(model):
     text = re.sub(rb"\033\[\d*m", b"", shown)
     assert not re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", text)
     assert text.decode() == re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\ufffd", raw.decode())
+
+
+@pytest.mark.parametrize("env, args, coloured", [
+    ({}, [], True),
+    ({"NO_COLOR": ""}, [], True),
+    ({"NO_COLOR": "1"}, [], False),
+    ({"NO_COLOR": "1"}, ["--color", "auto"], False),
+    ({"NO_COLOR": "1"}, ["--color", "always"], True),
+    ({"TERM": "dumb"}, [], False),
+    ({"TERM": "dumb"}, ["--color", "always"], True),
+    ({}, ["--color", "never"], False),
+])
+def test_the_environment_may_forbid_colours_and_the_option_decides(model, env, args, coloured):
+    shown = on_terminal("generate", "-m", model, "-p", PROMPT, "-n", 60, "--policy", "oracle", *args, env=env)
+    assert (b"\033[" in shown) == coloured
 
 
 @pytest.mark.parametrize("args, words", [
@@ -147,7 +144,7 @@ def test_a_terminal_gets_colours_and_no_other_control_characters(model):
     (["-m", "{model}", "-p", "x", "--seed", "-1"], ["--seed"]),
     (["-m", "{model}", "-p", "x", "--seed", "18446744073709551616"], ["--seed"]),
     (["-m", "{model}", "-p", "x", "--color", "maybe"], ['"maybe"', '"auto", "always" or "never"']),
-    (["-m", "{model}", "-p", "x " * 300], ["the prompt has", "at most 256"]),
+    (["-m", "{model}", "-p", "x " * 300], ["--prompt: the prompt has", "at most 255 leave room for one more"]),
     (["-m", "{model}", "-p", "x", "y"], ["unexpected argument 'y'"]),
 ])
 def test_bad_input(model, args, words):
@@ -166,3 +163,83 @@ def test_text_that_cannot_be_written_is_a_failure(model):
     with open("/dev/full", "wb") as full:
         done = generate(model, status=1, stdout=full)
     assert "standard output: cannot write: No space left on device" in done.error
+
+
+SWEEP = """
+[sweep]
+name = s
+output = {folder}
+seed = {seed}
+[model m]
+target = transformer
+path = {model}
+[dataset d]
+path = {folder}/d.jsonl
+max_new_tokens = 5
+[policy llma]
+[accept greedy]
+"""
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A model that begins with BOS, one that only has it, and one without."""
+    folder, found = tmp_path_factory.mktemp("models"), {}
+    for name in ("adds", "has", "none"):
+        g = gguf_files.make_model(seed=5)
+        if name == "has":
+            g.put("tokenizer.ggml.add_bos_token", gguf_files.BOOL, False)
+        if name == "none":
+            g.values = [v for v in g.values if b"bos_token_id" not in v]
+        found[name] = g.save(folder / f"{name}.gguf")
+    return found
+
+
+def swept(folder, model, prompt, seed=1):
+    """What a sweep says of a prompt, without the place, and the ids of its output."""
+    (folder / "d.jsonl").write_bytes(b'{"id": "a", "references": [], "prompt": "' + prompt + b'"}\n')
+    (folder / "s.ini").write_text(SWEEP.format(folder=folder, model=model, seed=seed))
+    done = harness("sweep", "-q", folder / "s.ini", status=None)
+    if done.returncode != 0:
+        return done, None
+    with h5py.File(folder / "s.h5") as f:
+        return done, int(f["trials"]["tokens"][0])
+
+
+@pytest.mark.parametrize("prompt, model, reason", [
+    (b"x", "adds", None),
+    (b"", "adds", None),
+    (b"", "has", None),
+    (b"", "none", "the prompt has no tokens (a transformer needs at least one)"),
+    (b"x", "none", None),
+    (b"</s>", "adds", None),
+    (b"~" * 253, "adds", None),
+    (b"~" * 254, "adds", "the prompt has 256 tokens (at most 255 leave room for one more in a context of 256)"),
+    (b"~" * 255, "has", "the prompt has 256 tokens (at most 255 leave room for one more in a context of 256)"),
+    (b"\xff", "adds", "UTF-8"),
+    (b"caf\xe9", "adds", "UTF-8"),
+], ids=lambda value: str(value)[:20])
+def test_generate_refuses_what_a_sweep_refuses(models, tmp_path, prompt, model, reason):
+    swept_as, tokens = swept(tmp_path, models[model], prompt)
+    (tmp_path / "prompt.txt").write_bytes(prompt)
+    for given in (["-p", os.fsdecode(prompt)], ["-f", tmp_path / "prompt.txt"]):
+        done = harness("generate", "-m", models[model], *given, "-n", 5, status=None)
+        if reason is None:
+            assert done.returncode == swept_as.returncode == 0, (done.error, swept_as.error)
+            assert f"{tokens} tokens in" in done.error
+        else:
+            assert done.returncode == swept_as.returncode == 2
+            assert reason in done.error
+            assert reason in swept_as.error or reason == "UTF-8"  # which the JSON parser says in its own words
+
+
+def test_references_are_text(model, tmp_path):
+    (tmp_path / "latin1.txt").write_bytes(b"one\ncaf\xe9\n")
+    done = generate(model, "-r", tmp_path / "latin1.txt", status=2)
+    assert f"{tmp_path / 'latin1.txt'}:2: byte 0xE9 is not text (UTF-8 is needed)" in done.error
+
+
+@pytest.mark.parametrize("seed, good", [(2**63 - 1, True), (2**63, False)])
+def test_seeds_are_those_of_a_sweep(model, tmp_path, seed, good):
+    assert swept(tmp_path, model, b"x", seed)[0].returncode == (0 if good else 2)
+    generate(model, "--seed", seed, n=2, status=0 if good else 2)

@@ -420,6 +420,6 @@ def test_an_unknown_instruction_set_is_refused_before_any_work(quick_ini, tmp_pa
     for attempt in range(2):  # also when all cells are finished
         done = run("sweep", quick_ini(), check=False, env={**os.environ, "HARNESS_ISA": "sse9"})
         assert done.returncode == 2
-        assert done.stderr.startswith("harness: HARNESS_ISA=sse9")
+        assert done.stderr.startswith('harness: HARNESS_ISA: unknown instruction set "sse9"')
         assert (tmp_path / "results").exists() == bool(attempt)
         run("sweep", quick_ini())

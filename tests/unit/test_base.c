@@ -12,6 +12,7 @@
 #include "engine/base/file.h"
 #include "engine/base/number.h"
 #include "engine/base/parallel.h"
+#include "engine/base/suggest.h"
 #include "engine/engine.h"
 #include "tests/fixtures/leaks.h"
 #include "tests/fixtures/scratch.h"
@@ -275,4 +276,30 @@ Test(parallel, who_is_done_helps, .timeout = 60) {
     atomic_size_t done = 0;
     parallel_run(2, 1000, 1, wait_in_first, &done);
     cr_assert_lt(done, 1000);
+}
+
+Test(suggest, finds_near_names_only) {
+    static const char *const names[] = {"repeats", "seed", "output", "name"};
+    cr_assert_str_eq(suggest("repeat", names, 4), "repeats");
+    cr_assert_str_eq(suggest("sed", names, 4), "seed");
+    cr_assert_str_eq(suggest("ouptut", names, 4), "output");
+    cr_assert_null(suggest("", names, 4));
+    cr_assert_null(suggest("x", names, 4));
+    cr_assert_null(suggest("threads", names, 4));
+    char long_word[1000];
+    memset(long_word, 'a', sizeof long_word - 1);
+    long_word[sizeof long_word - 1] = '\0';
+    cr_assert_null(suggest(long_word, names, 4));
+}
+
+Test(suggest, says_what_is_allowed_and_what_was_meant) {
+    static const char *const names[] = {"text", "latex"};
+    err                      e = {0};
+    cr_assert_eq(err_unknown(&e, "f:1", "format", "latx", names, 2), -1);
+    cr_assert_eq(e.kind, ERR_INPUT);
+    cr_assert_str_eq(e.text, "f:1: unknown format \"latx\"; did you mean \"latex\"? (allowed: \"text\" or \"latex\")");
+    err_unknown(&e, NULL, "format", "zzzz", names, 2);
+    cr_assert_str_eq(e.text, "unknown format \"zzzz\" (allowed: \"text\" or \"latex\")");
+    err_unknown(&e, NULL, "format", "zzzz", names, 0);
+    cr_assert_str_eq(e.text, "unknown format \"zzzz\" (allowed: none)");
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "experiments/config.h"
-#include "experiments/suggest.h"
 #include "tests/fixtures/scratch.h"
 
 TestSuite(config, .init = scratch_enter, .fini = scratch_leave);
@@ -246,7 +245,8 @@ Test(config, names_place_and_reason_of_every_refusal) {
         {7, "threads = 1, 1", "c.ini:7:", "twice"},
         {7, "threads =", "c.ini:7:", "no value"},
         {7, "threads = ,", "c.ini:7:", "empty value"},
-        {7, "gemm = mkl", "c.ini:7:", "(exact or blas)"},
+        {7, "gemm = mkl", "c.ini:7:", "(allowed: \"exact\" or \"blas\")"},
+        {7, "gemm = exat", "c.ini:7:", "did you mean \"exact\"?"},
         {10, "forced = maybe", "c.ini:10:", "yes or no"},
         {10, "forced = Yes", "c.ini:10:", "yes or no"},
         {11, "limit = ten", "c.ini:11:", "an integer"},
@@ -463,18 +463,4 @@ Test(config, survives_every_failed_allocation) {
         }
         cr_assert_eq(e.kind, ERR_RUN, "allocation %zu: %s", k, e.text);
     }
-}
-
-Test(suggest, finds_near_names_only) {
-    static const char *const names[] = {"repeats", "seed", "output", "name"};
-    cr_assert_str_eq(suggest("repeat", names, 4), "repeats");
-    cr_assert_str_eq(suggest("sed", names, 4), "seed");
-    cr_assert_str_eq(suggest("ouptut", names, 4), "output");
-    cr_assert_null(suggest("", names, 4));
-    cr_assert_null(suggest("x", names, 4));
-    cr_assert_null(suggest("threads", names, 4));
-    char long_word[1000];
-    memset(long_word, 'a', sizeof long_word - 1);
-    long_word[sizeof long_word - 1] = '\0';
-    cr_assert_null(suggest(long_word, names, 4));
 }

@@ -1,10 +1,14 @@
-/* Cost files and the times read from them. */
+/* Cost files, the times read from them, and what makes times doubtful. */
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <math.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/digest.h"
 #include "experiments/cost.h"
+#include "experiments/load.h"
 #include "tests/fixtures/scratch.h"
 
 TestSuite(cost, .init = scratch_enter, .fini = scratch_leave);
@@ -20,6 +24,8 @@ Test(cost, is_linear_between_points_and_nothing_beyond) {
     cr_assert_eq(cost_read("cost.ini", &c, &e), 0, "%s", e.text);
     digest_sha256(good, strlen(good), hex, &e);
     cr_assert_str_eq(c.sha256, hex);
+    cr_assert_str_eq(c.name, "cost.ini");
+    cr_assert_str_eq(c.text, good);
     cr_assert_eq(c.n, 3);
     cr_assert_eq(cost_pass(&c, 1), 50e6);
     cr_assert_eq(cost_pass(&c, 2), 52e6);
@@ -63,6 +69,13 @@ Test(cost, names_place_and_reason_of_every_refusal) {
         {"[T]\n1 = nan\n", "cost.ini:2:", "above 0"},
         {"[T]\n1 = inf\n", "cost.ini:2:", "above 0"},
         {"[T]\n1 = 5 ns\n", "cost.ini:2:", "\"5 ns\""},
+        {"[T]\n1 = 5 4\n", "cost.ini:2:", "both quartiles"},
+        {"[T]\n1 = 5 4 6 7\n", "cost.ini:2:", "both quartiles"},
+        {"[T]\n1 = 5, 4, 6\n", "cost.ini:2:", "both quartiles"},
+        {"[T]\n1 = 5 -4 6\n", "cost.ini:2:", "above 0"},
+        {"[T]\n1 = 5 4 inf\n", "cost.ini:2:", "above 0"},
+        {"[T]\n1 = 5 6 7\n", "cost.ini:2:", "the median does not lie between the quartiles"},
+        {"[T]\n1 = 5 3 4\n", "cost.ini:2:", "(MEDIAN Q1 Q3)"},
         {"[T]\n1 =\n", "cost.ini:2:", "one value"},
         {"[T]\n1 = 5\n  6\n", "cost.ini:3:", "one value"},
         {"[T]\nk = 5\n", "cost.ini:2:", "number of tokens"},
@@ -85,4 +98,90 @@ Test(cost, names_place_and_reason_of_every_refusal) {
         cr_assert_eq(strncmp(e.text, bad[i][1], strlen(bad[i][1])), 0, "\"%s\", not %s", e.text, bad[i][1]);
         cr_assert_not_null(strstr(e.text, bad[i][2]), "\"%s\" does not say \"%s\"", e.text, bad[i][2]);
     }
+}
+
+Test(cost, quartiles_are_the_median_where_none_are_given) {
+    cost_model c;
+    err        e = {0};
+    scratch_write("folder/x.ini", "[T]\n1 = 100 90.5 1.2e2\n4 = 400\n8 =  800\t800   800 ; quiet\n");
+    cr_assert_eq(cost_read("folder/x.ini", &c, &e), 0, "%s", e.text);
+    cr_assert_str_eq(c.name, "x.ini");
+    const double want[][3] = {{100, 90.5, 120}, {400, 400, 400}, {800, 800, 800}};
+    for (size_t i = 0; i < 3; i++) {
+        cr_assert_eq(c.ns[i], want[i][0]);
+        cr_assert_eq(c.q1[i], want[i][1]);
+        cr_assert_eq(c.q3[i], want[i][2]);
+    }
+    cr_assert_eq(cost_pass(&c, 2), 200);
+    cost_free(&c);
+}
+
+Test(cost, what_looks_like_noise_is_said_to) {
+    static const struct {
+        const char *times, *doubt; /* "": none */
+    } cases[] = {
+        {"1 = 100e6\n2 = 100e6\n4 = 110e6\n", ""},
+        {"1 = 100e6 95e6 105e6\n2 = 101e6 100e6 103e6\n", ""}, /* a tenth is not over a tenth */
+        {"1 = 100e6 99e6 101e6\n2 = 99.5e6 99e6 100e6\n", ""}, /* falls, but within the quartiles */
+        {"1 = 324e6\n2 = 200e6\n4 = 109e6\n8 = 400e6\n", "T falls: T(1) = 324 ms, T(4) = 109 ms"},
+        {"1 = 10e6\n4 = 30e6 29e6 31e6\n8 = 28e6 27e6 28.5e6\n", "T falls: T(4) = 30 ms, T(8) = 28 ms"},
+        {"1 = 100e6 94e6 105e6\n2 = 110e6 109e6 130e6\n4 = 200e6\n",
+         "the quartiles of 2 of 3 T(k) are over 10% of the median apart, 19% at k = 2"},
+        {"1 = 324e6 200e6 330e6\n2 = 109e6 108e6 110e6\n", "T falls: T(1) = 324 ms, T(2) = 109 ms; the quartiles of 1 "
+                                                           "of 2 T(k) are over 10% of the median apart, 40% at k = 1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cost_model c;
+        err        e = {0};
+        char       text[256], file[256];
+        snprintf(file, sizeof file, "[T]\n%s", cases[i].times);
+        scratch_write("cost.ini", file);
+        cr_assert_eq(cost_read("cost.ini", &c, &e), 0, "%s", e.text);
+        cr_assert_eq(cost_doubtful(&c, text, sizeof text), *cases[i].doubt != '\0', "%s: %s", cases[i].times, text);
+        cr_assert_str_eq(text, cases[i].doubt);
+        cost_free(&c);
+    }
+}
+
+Test(load, what_the_threads_leave_free_is_in_nobodys_way) {
+    static const struct {
+        load   l;
+        size_t threads;
+        bool   doubtful;
+    } cases[] = {
+        {{.known = true, .processors = 2, .others = 0.05}, 2, false},
+        {{.known = true, .processors = 2, .others = 0.5}, 2, true},
+        {{.known = true, .processors = 2, .stolen = 0.2}, 2, true},
+        {{.known = true, .processors = 2, .others = 0.06, .stolen = 0.06}, 2, true},
+        {{.known = true, .processors = 8, .others = 3.5, .stolen = 0.4}, 4, false},
+        {{.known = true, .processors = 8, .others = 3.5, .stolen = 0.4}, 5, true},
+        {{.known = true, .processors = 2, .others = 0.5}, 4, true},
+        {{.known = false, .processors = 2, .others = 2}, 2, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[256];
+        cr_assert_eq(load_doubtful(&cases[i].l, cases[i].threads, text, sizeof text), cases[i].doubtful, "case %zu", i);
+        cr_assert_eq(*text != '\0', cases[i].doubtful);
+    }
+}
+
+Test(load, is_of_the_processors_that_this_process_may_use) {
+    static load_moment begun;
+    cpu_set_t          one;
+    cr_assert_eq(sched_getaffinity(0, sizeof one, &one), 0);
+    load_now(&begun);
+    load l = load_since(&begun);
+    cr_assert_eq(l.processors, (size_t)CPU_COUNT(&one));
+    for (size_t i = 0, kept = 0; i < CPU_SETSIZE; i++) {
+        if (kept > 0) CPU_CLR(i, &one);
+        kept += CPU_ISSET(i, &one) != 0;
+    }
+    DIR *tasks = opendir("/proc/self/task"); /* libraries may have threads too */
+    cr_assert_not_null(tasks);
+    for (struct dirent *d; (d = readdir(tasks)) != NULL;)
+        if (atoi(d->d_name) > 0) sched_setaffinity((pid_t)atoi(d->d_name), sizeof one, &one);
+    closedir(tasks);
+    l = load_since(&begun);
+    cr_assert_eq(l.processors, 1);
+    cr_assert(l.others >= 0 && l.stolen >= 0);
 }

@@ -327,9 +327,9 @@ Test(dataset, formats_by_name) {
     err     e = {0};
     cr_assert_eq(dataset_read(path, &(dataset_options){.format = "csv"}, NULL, NULL, &d, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);
-    cr_assert_str_eq(e.text,
-                     "unknown dataset format \"csv\" (\"auto\", \"ragtruth\", \"humaneval\", \"native\", \"llma\", "
-                     "\"spec-bench\", \"ms-marco\" or \"chat\")");
+    cr_assert_str_eq(
+        e.text, "unknown dataset format \"csv\" (allowed: \"auto\", \"ragtruth\", \"humaneval\", \"native\", \"llma\", "
+                "\"spec-bench\", \"ms-marco\" or \"chat\")");
 }
 
 Test(dataset, limit_counts_records_after_those_left_out) {

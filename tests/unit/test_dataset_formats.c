@@ -311,7 +311,11 @@ Test(formats, chat_refusals) {
         {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"q\"}]}," ANSWER "]}",
          "messages[0].content is an array (a string is needed)"},
         {"{\"messages\":[" ASK "," ANSWER ",{\"role\":\"tool\",\"content\":\"x\"}]}",
-         "messages[2].role is \"tool\" (\"user\", \"assistant\", \"system\", \"human\", \"gpt\" or \"developer\")"},
+         "messages[2].role: unknown role \"tool\" (allowed: \"user\", \"assistant\", \"system\", \"human\", \"gpt\" or "
+         "\"developer\")"},
+        {"{\"messages\":[" ASK "," ANSWER ",{\"role\":\"asistant\",\"content\":\"x\"}]}",
+         "messages[2].role: unknown role \"asistant\"; did you mean \"assistant\"? (allowed: \"user\", \"assistant\", "
+         "\"system\", \"human\", \"gpt\" or \"developer\")"},
         {"{\"messages\":[{\"role\":\"user\\u0000\",\"content\":\"x\"}]}",
          "messages[0].role holds \\u0000 (only texts may)"},
         {"{\"messages\":[{\"role\":7,\"content\":\"x\"}]}", "messages[0].role is an integer (a string is needed)"},

@@ -390,10 +390,14 @@ Test(tables, unknown_names_list_the_known) {
     table_format f;
     cr_assert_eq(table_print("sumary", &d, TABLE_TEXT, stderr, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);
-    cr_assert_str_eq(e.text,
-                     "unknown table \"sumary\" (\"summary\", \"grid\", \"positions\", \"scenarios\" or \"equality\")");
+    cr_assert_str_eq(e.text, "unknown table \"sumary\"; did you mean \"summary\"? (allowed: \"summary\", \"grid\", "
+                             "\"positions\", \"scenarios\" or \"equality\")");
     cr_assert_eq(table_format_parse("html", &f, &e), -1);
-    cr_assert_str_eq(e.text, "unknown table format \"html\" (\"text\", \"md\", \"csv\" or \"latex\")");
+    cr_assert_str_eq(e.text, "unknown table format \"html\" (allowed: \"text\", \"md\", \"csv\" or \"latex\")");
+    cr_assert_eq(table_format_parse("latx", &f, &e), -1);
+    cr_assert_str_eq(
+        e.text,
+        "unknown table format \"latx\"; did you mean \"latex\"? (allowed: \"text\", \"md\", \"csv\" or \"latex\")");
     cr_assert_eq(table_format_parse("latex", &f, &e), 0);
     cr_assert_eq(f, TABLE_LATEX);
 }

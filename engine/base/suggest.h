@@ -1,6 +1,6 @@
 /* suggest.h - errors about unknown names: what is allowed, and what was probably meant. */
-#ifndef EXPERIMENTS_SUGGEST_H
-#define EXPERIMENTS_SUGGEST_H
+#ifndef ENGINE_BASE_SUGGEST_H
+#define ENGINE_BASE_SUGGEST_H
 
 #include <stddef.h>
 
@@ -9,7 +9,7 @@
 /* The name nearest to `wrong` in edits (insert, delete, replace), or NULL when none is near. */
 const char *suggest(const char *wrong, const char *const *names, size_t n);
 
-/* ERR_INPUT: `WHERE: unknown WHAT "WRONG"; did you mean "..."? (allowed: ...)`. */
+/* ERR_INPUT: `WHERE: unknown WHAT "WRONG"; did you mean "..."? (allowed: ...)`. Without a place, `where` is NULL. */
 int err_unknown(err *e, const char *where, const char *what, const char *wrong, const char *const *names, size_t n);
 
 #endif

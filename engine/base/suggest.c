@@ -1,4 +1,4 @@
-#include "experiments/suggest.h"
+#include "engine/base/suggest.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,10 +39,10 @@ const char *suggest(const char *wrong, const char *const *names, size_t n) {
 }
 
 int err_unknown(err *e, const char *where, const char *what, const char *wrong, const char *const *names, size_t n) {
-    char        allowed[512] = "none";
-    const char *meant = suggest(wrong, names, n);
+    char        allowed[512] = "none", meant[128] = "";
+    const char *nearest = suggest(wrong, names, n);
     if (n > 0) err_list(allowed, sizeof allowed, names, n);
-    if (meant == NULL) return err_input(e, "%s: unknown %s \"%s\" (allowed: %s)", where, what, wrong, allowed);
-    return err_input(e, "%s: unknown %s \"%s\"; did you mean \"%s\"? (allowed: %s)", where, what, wrong, meant,
-                     allowed);
+    if (nearest != NULL) snprintf(meant, sizeof meant, "; did you mean \"%s\"?", nearest);
+    err_input(e, "unknown %s \"%.200s\"%s (allowed: %s)", what, wrong, meant, allowed);
+    return where != NULL ? err_prefix(e, "%s", where) : -1;
 }
