@@ -18,14 +18,15 @@
 static const char usage[] =
     "usage: harness sweep [OPTION]... CONFIG.ini...\n"
     "Runs or resumes the grid of each config, collects OUTPUT/NAME.h5 and prints its summary table.\n"
-    "Finished cells are kept in OUTPUT/NAME/cells; a sweep that was stopped or killed goes on where it was when the\n"
-    "same command is given again. What a config holds stands in experiments/README.md.\n"
+    "Finished cells are kept in OUTPUT/NAME/cells, finished trials of the others in OUTPUT/NAME/unfinished; a sweep that\n"
+    "was stopped or killed goes on where it was when the same command is given again. What a config holds stands in experiments/README.md.\n"
     "\n"
-    "  -n, --dry-run              print the grid and run nothing\n"
+    "  -n, --dry-run              print the grid, what of it is done and how long the rest takes; run nothing\n"
     "  -s, --set SECTION.KEY=VAL  override a value, e.g. --set \"policy llma.k=5,10\" (repeatable)\n"
     "  -o, --output DIR           results folder, instead of the configs' own\n"
     "  -j, --jobs N               worker processes (default 1; they share the cores, so timings suffer)\n"
-    "      --shard I/N            run the I-th of N parts (for job arrays over one results folder)\n"
+    "      --shard I/N            run the I-th of N parts (for job arrays over one results folder); where there are\n"
+    "                             more parts than cells, cells are split by records\n"
     "      --skip-bad             count and report bad dataset lines instead of stopping at the first\n"
     "  -q, --quiet                no progress\n"
     "  -h, --help                 this text\n";
@@ -199,6 +200,7 @@ static int run_plan(const plan *p, const options *o, err *e) {
         free(dir);
         return -1;
     }
+    plan_warn(p, dir, &o->run, stderr);
     int ran = runner_run(p, dir, &o->run, &report, &why);
     int ret = 0;
     if (report.trials > 0)
@@ -222,6 +224,34 @@ static int run_plan(const plan *p, const options *o, err *e) {
                        "%s: %zu trials differ from plain decoding although their rule promises the same tokens "
                        "(see harness tables equality)",
                        p->cfg->name, broken);
+    return ret;
+}
+
+/* Whether files can be made in a folder, or in the nearest one above it that is there. */
+static int check_place(const char *folder, err *e) {
+    struct stat st;
+    char       *at = mem_strdup(folder, e);
+    while (at != NULL && stat(at, &st) != 0 && strcmp(at, ".") != 0 && strcmp(at, "/") != 0) {
+        char *slash = strrchr(at, '/');
+        if (slash == NULL)
+            memcpy(at, ".", 2); /* a folder's name has a character */
+        else
+            slash[slash == at ? 1 : 0] = '\0';
+    }
+    int ret = at != NULL ? file_check_writable(at, e) : -1;
+    free(at);
+    return ret;
+}
+
+/* --dry-run: nothing is run and nothing is made. */
+static int show_plan(const plan *p, const options *o, err *e) {
+    char *dir = sweep_folder(p->cfg, e);
+    int   ret = dir != NULL ? check_place(dir, e) : -1;
+    if (ret == 0) {
+        plan_warn(p, dir, &o->run, stderr);
+        ret = plan_print(p, dir, &o->run, stdout, e);
+    }
+    free(dir);
     return ret;
 }
 
@@ -299,7 +329,7 @@ int cmd_sweep(int argc, char **argv, err *e) {
     if (help) fputs(usage, stdout);
     if (ret == 0) ret = plan_all(argv + optind, n, &o, configs, plans, e);
     if (ret == 0 && o.dry_run)
-        for (size_t i = 0; i < n; i++) plan_print(&plans[i], stdout);
+        for (size_t i = 0; ret == 0 && i < n; i++) ret = show_plan(&plans[i], &o, e);
     else if (ret == 0)
         ret = run_all(plans, n, &o, e);
     for (size_t i = 0; i < n && plans != NULL && configs != NULL; i++) {

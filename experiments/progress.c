@@ -1,10 +1,18 @@
 #include "experiments/progress.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "engine/base/clock.h"
 #include "experiments/terminal.h"
+
+void progress_duration(uint64_t s, char *text, size_t size) {
+    if (s >= 3600)
+        snprintf(text, size, "%" PRIu64 "h%02" PRIu64 "m", s / 3600, s / 60 % 60);
+    else
+        snprintf(text, size, "%" PRIu64 "m%02" PRIu64 "s", s / 60, s % 60);
+}
 
 static void show(progress *p, size_t groups, size_t units, uint64_t now) {
     char     left[48] = "";
@@ -13,10 +21,9 @@ static void show(progress *p, size_t groups, size_t units, uint64_t now) {
     if (units > p->first && units < total) {
         double   rate = (double)(units - p->first) / (double)spent;
         uint64_t s = (uint64_t)((double)(total - units) / rate / 1e9 + 0.5);
-        if (s >= 3600)
-            snprintf(left, sizeof left, "  %luh%02lum left", s / 3600, s / 60 % 60);
-        else
-            snprintf(left, sizeof left, "  %lum%02lus left", s / 60, s % 60);
+        char text[32];
+        progress_duration(s, text, sizeof text);
+        snprintf(left, sizeof left, "  %s left", text);
     }
     fprintf(stderr, "%s%s: ", p->terminal ? "\r\033[K" : "", p->name);
     if (p->groups.name != NULL) fprintf(stderr, "%s %zu/%zu  ", p->groups.name, groups, p->groups.total);

@@ -24,6 +24,9 @@ typedef struct {
     uint64_t      begun_ns, shown_ns;
 } progress;
 
+/* "1h02m" or "3m09s"; size >= 32. */
+void progress_duration(uint64_t seconds, char *text, size_t size);
+
 void progress_begin(progress *p, const char *name, progress_kind groups, progress_kind units, bool quiet);
 /* Whether it is time to show the state: on a terminal five times a second, otherwise every ten seconds. */
 bool progress_due(const progress *p);

@@ -68,8 +68,7 @@ static int check_cell(const run *r, size_t cell, err *e) {
     return ret;
 }
 
-/* Trials of a unit. */
-static size_t unit_trials(const plan *p, const cell_unit *u) {
+size_t unit_trials(const plan *p, const cell_unit *u) {
     size_t n = p->samples[p->cells[u->cell].samples].set.n;
     return (n + u->parts - 1 - u->part) / u->parts * p->cfg->repeats;
 }

@@ -19,6 +19,9 @@ typedef struct {
     bool   quiet;
 } runner_options;
 
+/* Trials of a unit. */
+size_t unit_trials(const plan *p, const cell_unit *u);
+
 /* The units of a plan that belong to this shard, baselines first; *n_first of them. In new memory. */
 cell_unit *runner_units(const plan *p, const runner_options *o, size_t *n_first, size_t *n, err *e);
 

@@ -22,9 +22,13 @@ static int control_observe(policy *p, const int32_t *ids, size_t n, err *e) {
     return 0;
 }
 
+static size_t control_longest(const param_values *params) {
+    return (size_t)params->at[K] - 1;
+}
+
 /* How many tokens to draft. */
 static size_t control_length(const policy *p, size_t limit) {
-    size_t most = (size_t)p->params.at[K] - 1;
+    size_t most = control_longest(&p->params);
     return most < limit ? most : limit;
 }
 
@@ -78,6 +82,7 @@ const policy_ops policy_oracle = {
     .state_bytes = sizeof(control_state),
     .observe = control_observe,
     .propose = oracle_propose,
+    .longest = control_longest,
 };
 
 const policy_ops policy_random = {
@@ -90,6 +95,7 @@ const policy_ops policy_random = {
     .state_bytes = sizeof(control_state),
     .observe = control_observe,
     .propose = random_propose,
+    .longest = control_longest,
 };
 
 const policy_ops policy_wrong = {
@@ -103,4 +109,5 @@ const policy_ops policy_wrong = {
     .state_bytes = sizeof(control_state),
     .observe = control_observe,
     .propose = wrong_propose,
+    .longest = control_longest,
 };

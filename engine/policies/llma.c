@@ -98,6 +98,10 @@ static int llma_propose(policy *p, size_t limit, draft *d, err *e) {
     return 0;
 }
 
+static size_t llma_longest(const param_values *params) {
+    return (size_t)params->at[K] - 1;
+}
+
 static void llma_end(policy *p) {
     llma_state *s = p->state;
     ngram_index_free(&s->index);
@@ -114,5 +118,6 @@ const policy_ops policy_llma = {
     .begin = llma_begin,
     .observe = llma_observe,
     .propose = llma_propose,
+    .longest = llma_longest,
     .end = llma_end,
 };

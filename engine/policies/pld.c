@@ -65,6 +65,10 @@ static int pld_propose(policy *p, size_t limit, draft *d, err *e) {
     return 0;
 }
 
+static size_t pld_longest(const param_values *params) {
+    return (size_t)params->at[K]; /* at least the 1 of a miss */
+}
+
 static void pld_end(policy *p) {
     pld_state *s = p->state;
     ngram_index_free(&s->index);
@@ -81,5 +85,6 @@ const policy_ops policy_pld = {
     .begin = pld_begin,
     .observe = pld_observe,
     .propose = pld_propose,
+    .longest = pld_longest,
     .end = pld_end,
 };

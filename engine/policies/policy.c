@@ -29,6 +29,10 @@ const policy_ops *policy_find(const char *name) {
     return NULL;
 }
 
+size_t policy_longest(const policy_ops *ops, const param_values *params) {
+    return ops->longest != NULL ? ops->longest(params) : 0;
+}
+
 policy *policy_open(const policy_ops *ops, const param_values *params, err *e) {
     policy *p = mem_new(1, sizeof *p, e);
     if (p == NULL) return NULL;
@@ -75,7 +79,8 @@ int policy_propose(policy *p, size_t limit, draft *d, err *e) {
     if (p->ops->propose == NULL) return 0;
     if (limit > DRAFT_CAP) limit = DRAFT_CAP;
     if (p->ops->propose(p, limit, d, e) != 0) return err_prefix(e, "policy %s", name);
-    if (d->n > limit) return err_run(e, "policy %s drafted %zu tokens (at most %zu)", name, d->n, limit);
+    size_t longest = policy_longest(p->ops, &p->params), most = longest < limit ? longest : limit;
+    if (d->n > most) return err_run(e, "policy %s drafted %zu tokens (at most %zu)", name, d->n, most);
     for (size_t i = 0; i < d->n; i++) {
         if (d->ids[i] < 0 || (size_t)d->ids[i] >= p->in.vocab)
             return err_run(e, "policy %s drafted id %d (0 to %zu)", name, (int)d->ids[i], p->in.vocab - 1);

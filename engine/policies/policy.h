@@ -53,6 +53,8 @@ typedef struct {
     int (*observe)(policy *p, const int32_t *ids, size_t n, err *e);
     /* Fills d (given empty) with at most `limit` tokens; none is fine. NULL = never drafts. */
     int (*propose)(policy *p, size_t limit, draft *d, err *e);
+    /* Most tokens that a draft can have with these parameters. NULL where propose is. */
+    size_t (*longest)(const param_values *params);
     void (*end)(policy *p); /* frees what the state holds; called before another begin and at close */
 } policy_ops;
 
@@ -70,9 +72,12 @@ int policy_begin(policy *p, const policy_input *in, err *e);
 /* Frees what the last trial left. begin and close do so too: a call of its own keeps it out of the timing. */
 void policy_end(policy *p);
 int  policy_observe(policy *p, const int32_t *ids, size_t n, err *e);
-/* Clears d first; checks what comes back (at most limit, ids in the vocabulary, a chain): a policy that
+/* Clears d first; checks what comes back (at most limit and longest, ids in the vocabulary, a chain): a policy that
  * breaks these is an ERR_RUN, not a wrong result. */
 int policy_propose(policy *p, size_t limit, draft *d, err *e);
+
+/* Most tokens of a draft; 0 for a policy that never drafts. */
+size_t policy_longest(const policy_ops *ops, const param_values *params);
 
 const policy_ops *policy_find(const char *name); /* NULL when unknown */
 size_t            policy_count(void);

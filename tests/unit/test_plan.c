@@ -383,13 +383,22 @@ Test(plan, prints_every_cell_and_the_totals) {
     make(SWEEP "repeats = 3\n" REPLAY DATA LLMA GREEDY, NULL, NULL, &p);
     FILE *out = open_memstream(&text, &n);
     cr_assert_not_null(out);
-    plan_print(&p, out);
+    err                  e = {0};
+    const runner_options whole = {.jobs = 1, .n_shards = 1}, half = {.jobs = 1, .shard = 1, .n_shards = 2};
+    cr_assert_eq(plan_print(&p, "nowhere", &whole, out, &e), 0, "%s", e.text);
     fclose(out);
     for (size_t i = 0; i < p.n_cells; i++) cr_assert_not_null(strstr(text, p.cells[i].id));
     cr_assert_not_null(strstr(text, "model m (replay, 1 thread), dataset d (2 samples, forced), accept greedy\n"), "%s",
                        text);
-    cr_assert_not_null(strstr(text, "6  llma n=1 k=20 max_n=5 cut=768\n"), "%s", text);
-    cr_assert_not_null(strstr(text, "\n2 cells, 12 trials\n"), "%s", text);
+    cr_assert_not_null(strstr(text, "6         0  llma n=1 k=20 max_n=5 cut=768\n"), "%s", text);
+    cr_assert_not_null(strstr(text, "\n2 cells, 12 trials, "), "%s", text);
+    free(text);
+
+    /* The second of two shards has the second cell, and its baseline. */
+    cr_assert_not_null(out = open_memstream(&text, &n));
+    cr_assert_eq(plan_print(&p, "nowhere", &half, out, &e), 0, "%s", e.text);
+    fclose(out);
+    cr_assert_not_null(strstr(text, "\nshard 2 of 2: 2 cells, 12 trials, "), "%s", text);
     free(text);
     done(&p);
 }
