@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/kernels/answers.h"
 #include "engine/kernels/floats.h"
 
 /* generic.c, compiled once for each. */
@@ -88,6 +89,7 @@ const kernel_table *kernels_get(err *e) {
         for (size_t i = 0; k == NULL; i++)
             if (choices[i].runs()) k = choices[i].table;
     }
+    if (answers_check(k, e) != 0) return NULL;
     atomic_store(&chosen, k);
     return k;
 }
