@@ -262,15 +262,25 @@ $(B)/bench_kernels: $(B)/tests/bench/kernels.o $(LIB)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
 
-# Compares with llama.cpp, which is built in LLAMA_CPP/build. It and this project have functions of the same name, so
-# ours are hidden from its libraries.
-peer: $(LIB)
-	$(if $(LLAMA_CPP),,$(error make peer needs LLAMA_CPP=path/to/llama.cpp, built in its folder build))
-	@mkdir -p $(B)/tests/peers
-	$(Q)for name in llama_cpp llama_cpp_passes; do \
-	  $(CC) -std=c17 -D_GNU_SOURCE $(OPT) -I. -I$(LLAMA_CPP)/include -I$(LLAMA_CPP)/ggml/include -fopenmp \
-	    -o $(B)/$$name tests/peers/$$name.c $(LIB) -L$(LLAMA_CPP)/build/bin -lllama -lggml -lggml-base \
-	    -Wl,-rpath,$(abspath $(LLAMA_CPP))/build/bin -Wl,--exclude-libs,ALL $(LIBS) || exit 1; done
+# Programs that compare with llama.cpp (checked with v0.5.0 of September 2026). LLAMA_CPP holds its sources and LLAMA_LIBS its
+# libraries, which are in LLAMA_CPP/build/bin after `cmake -B build && cmake --build build --target llama` there. Nothing need be
+# built with npm's packages: `npm pack node-llama-cpp @node-llama-cpp/linux-x64`, unpacked, hold a git bundle to clone,
+# package/llama/gitRelease.bundle, and its libraries, package/bins/linux-x64.
+# It and this project have functions of the same name, so ours are hidden from its libraries.
+LLAMA_LIBS ?= $(LLAMA_CPP)/build/bin
+LLAMA_SO    = $(foreach l,libllama libggml libggml-base,$(or $(firstword $(wildcard $(LLAMA_LIBS)/$l.so $(LLAMA_LIBS)/$l.v*.so)),\
+                $(error make peer finds no $l.so in $(LLAMA_LIBS) (LLAMA_LIBS=path/to/its/libraries))))
+PEERS      := $(B)/llama_cpp $(B)/llama_cpp_passes
+peer: $(PEERS)
+$(PEERS): $(B)/%: $(B)/tests/peers/%.o $(B)/tests/peers/peer.o $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LLAMA_SO) -Wl,-rpath,$(abspath $(LLAMA_LIBS)) -Wl,--exclude-libs,ALL $(LIBS)
+
+# Always anew: another LLAMA_CPP may be meant.
+$(B)/tests/peers/peer.o: FORCE
+$(B)/tests/peers/peer.o: FILE_FLAGS = $(if $(LLAMA_CPP),,$(error make peer needs LLAMA_CPP=path/to/llama.cpp)) \
+  -isystem $(LLAMA_CPP)/include -isystem $(LLAMA_CPP)/ggml/include -DPEER_LIBRARIES='"$(abspath $(LLAMA_LIBS))"' \
+  $(if $(shell grep -s llama_memory_clear $(LLAMA_CPP)/include/llama.h),,-DPEER_KV_CACHE)
 
 # libFuzzer, a program for each tests/fuzz/fuzz_NAME.c, run for FUZZ_SECONDS. What it finds it writes into build/fuzz.
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
