@@ -29,8 +29,8 @@ say := @$(if $(V),true,printf '  %-4s %s\n')
 # flag takes back with both compilers, engine/base/strict.h refuses.
 # -ffp-contract=off: a fused multiply-add happens where the source says fma and nowhere else.
 # -fno-math-errno, -fno-trapping-math: no value depends on errno or floating-point flags, which stop vectorizing.
-WARNINGS := -Wall -Wextra
-WARNINGS_C := -Wshadow -Wconversion -Wstrict-prototypes
+WARNINGS     := -Wall -Wextra
+WARNINGS_C   := -Wshadow -Wconversion -Wstrict-prototypes
 OPT_release  := -O3
 OPT_portable := -O3 -DKERNELS_PORTABLE_ONLY
 OPT_debug    := -O0
@@ -40,8 +40,9 @@ OPT := $(OPT_$(config))
 ifeq ($(OPT),)
 $(error config=$(config) is unknown (release, debug, sanitize, fuzz or portable))
 endif
-STRICT := $(OPT) -fno-fast-math -fno-unsafe-math-optimizations -fno-associative-math -fno-reciprocal-math -fno-finite-math-only \
-          -fsigned-zeros -fno-rounding-math -fno-math-errno -fno-trapping-math -ffp-contract=off -fopenmp
+# -fno-trapping-math is there twice: clang takes -fno-unsafe-math-optimizations for -ftrapping-math, and warns of one that follows it alone.
+STRICT := $(OPT) -fno-trapping-math -fno-fast-math -fno-unsafe-math-optimizations -fno-associative-math -fno-reciprocal-math \
+          -fno-finite-math-only -fsigned-zeros -fno-rounding-math -fno-math-errno -fno-trapping-math -ffp-contract=off -fopenmp
 PACKAGES := gsl hdf5 inih jansson libxxhash libcrypto
 # Not evaluated before a compiler runs: `make deps` must work without them.
 PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES))
@@ -97,11 +98,11 @@ endif
 
 $(B)/harness: $(B)/experiments/harness.o $(LIB)
 	$(say) LINK $@
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/unit-tests: $(call objects,$(TESTS)) $(LIB)
 	$(say) LINK $@
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(shell pkg-config --libs criterion) $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs criterion) $(LIBS)
 
 # q, not r: two folders may hold files of one name.
 $(LIB): $(LIB_OBJ)
@@ -145,7 +146,6 @@ $(ALL_LDFLAGS) $(LIBS)
 endef
 $(B)/flags: FORCE
 	$(call write_if_changed,$(FLAGS_TEXT))
-$(B)/harness $(B)/unit-tests $(B)/logits_hash $(B)/bench_kernels: $(B)/flags
 
 # Who built this, from what: goes into every results file. The commit is this folder's, not that of a repository around it.
 GIT    := env -u GIT_DIR -u GIT_WORK_TREE -u GIT_INDEX_FILE git
@@ -163,10 +163,11 @@ $(B)/version.h: FORCE
 	$(call write_if_changed,$(VERSION_TEXT))
 
 # Digests of the sources that can change a decoded token: of each policy, rule and target, and of what all cells share.
-# Not in it: what only lists them, what only writes models, and the rest of the program.
+# Not in it: what only lists them, only checks, or only writes models, and the rest of the program.
 PLUGINS = $(shell grep -lE '^const (policy|rule|target)_ops [a-z0-9_]+ = ' engine/policies/*.c engine/rules/*.c engine/target/*.c)
-SHARED  = $(filter-out $(PLUGINS) engine/train/% engine/model/gguf_write.% engine/model/mix.% engine/kernels/quants_fit.c, \
-            $(sort $(shell find engine -name '*.[ch]' -o -name '*.cc'))) experiments/cell.c experiments/cell.h experiments/cost.c experiments/cost.h
+SHARED  = $(filter-out $(PLUGINS) engine/train/% engine/model/gguf_write.% engine/model/mix.% engine/kernels/quants_fit.c \
+              engine/kernels/answers.% engine/base/strict.h,$(sort $(shell find engine -name '*.[ch]' -o -name '*.cc'))) \
+            experiments/cell.c experiments/cell.h experiments/cost.c experiments/cost.h
 digest = $(shell cat $(1) | sha256sum | cut -c1-16)
 define SOURCES_TEXT
 SOURCE("engine", "$(call digest,$(SHARED))")
@@ -256,11 +257,11 @@ portability: deps-portability $(B)/logits_hash
 
 $(B)/logits_hash: $(B)/tests/portability/logits_hash.o $(LIB)
 	$(say) LINK $@
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/bench_kernels: $(B)/tests/bench/kernels.o $(LIB)
 	$(say) LINK $@
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # Programs that compare with llama.cpp (checked with v0.5.0 of September 2026). LLAMA_CPP holds its sources and LLAMA_LIBS its
 # libraries, which are in LLAMA_CPP/build/bin after `cmake -B build && cmake --build build --target llama` there. Nothing need be
@@ -274,7 +275,7 @@ PEERS      := $(B)/llama_cpp $(B)/llama_cpp_passes
 peer: $(PEERS)
 $(PEERS): $(B)/%: $(B)/tests/peers/%.o $(B)/tests/peers/peer.o $(LIB)
 	$(say) LINK $@
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LLAMA_SO) -Wl,-rpath,$(abspath $(LLAMA_LIBS)) -Wl,--exclude-libs,ALL $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LLAMA_SO) -Wl,-rpath,$(abspath $(LLAMA_LIBS)) -Wl,--exclude-libs,ALL $(LIBS)
 
 # Always anew: another LLAMA_CPP may be meant.
 $(B)/tests/peers/peer.o: FORCE
@@ -294,7 +295,7 @@ fuzz: deps-lint
 ifeq ($(config),fuzz)
 $(FUZZERS): build/fuzz/%: build/fuzz/tests/fuzz/fuzz_%.o $(LIB)
 	$(say) LINK $@
-	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
+	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 endif
 
 # What an unpacked copy holds, where there is no repository.
