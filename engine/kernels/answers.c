@@ -111,7 +111,7 @@ static void product(trial *t, const kernel_table *k, dtype type) {
 
 static void attention(trial *t, const kernel_table *k) {
     enum { DIM = 20, QUERIES = 5, MOST = 21, ROOM = 2 * PANEL_ROWS };
-    float        keys[ROOM * DIM], values[MOST * DIM], q[QUERIES * DIM], out[QUERIES * DIM], scores[QUERIES * ROOM];
+    float keys[ROOM * DIM], values[MOST * DIM], q[QUERIES * DIM], out[QUERIES * DIM] = {0}, scores[QUERIES * ROOM];
     attend_query queries[QUERIES];
     numbers(t, keys, ROOM * DIM, 1);
     numbers(t, values, MOST * DIM, 0);
