@@ -24,28 +24,34 @@ say := @$(if $(V),true,printf '  %-4s %s\n')
 
 # ---- flags -------------------------------------------------------------------------------------------
 # No flag for the CPU at hand: one binary runs on every x86-64, kernels are chosen at run time.
+# What decides the bits of a result comes last, after the user's CFLAGS, CXXFLAGS and LDFLAGS, and takes back what they may
+# have turned on; -Ofast and -ffast-math would even set the processor to flush subnormals, when they are linked with. What no
+# flag takes back with both compilers, engine/base/strict.h refuses.
 # -ffp-contract=off: a fused multiply-add happens where the source says fma and nowhere else.
 # -fno-math-errno, -fno-trapping-math: no value depends on errno or floating-point flags, which stop vectorizing.
-WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
-OPT_release  := -O3 -g
-OPT_portable := -O3 -g -DKERNELS_PORTABLE_ONLY
-OPT_debug    := -O0 -g3
-OPT_fuzz     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
-OPT_sanitize := -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+WARNINGS     := -Wall -Wextra
+WARNINGS_C   := -Wshadow -Wconversion -Wstrict-prototypes
+OPT_release  := -O3
+OPT_portable := -O3 -DKERNELS_PORTABLE_ONLY
+OPT_debug    := -O0
+OPT_fuzz     := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
+OPT_sanitize := -O2 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 OPT := $(OPT_$(config))
 ifeq ($(OPT),)
 $(error config=$(config) is unknown (release, debug, sanitize, fuzz or portable))
 endif
-PACKAGES := gsl hdf5 inih jansson libxxhash libcrypto openblas
+# -fno-trapping-math is there twice: clang takes -fno-unsafe-math-optimizations for -ftrapping-math, and warns of one that follows it alone.
+STRICT := $(OPT) -fno-trapping-math -fno-fast-math -fno-unsafe-math-optimizations -fno-associative-math -fno-reciprocal-math \
+          -fno-finite-math-only -fsigned-zeros -fno-rounding-math -fno-math-errno -fno-trapping-math -ffp-contract=off -fopenmp
+PACKAGES := gsl hdf5 inih jansson libxxhash libcrypto
 # Not evaluated before a compiler runs: `make deps` must work without them.
-PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
-# OpenBLAS takes the place of GSL's own CBLAS.
-PKG_LIBS   = $(filter-out -lgslcblas,$(shell pkg-config --libs $(PACKAGES)))
-BASE_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARNINGS) $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp -I.
-ALL_CFLAGS   = $(BASE_CFLAGS) $(PKG_CFLAGS) -I$(B) $(CFLAGS)
-ALL_CXXFLAGS = -std=c++17 -Wall -Wextra $(OPT) -ffp-contract=off -I. $(PKG_CFLAGS) $(CXXFLAGS)
-ALL_LDFLAGS  = $(OPT) -fopenmp $(LDFLAGS)
-LIBS         = $(PKG_LIBS) -lstdc++ -lm
+PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES))
+PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES))
+FIRST_FLAGS = $(WARNINGS) $(if $(filter debug,$(config)),-g3,-g) -D_GNU_SOURCE -I. -I$(B) $(PKG_CFLAGS)
+ALL_CFLAGS   = $(FIRST_FLAGS) $(WARNINGS_C) $(CFLAGS) -std=c17 $(STRICT)
+ALL_CXXFLAGS = $(FIRST_FLAGS) $(CXXFLAGS) -std=c++17 $(STRICT)
+ALL_LDFLAGS  = $(LDFLAGS) $(STRICT)
+LIBS         = $(PKG_LIBS) -lstdc++ -ldl -lm
 
 # ---- sources: a new file needs no line here ----------------------------------------------------------
 ENGINE      := $(wildcard engine/*.c engine/base/*.c engine/model/*.c engine/target/*.c engine/policies/*.c engine/rules/*.c \
@@ -104,12 +110,12 @@ $(LIB): $(LIB_OBJ)
 	$(say) AR $@
 	$(Q)ar qcs $@ $^
 
-$(B)/%.o: %.c
+$(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(ALL_CFLAGS) $(FILE_FLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/%.o: %.cc
+$(B)/%.o: %.cc $(B)/flags
 	@mkdir -p $(@D)
 	$(say) CXX $<
 	$(Q)$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
@@ -119,32 +125,57 @@ $(B)/engine/kernels/%_avx512.o: FILE_FLAGS = $(if $(filter avx512,$(ISAS)),$(ISA
 $(B)/engine/kernels/%_avx512bf16.o: FILE_FLAGS = $(if $(filter avx512bf16,$(ISAS)),$(ISA_FLAGS_avx512bf16))
 $(B)/engine/kernels/%_neon.o: FILE_FLAGS = $(if $(filter neon,$(ISAS)),$(ISA_FLAGS_neon))
 
-$(ISAS:%=$(B)/engine/kernels/generic_%.o): $(B)/engine/kernels/generic_%.o: engine/kernels/generic.c
+$(ISAS:%=$(B)/engine/kernels/generic_%.o): $(B)/engine/kernels/generic_%.o: engine/kernels/generic.c $(B)/flags
 	@mkdir -p $(@D)
 	$(say) CC '$< ($*)'
 	$(Q)$(CC) $(ALL_CFLAGS) $(ISA_FLAGS_$*) $(if $(filter avx512bf16,$*),-DPANEL_ISA=avx512) -DKERNEL_ISA=$* -MMD -MP -c -o $@ $<
 
-# Who built this, from what: goes into every results file.
+# What is written anew only when its text changes: what depends on it is made again then, and only then.
+# $(file) writes the text as it is, whatever is in it.
+write_if_changed = $(shell mkdir -p $(@D))$(file >$@.new,$(1))@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+# With other flags or another compiler all objects are made again.
+COMPILER = $(shell $(CC) --version | head -n 1)
+define FLAGS_TEXT
+$(CC): $(COMPILER)
+$(ALL_CFLAGS)
+$(foreach isa,$(ISAS),$(isa): $(ISA_FLAGS_$(isa))
+)$(CXX): $(shell $(CXX) --version | head -n 1)
+$(ALL_CXXFLAGS)
+$(ALL_LDFLAGS) $(LIBS)
+endef
+$(B)/flags: FORCE
+	$(call write_if_changed,$(FLAGS_TEXT))
+
+# Who built this, from what: goes into every results file. The commit is this folder's, not that of a repository around it.
+GIT    := env -u GIT_DIR -u GIT_WORK_TREE -u GIT_INDEX_FILE git
+COMMIT  = $(shell up=$$($(GIT) rev-parse --show-cdup 2>/dev/null) && [ -z "$$up" ] && \
+            $(GIT) describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null || echo unknown)
+c_string = "$(subst ",\",$(subst \,\\,$(strip $(1))))"
+define VERSION_TEXT
+#define BUILD_COMMIT $(call c_string,$(COMMIT))
+#define BUILD_COMPILER $(call c_string,$(COMPILER))
+#define BUILD_FLAGS $(call c_string,$(ALL_CFLAGS))
+#define BUILD_USER_FLAGS $(call c_string,$(CFLAGS) $(CXXFLAGS) $(LDFLAGS))
+endef
 $(B)/experiments/provenance.o: $(B)/version.h $(B)/sources.h
 $(B)/version.h: FORCE
-	@mkdir -p $(@D)
-	@{ echo '#define BUILD_COMMIT "$(shell git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null || echo unknown)"'; \
-	   echo '#define BUILD_COMPILER "$(shell $(CC) --version | head -n 1)"'; \
-	   echo '#define BUILD_USER_FLAGS "$(strip $(CFLAGS) $(CXXFLAGS) $(LDFLAGS))"'; \
-	   echo '#define BUILD_FLAGS "$(strip $(BASE_CFLAGS) $(CFLAGS))"'; } > $@.new
-	@cmp -s $@ $@.new && rm $@.new || mv $@.new $@
+	$(call write_if_changed,$(VERSION_TEXT))
 
 # Digests of the sources that can change a decoded token: of each policy, rule and target, and of what all cells share.
-# Not in it: what only lists them, what only writes models, and the rest of the program.
+# Not in it: what only lists them, only checks, or only writes models, and the rest of the program.
 PLUGINS = $(shell grep -lE '^const (policy|rule|target)_ops [a-z0-9_]+ = ' engine/policies/*.c engine/rules/*.c engine/target/*.c)
-SHARED  = $(filter-out $(PLUGINS) engine/train/% engine/model/gguf_write.% engine/model/mix.% engine/kernels/quants_fit.c, \
-            $(sort $(shell find engine -name '*.[ch]' -o -name '*.cc'))) experiments/cell.c experiments/cell.h experiments/cost.c experiments/cost.h
+SHARED  = $(filter-out $(PLUGINS) engine/train/% engine/model/gguf_write.% engine/model/mix.% engine/kernels/quants_fit.c \
+              engine/kernels/answers.% engine/base/strict.h,$(sort $(shell find engine -name '*.[ch]' -o -name '*.cc'))) \
+            experiments/cell.c experiments/cell.h experiments/cost.c experiments/cost.h
+digest = $(shell cat $(1) | sha256sum | cut -c1-16)
+define SOURCES_TEXT
+SOURCE("engine", "$(call digest,$(SHARED))")
+$(foreach f,$(PLUGINS),SOURCE("$(f)", "$(call digest,$(f))")
+)
+endef
 $(B)/sources.h: FORCE
-	@mkdir -p $(@D)
-	@digest() { cat -- "$$@" | sha256sum | cut -c1-16; }; \
-	 { echo "SOURCE(\"engine\", \"$$(digest $(SHARED))\")"; \
-	   for f in $(PLUGINS); do echo "SOURCE(\"$$f\", \"$$(digest $$f)\")"; done; } > $@.new
-	@cmp -s $@ $@.new && rm $@.new || mv $@.new $@
+	$(call write_if_changed,$(SOURCES_TEXT))
 
 compile_commands.json: deps-lint FORCE
 	bear --output $@ -- $(MAKE) -B config=debug all
@@ -157,10 +188,10 @@ clean:
 
 # ---- what must be installed --------------------------------------------------------------------------
 DEPS      := gcc g++ make pkg-config git libgsl-dev libhdf5-dev libpcg-cpp-dev libinih-dev libjansson-dev \
-             libxxhash-dev libssl-dev libopenblas-dev
+             libxxhash-dev libssl-dev libopenblas0
 DEPS_TEST := libcriterion-dev python3-pytest python3-h5py python3-pandas python3-matplotlib python3-nbconvert \
              python3-nbformat python3-ipykernel hdf5-tools curl
-DEPS_LINT := clang clang-format clang-tidy cppcheck bear
+DEPS_LINT := clang libomp-dev clang-format clang-tidy cppcheck bear
 DEPS_PORTABILITY := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 DEPS_PAPER := latexmk texlive-latex-recommended texlive-latex-extra python3-h5py python3-pandas python3-matplotlib
 
@@ -232,15 +263,25 @@ $(B)/bench_kernels: $(B)/tests/bench/kernels.o $(LIB)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-# Compares with llama.cpp, which is built in LLAMA_CPP/build. It and this project have functions of the same name, so
-# ours are hidden from its libraries.
-peer: $(LIB)
-	$(if $(LLAMA_CPP),,$(error make peer needs LLAMA_CPP=path/to/llama.cpp, built in its folder build))
-	@mkdir -p $(B)/tests/peers
-	$(Q)for name in llama_cpp llama_cpp_passes; do \
-	  $(CC) -std=c17 -D_GNU_SOURCE $(OPT) -I. -I$(LLAMA_CPP)/include -I$(LLAMA_CPP)/ggml/include -fopenmp \
-	    -o $(B)/$$name tests/peers/$$name.c $(LIB) -L$(LLAMA_CPP)/build/bin -lllama -lggml -lggml-base \
-	    -Wl,-rpath,$(abspath $(LLAMA_CPP))/build/bin -Wl,--exclude-libs,ALL $(LIBS) || exit 1; done
+# Programs that compare with llama.cpp (checked with v0.5.0 of September 2026). LLAMA_CPP holds its sources and LLAMA_LIBS its
+# libraries, which are in LLAMA_CPP/build/bin after `cmake -B build && cmake --build build --target llama` there. Nothing need be
+# built with npm's packages: `npm pack node-llama-cpp @node-llama-cpp/linux-x64`, unpacked, hold a git bundle to clone,
+# package/llama/gitRelease.bundle, and its libraries, package/bins/linux-x64.
+# It and this project have functions of the same name, so ours are hidden from its libraries.
+LLAMA_LIBS ?= $(LLAMA_CPP)/build/bin
+LLAMA_SO    = $(foreach l,libllama libggml libggml-base,$(or $(firstword $(wildcard $(LLAMA_LIBS)/$l.so $(LLAMA_LIBS)/$l.v*.so)),\
+                $(error make peer finds no $l.so in $(LLAMA_LIBS) (LLAMA_LIBS=path/to/its/libraries))))
+PEERS      := $(B)/llama_cpp $(B)/llama_cpp_passes
+peer: $(PEERS)
+$(PEERS): $(B)/%: $(B)/tests/peers/%.o $(B)/tests/peers/peer.o $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LLAMA_SO) -Wl,-rpath,$(abspath $(LLAMA_LIBS)) -Wl,--exclude-libs,ALL $(LIBS)
+
+# Always anew: another LLAMA_CPP may be meant.
+$(B)/tests/peers/peer.o: FORCE
+$(B)/tests/peers/peer.o: FILE_FLAGS = $(if $(LLAMA_CPP),,$(error make peer needs LLAMA_CPP=path/to/llama.cpp)) \
+  -isystem $(LLAMA_CPP)/include -isystem $(LLAMA_CPP)/ggml/include -DPEER_LIBRARIES='"$(abspath $(LLAMA_LIBS))"' \
+  $(if $(shell grep -s llama_memory_clear $(LLAMA_CPP)/include/llama.h),,-DPEER_KV_CACHE)
 
 # libFuzzer, a program for each tests/fuzz/fuzz_NAME.c, run for FUZZ_SECONDS. What it finds it writes into build/fuzz.
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -257,7 +298,9 @@ $(FUZZERS): build/fuzz/%: build/fuzz/tests/fuzz/fuzz_%.o $(LIB)
 	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 endif
 
-SOURCES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+# What an unpacked copy holds, where there is no repository.
+SOURCES := $(or $(shell $(GIT) ls-files '*.c' '*.h' 2>/dev/null),\
+             $(sort $(shell find analysis datasets engine experiments tests -name '*.[ch]')))
 LINTED  := $(filter-out tests/%,$(filter %.c,$(SOURCES)))
 format:
 	clang-format -i $(SOURCES)

@@ -322,7 +322,8 @@ static int make_model(const char *path, options *o, err *e) {
 int cmd_make_model(int argc, char **argv, err *e) {
     options o = {.seed = 1, .threads = 2};
     if (parse_options(argc, argv, &o, e) != 0) return -1;
-    if (!o.help) return make_model(argv[optind], &o, e);
+    /* What changes the bits of kernels changes encoded weights. */
+    if (!o.help) return kernels_get(e) != NULL ? make_model(argv[optind], &o, e) : -1;
     fputs(usage, stdout);
     command_print_params(parts, PARTS);
     return 0;

@@ -193,5 +193,6 @@ int cmd_quantize(int argc, char **argv, err *e) {
         fputs(usage, stdout);
         return 0;
     }
+    if (kernels_get(e) == NULL) return -1; /* what changes their bits changes encoded weights */
     return quantize(argv[optind], argv[optind + 1], &o, e);
 }

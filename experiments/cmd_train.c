@@ -12,6 +12,7 @@
 #include "engine/base/digest.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "engine/kernels/kernels.h"
 #include "engine/train/export.h"
 #include "experiments/commands.h"
 #include "experiments/progress.h"
@@ -296,6 +297,7 @@ static int run_steps(training *x, const options *o, progress *bar, err *e) {
 }
 
 static int train(training *x, const options *o, err *e) {
+    if (kernels_get(e) == NULL) return -1; /* what changes their bits changes the weights, too */
     bool             resumed = false;
     struct sigaction act = {.sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND}, old_int, old_term;
     stop_asked = 0;

@@ -10,6 +10,8 @@
 
 #include <stddef.h>
 
+#include "engine/base/strict.h" /* here, because every file includes this one */
+
 /* Decides the exit status (README, "Exit status"). */
 typedef enum {
     ERR_NONE = 0,

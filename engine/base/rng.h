@@ -11,6 +11,8 @@
 #include <gsl/gsl_rng.h>
 #include <stdint.h>
 
+#include "engine/base/strict.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif

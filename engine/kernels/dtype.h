@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/strict.h"
+
 typedef enum {
     DTYPE_F32,
     DTYPE_F16,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/suggest.h"
+#include "engine/kernels/answers.h"
 #include "engine/kernels/floats.h"
 
 /* generic.c, compiled once for each. */
@@ -100,6 +101,7 @@ const kernel_table *kernels_get(err *e) {
         for (size_t i = 0; k == NULL; i++)
             if (choices[i].runs()) k = choices[i].table;
     }
+    if (answers_check(k, e) != 0) return NULL;
     atomic_store(&chosen, k);
     return k;
 }

@@ -62,7 +62,8 @@ static inline size_t kernels_prepared_bytes(size_t cols, size_t n_tokens) {
     return (cols + PANEL_COLS - 1) / PANEL_COLS * PANEL_COLS * sizeof(float) * n_tokens;
 }
 
-/* Chooses on first use. ERR_INPUT when HARNESS_ISA asks for what is unknown or cannot run here. */
+/* Chooses on first use. ERR_INPUT when HARNESS_ISA asks for what is unknown or cannot run here; ERR_RUN when the chosen
+ * ones give other bits than they must (answers.h). */
 const kernel_table *kernels_get(err *e);
 
 /* The table of one instruction set by name, for tests; NULL when it is not built or cannot run here. */

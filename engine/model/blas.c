@@ -1,20 +1,67 @@
 /* blas.c - what blas.h says. */
 #include "engine/model/blas.h"
 
-#include <gsl/gsl_cblas.h>
+#include <dlfcn.h>
+#include <fenv.h>
+#include <stdbool.h>
+#include <string.h>
 
-void openblas_set_num_threads(int threads); /* cblas.h of OpenBLAS cannot stand beside GSL's */
+#define LIBRARY "libopenblas.so.0"
+
+static struct {
+    void (*set_threads)(int);
+    void (*sgemv)(enum CBLAS_ORDER, enum CBLAS_TRANSPOSE, int, int, float, const float *, int, const float *, int,
+                  float, float *, int);
+    void (*sgemm)(enum CBLAS_ORDER, enum CBLAS_TRANSPOSE, enum CBLAS_TRANSPOSE, int, int, int, float, const float *,
+                  int, const float *, int, float, float *, int);
+    void (*dgemm)(enum CBLAS_ORDER, enum CBLAS_TRANSPOSE, enum CBLAS_TRANSPOSE, int, int, int, double, const double *,
+                  int, const double *, int, double, double *, int);
+} blas;
+
+/* C has no conversion from what dlsym returns to a pointer to a function. */
+static bool find(void *library, const char *name, void *function) {
+    void *symbol = dlsym(library, name);
+    memcpy(function, &symbol, sizeof symbol);
+    return symbol != NULL;
+}
+
+int blas_open(err *e) {
+    static bool opened;
+    fenv_t      ours;
+    if (opened) return 0;
+    /* A library built with -ffast-math would have the processor flush subnormals from here on. */
+    fegetenv(&ours);
+    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    fesetenv(&ours);
+    if (library == NULL || !find(library, "openblas_set_num_threads", &blas.set_threads) ||
+        !find(library, "cblas_sgemv", &blas.sgemv) || !find(library, "cblas_sgemm", &blas.sgemm) ||
+        !find(library, "cblas_dgemm", &blas.dgemm))
+        return err_run(e,
+                       "cannot load OpenBLAS, which training and gemm = blas need: %s (Debian's package libopenblas0)",
+                       dlerror());
+    opened = true;
+    return 0;
+}
 
 void blas_set_threads(int threads) {
-    openblas_set_num_threads(threads);
+    blas.set_threads(threads);
+}
+
+void blas_sgemm(enum CBLAS_TRANSPOSE ta, enum CBLAS_TRANSPOSE tb, int m, int n, int k, float alpha, const float *a,
+                int lda, const float *b, int ldb, float beta, float *c, int ldc) {
+    blas.sgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+void blas_dgemm(enum CBLAS_TRANSPOSE ta, enum CBLAS_TRANSPOSE tb, int m, int n, int k, double alpha, const double *a,
+                int lda, const double *b, int ldb, double beta, double *c, int ldc) {
+    blas.dgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 /* One token is a matrix times a vector there, as it is elsewhere. */
 void blas_multiply(const matrix *w, const float *x, size_t n, float *y) {
     int rows = (int)w->rows, cols = (int)w->cols;
     if (n == 1)
-        cblas_sgemv(CblasRowMajor, CblasNoTrans, rows, cols, 1, w->floats, cols, x, 1, 0, y, 1);
+        blas.sgemv(CblasRowMajor, CblasNoTrans, rows, cols, 1, w->floats, cols, x, 1, 0, y, 1);
     else
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, rows, cols, 1, x, cols, w->floats, cols, 0, y,
-                    rows);
+        blas_sgemm(CblasNoTrans, CblasTrans, (int)n, rows, cols, 1, x, cols, w->floats, cols, 0, y, rows);
 }

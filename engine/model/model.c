@@ -12,6 +12,7 @@
 #include "engine/base/mem.h"
 #include "engine/base/parallel.h"
 #include "engine/base/quote.h"
+#include "engine/model/blas.h"
 
 enum { LAYER_TENSORS = 9 }; /* in each layer */
 #define NO_LAYER SIZE_MAX
@@ -313,7 +314,7 @@ int model_lay_out(model *m, err *e) {
 }
 
 int model_decode(model *m, err *e) {
-    if (each_matrix(m, decode, e) != 0) return -1;
+    if (each_matrix(m, decode, e) != 0 || blas_open(e) != 0) return -1;
     m->decoded = true;
     return 0;
 }

@@ -65,7 +65,7 @@ model *model_open(const char *path, err *e);
  * returns: a process may fork then. */
 int model_lay_out(model *m, err *e);
 
-/* The same for products through BLAS: F32, F16 and BF16 weights alone, as f32. */
+/* The same for products through BLAS, which it opens: F32, F16 and BF16 weights alone, as f32. */
 int model_decode(model *m, err *e);
 
 void model_close(model *m); /* NULL is fine */

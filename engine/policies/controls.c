@@ -22,8 +22,8 @@ static int control_observe(policy *p, const int32_t *ids, size_t n, err *e) {
     return 0;
 }
 
-static size_t control_longest(const param_values *params) {
-    return (size_t)params->at[K] - 1;
+static size_t control_longest(const param_values *v) {
+    return (size_t)v->at[K] - 1;
 }
 
 /* How many tokens to draft. */

@@ -98,8 +98,8 @@ static int llma_propose(policy *p, size_t limit, draft *d, err *e) {
     return 0;
 }
 
-static size_t llma_longest(const param_values *params) {
-    return (size_t)params->at[K] - 1;
+static size_t llma_longest(const param_values *v) {
+    return (size_t)v->at[K] - 1;
 }
 
 static void llma_end(policy *p) {

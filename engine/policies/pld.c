@@ -65,8 +65,8 @@ static int pld_propose(policy *p, size_t limit, draft *d, err *e) {
     return 0;
 }
 
-static size_t pld_longest(const param_values *params) {
-    return (size_t)params->at[K]; /* at least the 1 of a miss */
+static size_t pld_longest(const param_values *v) {
+    return (size_t)v->at[K]; /* at least the 1 of a miss */
 }
 
 static void pld_end(policy *p) {

@@ -1,9 +1,10 @@
 /* muon.c - the orthogonal factor by products alone. */
 #include "engine/train/muon.h"
 
-#include <gsl/gsl_cblas.h>
 #include <math.h>
 #include <string.h>
+
+#include "engine/model/blas.h"
 
 enum { NEWTON_SCHULZ_STEPS = 5 };
 
@@ -27,14 +28,11 @@ size_t muon_scratch(const net_shape *s) {
 static float *newton_schulz(float *x, float *other, float *gram, float *mix, size_t n, size_t k) {
     const float a = 3.4445F, b = -4.7750F, c = 2.0315F;
     for (int step = 0; step < NEWTON_SCHULZ_STEPS; step++) {
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)n, (int)k, 1, x, (int)k, x, (int)k, 0, gram,
-                    (int)n);
+        blas_sgemm(CblasNoTrans, CblasTrans, (int)n, (int)n, (int)k, 1, x, (int)k, x, (int)k, 0, gram, (int)n);
         memcpy(mix, gram, n * n * sizeof *mix);
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)n, (int)n, c, gram, (int)n, gram, (int)n, b,
-                    mix, (int)n);
+        blas_sgemm(CblasNoTrans, CblasNoTrans, (int)n, (int)n, (int)n, c, gram, (int)n, gram, (int)n, b, mix, (int)n);
         memcpy(other, x, n * k * sizeof *other);
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)k, (int)n, 1, mix, (int)n, x, (int)k, a,
-                    other, (int)k);
+        blas_sgemm(CblasNoTrans, CblasNoTrans, (int)n, (int)k, (int)n, 1, mix, (int)n, x, (int)k, a, other, (int)k);
         float *swap = x;
         x = other;
         other = swap;

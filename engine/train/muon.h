@@ -18,7 +18,7 @@ size_t muon_scratch(const net_shape *s);
 /* One update of a matrix [rows, cols]: m := momentum m + g, and w := keep w - rate 0.2 sqrt(max(rows, cols)) O with O
  * near the orthogonal factor of g + momentum m (Nesterov), by five Newton-Schulz steps. The factor gives the update the
  * size that AdamW's has, so that one rate serves both (Liu et al., arXiv 2502.16982, equation 4). A gradient of 0
- * with no momentum moves nothing. */
+ * with no momentum moves nothing. BLAS is open (blas_open). */
 void muon_update(const float *grad, float scale, size_t rows, size_t cols, float momentum, float rate, float keep,
                  float *w, float *m, float *scratch);
 

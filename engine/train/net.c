@@ -9,7 +9,6 @@
  */
 #include "engine/train/net.h"
 
-#include <gsl/gsl_cblas.h>
 #include <gsl/gsl_randist.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,11 +17,12 @@
 
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
+#include "engine/model/blas.h"
 
 #ifdef NET_DOUBLE
-#define GEMM cblas_dgemm
+#define GEMM blas_dgemm
 #else
-#define GEMM cblas_sgemm
+#define GEMM blas_sgemm
 #endif
 
 /* Loops that the compiler vectorizes, built for each width of register and chosen when the program starts. (A
@@ -142,20 +142,17 @@ int net_init(const net_shape *s, uint64_t seed, real *params, err *e) {
 
 /* y[n, out] = x[n, in] W[out, in]^T (+ y) */
 static void forward_product(const real *x, const real *w, real *y, size_t n, size_t in, size_t out, bool add) {
-    GEMM(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)out, (int)in, 1, x, (int)in, w, (int)in, add, y,
-         (int)out);
+    GEMM(CblasNoTrans, CblasTrans, (int)n, (int)out, (int)in, 1, x, (int)in, w, (int)in, add, y, (int)out);
 }
 
 /* dx[n, in] = dy[n, out] W[out, in] */
 static void input_gradient(const real *dy, const real *w, real *dx, size_t n, size_t in, size_t out) {
-    GEMM(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)in, (int)out, 1, dy, (int)out, w, (int)in, 0, dx,
-         (int)in);
+    GEMM(CblasNoTrans, CblasNoTrans, (int)n, (int)in, (int)out, 1, dy, (int)out, w, (int)in, 0, dx, (int)in);
 }
 
 /* dW[out, in] += dy[n, out]^T x[n, in] */
 static void weight_gradient(const real *dy, const real *x, real *dw, size_t n, size_t in, size_t out) {
-    GEMM(CblasRowMajor, CblasTrans, CblasNoTrans, (int)out, (int)in, (int)n, 1, dy, (int)out, x, (int)in, 1, dw,
-         (int)in);
+    GEMM(CblasTrans, CblasNoTrans, (int)out, (int)in, (int)n, 1, dy, (int)out, x, (int)in, 1, dw, (int)in);
 }
 
 /* ---- rows -------------------------------------------------------------------------------------------- */
@@ -322,8 +319,8 @@ static block block_at(const net_shape *s, const real *qkv, size_t start, size_t 
 /* out[queries, keys] = a[queries, head] b[keys, head]^T scale */
 static void pair_products(const block *x, const real *a, size_t a_stride, const real *b, size_t head, size_t stride,
                           real scale, real *out) {
-    GEMM(CblasRowMajor, CblasNoTrans, CblasTrans, (int)(x->end - x->first), (int)x->end, (int)head, scale,
-         a + x->first * a_stride, (int)a_stride, b, (int)stride, 0, out, (int)x->end);
+    GEMM(CblasNoTrans, CblasTrans, (int)(x->end - x->first), (int)x->end, (int)head, scale, a + x->first * a_stride,
+         (int)a_stride, b, (int)stride, 0, out, (int)x->end);
 }
 
 static void attend_block(const net *nn, const tape *l, const block *x) {
@@ -337,8 +334,8 @@ static void attend_block(const net *nn, const tape *l, const block *x) {
         scale_row(row, seen, l->row_inv[at]);
         memset(row + seen, 0, (x->end - seen) * sizeof *row);
     }
-    GEMM(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)head, (int)x->end, 1, nn->scores, (int)x->end, x->v,
-         (int)stride, 0, l->mixed + (x->start + x->first) * s->dim + x->head * head, (int)s->dim);
+    GEMM(CblasNoTrans, CblasNoTrans, (int)n, (int)head, (int)x->end, 1, nn->scores, (int)x->end, x->v, (int)stride, 0,
+         l->mixed + (x->start + x->first) * s->dim + x->head * head, (int)s->dim);
 }
 
 /* d_mixed[n, dim] -> d_qkv[n, 3 dim], which is zero before the first block. */
@@ -358,11 +355,11 @@ static void attend_block_gradient(const net *nn, const tape *l, const block *x, 
         softmax_gradient(p, d, seen, scale);
         memset(d + seen, 0, (x->end - seen) * sizeof *d);
     }
-    GEMM(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)head, (int)x->end, 1, nn->d_scores, (int)x->end, x->k,
-         (int)stride, 1, dq + x->first * stride, (int)stride);
-    GEMM(CblasRowMajor, CblasTrans, CblasNoTrans, (int)x->end, (int)head, (int)n, 1, nn->d_scores, (int)x->end,
+    GEMM(CblasNoTrans, CblasNoTrans, (int)n, (int)head, (int)x->end, 1, nn->d_scores, (int)x->end, x->k, (int)stride, 1,
+         dq + x->first * stride, (int)stride);
+    GEMM(CblasTrans, CblasNoTrans, (int)x->end, (int)head, (int)n, 1, nn->d_scores, (int)x->end,
          x->q + x->first * stride, (int)stride, 1, dq + s->dim, (int)stride);
-    GEMM(CblasRowMajor, CblasTrans, CblasNoTrans, (int)x->end, (int)head, (int)n, 1, nn->scores, (int)x->end,
+    GEMM(CblasTrans, CblasNoTrans, (int)x->end, (int)head, (int)n, 1, nn->scores, (int)x->end,
          d_out + x->first * s->dim, (int)s->dim, 1, dq + 2 * s->dim, (int)stride);
 }
 
@@ -530,6 +527,7 @@ static bool room(real **to, size_t rows, size_t cols, err *e) {
 }
 
 net *net_new(const net_shape *s, size_t tokens, size_t longest, err *e) {
+    if (blas_open(e) != 0) return NULL;
     net   *n = mem_new(1, sizeof *n, e);
     size_t dim = s->dim, wide = 2 * s->ffn > 3 * dim ? 2 * s->ffn : 3 * dim, pairs = dim / s->heads / 2;
     if (n == NULL) return NULL;

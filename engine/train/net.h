@@ -70,7 +70,7 @@ typedef struct {
 
 typedef struct net net;
 
-/* Scratch for batches of at most `tokens` tokens in sequences of at most `longest`. */
+/* Scratch for batches of at most `tokens` tokens in sequences of at most `longest`. ERR_RUN without memory or BLAS. */
 net *net_new(const net_shape *s, size_t tokens, size_t longest, err *e);
 void net_free(net *n); /* NULL is fine */
 

@@ -39,6 +39,7 @@ static int lane_open(const trainer_options *o, lane *l, err *e) {
 int trainer_open(const trainer_options *o, uint64_t seed, trainer *t, err *e) {
     size_t n = net_params(&o->shape);
     *t = (trainer){.o = *o};
+    if (blas_open(e) != 0) return -1;
     blas_set_threads(1);
     if ((t->params = mem_new(n, sizeof *t->params, e)) == NULL || (t->m = mem_new(n, sizeof *t->m, e)) == NULL ||
         (t->v = mem_new(n, sizeof *t->v, e)) == NULL ||

@@ -1,13 +1,12 @@
 /* llama_cpp.c - one GGUF, two engines: the same tokens, and logits how far apart?
  *
- *     make peer LLAMA_CPP=path/to/llama.cpp      (built there, in build/)
+ *     make peer LLAMA_CPP=path/to/llama.cpp
  *     build/release/llama_cpp MODEL.gguf FILE.jsonl [LIMIT]
  *
  * Prompts and outputs of a dataset go through both tokenizers and both forward passes; the logits of every position
  * are compared. llama.cpp keeps its cache in f32 here; what it rounds inside a product is its own: activations to
  * f16 or to blocks of 8 bits with a scale in f16, as the weights' type has it.
  */
-#include <llama.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +15,7 @@
 #include "datasets/sample.h"
 #include "engine/base/mem.h"
 #include "engine/model/transformer.h"
-
-typedef struct {
-    struct llama_model   *model;
-    struct llama_context *context;
-} peer;
+#include "tests/peers/peer.h"
 
 /* What was seen so far. */
 typedef struct {
@@ -28,31 +23,12 @@ typedef struct {
     double largest, squares;
 } tally;
 
-static void quiet(enum ggml_log_level level, const char *text, void *data) {
-    (void)data;
-    if (level == GGML_LOG_LEVEL_ERROR) fputs(text, stderr);
-}
-
-static int peer_open(peer *p, const char *path, size_t context, err *e) {
-    llama_log_set(quiet, NULL);
-    llama_backend_init();
-    p->model = llama_model_load_from_file(path, llama_model_default_params());
-    if (p->model == NULL) return err_input(e, "%s: llama.cpp cannot load it", path);
-    struct llama_context_params c = llama_context_default_params();
-    c.n_ctx = c.n_batch = c.n_ubatch = (uint32_t)context;
-    c.n_threads = c.n_threads_batch = 1;
-    c.type_k = c.type_v = GGML_TYPE_F32;
-    p->context = llama_init_from_model(p->model, c);
-    return p->context != NULL ? 0 : err_run(e, "llama.cpp makes no context");
-}
-
 /* One text: the same ids from both tokenizers? */
 static int compare_ids(const peer *p, const tokenizer *tok, const passage *text, const char *id, tally *t, err *e) {
     tokens   ours = {0};
     int32_t *theirs = mem_new(text->n_text + 8, sizeof *theirs, e);
     if (theirs == NULL || tokenizer_encode(tok, text->text, text->n_text, false, &ours, e) != 0) return -1;
-    int32_t n = llama_tokenize(llama_model_get_vocab(p->model), text->text, (int32_t)text->n_text, theirs,
-                               (int32_t)text->n_text + 8, false, false);
+    int32_t n = peer_tokenize(p, text->text, text->n_text, theirs, text->n_text + 8);
     int     ret = 0;
     if (n != (int32_t)ours.n || memcmp(theirs, ours.ids, ours.n * sizeof *theirs) != 0)
         ret = err_run(e, "%s: %zu tokens here, %d in llama.cpp, or other ones", id, ours.n, (int)n);
@@ -79,34 +55,26 @@ static void compare_rows(const float *ours, const float *theirs, size_t n, size_
 }
 
 /* Prompt and output as one sequence. */
-static int compare_logits(const peer *p, transformer *t, const sample *s, size_t vocab, tally *out, err *e) {
+static int compare_logits(peer *p, transformer *t, const sample *s, size_t vocab, tally *out, err *e) {
     tokens ids = {0};
     if (tokens_append(&ids, s->prompt.ids, s->prompt.n, e) != 0 ||
         tokens_append(&ids, s->output.ids, s->output.n, e) != 0)
         return -1;
-    float             *ours = mem_new(ids.n * vocab, sizeof *ours, e);
-    struct llama_batch batch = llama_batch_init((int32_t)ids.n, 0, 1);
+    float *ours = mem_new(ids.n * vocab, sizeof *ours, e);
     transformer_rewind(t, 0);
-    llama_kv_cache_clear(p->context);
-    batch.n_tokens = (int32_t)ids.n;
-    for (size_t i = 0; i < ids.n; i++) {
-        batch.token[i] = ids.ids[i];
-        batch.pos[i] = (int32_t)i;
-        batch.n_seq_id[i] = 1;
-        batch.seq_id[i][0] = 0;
-        batch.logits[i] = true;
-    }
-    int ret = ours == NULL ? -1 : transformer_forward(t, ids.ids, ids.n, ids.n, ours, e);
-    if (ret == 0 && llama_decode(p->context, batch) != 0) ret = err_run(e, "%s: llama.cpp's pass fails", s->rec->id);
-    if (ret == 0) compare_rows(ours, llama_get_logits(p->context), ids.n, vocab, out);
-    llama_batch_free(batch);
+    peer_begin(p, ids.ids, ids.n, ids.n);
+    int          ret = ours == NULL ? -1 : transformer_forward(t, ids.ids, ids.n, ids.n, ours, e);
+    const float *theirs = ret == 0 ? peer_pass(p, e) : NULL;
+    if (theirs != NULL)
+        compare_rows(ours, theirs, ids.n, vocab, out);
+    else
+        ret = err_prefix(e, "%s", s->rec->id);
     free(ours);
     tokens_free(&ids);
     return ret;
 }
 
 static int compare(const char *path, const char *data, size_t limit, err *e) {
-    peer            p;
     dataset         d;
     samples         all;
     tally           t = {0};
@@ -116,16 +84,17 @@ static int compare(const char *path, const char *data, size_t limit, err *e) {
     size_t         context = m->shape.context, vocab = m->shape.vocab;
     sample_options s = {.need_output = true, .need_prompt = true, .context = context};
     transformer   *net = transformer_new(m, context, 1, NULL, e);
-    if (net == NULL || peer_open(&p, path, context, e) != 0 || dataset_read(data, &o, NULL, NULL, &d, e) != 0 ||
+    peer          *p = net == NULL ? NULL : peer_open(path, context, 1, true, e);
+    if (p == NULL || dataset_read(data, &o, NULL, NULL, &d, e) != 0 ||
         samples_prepare(&d, m->tok, &s, NULL, NULL, &all, e) != 0)
         return -1;
     for (size_t i = 0; i < all.n; i++) {
         const record *r = all.at[i].rec;
-        if (compare_ids(&p, m->tok, &r->prompt, r->id, &t, e) != 0 ||
-            compare_ids(&p, m->tok, &r->output, r->id, &t, e) != 0)
+        if (compare_ids(p, m->tok, &r->prompt, r->id, &t, e) != 0 ||
+            compare_ids(p, m->tok, &r->output, r->id, &t, e) != 0)
             return -1;
         if (all.at[i].prompt.n + all.at[i].output.n > context) continue;
-        if (compare_logits(&p, net, &all.at[i], vocab, &t, e) != 0) return -1;
+        if (compare_logits(p, net, &all.at[i], vocab, &t, e) != 0) return -1;
         t.records++;
     }
     printf("%s: %zu texts have the same tokens; %zu records, %zu positions: largest logit difference %.2e, root mean "
@@ -134,8 +103,7 @@ static int compare(const char *path, const char *data, size_t limit, err *e) {
            t.argmax);
     samples_free(&all);
     dataset_free(&d);
-    llama_free(p.context);
-    llama_model_free(p.model);
+    peer_close(p);
     transformer_free(net);
     model_close(m);
     return 0;

@@ -1,6 +1,6 @@
 /* llama_cpp_passes.c - one GGUF, two engines in one process: how long does a pass over k tokens take?
  *
- *     make peer LLAMA_CPP=path/to/llama.cpp      (built there, in build/)
+ *     make peer LLAMA_CPP=path/to/llama.cpp
  *     OMP_PROC_BIND=true OMP_PLACES=cores build/release/llama_cpp_passes MODEL.gguf [THREADS [ROUNDS]]
  *
  * Every round times each k once in each engine, one after the other, so that both see the same minutes of a shared
@@ -9,33 +9,26 @@
  */
 #include <gsl/gsl_sort.h>
 #include <gsl/gsl_statistics_double.h>
-#include <llama.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "engine/base/clock.h"
 #include "engine/base/mem.h"
 #include "engine/model/transformer.h"
+#include "tests/peers/peer.h"
 
 enum { PROMPT = 512, MOST_ROUNDS = 1000 };
 static const size_t ks[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, PROMPT};
 enum { KS = sizeof ks / sizeof *ks };
 
 typedef struct {
-    model                *m;
-    transformer          *ours;
-    struct llama_model   *model;
-    struct llama_context *theirs;
-    struct llama_batch    batch;
-    int32_t               ids[PROMPT];
-    float                *logits;
-    double                ms[2][KS][MOST_ROUNDS]; /* ours, theirs */
+    model       *m;
+    transformer *ours;
+    peer        *theirs;
+    int32_t      ids[PROMPT];
+    float       *logits;
+    double       ms[2][KS][MOST_ROUNDS]; /* ours, theirs */
 } bench;
-
-static void quiet(enum ggml_log_level level, const char *text, void *data) {
-    (void)data;
-    if (level == GGML_LOG_LEVEL_ERROR) fputs(text, stderr);
-}
 
 static int open_both(bench *b, const char *path, int threads, err *e) {
     if ((b->m = model_open(path, e)) == NULL || model_lay_out(b->m, e) != 0 ||
@@ -43,16 +36,7 @@ static int open_both(bench *b, const char *path, int threads, err *e) {
         (b->logits = mem_new(64, b->m->shape.vocab * sizeof *b->logits, e)) == NULL)
         return -1;
     for (size_t i = 0; i < PROMPT; i++) b->ids[i] = (int32_t)(i * 7919 % b->m->shape.vocab);
-    llama_log_set(quiet, NULL);
-    llama_backend_init();
-    b->model = llama_model_load_from_file(path, llama_model_default_params());
-    if (b->model == NULL) return err_input(e, "%s: llama.cpp cannot load it", path);
-    struct llama_context_params c = llama_context_default_params();
-    c.n_ctx = c.n_batch = c.n_ubatch = PROMPT;
-    c.n_threads = c.n_threads_batch = threads;
-    b->theirs = llama_init_from_model(b->model, c);
-    b->batch = llama_batch_init(PROMPT, 0, 1);
-    return b->theirs != NULL ? 0 : err_run(e, "llama.cpp makes no context");
+    return (b->theirs = peer_open(path, PROMPT, threads, false, e)) != NULL ? 0 : -1;
 }
 
 static int time_ours(bench *b, size_t k, double *ms, err *e) {
@@ -64,18 +48,9 @@ static int time_ours(bench *b, size_t k, double *ms, err *e) {
 }
 
 static int time_theirs(bench *b, size_t k, double *ms, err *e) {
-    llama_kv_cache_clear(b->theirs);
-    b->batch.n_tokens = (int32_t)k;
-    for (size_t i = 0; i < k; i++) {
-        b->batch.token[i] = b->ids[i];
-        b->batch.pos[i] = (int32_t)i;
-        b->batch.n_seq_id[i] = 1;
-        b->batch.seq_id[i][0] = 0;
-        b->batch.logits[i] = k != PROMPT || i + 1 == k;
-    }
+    peer_begin(b->theirs, b->ids, k, k == PROMPT ? 1 : k);
     uint64_t begun = clock_ns();
-    if (llama_decode(b->theirs, b->batch) != 0) return err_run(e, "llama.cpp's pass over %zu tokens fails", k);
-    llama_get_logits(b->theirs); /* waits for them */
+    if (peer_pass(b->theirs, e) == NULL) return -1;
     *ms = (double)(clock_ns() - begun) * 1e-6;
     return 0;
 }

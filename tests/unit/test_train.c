@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/model/blas.h"
 #include "engine/model/transformer.h"
 #include "engine/train/export.h"
 #include "engine/train/muon.h"
@@ -112,6 +113,13 @@ static void muon_by_hand(size_t rows, size_t cols) {
     }
     free(w), free(m), free(g), free(scratch);
 }
+
+static void with_blas(void) {
+    err e = {0};
+    cr_assert_eq(blas_open(&e), 0, "%s", e.text);
+}
+
+TestSuite(muon, .init = with_blas);
 
 Test(muon, wide_tall_and_square_by_hand) {
     muon_by_hand(4, 6);
