@@ -12,6 +12,7 @@
 #include "engine/kernels/kernels.h"
 #include "experiments/cell.h"
 #include "experiments/commands.h"
+#include "experiments/inifile.h"
 #include "experiments/plan_print.h"
 #include "experiments/runner.h"
 
@@ -255,6 +256,10 @@ static int plan_all(char **paths, size_t n, const options *o, config *configs, p
         if (config_read(paths[i], o->sets, o->n_sets, &configs[i], e) != 0) return -1;
         if (o->output == NULL) continue;
         if (*o->output == '\0') return err_input(e, "--output \"\" is not allowed (a folder)");
+        const char *why = ini_unexpanded(o->output);
+        if (why != NULL)
+            return err_input(e, "--output \"%s\": %s (--set \"sweep.output='%s'\" is a folder of that very name)",
+                             o->output, why, o->output);
         free(configs[i].output);
         if ((configs[i].output = mem_strdup(o->output, e)) == NULL) return -1;
     }

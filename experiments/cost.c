@@ -20,10 +20,14 @@ static int check_head(const ini_section *s, err *e) {
         bool             threads = strcmp(entry->key, "threads") == 0;
         if (!threads && strcmp(entry->key, "model") != 0)
             return err_unknown(e, where, "key of [cost]", entry->key, keys, 2);
-        const char *text = ini_value(entry, e);
-        if (text == NULL) return -1;
-        if (threads && !count_parse(text, 1, 9999, &(uint64_t){0}))
-            return err_input(e, "%s: threads = \"%s\" is not allowed (an integer from 1 to 9999)", where, text);
+        if (!threads) {
+            if (ini_line(entry, e) == NULL) return -1;
+            continue;
+        }
+        const ini_part *v = ini_value(entry, e);
+        if (v == NULL) return -1;
+        if (!count_parse(v->text, 1, 9999, &(uint64_t){0}))
+            return err_input(e, "%s: threads = \"%s\" is not allowed (an integer from 1 to 9999)", where, v->text);
     }
     return 0;
 }
@@ -46,12 +50,12 @@ static int read_times(const ini_section *s, cost_model *out, err *e) {
             return err_input(e, "%s: k = %" PRIu64 " stands after k = %zu (ascending, each once)", where, k,
                              out->k[i - 1]);
 
-        const char *text = ini_value(entry, e);
-        if (text == NULL) return -1;
-        double ns = strtod(text, &end);
-        if (end == text || *end != '\0' || !isfinite(ns) || ns <= 0)
+        const ini_part *v = ini_value(entry, e);
+        if (v == NULL) return -1;
+        double ns = strtod(v->text, &end);
+        if (end == v->text || *end != '\0' || !isfinite(ns) || ns <= 0)
             return err_input(e, "%s: T(%" PRIu64 ") = \"%s\" is not allowed (nanoseconds, a number above 0)", where, k,
-                             text);
+                             v->text);
         out->k[i] = (size_t)k;
         out->ns[i] = ns;
         out->n++;
