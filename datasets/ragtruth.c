@@ -75,8 +75,10 @@ static int read_facts(const json_t *facts, record *r, err *e) {
 static int read_source(const jsonl *at, const json_t *source, record *r, err *e) {
     if (json_is_object(source)) {
         const json_t *passages = jsonl_get(source, "passages");
-        return passages != NULL ? read_passages(at, passages, r, e) : read_facts(source, r, e);
+        if (passages != NULL) return read_passages(at, passages, r, e);
+        return jsonl_odd(at, source, "source_info", e) != 0 ? -1 : read_facts(source, r, e);
     }
+    if (jsonl_odd(at, source, "source_info", e) != 0) return -1;
     if (!json_is_string(source)) return jsonl_bad(at, e, "source_info is neither a string nor an object");
     if (record_references(r, 1, e) != 0) return -1;
     return jsonl_text(at, source, "source_info", &r->references[0].text, &r->references[0].n_text, e);
