@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "datasets/odd_values.h"
 #include "engine/base/fetch.h"
 #include "engine/base/file.h"
 #include "engine/base/filekind.h"
 #include "engine/base/mem.h"
+#include "engine/base/suggest.h"
 
 /* ---- lines ---- */
 
@@ -177,8 +179,27 @@ const json_t *jsonl_get(const json_t *object, const char *key) {
 
 const json_t *jsonl_need(const jsonl *j, const json_t *object, const char *key, err *e) {
     const json_t *v = jsonl_get(object, key);
-    if (v == NULL) jsonl_bad(j, e, "\"%s\" is missing", key);
+    if (v == NULL) jsonl_missing(j, object, key, "", e);
     return v;
+}
+
+const char *jsonl_near_key(const json_t *object, const char *key) {
+    enum { MOST = 256 }; /* keys that are looked at */
+    const char *names[MOST], *name;
+    json_t     *value, *whole = (json_t *)object; /* Jansson's loop takes no const */
+    size_t      n = 0;
+    json_object_foreach(whole, name, value) {
+        if (strcmp(name, key) == 0) continue;
+        if (strcasecmp(name, key) == 0) return name;
+        if (n < MOST) names[n++] = name;
+    }
+    return suggest(key, names, n);
+}
+
+int jsonl_missing(const jsonl *j, const json_t *object, const char *key, const char *more, err *e) {
+    const char *near = jsonl_near_key(object, key);
+    if (near == NULL) return jsonl_bad(j, e, "\"%s\" is missing%s", key, more);
+    return jsonl_bad(j, e, "\"%s\" is missing%s, but there is \"%.100s\"; did you mean \"%s\"?", key, more, near, key);
 }
 
 int jsonl_odd(const jsonl *j, const json_t *v, const char *what, err *e) {

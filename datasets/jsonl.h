@@ -40,6 +40,12 @@ const json_t *jsonl_get(const json_t *object, const char *key);
 /* The same, but NULL is an error. */
 const json_t *jsonl_need(const jsonl *j, const json_t *object, const char *key, err *e);
 
+/* The key of an object that was probably meant to be this one, which it has not; NULL when none is near. */
+const char *jsonl_near_key(const json_t *object, const char *key);
+
+/* An ERR_INPUT that a key is missing, MORE behind it, and what was probably meant to be it. Returns -1. */
+int jsonl_missing(const jsonl *j, const json_t *object, const char *key, const char *more, err *e);
+
 /* Refuses what odd_value() knows, wherever in v it stands; the functions below do so themselves. */
 int jsonl_odd(const jsonl *j, const json_t *v, const char *what, err *e);
 

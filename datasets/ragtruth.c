@@ -102,8 +102,8 @@ static int read_object(const json_t *o, dataset_builder *b, err *e) {
     const json_t *prompt = jsonl_get(o, "prompt");
     if (id == NULL || (response = jsonl_need(at, o, "response", e)) == NULL) return -1;
     if (source == NULL || prompt == NULL)
-        return jsonl_bad(at, e, "\"%s\" is missing (join responses with their sources: datasets/README.md)",
-                         source == NULL ? "source_info" : "prompt");
+        return jsonl_missing(at, o, source == NULL ? "source_info" : "prompt",
+                             " (join responses with their sources: datasets/README.md)", e);
 
     record *r = dataset_add(b, e);
     if (r == NULL || jsonl_id(at, id, "id", &r->id, e) != 0 || read_scenario(at, o, r, e) != 0) return -1;
@@ -119,6 +119,7 @@ const dataset_format format_ragtruth = {
     .name = "ragtruth",
     .help = "RAGTruth, responses joined with sources: id, prompt, source_info, response",
     .keys = "\"source_id\" and \"response\"",
+    .reads = {"source_id", "id", "prompt", "response", "source_info", "task_type"},
     .fits = fits,
     .read = read_object,
 };

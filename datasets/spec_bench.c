@@ -73,6 +73,7 @@ const dataset_format format_spec_bench = {
     .name = "spec-bench",
     .help = "Spec-Bench's question.jsonl: question_id, category, turns; a record for each turn",
     .keys = "\"turns\"",
+    .reads = {"question_id", "category", "turns"},
     .fits = fits,
     .read = read_object,
 };

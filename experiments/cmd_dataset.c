@@ -12,8 +12,8 @@
 #include "datasets/scenario.h"
 #include "engine/base/atomic.h"
 #include "engine/base/mem.h"
+#include "engine/base/suggest.h"
 #include "experiments/commands.h"
-#include "experiments/suggest.h"
 
 static const char usage[] =
     "usage: harness dataset make --scenario NAME[:P=V,...]... [OPTION]...\n"

@@ -8,11 +8,11 @@
 
 #include "engine/base/file.h"
 #include "engine/base/parallel.h"
+#include "engine/base/suggest.h"
 #include "engine/engine.h"
 #include "experiments/commands.h"
 #include "experiments/names.h"
 #include "experiments/spans.h"
-#include "experiments/suggest.h"
 
 static const char usage[] =
     "usage: harness generate -m MODEL.gguf (-p PROMPT | -f FILE) [-r FILE]... [OPTION]...\n"

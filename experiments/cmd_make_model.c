@@ -6,11 +6,11 @@
 
 #include "engine/base/file.h"
 #include "engine/base/parallel.h"
+#include "engine/base/suggest.h"
 #include "engine/engine.h"
 #include "engine/model/gguf_write.h"
 #include "engine/model/mix.h"
 #include "experiments/commands.h"
-#include "experiments/suggest.h"
 
 static const char usage[] =
     "usage: harness make-model [OPTION]... OUT.gguf\n"

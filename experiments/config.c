@@ -10,10 +10,10 @@
 #include "datasets/dataset.h"
 #include "engine/base/number.h"
 #include "engine/base/parallel.h"
+#include "engine/base/suggest.h"
 #include "experiments/config_check.h"
 #include "experiments/inifile.h"
 #include "experiments/names.h"
-#include "experiments/suggest.h"
 
 enum { MAX_NAMES = 64 }; /* in lists of what is allowed */
 

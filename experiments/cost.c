@@ -7,8 +7,8 @@
 
 #include "engine/base/mem.h"
 #include "engine/base/number.h"
+#include "engine/base/suggest.h"
 #include "experiments/inifile.h"
-#include "experiments/suggest.h"
 
 enum { MAX_K = 65536 }; /* a step's draft is a u16 */
 

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/suggest.h"
 #include "experiments/commands.h"
 #include "experiments/provenance.h"
-#include "experiments/suggest.h"
 
 static const struct {
     const char *name, *help;

@@ -8,7 +8,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
-#include "experiments/suggest.h"
+#include "engine/base/suggest.h"
 
 enum { MAX_BYTES = 1 << 20 };
 

@@ -15,17 +15,6 @@ static void print_text(const char *text) {
     inspect_text(text, strlen(text), "\\n", "\\t");
 }
 
-/* Prints a text with every line indented. */
-static void print_lines(const char *text) {
-    for (size_t n; *text != '\0'; text += n) {
-        n = strcspn(text, "\n");
-        if (n > 0) fputs("    ", stdout);
-        inspect_text(text, n, "", "\t");
-        putchar('\n');
-        if (text[n] == '\n') n++;
-    }
-}
-
 static void print_line(const char *name, const char *text) {
     printf("%-9s", name);
     print_text(text);
@@ -125,7 +114,7 @@ int inspect_results(const char *path, err *e) {
         fputs("\nconfig   ", stdout);
         print_text(d.configs[i].name);
         putchar('\n');
-        print_lines(d.configs[i].text);
+        inspect_lines(d.configs[i].text);
     }
     store_free(&d);
     return ret;

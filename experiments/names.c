@@ -1,6 +1,6 @@
 #include "experiments/names.h"
 
-#include "experiments/suggest.h"
+#include "engine/base/suggest.h"
 
 enum { MAX_NAMES = 64 }; /* in an error; more are not listed */
 

@@ -9,8 +9,8 @@
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/base/parallel.h"
+#include "engine/base/suggest.h"
 #include "experiments/inifile.h"
-#include "experiments/suggest.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

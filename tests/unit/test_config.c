@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/suggest.h"
 #include "experiments/config.h"
-#include "experiments/suggest.h"
 #include "tests/fixtures/scratch.h"
 
 TestSuite(config, .init = scratch_enter, .fini = scratch_leave);

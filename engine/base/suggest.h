@@ -1,6 +1,6 @@
 /* suggest.h - errors about unknown names: what is allowed, and what was probably meant. */
-#ifndef EXPERIMENTS_SUGGEST_H
-#define EXPERIMENTS_SUGGEST_H
+#ifndef ENGINE_BASE_SUGGEST_H
+#define ENGINE_BASE_SUGGEST_H
 
 #include <stddef.h>
 

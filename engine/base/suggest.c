@@ -1,4 +1,4 @@
-#include "experiments/suggest.h"
+#include "engine/base/suggest.h"
 
 #include <stdio.h>
 #include <string.h>
