@@ -88,7 +88,7 @@ static int read_turns(const jsonl *at, const json_t *o, turn **out, size_t *n, e
     const json_t        *all = jsonl_get(o, s->turns);
     size_t               answers = 0;
     *out = NULL;
-    if (all == NULL) return jsonl_bad(at, e, "\"messages\" is missing (or \"conversations\")");
+    if (all == NULL) return jsonl_missing(at, o, "messages", " (or \"conversations\")", e);
     if (s == &schemas[0] && jsonl_get(o, schemas[1].turns) != NULL)
         return jsonl_bad(at, e, "both \"messages\" and \"conversations\" are given (one or the other)");
     if (jsonl_array(at, all, s->turns, e) != 0) return -1;
@@ -185,6 +185,7 @@ const dataset_format format_chat = {
     .name = "chat",
     .help = "messages (role, content) or conversations (from, value); a record for each answer",
     .keys = "\"messages\" or \"conversations\"",
+    .reads = {"messages", "conversations", "id"},
     .fits = fits,
     .read = read_object,
 };

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "datasets/format.h"
 #include "engine/base/digest.h"
@@ -87,6 +88,8 @@ void skipped_free(skipped_records *s) {
 
 void dataset_free(dataset *d) {
     cut_records(d, 0);
+    for (size_t i = 0; i < d->n_unread; i++) free(d->unread[i].key);
+    free(d->unread);
     free(d->records);
     skipped_free(&d->skipped);
     free(d->path);
@@ -149,6 +152,31 @@ static int find_format(const char *name, const dataset_format **out, err *e) {
     return err_unknown(e, NULL, "dataset format", name, names, N_FORMATS + 1);
 }
 
+/* The name nearest to a key: one in other letters' case, or one that a few edits away; NULL when none is near. */
+static const char *nearest(const char *key, const char *const *names, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (strcasecmp(key, names[i]) == 0) return names[i];
+    return suggest(key, names, n);
+}
+
+/* A key of a record without a format that was probably meant to tell one, *meant; NULL when there is none. */
+static const char *near_telling_key(const json_t *object, const char **meant) {
+    const char *tells[N_FORMATS * READS_MAX], *key;
+    json_t     *value, *whole = (json_t *)object; /* Jansson's loop takes no const */
+    size_t      n = 0;
+    for (size_t i = 0; i < N_FORMATS; i++)
+        for (size_t k = 0; k < READS_MAX && formats[i]->reads[k] != NULL; k++) {
+            char quoted[64];
+            snprintf(quoted, sizeof quoted, "\"%s\"", formats[i]->reads[k]);
+            bool tells_it = strstr(formats[i]->keys, quoted) != NULL;
+            if (tells_it && json_object_get(object, formats[i]->reads[k]) == NULL) tells[n++] = formats[i]->reads[k];
+        }
+    json_object_foreach(whole, key, value) {
+        if ((*meant = nearest(key, tells, n)) != NULL) return key;
+    }
+    return NULL;
+}
+
 static const dataset_format *detect(const jsonl *file, const json_t *object, err *e) {
     char   looked_for[512];
     size_t at = 0;
@@ -159,8 +187,56 @@ static const dataset_format *detect(const jsonl *file, const json_t *object, err
             at += (size_t)snprintf(looked_for + at, sizeof looked_for - at, "%s%s: %s", i > 0 ? "; " : "",
                                    formats[i]->name, formats[i]->keys);
     }
-    jsonl_bad(file, e, "no known format has this record's keys (%s)", looked_for);
+    const char *meant, *near = near_telling_key(object, &meant);
+    if (near != NULL)
+        jsonl_bad(file, e, "no known format has this record's keys; did you mean \"%s\" by \"%.100s\"? (%s)", meant,
+                  near, looked_for);
+    else
+        jsonl_bad(file, e, "no known format has this record's keys (%s)", looked_for);
     return NULL;
+}
+
+/* ---- keys that are not read ---- */
+
+static bool reads(const dataset_format *f, const char *key) {
+    for (size_t i = 0; i < READS_MAX && f->reads[i] != NULL; i++)
+        if (strcmp(f->reads[i], key) == 0) return true;
+    return false;
+}
+
+/* The key that a record need not have and that is spelled much like this one; *other is what may be there instead. */
+static const char *optional_near(const dataset_format *f, const char *key, const char **other) {
+    const char *names[2 * OPTIONAL_MAX];
+    size_t      n = 0;
+    for (; n < 2 * OPTIONAL_MAX && f->optional[n / 2][n % 2] != NULL; n++) names[n] = f->optional[n / 2][n % 2];
+    const char *meant = nearest(key, names, n);
+    for (size_t i = 0; meant != NULL && i < n; i++)
+        if (names[i] == meant) *other = names[i ^ 1];
+    return meant;
+}
+
+static int count_unread(const dataset_format *f, const json_t *object, size_t line, dataset *d, err *e) {
+    enum { MOST = 64 };
+    const char *key;
+    json_t     *value, *whole = (json_t *)object; /* Jansson's loop takes no const */
+    json_object_foreach(whole, key, value) {
+        size_t at = 0;
+        if (reads(f, key)) continue;
+        while (at < d->n_unread && strcmp(d->unread[at].key, key) != 0) at++;
+        if (at == MOST) continue;
+        if (at == d->n_unread) {
+            if (mem_reserve(&d->unread, &d->cap_unread, at + 1, e) != 0) return -1;
+            unread_key *k = &d->unread[at];
+            *k = (unread_key){.key = mem_strdup(key, e), .line = line};
+            if (k->key == NULL) return -1;
+            k->meant = optional_near(f, key, &k->other);
+            d->n_unread++;
+        }
+        unread_key *k = &d->unread[at];
+        k->records++;
+        k->lacking += k->meant != NULL && jsonl_get(object, k->meant) == NULL && jsonl_get(object, k->other) == NULL;
+    }
+    return 0;
 }
 
 /* ---- the file ---- */
@@ -182,7 +258,8 @@ static int check_ids(const dataset_builder *b, size_t from, json_t *seen, err *e
 /* Reads one line's records, all of them or, on failure, none. */
 static int read_object(const dataset_format *format, const json_t *object, dataset_builder *b, json_t *seen, err *e) {
     size_t kept = b->data->n, dropped = b->data->dropped, skipped = b->data->skipped.n;
-    if (format->read(object, b, e) == 0 && check_ids(b, kept, seen, e) == 0) return 0;
+    if (format->read(object, b, e) == 0 && check_ids(b, kept, seen, e) == 0)
+        return count_unread(format, object, b->file->line, b->data, e);
     cut_records(b->data, kept);
     b->data->dropped = dropped;
     skipped_cut(&b->data->skipped, skipped);
@@ -204,6 +281,10 @@ static int read_lines(const dataset_options *o, const dataset_format *format, js
         if (got > 0 && format == NULL && (format = detect(file, object, e)) == NULL) {
             json_decref(object); /* not one bad line, but a file of another kind: never skipped */
             goto out;
+        }
+        if (got > 0 && file->reads == NULL) {
+            file->reads = format->reads;
+            while (file->n_reads < READS_MAX && format->reads[file->n_reads] != NULL) file->n_reads++;
         }
         if (got > 0) got = read_object(format, object, &b, seen, &why);
         bool skip = got < 0 && o->skip_bad && why.kind == ERR_INPUT;

@@ -54,16 +54,28 @@ typedef struct {
     bool             skip_bad;    /* count bad lines and go on, instead of failing */
 } dataset_options;
 
+/* A key of records that their format does not read. Of keys that differ from record to record only the first are kept.
+ */
 typedef struct {
-    char   *path;
-    char   *format; /* the one that was used */
-    char    sha256[DIGEST_HEX];
-    record *records;
-    size_t  n;
-    size_t  bad;     /* lines skipped under skip_bad; each was reported through dataset_report */
-    size_t  dropped; /* records the format itself leaves out (llma: no result text) */
+    char       *key;
+    const char *meant, *other; /* the key that is spelled much like it, and what may be there instead; NULL */
+    size_t      records;       /* that have it */
+    size_t      lacking;       /* of these, how many have neither `meant` nor `other`: it was probably meant */
+    size_t      line;          /* of the first one, from 1 */
+} unread_key;
+
+typedef struct {
+    char       *path;
+    char       *format; /* the one that was used */
+    char        sha256[DIGEST_HEX];
+    record     *records;
+    size_t      n;
+    size_t      bad;     /* lines skipped under skip_bad; each was reported through dataset_report */
+    size_t      dropped; /* records the format itself leaves out (llma: no result text) */
     skipped_records skipped; /* both kinds, in file order */
-    bool    cut;     /* the tokenizer had a part in the prompts: it cut the documents in them */
+    unread_key *unread;  /* [n_unread] keys of the records that the format does not read, in the order met */
+    size_t      n_unread, cap_unread;
+    bool        cut; /* the tokenizer had a part in the prompts: it cut the documents in them */
 } dataset;
 
 /* Called for each line skipped under skip_bad with the error it would have been. */

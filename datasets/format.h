@@ -9,6 +9,8 @@
 #include "datasets/dataset.h"
 #include "datasets/jsonl.h"
 
+enum { READS_MAX = 8, OPTIONAL_MAX = 3 };
+
 /* A dataset while it is read. */
 typedef struct {
     const jsonl           *file; /* for errors about the line in hand */
@@ -19,7 +21,11 @@ typedef struct {
 
 typedef struct {
     const char *name, *help;
-    const char *keys;                   /* what tells it from others, for the error of "auto" */
+    const char *keys;             /* what tells it from others, for the error of "auto" */
+    const char *reads[READS_MAX]; /* all keys of a record that it may read, the rest NULL */
+    /* Of these, what a record need not have, under either of two keys: without both, a key spelled much like one is
+     * worth a word. */
+    const char *optional[OPTIONAL_MAX][2];
     bool (*fits)(const json_t *object); /* whether those keys are there */
     bool appends_docs;                  /* it knows dataset_options.append_docs */
     /* Adds the line's records with dataset_add. On failure it leaves what it has added as it is: the caller takes

@@ -73,6 +73,7 @@ const dataset_format format_humaneval = {
     .name = "humaneval",
     .help = "HumanEval and HumanEvalPack: task_id, prompt, canonical_solution; with buggy_solution, an edit",
     .keys = "\"task_id\" and \"entry_point\"",
+    .reads = {"task_id", "prompt", "entry_point", "canonical_solution", "declaration", "buggy_solution"},
     .fits = fits,
     .read = read_object,
 };

@@ -5,18 +5,73 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "datasets/odd_values.h"
+#include "engine/base/fetch.h"
 #include "engine/base/file.h"
+#include "engine/base/filekind.h"
 #include "engine/base/mem.h"
+#include "engine/base/suggest.h"
 
 /* ---- lines ---- */
+
+static bool blank(const char *line, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r') return false;
+    return true;
+}
+
+static int check_kind(const char *path, file_kind kind, err *e) {
+    return kind == FILE_OTHER || kind == FILE_EMPTY ? 0 : file_kind_refuse(path, kind, "JSON Lines", e);
+}
+
+/* Whether a line from `at` on begins with a brace. */
+static bool has_objects(const char *at, const char *end) {
+    while (at < end) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        if (stop == NULL) stop = end;
+        while (at < stop && blank(at, 1)) at++;
+        if (at < stop && *at == '{') return true;
+        at = stop + 1;
+    }
+    return false;
+}
+
+/* Text that is as a whole something else: no line of it is bad by itself, so none is skipped. */
+static int check_layout(const jsonl *j, err *e) {
+    const char *from = j->bytes + j->at, *end = j->bytes + j->n;
+    while (from < end && (blank(from, 1) || *from == '\n')) from++;
+    while (end > from && (blank(end - 1, 1) || end[-1] == '\n')) end--;
+    if (from == end) return 0;
+    const char *stop = memchr(from, '\n', (size_t)(end - from));
+    size_t      first = stop != NULL ? (size_t)(stop - from) : (size_t)(end - from);
+    if (*from == '[' && end[-1] == ']')
+        return err_input(e, "%s: is one JSON array, not JSON Lines (one object to a line: jq -c '.[]' writes it so)",
+                         j->path);
+    if (*from == '{' && stop != NULL && blank(from + 1, first - 1))
+        return err_input(e,
+                         "%s: holds objects over several lines, not JSON Lines (one object to a line: jq -c . "
+                         "writes it so)",
+                         j->path);
+    if (!has_objects(from, end) && memchr(from, '{', first) == NULL && *from != '[' &&
+        (memchr(from, ',', first) != NULL || memchr(from, '\t', first) != NULL))
+        return err_input(e,
+                         "%s: looks like a table (CSV), not JSON Lines (one object to a line; pandas writes it: "
+                         "to_json(FILE, orient=\"records\", lines=True))",
+                         j->path);
+    return 0;
+}
 
 int jsonl_open(jsonl *j, const char *path, err *e) {
     static const char bom[] = "\xef\xbb\xbf";
     *j = (jsonl){.path = path};
-    if ((j->bytes = file_read(path, SIZE_MAX, &j->n, e)) == NULL) return -1;
+    if (check_kind(path, file_kind_at(path), e) != 0) return -1; /* before gigabytes are read */
+    if ((j->bytes = file_read(path, SIZE_MAX, &j->n, e)) == NULL) return fetch_advise(path, e);
     if (j->n >= sizeof bom - 1 && memcmp(j->bytes, bom, sizeof bom - 1) == 0) j->at = sizeof bom - 1;
-    return 0;
+    if (check_kind(path, file_kind_of(j->bytes, j->n), e) == 0 && check_layout(j, e) == 0) return 0; /* of a pipe too */
+    jsonl_close(j);
+    return -1;
 }
 
 void jsonl_close(jsonl *j) {
@@ -33,12 +88,6 @@ static bool take_line(jsonl *j, const char **line, size_t *n) {
     *n = end != NULL ? (size_t)(end - *line) : j->n - j->at;
     j->at += *n + (end != NULL);
     j->line++;
-    return true;
-}
-
-static bool blank(const char *line, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r') return false;
     return true;
 }
 
@@ -63,21 +112,40 @@ static const char *type_name(const json_t *v) {
     return "null";
 }
 
-int jsonl_next(jsonl *j, json_t **object, err *e) {
-    const char  *line;
-    size_t       n;
+/* Jansson's value of a line. A line that it does not take is read again without its odd values. */
+static json_t *parse(jsonl *j, const char *line, size_t n, err *e) {
+    enum { FLAGS = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY };
     json_error_t why;
+    j->odd = false;
+    json_t *v = json_loadb(line, n, FLAGS, &why);
+    if (v == NULL && json_error_code(&why) != json_error_out_of_memory) {
+        char *copy = mem_strndup(line, n, e);
+        if (copy == NULL) return NULL;
+        j->odd = odd_values_replace(copy, n) > 0;
+        if (j->odd) v = json_loadb(copy, n, FLAGS, &why);
+        free(copy);
+    }
+    if (v != NULL) return v;
+    const char *spelling = odd_spelling(line, n);
+    if (json_error_code(&why) == json_error_out_of_memory)
+        err_run(e, "%s:%zu: out of memory", j->path, j->line);
+    else if (spelling != NULL)
+        jsonl_bad(j, e, "not JSON: the line holds %s", spelling);
+    else
+        jsonl_bad(j, e, "not JSON: %s, at byte %d of the line (one object to a line)", why.text, why.position);
+    return NULL;
+}
+
+int jsonl_next(jsonl *j, json_t **object, err *e) {
+    const char *line;
+    size_t      n;
 
     do {
         if (!take_line(j, &line, &n)) return 0;
     } while (blank(line, n));
 
-    json_t *v = json_loadb(line, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
-    if (v == NULL) {
-        if (json_error_code(&why) == json_error_out_of_memory)
-            return err_run(e, "%s:%zu: out of memory", j->path, j->line);
-        return jsonl_bad(j, e, "not JSON: %s, at byte %d of the line (one object to a line)", why.text, why.position);
-    }
+    json_t *v = parse(j, line, n, e);
+    if (v == NULL) return -1;
     if (!json_is_object(v)) {
         jsonl_bad(j, e, "%s (one object to a line)", type_name(v));
         json_decref(v);
@@ -111,11 +179,41 @@ const json_t *jsonl_get(const json_t *object, const char *key) {
 
 const json_t *jsonl_need(const jsonl *j, const json_t *object, const char *key, err *e) {
     const json_t *v = jsonl_get(object, key);
-    if (v == NULL) jsonl_bad(j, e, "\"%s\" is missing", key);
+    if (v == NULL) jsonl_missing(j, object, key, "", e);
     return v;
 }
 
+/* The key of an object that was probably meant to be this one, which it has not; NULL when none is near. */
+static const char *near_key(const jsonl *j, const json_t *object, const char *key) {
+    enum { MOST = 256 }; /* keys that are looked at */
+    const char *names[MOST], *name;
+    json_t     *value, *whole = (json_t *)object; /* Jansson's loop takes no const */
+    size_t      n = 0;
+    json_object_foreach(whole, name, value) {
+        bool known = false;
+        for (size_t i = 0; i < j->n_reads && !known; i++) known = strcmp(name, j->reads[i]) == 0;
+        if (known) continue;
+        if (strcasecmp(name, key) == 0) return name;
+        if (n < MOST) names[n++] = name;
+    }
+    return suggest(key, names, n);
+}
+
+int jsonl_missing(const jsonl *j, const json_t *object, const char *key, const char *more, err *e) {
+    const char *near = near_key(j, object, key);
+    if (near == NULL) return jsonl_bad(j, e, "\"%s\" is missing%s", key, more);
+    return jsonl_bad(j, e, "\"%s\" is missing%s, but there is \"%.100s\"; did you mean \"%s\"?", key, more, near, key);
+}
+
+int jsonl_odd(const jsonl *j, const json_t *v, const char *what, err *e) {
+    const char *odd = j->odd ? odd_value(v) : NULL;
+    if (odd == NULL) return 0;
+    bool inside = json_is_array(v) || json_is_object(v);
+    return jsonl_bad(j, e, "%s %s %s", what, inside ? "holds" : "is", odd);
+}
+
 static int wrong_type(const jsonl *j, const json_t *v, const char *what, const char *needed, err *e) {
+    if (jsonl_odd(j, v, what, e) != 0) return -1;
     return jsonl_bad(j, e, "%s is %s (%s is needed)", what, type_name(v), needed);
 }
 
@@ -140,6 +238,7 @@ int jsonl_name(const jsonl *j, const json_t *v, const char *what, char **name, e
 
 int jsonl_id(const jsonl *j, const json_t *v, const char *what, char **id, err *e) {
     if (json_is_string(v)) return jsonl_name(j, v, what, id, e);
+    if (jsonl_odd(j, v, what, e) != 0) return -1;
     if (!json_is_integer(v)) return jsonl_bad(j, e, "%s is neither an integer nor a string", what);
     *id = mem_printf(e, "%lld", (long long)json_integer_value(v));
     return *id != NULL ? 0 : -1;
@@ -151,8 +250,11 @@ int jsonl_ids(const jsonl *j, const json_t *v, const char *what, tokens *ids, er
     if (tokens_reserve(ids, n, e) != 0) return -1;
     for (size_t i = 0; i < n; i++) {
         const json_t *id = json_array_get(v, i);
-        if (!json_is_integer(id))
-            return jsonl_bad(j, e, "%s[%zu] is %s (a token id is needed)", what, i, type_name(id));
+        if (!json_is_integer(id)) {
+            char name[64];
+            snprintf(name, sizeof name, "%s[%zu]", what, i);
+            return wrong_type(j, id, name, "a token id", e);
+        }
         json_int_t value = json_integer_value(id);
         if (value < 0 || value > INT32_MAX)
             return jsonl_bad(j, e, "%s[%zu] is %lld (an id is 0 to %d)", what, i, (long long)value, INT32_MAX);

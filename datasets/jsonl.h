@@ -2,7 +2,9 @@
  *
  * Lines end with \n and may be of any length. A \r before the \n, a byte order mark at the file's start and
  * blank lines (counted, skipped) are tolerated. Refused: anything but one object to a line, a key given
- * twice, text that is not UTF-8. Texts may hold U+0000 (written \u0000); names may not.
+ * twice, text that is not UTF-8. Texts may hold U+0000 (written \u0000); names may not. Numbers out of range and texts
+ * with lone surrogates are refused where they are read and may stand elsewhere. Files of other kinds (archives, tables,
+ * arrays of JSON) are named for what they are.
  */
 #ifndef DATASETS_JSONL_H
 #define DATASETS_JSONL_H
@@ -20,6 +22,10 @@ typedef struct {
     char       *bytes;
     size_t      n, at; /* size; where the next line begins */
     size_t      line;  /* number of the line given last, from 1 */
+    bool        odd;   /* that line holds odd values (odd_values.h) */
+    /* Keys that the format reads, once it is known: none of them is another one's misspelling. */
+    const char *const *reads;
+    size_t             n_reads;
 } jsonl;
 
 int  jsonl_open(jsonl *j, const char *path, err *e); /* path must outlive it */
@@ -36,6 +42,12 @@ int jsonl_bad(const jsonl *j, err *e, const char *fmt, ...) ERR_PRINTF(3, 4);
 const json_t *jsonl_get(const json_t *object, const char *key);
 /* The same, but NULL is an error. */
 const json_t *jsonl_need(const jsonl *j, const json_t *object, const char *key, err *e);
+
+/* An ERR_INPUT that a key is missing, MORE behind it, and what was probably meant to be it. Returns -1. */
+int jsonl_missing(const jsonl *j, const json_t *object, const char *key, const char *more, err *e);
+
+/* Refuses what odd_value() knows, wherever in v it stands; the functions below do so themselves. */
+int jsonl_odd(const jsonl *j, const json_t *v, const char *what, err *e);
 
 /* Checked copies; `what` names the value in errors, e.g. "prompt" or "references[2]". */
 int jsonl_text(const jsonl *j, const json_t *v, const char *what, char **text, size_t *n, err *e);

@@ -38,6 +38,7 @@ const dataset_format format_llma = {
     .name = "llma",
     .help = "LLMA's data: query, docs, result.text; records without a result are left out",
     .keys = "\"query\" and \"docs\"",
+    .reads = {"query", "docs", "result"},
     .fits = fits,
     .appends_docs = true,
     .read = read_object,

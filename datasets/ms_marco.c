@@ -74,6 +74,7 @@ const dataset_format format_ms_marco = {
     .name = "ms-marco",
     .help = "MS MARCO QA v2.1: query_id, query, passages, answers; unanswerable queries are left out",
     .keys = "\"query\" and \"passages\"",
+    .reads = {"query_id", "query", "passages", "answers", "wellFormedAnswers"},
     .fits = fits,
     .appends_docs = true,
     .read = read_object,

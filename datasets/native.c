@@ -61,7 +61,7 @@ static int read_object(const json_t *o, dataset_builder *b, err *e) {
         return -1;
     }
     if (read_passage(at, o, "prompt", "prompt_ids", &r->prompt, &has_prompt, e) != 0) return -1;
-    if (!has_prompt) return jsonl_bad(at, e, "\"prompt\" is missing (or \"prompt_ids\")");
+    if (!has_prompt) return jsonl_missing(at, o, "prompt", " (or \"prompt_ids\")", e);
     if (read_references(at, o, r, e) != 0) return -1;
     return read_passage(at, o, "output", "output_ids", &r->output, &r->has_output, e);
 }
@@ -70,6 +70,8 @@ const dataset_format format_native = {
     .name = "native",
     .help = "id, scenario, prompt, references, output; text or token ids",
     .keys = "\"prompt\" or \"prompt_ids\"",
+    .reads = {"id", "scenario", "prompt", "prompt_ids", "references", "references_ids", "output", "output_ids"},
+    .optional = {{"references", "references_ids"}, {"output", "output_ids"}, {"scenario", "scenario"}},
     .fits = fits,
     .read = read_object,
 };

@@ -75,8 +75,10 @@ static int read_facts(const json_t *facts, record *r, err *e) {
 static int read_source(const jsonl *at, const json_t *source, record *r, err *e) {
     if (json_is_object(source)) {
         const json_t *passages = jsonl_get(source, "passages");
-        return passages != NULL ? read_passages(at, passages, r, e) : read_facts(source, r, e);
+        if (passages != NULL) return read_passages(at, passages, r, e);
+        return jsonl_odd(at, source, "source_info", e) != 0 ? -1 : read_facts(source, r, e);
     }
+    if (jsonl_odd(at, source, "source_info", e) != 0) return -1;
     if (!json_is_string(source)) return jsonl_bad(at, e, "source_info is neither a string nor an object");
     if (record_references(r, 1, e) != 0) return -1;
     return jsonl_text(at, source, "source_info", &r->references[0].text, &r->references[0].n_text, e);
@@ -100,8 +102,8 @@ static int read_object(const json_t *o, dataset_builder *b, err *e) {
     const json_t *prompt = jsonl_get(o, "prompt");
     if (id == NULL || (response = jsonl_need(at, o, "response", e)) == NULL) return -1;
     if (source == NULL || prompt == NULL)
-        return jsonl_bad(at, e, "\"%s\" is missing (join responses with their sources: datasets/README.md)",
-                         source == NULL ? "source_info" : "prompt");
+        return jsonl_missing(at, o, source == NULL ? "source_info" : "prompt",
+                             " (join responses with their sources: datasets/README.md)", e);
 
     record *r = dataset_add(b, e);
     if (r == NULL || jsonl_id(at, id, "id", &r->id, e) != 0 || read_scenario(at, o, r, e) != 0) return -1;
@@ -116,6 +118,7 @@ const dataset_format format_ragtruth = {
     .name = "ragtruth",
     .help = "RAGTruth, responses joined with sources: id, prompt, source_info, response",
     .keys = "\"source_id\" and \"response\"",
+    .reads = {"source_id", "id", "prompt", "response", "source_info", "task_type"},
     .fits = fits,
     .read = read_object,
 };

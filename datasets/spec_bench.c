@@ -43,9 +43,11 @@ static int add_turn(dataset_builder *b, const json_t *turns, size_t turn, const 
 static int check_turns(const jsonl *at, const json_t *turns, err *e) {
     if (jsonl_array(at, turns, "turns", e) != 0) return -1;
     if (json_array_size(turns) == 0) return jsonl_bad(at, e, "turns is empty (at least one question)");
-    for (size_t i = 0; i < json_array_size(turns); i++)
-        if (!json_is_string(json_array_get(turns, i)))
-            return jsonl_bad(at, e, "turns[%zu] is not a string (every turn is a question)", i);
+    for (size_t i = 0; i < json_array_size(turns); i++) {
+        char what[64];
+        snprintf(what, sizeof what, "turns[%zu]", i);
+        if (jsonl_string(at, json_array_get(turns, i), what, e) != 0) return -1;
+    }
     return 0;
 }
 
@@ -71,6 +73,7 @@ const dataset_format format_spec_bench = {
     .name = "spec-bench",
     .help = "Spec-Bench's question.jsonl: question_id, category, turns; a record for each turn",
     .keys = "\"turns\"",
+    .reads = {"question_id", "category", "turns"},
     .fits = fits,
     .read = read_object,
 };

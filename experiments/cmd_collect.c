@@ -12,6 +12,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "experiments/cell_folder.h"
 #include "experiments/commands.h"
 #include "experiments/store/store.h"
 
@@ -61,16 +62,6 @@ static int list_cells(const char *folder, paths *out, err *e) {
     return ret;
 }
 
-/* DIR/cells where there is such a folder, else DIR. */
-static char *cell_folder(const char *dir, err *e) {
-    struct stat s;
-    char       *cells = mem_printf(e, "%s/cells", dir);
-    if (cells != NULL && stat(cells, &s) == 0 && S_ISDIR(s.st_mode)) return cells;
-    if (cells == NULL) return NULL;
-    free(cells);
-    return mem_strdup(dir, e);
-}
-
 /* DIR.h5, slashes at the end of DIR left out. */
 static char *default_output(const char *dir, err *e) {
     size_t n = strlen(dir);
@@ -84,13 +75,6 @@ static char *default_output(const char *dir, err *e) {
     return NULL;
 }
 
-enum { CELL_ID = 16 /* hexadecimal digits */ };
-
-/* ID.h5 */
-static bool is_cell_name(const char *name) {
-    return strspn(name, "0123456789abcdef") == CELL_ID && strcmp(name + CELL_ID, ".h5") == 0;
-}
-
 /* Whether there are cell files in a folder under their own names. Results of a sweep that is called like one have its
  * folder beside them. */
 static bool holds_cells(const char *folder) {
@@ -98,9 +82,9 @@ static bool holds_cells(const char *folder) {
     DIR *dir = opendir(folder);
     for (const struct dirent *entry; dir != NULL && !holds && (entry = readdir(dir)) != NULL;) {
         struct stat s;
-        char        id[CELL_ID + 1] = {0};
-        if (!is_cell_name(entry->d_name)) continue;
-        memcpy(id, entry->d_name, CELL_ID);
+        char        id[CELL_ID_DIGITS + 1] = {0};
+        if (!cell_folder_is_file(entry->d_name)) continue;
+        memcpy(id, entry->d_name, CELL_ID_DIGITS);
         holds = fstatat(dirfd(dir), id, &s, 0) != 0 || !S_ISDIR(s.st_mode);
     }
     if (dir != NULL) closedir(dir);
@@ -180,7 +164,7 @@ static int collect(const char *dir, const char *output, err *e) {
     int        ret = -1;
     paths      cells = {0};
     store_data d = {0};
-    char      *folder = cell_folder(dir, e);
+    char      *folder = cell_folder_of(dir, e);
 
     if (folder == NULL || list_cells(folder, &cells, e) != 0 || check_output(output, folder, e) != 0 ||
         leave_out_others(folder, &cells, e) != 0)

@@ -12,6 +12,7 @@
 #include "engine/base/quote.h"
 #include "engine/engine.h"
 #include "experiments/commands.h"
+#include "experiments/data_report.h"
 #include "experiments/names.h"
 
 static const char usage[] =
@@ -23,6 +24,7 @@ static const char usage[] =
     "  expected   the same of the expected outputs\n"
     "\n"
     "  -m, --model FILE         weights and tokenizer, a GGUF of the Llama architecture\n"
+    "      --skip-bad           count and report bad lines instead of stopping at the first\n"
     "      --limit N            records to take from the start (default 0: all)\n"
     "  -n, --max-new-tokens N   most tokens to generate (default 512)\n"
     "  -t, --threads N          default 1; the texts do not depend on it\n"
@@ -34,7 +36,7 @@ enum { RUN = 5 };
 typedef struct {
     const char *model, *path;
     uint64_t    limit, max_new_tokens, threads, wrong;
-    bool        help;
+    bool        skip_bad, help;
 } options;
 
 /* Counts of one scenario. */
@@ -58,13 +60,14 @@ typedef struct {
 } evaluation;
 
 static int parse_options(int argc, char **argv, options *o, err *e) {
-    enum { LIMIT = 256, WRONG };
+    enum { LIMIT = 256, WRONG, SKIP_BAD };
     static const struct option longs[] = {
         {"model", required_argument, NULL, 'm'},
         {"limit", required_argument, NULL, LIMIT},
         {"max-new-tokens", required_argument, NULL, 'n'},
         {"threads", required_argument, NULL, 't'},
         {"wrong", required_argument, NULL, WRONG},
+        {"skip-bad", no_argument, NULL, SKIP_BAD},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -86,6 +89,9 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
             break;
         case WRONG:
             ret = command_count("--wrong", optarg, 0, INT32_MAX, &o->wrong, e);
+            break;
+        case SKIP_BAD:
+            o->skip_bad = true;
             break;
         case 'h':
             o->help = true;
@@ -199,6 +205,8 @@ static void print_table(const evaluation *v) {
         all.expected_copied += t->expected_copied;
     }
     if (v->n_tallies > 1) print_row(&all);
+    if (v->data.bad + v->samples.bad > 0)
+        fprintf(stderr, "harness: %zu bad records were left out\n", v->data.bad + v->samples.bad);
     if (v->cut > 0)
         fprintf(stderr, "harness: %zu of %zu outputs were cut by --max-new-tokens or the end of the context\n", v->cut,
                 all.records);
@@ -210,14 +218,16 @@ static int open_evaluation(evaluation *v, const options *o, err *e) {
     const policy_ops *llma = policy_named("evaluate", "llma", e);
     const rule_ops   *greedy = rule_named("evaluate", "greedy", e);
     param_values      policy_params, rule_params;
-    dataset_options   d = {.format = "auto", .limit = (size_t)o->limit};
+    dataset_options   d = {.format = "auto", .limit = (size_t)o->limit, .skip_bad = o->skip_bad};
     if (llma == NULL || greedy == NULL || (v->m = model_open(o->model, e)) == NULL || model_lay_out(v->m, e) != 0)
         return -1;
     param_presets(llma->params, llma->n_params, &policy_params);
     param_presets(greedy->params, greedy->n_params, &rule_params);
-    sample_options s = {.need_output = true, .need_prompt = true, .context = v->m->shape.context};
-    return dataset_read(o->path, &d, NULL, NULL, &v->data, e) != 0 ||
-                   samples_prepare(&v->data, v->m->tok, &s, NULL, NULL, &v->samples, e) != 0 ||
+    sample_options s = {
+        .need_output = true, .need_prompt = true, .context = v->m->shape.context, .skip_bad = o->skip_bad};
+    if (dataset_read(o->path, &d, data_report_skipped, NULL, &v->data, e) != 0) return -1;
+    data_report_keys(&v->data);
+    return samples_prepare(&v->data, v->m->tok, &s, data_report_skipped, NULL, &v->samples, e) != 0 ||
                    (v->policy = policy_open(llma, &policy_params, e)) == NULL ||
                    (v->rule = rule_open(greedy, &rule_params, v->m->shape.vocab, e)) == NULL ||
                    (v->target = target_transformer_open(v->m, v->m->shape.context, (int)o->threads, e)) == NULL

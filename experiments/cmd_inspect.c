@@ -5,15 +5,20 @@
 #include <sys/stat.h>
 
 #include "datasets/dataset.h"
+#include "engine/base/fetch.h"
+#include "engine/base/filekind.h"
 #include "experiments/commands.h"
 #include "experiments/inspect.h"
+#include "experiments/train_state.h"
 
 static const char usage[] =
     "usage: harness inspect [OPTION]... FILE\n"
     "Says what FILE holds. Its kind is told by its first bytes: a GGUF file (metadata, tensors, whether the harness\n"
-    "can run it), a results file in HDF5, and else a dataset in JSONL.\n"
+    "can run it), a results file or a training's loss curve in HDF5, and else a dataset in JSONL. FILE may also be a\n"
+    "sweep's folder, OUTPUT/NAME. Files of other kinds are named, with what to do.\n"
     "\n"
     "  -f, --format F    format of a dataset (default: auto)\n"
+    "      --skip-bad    count and report bad dataset lines instead of stopping at the first\n"
     "  -h, --help        this text\n";
 
 static void print_help(void) {
@@ -23,58 +28,63 @@ static void print_help(void) {
         printf("  %-17s %s\n", dataset_format_name(i), dataset_format_help(i));
 }
 
-typedef enum { KIND_GGUF, KIND_RESULTS, KIND_DATASET } file_kind;
+typedef struct {
+    const char *path, *format; /* NULL: not given */
+    bool        skip_bad;
+} options;
 
-static int find_kind(const char *path, file_kind *out, err *e) {
-    static const char hdf5[8] = "\x89HDF\r\n\x1a\n";
-    struct stat       st;
-    char              head[8];
-    FILE             *f = fopen(path, "rb");
-    if (f == NULL) return err_input(e, "%s: cannot open: %s", path, strerror(errno));
-    if (fstat(fileno(f), &st) == 0 && !S_ISREG(st.st_mode)) { /* a pipe can be read once, and this reads twice */
-        fclose(f);
-        return err_input(e, "%s: is a %s (a GGUF, HDF5 or JSONL file)", path,
-                         S_ISDIR(st.st_mode)    ? "folder"
-                         : S_ISFIFO(st.st_mode) ? "pipe"
-                                                : "device");
+static int inspect_file(const options *o, err *e) {
+    file_kind kind = file_kind_at(o->path);
+    bool      is_dataset = kind == FILE_OTHER || kind == FILE_EMPTY;
+    if (kind != FILE_GGUF && kind != FILE_HDF5 && !is_dataset)
+        return file_kind_refuse(o->path, kind, "GGUF, HDF5 or JSON Lines", e);
+    if ((o->format != NULL || o->skip_bad) && !is_dataset)
+        return err_input(e, "%s: %s is given, but this is a %s file (a dataset)", o->path,
+                         o->format != NULL ? "--format" : "--skip-bad", kind == FILE_GGUF ? "GGUF" : "HDF5");
+    if (kind == FILE_GGUF) return inspect_gguf(o->path, e);
+    if (kind == FILE_HDF5) return curve_is_at(o->path) ? inspect_training(o->path, e) : inspect_results(o->path, e);
+    return inspect_dataset(o->path, o->format != NULL ? o->format : "auto", o->skip_bad, e);
+}
+
+static int inspect(const options *o, err *e) {
+    struct stat st = {0};
+    FILE       *f = fopen(o->path, "rb"); /* also what is refused: who writes into a pipe waits for a reader */
+    if (f == NULL) {
+        err_input(e, "%s: cannot open: %s", o->path, strerror(errno));
+        return fetch_advise(o->path, e);
     }
-    size_t n = fread(head, 1, sizeof head, f);
-    int    failed = ferror(f), why = errno;
+    int failed = fstat(fileno(f), &st), why = errno;
     fclose(f);
-    if (failed) {
+    if (failed != 0) {
         errno = why;
-        return err_errno(e, path, "cannot read");
+        return err_errno(e, o->path, "cannot stat");
     }
-    /* No dataset begins with a G: a file that ends within the magic number is a GGUF that was cut. */
-    *out = n > 0 && memcmp(head, "GGUF", n < 4 ? n : 4) == 0 ? KIND_GGUF
-           : n == 8 && memcmp(head, hdf5, sizeof hdf5) == 0  ? KIND_RESULTS
-                                                             : KIND_DATASET;
-    return 0;
+    if (S_ISDIR(st.st_mode)) return inspect_folder(o->path, e);
+    if (!S_ISREG(st.st_mode)) /* a pipe can be read once, and this reads twice */
+        return err_input(e, "%s: is a %s (a GGUF, HDF5 or JSONL file)", o->path,
+                         S_ISFIFO(st.st_mode) ? "pipe" : "device");
+    return inspect_file(o, e);
 }
 
 int cmd_inspect(int argc, char **argv, err *e) {
+    enum { SKIP_BAD = 256 };
     static const struct option longs[] = {
         {"format", required_argument, NULL, 'f'},
+        {"skip-bad", no_argument, NULL, SKIP_BAD},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    const char *format = NULL;
-    file_kind   kind = KIND_DATASET;
+    options o = {0};
     for (int c; (c = command_option(argc, argv, ":f:h", longs, e)) != -1;) {
         if (c == '?') return -1;
         if (c == 'h') {
             print_help();
             return 0;
         }
-        format = optarg;
+        if (c == 'f') o.format = optarg;
+        if (c == SKIP_BAD) o.skip_bad = true;
     }
     if (command_operands(argc, argv, 1, 1, "FILE", e) != 0) return -1;
-    const char *path = argv[optind];
-    if (find_kind(path, &kind, e) != 0) return -1;
-    if (format != NULL && kind != KIND_DATASET)
-        return err_input(e, "%s: --format is given, but this is a %s file (a dataset)", path,
-                         kind == KIND_GGUF ? "GGUF" : "HDF5");
-    if (kind == KIND_GGUF) return inspect_gguf(path, e);
-    if (kind == KIND_RESULTS) return inspect_results(path, e);
-    return inspect_dataset(path, format != NULL ? format : "auto", e);
+    o.path = argv[optind];
+    return inspect(&o, e);
 }

@@ -12,6 +12,8 @@
 #include "engine/kernels/kernels.h"
 #include "experiments/cell.h"
 #include "experiments/commands.h"
+#include "experiments/data_report.h"
+#include "experiments/inifile.h"
 #include "experiments/plan_print.h"
 #include "experiments/runner.h"
 
@@ -89,11 +91,6 @@ static int parse_options(int argc, char **argv, options *o, bool *help, err *e) 
         if (c == 'h') *help = true;
     }
     return *help ? 0 : command_operands(argc, argv, 1, INT_MAX, "at least one CONFIG.ini", e);
-}
-
-static void report_bad(void *ctx, const err *why) {
-    (void)ctx;
-    fprintf(stderr, "harness: skipped: %s\n", why->text);
 }
 
 /* The cell files of a plan in its order, and how many exist. */
@@ -285,22 +282,37 @@ static int check_replaced(const config *c, err *e) {
     return ret;
 }
 
+/* Of each section's data once, however many tokenizers they were read for. */
+static void report_keys(const plan *p) {
+    for (size_t i = 0; i < p->n_datasets; i++) {
+        size_t k = 0;
+        while (p->datasets[k].cfg != p->datasets[i].cfg) k++;
+        if (k == i) data_report_keys(&p->datasets[i].data);
+    }
+}
+
 /* Reads and plans every config before the first one runs: a mistake in the last should not cost a night. */
 static int plan_all(char **paths, size_t n, const options *o, config *configs, plan *plans, err *e) {
-    plan_options how = {.skip_bad = o->skip_bad, .report = report_bad};
+    plan_options how = {.skip_bad = o->skip_bad, .report = data_report_skipped};
     if (kernels_get(e) == NULL) return -1; /* HARNESS_ISA: replay would not ask before its first cell is done */
     for (size_t i = 0; i < n; i++) {
         if (config_read(paths[i], o->sets, o->n_sets, &configs[i], e) != 0) return -1;
         if (o->output == NULL) continue;
         if (*o->output == '\0') return err_input(e, "--output \"\" is not allowed (a folder)");
+        const char *why = ini_unexpanded(o->output);
+        if (why != NULL)
+            return err_input(e, "--output \"%s\": %s (--set \"sweep.output='%s'\" is a folder of that very name)",
+                             o->output, why, o->output);
         free(configs[i].output);
         if ((configs[i].output = mem_strdup(o->output, e)) == NULL) return -1;
     }
     if (check_distinct(configs, n, e) != 0) return -1;
     for (size_t i = 0; i < n; i++)
         if (check_replaced(&configs[i], e) != 0) return -1;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (plan_make(&configs[i], &how, &plans[i], e) != 0) return -1;
+        report_keys(&plans[i]);
+    }
     return 0;
 }
 

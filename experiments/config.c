@@ -2,7 +2,6 @@
  * and where it goes; config_check.c refuses what no single value shows. */
 #include "experiments/config.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +23,8 @@ typedef struct key_spec key_spec;
 typedef struct {
     const inifile  *file;
     const key_spec *key;
-    const char     *text, *where;
+    const ini_part *part;
+    const char     *text, *where; /* of the part */
 } value;
 
 struct key_spec {
@@ -79,16 +79,6 @@ static int parse_bool(const value *v, void *at, err *e) {
                      v->key->help);
 }
 
-/* Names become file names and table entries. */
-static bool plain_name(const char *text) {
-    if (*text == '\0' || *text == '.' || strlen(text) > 64) return false;
-    for (; *text != '\0'; text++)
-        if (!isalnum((unsigned char)*text) && strchr("._-", *text) == NULL) return false;
-    return true;
-}
-
-#define PLAIN_NAME "at most 64 of A-Z a-z 0-9 . _ -, not starting with a dot"
-
 static int keep_text(const char *text, void *at, err *e) {
     char *copy = mem_strdup(text, e);
     if (copy == NULL) return -1;
@@ -97,16 +87,13 @@ static int keep_text(const char *text, void *at, err *e) {
 }
 
 static int parse_name(const value *v, void *at, err *e) {
-    return plain_name(v->text) ? keep_text(v->text, at, e) : refuse(v, e);
+    return ini_plain_name(v->text) ? keep_text(v->text, at, e) : refuse(v, e);
 }
 
-/* Relative to the INI file's folder. */
 static int parse_path(const value *v, void *at, err *e) {
-    const char *slash = strrchr(v->file->path, '/');
-    if (v->text[0] == '/' || slash == NULL) return keep_text(v->text, at, e);
-    char *joined = mem_printf(e, "%.*s%s", (int)(slash + 1 - v->file->path), v->file->path, v->text);
-    if (joined == NULL) return -1;
-    *(char **)at = joined;
+    char *path = ini_path(v->file->path, v->key->name, v->part, e);
+    if (path == NULL) return -1;
+    *(char **)at = path;
     return 0;
 }
 
@@ -144,7 +131,7 @@ static int parse_format(const value *v, void *at, err *e) {
 
 /* clang-format off */
 static const key_spec sweep_keys[] = {
-    {"name",    parse_name, AT(config, name),    REQUIRED, .help = "name of the results file: " PLAIN_NAME},
+    {"name",    parse_name, AT(config, name),    REQUIRED, .help = "name of the results file: " INI_PLAIN_NAME},
     {"output",  parse_path, AT(config, output),  REQUIRED, .help = "folder for results"},
     {"seed",    parse_u64,  AT(config, seed),    .preset = "1", RANGE(0, INT64_MAX), .help = "of all randomness"},
     {"repeats", parse_size, AT(config, repeats), .preset = "1", RANGE(1, 100000), .help = "trials of each sample"},
@@ -180,37 +167,8 @@ static const key_spec dataset_keys[] = {
 
 /* ---- keys into fields --------------------------------------------------------------------------------- */
 
-/* Calls each() for every item of a list, without blanks around it: items end at commas and at line ends. */
-typedef int each_item(void *ctx, const char *text, const char *where, err *e);
-
-static int list_items(const ini_entry *entry, each_item *each, void *ctx, err *e) {
-    if (entry->n_parts == 1 && entry->parts[0].text[0] == '\0')
-        return err_input(e, "%s: %s has no value (VALUE, VALUE, ...)", entry->parts[0].where, entry->key);
-    for (size_t p = 0; p < entry->n_parts; p++) {
-        const ini_part *part = &entry->parts[p];
-        bool            last = p + 1 == entry->n_parts;
-        const char     *at = part->text;
-        if (*at == '\0' && !last) continue; /* the list begins on the next line */
-        while (at != NULL) {
-            size_t n = strcspn(at, ","), from = strspn(at, " \t"), end = n;
-            bool   comma = at[n] == ',';
-            if (from > n) from = n;
-            while (end > from && (at[end - 1] == ' ' || at[end - 1] == '\t')) end--;
-            if (end == from)
-                return err_input(e, "%s: %s has an empty value (VALUE, VALUE, ...)", part->where, entry->key);
-            char *item = mem_strndup(at + from, end - from, e);
-            int   ret = item != NULL ? each(ctx, item, part->where, e) : -1;
-            free(item);
-            if (ret != 0) return -1;
-            at += n + (comma ? 1 : 0);
-            if (!comma || (!last && at[strspn(at, " \t")] == '\0')) at = NULL; /* a comma at a line's end is fine */
-        }
-    }
-    return 0;
-}
-
 /* A list of numbers: parse() turns each text into one. Equal items would make equal cells, so they are errors. */
-typedef int parse_double(const void *spec, const char *text, const char *where, double *out, err *e);
+typedef int parse_double(const void *spec, const ini_part *item, double *out, err *e);
 
 typedef struct {
     const char   *key;
@@ -220,21 +178,22 @@ typedef struct {
     size_t        cap;
 } number_list;
 
-static int add_number(void *ctx, const char *text, const char *where, err *e) {
+static int add_number(void *ctx, const ini_part *item, err *e) {
     number_list *list = ctx;
     value_list  *out = list->out;
     if (mem_reserve(&out->at, &list->cap, out->n + 1, e) != 0) return -1;
     double *v = &out->at[out->n];
-    if (list->parse(list->spec, text, where, v, e) != 0) return -1;
+    if (list->parse(list->spec, item, v, e) != 0) return -1;
     for (size_t i = 0; i < out->n; i++)
-        if (out->at[i] == *v) return err_input(e, "%s: %s lists %s twice (each value once)", where, list->key, text);
+        if (out->at[i] == *v)
+            return err_input(e, "%s: %s lists %s twice (each value once)", item->where, list->key, item->text);
     out->n++;
     return 0;
 }
 
 static int list_values(const ini_entry *entry, parse_double *parse, const void *spec, value_list *out, err *e) {
     number_list list = {entry->key, parse, spec, out, 0};
-    return list_items(entry, add_number, &list, e);
+    return ini_items(entry, add_number, &list, e);
 }
 
 typedef struct {
@@ -242,17 +201,23 @@ typedef struct {
     const key_spec *key;
 } key_context;
 
-static int parse_key_item(const void *spec, const char *text, const char *where, double *out, err *e) {
-    const key_context *k = spec;
-    return k->key->parse(&(value){k->file, k->key, text, where}, out, e);
+static value value_of(const inifile *f, const key_spec *key, const ini_part *part) {
+    return (value){f, key, part, part->text, part->where};
 }
 
-static int parse_param_item(const void *spec, const char *text, const char *where, double *out, err *e) {
-    if (strpbrk(text, " \t") != NULL) {
+static int parse_key_item(const void *spec, const ini_part *item, double *out, err *e) {
+    const key_context *k = spec;
+    value              v = value_of(k->file, k->key, item);
+    return k->key->parse(&v, out, e);
+}
+
+static int parse_param_item(const void *spec, const ini_part *item, double *out, err *e) {
+    if (strpbrk(item->text, " \t") != NULL) {
         const param_spec *p = spec;
-        return err_input(e, "%s: %s = \"%s\" is not one value (VALUE, VALUE, ... with commas)", where, p->name, text);
+        return err_input(e, "%s: %s = \"%s\" is not one value (VALUE, VALUE, ... with commas)", item->where, p->name,
+                         item->text);
     }
-    return param_parse(spec, text, out, e) == 0 ? 0 : err_prefix(e, "%s", where);
+    return param_parse(spec, item->text, out, e) == 0 ? 0 : err_prefix(e, "%s", item->where);
 }
 
 static int check_keys(const ini_section *s, const char *const *names, size_t n, err *e) {
@@ -282,7 +247,8 @@ static int read_keys(const inifile *f, const ini_section *s, const key_spec *key
             return err_input(e, "%s: [%s] has no \"%s\" (%s)", s->where, s->title, key->name, key->help);
         if (entry == NULL && key->preset == NULL) continue;
 
-        ini_part  preset_part = {(char *)key->preset, s->where};
+        char     *text = (char *)key->preset;
+        ini_part  preset_part = {.raw = text, .text = text, .where = s->where};
         ini_entry preset = {.key = (char *)key->name, .parts = &preset_part, .n_parts = 1};
         if (entry == NULL)
             entry = &preset;
@@ -291,9 +257,10 @@ static int read_keys(const inifile *f, const ini_section *s, const key_spec *key
         if (key->list) {
             if (list_values(entry, parse_key_item, &(key_context){f, key}, at, e) != 0) return -1;
         } else {
-            const char *text = ini_value(entry, e);
-            if (text == NULL) return -1;
-            if (key->parse(&(value){f, key, text, entry->parts[0].where}, at, e) != 0) return -1;
+            const ini_part *part = ini_value(entry, e);
+            if (part == NULL) return -1;
+            value v = value_of(f, key, part);
+            if (key->parse(&v, at, e) != 0) return -1;
         }
     }
     return 0;
@@ -342,14 +309,14 @@ static char *stem_of(const char *path, err *e) {
 }
 
 /* One model: the section as if it had this file alone. Of several, each is named LABEL/STEM. */
-static int add_model(void *ctx, const char *text, const char *where, err *e) {
+static int add_model(void *ctx, const ini_part *item, err *e) {
     const model_files *x = ctx;
     config            *c = x->c;
     if (mem_reserve(&c->models, &c->cap_models, c->n_models + 1, e) != 0) return -1;
     model_config *m = &c->models[c->n_models++];
     *m = (model_config){.line = x->section->line};
 
-    ini_part    part = {(char *)text, (char *)where};
+    ini_part    part = item != NULL ? *item : (ini_part){0};
     ini_section alone = *x->section;
     alone.entries = mem_new(alone.n_entries, sizeof *alone.entries, e);
     if (alone.entries == NULL) return -1;
@@ -359,20 +326,21 @@ static int add_model(void *ctx, const char *text, const char *where, err *e) {
         alone.entries[i].parts = &part;
         alone.entries[i].n_parts = 1;
     }
-    char *stem = x->several ? stem_of(text, e) : NULL;
+    char *stem = x->several ? stem_of(item->text, e) : NULL;
     m->label = stem != NULL ? mem_printf(e, "%s/%s", x->label, stem) : x->several ? NULL : mem_strdup(x->label, e);
     int ret = m->label == NULL ? -1 : read_keys(x->file, &alone, model_keys, COUNT(model_keys), m, e);
     if (ret == 0) ret = config_check_model(&alone, m, e);
     for (size_t i = 0; ret == 0 && i + 1 < c->n_models; i++)
         if (strcmp(c->models[i].label, m->label) == 0)
-            ret = err_input(e, "%s: two models would be named %s (give one a section of its own)", where, m->label);
+            ret =
+                err_input(e, "%s: two models would be named %s (give one a section of its own)", item->where, m->label);
     free(stem);
     free(alone.entries);
     return ret;
 }
 
-static int count_item(void *ctx, const char *text, const char *where, err *e) {
-    (void)text, (void)where, (void)e;
+static int count_item(void *ctx, const ini_part *item, err *e) {
+    (void)item, (void)e;
     ++*(size_t *)ctx;
     return 0;
 }
@@ -380,11 +348,11 @@ static int count_item(void *ctx, const char *text, const char *where, err *e) {
 static int read_model(const inifile *f, const ini_section *s, const char *label, config *c, err *e) {
     const ini_entry *path = ini_find(s, "path");
     model_files      x = {f, s, path != NULL ? path : ini_find(s, "tokenizer"), label, false, c};
-    if (x.files == NULL) return add_model(&x, NULL, NULL, e); /* which says what is missing */
+    if (x.files == NULL) return add_model(&x, NULL, e); /* which says what is missing */
     size_t n = 0;
-    if (list_items(x.files, count_item, &n, e) != 0) return -1;
+    if (ini_items(x.files, count_item, &n, e) != 0) return -1;
     x.several = n > 1;
-    return list_items(x.files, add_model, &x, e);
+    return ini_items(x.files, add_model, &x, e);
 }
 
 static int read_dataset(const inifile *f, const ini_section *s, const char *label, config *c, err *e) {
@@ -442,8 +410,8 @@ static int read_title(const ini_section *s, char words[static 3][128], size_t *k
     if (n - 1 < kinds[*kind].min_words || n - 1 > kinds[*kind].max_words)
         return err_input(e, "%s: section [%s] is not allowed (%s)", s->where, s->title, kinds[*kind].form);
     for (size_t i = 1; i < n; i++)
-        if (!plain_name(words[i]))
-            return err_input(e, "%s: section [%s]: \"%s\" is not a name (" PLAIN_NAME ")", s->where, s->title,
+        if (!ini_plain_name(words[i]))
+            return err_input(e, "%s: section [%s]: \"%s\" is not a name (" INI_PLAIN_NAME ")", s->where, s->title,
                              words[i]);
     return 0;
 }

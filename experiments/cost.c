@@ -21,10 +21,14 @@ static int check_head(const ini_section *s, err *e) {
         bool             threads = strcmp(entry->key, "threads") == 0;
         if (!threads && strcmp(entry->key, "model") != 0)
             return err_unknown(e, where, "key of [cost]", entry->key, keys, 2);
-        const char *text = ini_value(entry, e);
-        if (text == NULL) return -1;
-        if (threads && !count_parse(text, 1, 9999, &(uint64_t){0}))
-            return err_input(e, "%s: threads = \"%s\" is not allowed (an integer from 1 to 9999)", where, text);
+        if (!threads) {
+            if (ini_line(entry, e) == NULL) return -1;
+            continue;
+        }
+        const ini_part *v = ini_value(entry, e);
+        if (v == NULL) return -1;
+        if (!count_parse(v->text, 1, 9999, &(uint64_t){0}))
+            return err_input(e, "%s: threads = \"%s\" is not allowed (an integer from 1 to 9999)", where, v->text);
     }
     return 0;
 }
@@ -63,17 +67,17 @@ static int read_times(const ini_section *s, cost_model *out, err *e) {
             return err_input(e, "%s: k = %" PRIu64 " stands after k = %zu (ascending, each once)", where, k,
                              out->k[i - 1]);
 
-        const char *text = ini_value(entry, e);
-        if (text == NULL) return -1;
-        if (!parse_times(text, ns))
+        const ini_part *v = ini_value(entry, e);
+        if (v == NULL) return -1;
+        if (!parse_times(v->text, ns))
             return err_input(e,
                              "%s: T(%" PRIu64 ") = \"%s\" is not allowed (nanoseconds above 0: the median, or the "
                              "median and both quartiles)",
-                             where, k, text);
+                             where, k, v->text);
         if (ns[1] > ns[0] || ns[0] > ns[2])
             return err_input(
                 e, "%s: T(%" PRIu64 ") = \"%s\": the median does not lie between the quartiles (MEDIAN Q1 Q3)", where,
-                k, text);
+                k, v->text);
         out->k[i] = (size_t)k;
         out->ns[i] = ns[0];
         out->q1[i] = ns[1];

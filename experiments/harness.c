@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/suggest.h"
 #include "experiments/commands.h"
 
 /* What stands for a command, though it begins like an option. */

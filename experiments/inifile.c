@@ -16,14 +16,19 @@ static bool blank(char c) {
     return c == ' ' || c == '\t';
 }
 
+static void free_part(ini_part *part) {
+    free(part->raw);
+    free(part->text);
+    free(part->where);
+}
+
 void inifile_free(inifile *f) {
     for (size_t s = 0; s < f->n_sections; s++) {
         ini_section *section = &f->sections[s];
         for (size_t i = 0; i < section->n_entries; i++) {
             ini_entry *entry = &section->entries[i];
             for (size_t p = 0; p < entry->n_parts; p++) {
-                free(entry->parts[p].text);
-                free(entry->parts[p].where);
+                free_part(&entry->parts[p]);
             }
             free(entry->key);
             free(entry->parts);
@@ -54,22 +59,11 @@ const ini_entry *ini_find(const ini_section *s, const char *key) {
     return find_entry(s, key);
 }
 
-const char *ini_value(const ini_entry *entry, err *e) {
-    const ini_part *first = &entry->parts[0];
-    if (entry->n_parts == 1 && first->text[0] != '\0') return first->text;
-    if (entry->n_parts > 1)
-        err_input(e, "%s: %s takes one value (an indented line continues the value above it)", entry->parts[1].where,
-                  entry->key);
-    else
-        err_input(e, "%s: %s has no value (it takes one value)", first->where, entry->key);
-    return NULL;
-}
-
 static int add_part(ini_entry *entry, const char *text, const char *where, err *e) {
     if (mem_reserve(&entry->parts, &entry->cap, entry->n_parts + 1, e) != 0) return -1;
-    ini_part part = {.text = mem_strdup(text, e), .where = mem_strdup(where, e)};
-    entry->parts[entry->n_parts++] = part;
-    return part.text != NULL && part.where != NULL ? 0 : -1;
+    ini_part *part = &entry->parts[entry->n_parts++];
+    *part = (ini_part){.raw = mem_strdup(text, e), .where = mem_strdup(where, e)};
+    return part->raw != NULL && part->where != NULL ? ini_unquote(part, e) : -1;
 }
 
 static ini_entry *add_entry(ini_section *s, const char *key, err *e) {
@@ -133,6 +127,33 @@ static int read_header(reader *r, const char *line, size_t n) {
     return 0;
 }
 
+/* Hides the semicolons in quotes, which are the value's own, from inih; no line holds the character that stands for
+ * them. Gives the line's length without the comment at its end. A quote opens where a value or an item begins. */
+enum { HIDDEN_SEMICOLON = 1 };
+static size_t cut_comment(char *line, size_t n, bool continues) {
+    bool begins = continues, in_value = continues;
+    for (size_t i = 0; i < n; i++) {
+        char        c = line[i];
+        const char *close = begins && (c == '"' || c == '\'') ? memchr(line + i + 1, c, n - i - 1) : NULL;
+        if (close != NULL) {
+            for (; line + i < close; i++)
+                if (line[i] == ';') line[i] = HIDDEN_SEMICOLON;
+            begins = false;
+            continue;
+        }
+        if (c == ';' && i > 0 && blank(line[i - 1])) return i;
+        if (blank(c)) continue;
+        begins = in_value ? c == ',' : c == '=' || c == ':';
+        in_value = in_value || begins;
+    }
+    return n;
+}
+
+static void show_semicolons(char *text) {
+    for (; *text != '\0'; text++)
+        if (*text == HIDDEN_SEMICOLON) *text = ';';
+}
+
 /* Checks one line and copies it into buf without its end; comments become empty lines. */
 static int take_line(reader *r, const char *line, size_t n, char *buf, size_t size) {
     for (size_t i = 0; i < n; i++) {
@@ -158,14 +179,17 @@ static int take_line(reader *r, const char *line, size_t n, char *buf, size_t si
         return err_input(r->e, "%s: nothing may stand before the first [section]", r->where);
     }
     r->continues = !header && indent > 0 && r->f->sections[r->f->n_sections - 1].n_entries > 0;
-    for (size_t i = indent + 1; i < n; i++) /* inih leaves comments in continued lines, and counts them as length */
-        if (line[i] == ';' && blank(line[i - 1])) n = i;
-    if (n >= size)
-        return err_input(r->e, "%s: the line is too long (at most %zu bytes; an indented line continues a list)",
-                         r->where, size - 1);
-    memcpy(buf, line, n);
-    buf[n] = '\0';
-    return 0;
+    char *copy = mem_strndup(line, n, r->e);
+    if (copy == NULL) return -1;
+    n = cut_comment(copy, n, r->continues); /* inih leaves comments in continued lines, and counts them as length */
+    if (n < size) {
+        memcpy(buf, copy, n);
+        buf[n] = '\0';
+    }
+    free(copy);
+    if (n < size) return 0;
+    return err_input(r->e, "%s: the line is too long (at most %zu bytes; an indented line continues a list)", r->where,
+                     size - 1);
 }
 
 static char *next_line(char *buf, int size, void *stream) {
@@ -186,8 +210,9 @@ static char *next_line(char *buf, int size, void *stream) {
     return r->failed ? NULL : buf;
 }
 
-static int take_key(reader *r, const char *key, const char *value) {
+static int take_key(reader *r, const char *key, char *value) {
     ini_section *s = &r->f->sections[r->f->n_sections - 1];
+    show_semicolons(value);
     if (r->continues) return add_part(&s->entries[s->n_entries - 1], value, r->where, r->e);
     if (*key == '\0') return err_input(r->e, "%s: no key stands before the \"=\"", r->where);
     const ini_entry *twin = ini_find(s, key);
@@ -203,7 +228,9 @@ static int take_key(reader *r, const char *key, const char *value) {
 static int on_key(void *user, const char *section, const char *key, const char *value) {
     (void)section;
     reader *r = user;
-    if (!r->failed) r->failed = take_key(r, key, value) != 0;
+    char   *own = mem_strdup(value, r->failed ? NULL : r->e);
+    if (!r->failed) r->failed = own == NULL || take_key(r, key, own) != 0;
+    free(own);
     return !r->failed;
 }
 
@@ -247,8 +274,7 @@ static int append_text(inifile *f, const char *set, err *e) {
 static void clear_parts(ini_entry *entry) {
     while (entry->n_parts > 0) {
         entry->n_parts--;
-        free(entry->parts[entry->n_parts].text);
-        free(entry->parts[entry->n_parts].where);
+        free_part(&entry->parts[entry->n_parts]);
     }
 }
 

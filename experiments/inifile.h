@@ -2,7 +2,7 @@
  *
  * inih reads the lines; this adds what it leaves out: empty sections, the line of everything, duplicates,
  * and the refusal of what it would cut or take silently. Comments are full lines with ; or #, and the rest of a
- * line after blank and ;. An indented line continues the value above it.
+ * line after blank and ; outside quotes. An indented line continues the value above it.
  *
  * Refused, with file and line: lines longer than inih's buffer (comments may be), control characters, invalid
  * UTF-8, a section or key given twice, a key outside a section, a line that is neither, files over 1 MiB.
@@ -15,9 +15,11 @@
 
 #include "engine/base/err.h"
 
-/* One line of a value, without surrounding blanks. */
+/* One line of a value, or one item of a list. */
 typedef struct {
-    char *text;
+    char *raw;   /* without surrounding blanks */
+    char *text;  /* the same without the quotes around it */
+    char  quote; /* that stood there: '"' or '\'', 0 for none */
     char *where; /* "FILE:LINE", or "--set ..." for an override; begins errors */
 } ini_part;
 
@@ -53,8 +55,35 @@ int inifile_set(inifile *f, const char *set, err *e);
 
 const ini_entry *ini_find(const ini_section *s, const char *key); /* NULL when absent */
 
-/* The one value of a key that takes no list (commas may belong to a path); NULL and an ERR_INPUT when it is empty or
- * goes on in the next line. */
-const char *ini_value(const ini_entry *entry, err *e);
+/* ---- what values say (ini_value.c) ---------------------------------------------------------------------
+ *
+ * A value, or an item of a list, may stand in quotes of either kind, which are not part of it: commas, blanks and
+ * comment signs in it are then its own. In a path nothing is expanded, and what a shell would expand is refused,
+ * for it would become a folder of that name; single quotes say that it is meant so. */
+
+/* The one line of a key that takes any text, as it stands; NULL and an ERR_INPUT when it is empty or goes on in the
+ * next line. */
+const char *ini_line(const ini_entry *entry, err *e);
+
+/* The one value of a key that takes no list (commas may belong to it); NULL and an ERR_INPUT when it is empty, goes on
+ * in the next line, or has a quote at one end only. */
+const ini_part *ini_value(const ini_entry *entry, err *e);
+
+/* Calls each() for every item of a list: items end at commas and at line ends. An item lives as long as its call. */
+typedef int ini_each(void *ctx, const ini_part *item, err *e);
+int         ini_items(const ini_entry *entry, ini_each *each, void *ctx, err *e);
+
+/* A path in new memory, made relative to the INI file's folder. */
+char *ini_path(const char *ini, const char *key, const ini_part *v, err *e);
+
+/* What a shell would expand in a path, and what to write instead; NULL when the path stands for itself. */
+const char *ini_unexpanded(const char *path);
+
+/* Fills the value of a line or item from `raw`, in new memory. */
+int ini_unquote(ini_part *part, err *e);
+
+/* Names become file names and table entries. */
+bool ini_plain_name(const char *text);
+#define INI_PLAIN_NAME "at most 64 of A-Z a-z 0-9 . _ -, not starting with a dot"
 
 #endif

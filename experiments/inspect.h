@@ -2,16 +2,33 @@
 #ifndef EXPERIMENTS_INSPECT_H
 #define EXPERIMENTS_INSPECT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "datasets/dataset.h"
 #include "engine/base/err.h"
 
 int inspect_gguf(const char *path, err *e);
-int inspect_results(const char *path, err *e);                     /* an HDF5 file of ours */
-int inspect_dataset(const char *path, const char *format, err *e); /* JSONL; format "auto" or a name */
+int inspect_results(const char *path, err *e);  /* HDF5 of a sweep */
+int inspect_training(const char *path, err *e); /* HDF5 of a training */
+int inspect_folder(const char *path, err *e);   /* of a sweep */
+
+/* JSONL; format "auto" or a name. With skip_bad bad lines are reported and left out. */
+int inspect_dataset(const char *path, const char *format, bool skip_bad, err *e);
+
+/* Parts of the last: how many records are distinct, where some are not; keys that are not read, where there are some.
+ */
+int  inspect_distinct(const dataset *d, err *e);
+void inspect_unread(const dataset *d);
 
 /* Prints n bytes of a file's text: line ends and tabs as the caller wants them, and '?' for each byte that is not UTF-8
  * and each character that a terminal would act on or hide. */
 void inspect_text(const char *s, size_t n, const char *line_end, const char *tab);
+
+/* The same with every line indented. */
+void inspect_lines(const char *text);
+
+/* The same on one line, at most `most` bytes of it in whole characters. */
+void inspect_cut(const char *s, size_t n, size_t most);
 
 #endif

@@ -12,26 +12,16 @@
 #include "datasets/dataset.h"
 #include "engine/base/digest.h"
 #include "engine/base/mem.h"
+#include "experiments/data_report.h"
 #include "experiments/inspect.h"
 
-/* ---- text from a file, for a terminal ---- */
-
-/* Prints at most `max` bytes, in whole characters and one line. */
-static void print_text(const char *s, size_t n, size_t max) {
-    bool cut = n > max;
-    if (cut) {
-        n = max;
-        while (n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80) n--; /* s[n] begins a character */
-    }
-    inspect_text(s, n, "\\n", "\\t");
-    if (cut) fputs("...", stdout);
-}
+/* ---- passages ---- */
 
 static void print_passage(const char *name, const passage *p) {
     enum { MAX_BYTES = 160, MAX_IDS = 16 };
     printf("  %-12s ", name);
     if (p->text != NULL) {
-        print_text(p->text, p->n_text, MAX_BYTES);
+        inspect_cut(p->text, p->n_text, MAX_BYTES);
     } else if (p->ids.n > 0) {
         for (size_t i = 0; i < p->ids.n && i < MAX_IDS; i++) printf("%s%" PRId32, i > 0 ? " " : "ids ", p->ids.ids[i]);
         if (p->ids.n > MAX_IDS) fputs(" ...", stdout);
@@ -60,7 +50,7 @@ static int print_scenarios(const dataset *d, err *e) {
         if (kinds++ >= SHOWN) continue;
         printf("%7zu  ", end - i);
         if (*names[i] == '\0') fputs("(none)", stdout);
-        print_text(names[i], strlen(names[i]), 60);
+        inspect_cut(names[i], strlen(names[i]), 60);
         putchar('\n');
     }
     if (kinds > SHOWN) printf("    ...  and %zu more\n", kinds - SHOWN);
@@ -204,7 +194,7 @@ static int print_copied(const dataset *d, err *e) {
 
 static void print_first(const record *r) {
     printf("\nfirst record (line %zu)\n  %-12s ", r->line, "id");
-    print_text(r->id, strlen(r->id), 100);
+    inspect_cut(r->id, strlen(r->id), 100);
     putchar('\n');
     print_passage("prompt", &r->prompt);
     for (size_t i = 0; i < r->n_references && i < 3; i++) {
@@ -216,14 +206,17 @@ static void print_first(const record *r) {
     if (r->has_output) print_passage("output", &r->output);
 }
 
-int inspect_dataset(const char *path, const char *format, err *e) {
-    dataset_options o = {.format = format != NULL ? format : "auto"};
+int inspect_dataset(const char *path, const char *format, bool skip_bad, err *e) {
+    dataset_options o = {.format = format, .skip_bad = skip_bad};
     dataset         d;
-    if (dataset_read(path, &o, NULL, NULL, &d, e) != 0) return -1;
+    if (dataset_read(path, &o, data_report_skipped, NULL, &d, e) != 0) return -1;
     printf("%s\nformat   %s\nsha256   %s\nrecords  %zu\n", path, d.format, d.sha256, d.n);
+    if (d.bad > 0) printf("bad      %zu (lines left out)\n", d.bad);
     if (d.dropped > 0) printf("left out %zu (no result to decode)\n", d.dropped);
     int ret = -1;
-    if (print_scenarios(&d, e) == 0 && print_measures(&d, e) == 0 && print_copied(&d, e) == 0) {
+    if (inspect_distinct(&d, e) == 0 && print_scenarios(&d, e) == 0 && print_measures(&d, e) == 0 &&
+        print_copied(&d, e) == 0) {
+        inspect_unread(&d);
         print_first(&d.records[0]);
         ret = 0;
     }

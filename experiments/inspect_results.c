@@ -16,17 +16,6 @@ static void print_text(const char *text) {
     inspect_text(text, strlen(text), "\\n", "\\t");
 }
 
-/* Prints a text with every line indented. */
-static void print_lines(const char *text) {
-    for (size_t n; *text != '\0'; text += n) {
-        n = strcspn(text, "\n");
-        if (n > 0) fputs("    ", stdout);
-        inspect_text(text, n, "", "\t");
-        putchar('\n');
-        if (text[n] == '\n') n++;
-    }
-}
-
 static void print_line(const char *name, const char *text) {
     printf("%-9s", name);
     print_text(text);
@@ -106,7 +95,7 @@ static void print_texts(const char *what, const kept_texts *texts) {
         printf("\n%-9s", what);
         print_text(texts->at[i].name);
         putchar('\n');
-        print_lines(texts->at[i].text);
+        inspect_lines(texts->at[i].text);
     }
 }
 

@@ -74,9 +74,9 @@ static const param_spec source_keys[] = {
 static int take(const ini_entry *entry, const param_spec *specs, size_t n, double *values, err *e) {
     int i = param_find(specs, n, entry->key);
     if (i < 0) return 0;
-    const char *text = ini_value(entry, e);
-    if (text == NULL) return -1;
-    return param_parse(&specs[i], text, &values[i], e) != 0 ? err_prefix(e, "%s", entry->parts[0].where) : 1;
+    const ini_part *v = ini_value(entry, e);
+    if (v == NULL) return -1;
+    return param_parse(&specs[i], v->text, &values[i], e) != 0 ? err_prefix(e, "%s", v->where) : 1;
 }
 
 static int unknown_key(const ini_entry *entry, const param_spec *a, size_t n_a, const param_spec *b, size_t n_b,
@@ -99,13 +99,6 @@ static int read_numbers(const ini_section *s, const param_spec *specs, size_t n,
     return 0;
 }
 
-/* A file's or folder's name, relative to the INI file. */
-static char *path_of(const train_config *c, const char *text, err *e) {
-    const char *slash = strrchr(c->path, '/');
-    if (text[0] == '/' || slash == NULL) return mem_strdup(text, e);
-    return mem_printf(e, "%.*s%s", (int)(slash + 1 - c->path), c->path, text);
-}
-
 static int read_run(const ini_section *s, train_config *c, double *values, err *e) {
     static const char *const texts[] = {"name", "output"};
     for (size_t i = 0; i < s->n_entries; i++) {
@@ -116,12 +109,13 @@ static int read_run(const ini_section *s, train_config *c, double *values, err *
         bool is_name = strcmp(entry->key, "name") == 0;
         if (!is_name && strcmp(entry->key, "output") != 0)
             return unknown_key(entry, run_keys, COUNT(run_keys), NULL, 0, texts, COUNT(texts), e);
-        const char *text = ini_value(entry, e);
-        if (text == NULL) return -1;
-        if (is_name && strchr(text, '/') != NULL)
-            return err_input(e, "%s: name = \"%s\" is not allowed (no slash)", entry->parts[0].where, text);
+        const ini_part *v = ini_value(entry, e);
+        if (v == NULL) return -1;
+        if (is_name && !ini_plain_name(v->text))
+            return err_input(e, "%s: name = \"%s\" is not allowed (name of the files: " INI_PLAIN_NAME ")", v->where,
+                             v->text);
         char **to = is_name ? &c->name : &c->output;
-        if ((*to = is_name ? mem_strdup(text, e) : path_of(c, text, e)) == NULL) return -1;
+        if ((*to = is_name ? mem_strdup(v->text, e) : ini_path(c->path, "output", v, e)) == NULL) return -1;
     }
     return c->name != NULL ? 0 : err_input(e, "%s: [train] needs a name", s->where);
 }
@@ -130,15 +124,16 @@ static int read_export(const ini_section *s, train_config *c, err *e) {
     static const char *const texts[] = {"path", "type"};
     for (size_t i = 0; i < s->n_entries; i++) {
         const ini_entry *entry = &s->entries[i];
-        const char      *text = ini_value(entry, e), *types[DTYPE_COUNT];
-        if (text == NULL) return -1;
+        const ini_part  *v = ini_value(entry, e);
+        const char      *types[DTYPE_COUNT];
+        if (v == NULL) return -1;
         if (strcmp(entry->key, "path") == 0) {
-            if ((c->export_path = path_of(c, text, e)) == NULL) return -1;
+            if ((c->export_path = ini_path(c->path, "path", v, e)) == NULL) return -1;
         } else if (strcmp(entry->key, "type") == 0) {
             size_t t = 0;
             for (; t < DTYPE_COUNT; t++) types[t] = dtype_get((dtype)t)->name;
-            for (t = 0; t < DTYPE_COUNT && strcasecmp(types[t], text) != 0;) t++;
-            if (t == DTYPE_COUNT) return err_unknown(e, entry->parts[0].where, "type", text, types, DTYPE_COUNT);
+            for (t = 0; t < DTYPE_COUNT && strcasecmp(types[t], v->text) != 0;) t++;
+            if (t == DTYPE_COUNT) return err_unknown(e, v->where, "type", v->text, types, DTYPE_COUNT);
             c->export_type = (dtype)t;
         } else {
             return unknown_key(entry, NULL, 0, NULL, 0, texts, COUNT(texts), e);
@@ -157,16 +152,17 @@ static const char *blame(const ini_entry *a, const ini_entry *b, const char *sec
 static int read_source(const ini_section *s, train_config *c, err *e) {
     static const char *const texts[] = {"scenario"};
     const ini_entry         *which = ini_find(s, "scenario");
-    const char              *names[64], *text;
+    const char              *names[64];
+    const ini_part          *v;
     double                   values[COUNT(source_keys)];
     if (c->n_sources == TRAIN_SOURCES) return err_input(e, "%s: more than %d sources", s->where, TRAIN_SOURCES);
     train_source *x = &c->sources[c->n_sources++];
     if ((x->name = mem_strdup(s->title + strlen("source "), e)) == NULL) return -1;
     if (which == NULL) return err_input(e, "%s: [%s] needs a scenario", s->where, s->title);
-    if ((text = ini_value(which, e)) == NULL) return -1;
-    if ((x->scenario = scenario_find(text)) == NULL) {
+    if ((v = ini_value(which, e)) == NULL) return -1;
+    if ((x->scenario = scenario_find(v->text)) == NULL) {
         for (size_t i = 0; i < scenario_count(); i++) names[i] = scenario_at(i)->name;
-        return err_unknown(e, which->parts[0].where, "scenario", text, names, scenario_count());
+        return err_unknown(e, v->where, "scenario", v->text, names, scenario_count());
     }
     param_presets(x->scenario->params, x->scenario->n_params, &x->params);
     for (size_t i = 0; i < COUNT(source_keys); i++) values[i] = source_keys[i].preset;
@@ -345,6 +341,12 @@ static int make_digest(train_config *c, const numbers *v, err *e) {
     return ret;
 }
 
+static char *default_output(const train_config *c, err *e) {
+    static const char name[] = "results";
+    ini_part          v = {.raw = (char *)name, .text = (char *)name};
+    return ini_path(c->path, "output", &v, e);
+}
+
 int train_config_read(const char *path, const char *const *sets, size_t n_sets, train_config *c, err *e) {
     inifile f;
     numbers v;
@@ -361,7 +363,7 @@ int train_config_read(const char *path, const char *const *sets, size_t n_sets, 
     int ret = 0;
     for (size_t i = 0; i < n_sets && ret == 0; i++) ret = inifile_set(&f, sets[i], e);
     if (ret == 0) ret = read_sections(&f, c, &v, e);
-    if (ret == 0 && c->output == NULL) ret = (c->output = path_of(c, "results", e)) != NULL ? 0 : -1;
+    if (ret == 0 && c->output == NULL) ret = (c->output = default_output(c, e)) != NULL ? 0 : -1;
     if (ret == 0 && c->export_path == NULL)
         ret = (c->export_path = mem_printf(e, "%s/%s.gguf", c->output, c->name)) != NULL ? 0 : -1;
     if (ret == 0) ret = settle(&f, c, &v, e);

@@ -9,12 +9,7 @@
 #include "experiments/store/h5_file.h"
 #include "experiments/train_state.h"
 
-typedef struct {
-    uint32_t step;
-    uint64_t tokens, targets;
-    double   loss, accuracy, norm, rate;
-    char    *source;
-} row;
+typedef curve_row row;
 
 static const column step_columns[] = {
     {"step", FIELD_U32, offsetof(row, step)},         {"tokens", FIELD_U64, offsetof(row, tokens)},
@@ -65,12 +60,75 @@ int curve_write(const char *path, const train_config *c, const curve *v, err *e)
     return h5_file_write(path, false, fill, &x, e);
 }
 
+static int open_curve(const char *path, hid_t *file, err *e) {
+    *file = H5I_INVALID_HID;
+    if (h5_quiet(e) != 0 || h5_open(path, "is not HDF5", file, e) != 0) return -1;
+    return H5Aexists(*file, "training") > 0 ? 0 : err_input(e, "is not a training's loss curve");
+}
+
+bool curve_is_at(const char *path) {
+    hid_t file;
+    err   why = {0};
+    return h5_close(&file, open_curve(path, &file, &why), &why) == 0;
+}
+
 int curve_check_place(const char *path, err *e) {
     struct stat st;
-    err         why = {0};
-    hid_t       file = H5I_INVALID_HID;
-    if (stat(path, &st) != 0 || st.st_size == 0) return 0;
-    bool is = h5_quiet(&why) == 0 && h5_open(path, path, &file, &why) == 0 && H5Aexists(file, "training") > 0;
-    h5_close(&file, 0, &why);
-    return is ? 0 : err_input(e, "%s: is there and is no loss curve (give the training another name)", path);
+    if (stat(path, &st) != 0 || st.st_size == 0 || curve_is_at(path)) return 0;
+    return err_input(e, "%s: is there and is no loss curve (give the training another name)", path);
+}
+
+/* ---- reading ---- */
+
+static int read_text(hid_t file, const char *name, size_t most, char **out, err *e) {
+    hid_t  attribute = H5Aopen(file, name, H5P_DEFAULT), type = H5I_INVALID_HID, like = H5I_INVALID_HID;
+    size_t size = 0;
+    int    ret = 0;
+    if (attribute < 0 || (type = H5Aget_type(attribute)) < 0)
+        ret = h5_fails(e, name);
+    else if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) != 0 || (size = H5Tget_size(type)) == 0)
+        ret = err_input(e, "the attribute %s is not a text of fixed size", name);
+    else if (h5_check_room(name, 1, size, most, e) != 0 || (*out = mem_new(size + 1, 1, e)) == NULL)
+        ret = -1;
+    else if ((like = h5_text_like(type)) < 0 || H5Aread(attribute, like, *out) < 0)
+        ret = h5_fails(e, name);
+    ret = h5_close(&like, ret, e);
+    ret = h5_close(&type, ret, e);
+    return h5_close(&attribute, ret, e);
+}
+
+static int read_all(hid_t file, size_t most, curve_file *out, err *e) {
+    void *rows;
+    if (read_text(file, "training", most, &out->name, e) != 0 || read_text(file, "config", most, &out->config, e) != 0)
+        return -1;
+    int ret = compound_read(file, &steps_table, most, &rows, &out->n_steps, e);
+    out->steps = rows;
+    if (ret != 0) return -1;
+    ret = compound_read(file, &validation_table, most, &rows, &out->n_validations, e);
+    out->validations = rows;
+    return ret;
+}
+
+int curve_read(const char *path, curve_file *out, err *e) {
+    enum { DEFLATE_RATIO = 1032 }; /* at most so many bytes out of one (zlib's technical details) */
+    struct stat st;
+    hid_t       file;
+    *out = (curve_file){0};
+    if (stat(path, &st) != 0) return err_errno(e, path, "cannot read");
+    int ret = open_curve(path, &file, e);
+    if (ret == 0) ret = read_all(file, (size_t)st.st_size * DEFLATE_RATIO, out, e);
+    ret = h5_close(&file, ret, e);
+    if (ret == 0) return 0;
+    curve_file_free(out);
+    return err_prefix(e, "%s", path);
+}
+
+void curve_file_free(curve_file *f) {
+    for (size_t i = 0; i < f->n_steps; i++) compound_row_free(&steps_table, &f->steps[i]);
+    for (size_t i = 0; i < f->n_validations; i++) compound_row_free(&validation_table, &f->validations[i]);
+    free(f->steps);
+    free(f->validations);
+    free(f->name);
+    free(f->config);
+    *f = (curve_file){0};
 }

@@ -37,6 +37,25 @@ int checkpoint_read(const char *path, const train_config *c, trainer *t, curve *
 /* HDF5: /curve and /validation as compound tables, the config's text and digest as attributes. */
 int curve_write(const char *path, const train_config *c, const curve *v, err *e);
 
+/* What such a file holds. */
+typedef struct {
+    uint32_t step;
+    uint64_t tokens, targets;
+    double   loss, accuracy, norm, rate;
+    char    *source; /* of a validation */
+} curve_row;
+
+typedef struct {
+    char      *name, *config; /* of the training; the config's text */
+    curve_row *steps, *validations;
+    size_t     n_steps, n_validations;
+} curve_file;
+
+/* Whether an HDF5 file is one of these. */
+bool curve_is_at(const char *path);
+int  curve_read(const char *path, curve_file *out, err *e);
+void curve_file_free(curve_file *f);
+
 /* ERR_INPUT when there is something at `path` that no curve_write has made. */
 int curve_check_place(const char *path, err *e);
 

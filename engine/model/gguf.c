@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/fetch.h"
+#include "engine/base/filekind.h"
 #include "engine/base/mem.h"
 #include "engine/base/quote.h"
 
@@ -314,7 +316,10 @@ static size_t tail_bytes(const gguf *g) {
 
 static int map_file(gguf *g, err *e) {
     int fd = open(g->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return err_input(e, "%s: cannot open: %s", g->path, strerror(errno));
+    if (fd < 0) {
+        err_input(e, "%s: cannot open: %s", g->path, strerror(errno));
+        return fetch_advise(g->path, e);
+    }
     struct stat st;
     int         result = -1;
     if (fstat(fd, &st) != 0) {
@@ -349,6 +354,8 @@ static int read_header(gguf *g, reader *r) {
     uint64_t    n_tensors, n_values;
     const char *magic = take(r, 4, "the magic number");
     if (magic == NULL) return -1;
+    file_kind kind = file_kind_of(g->base, g->size);
+    if (kind != FILE_GGUF && kind != FILE_OTHER) return file_kind_refuse(g->path, kind, "GGUF", r->e);
     if (memcmp(magic, "GGUF", 4) != 0) return REFUSE(r, 0, "not a GGUF file (one begins with \"GGUF\")");
     if (take_u32(r, &g->version, "the version") != 0) return -1;
     if (g->version != 2 && g->version != 3) {

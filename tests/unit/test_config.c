@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/suggest.h"
 #include "experiments/config.h"
 #include "tests/fixtures/scratch.h"
 

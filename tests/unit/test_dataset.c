@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "datasets/dataset.h"
+#include "datasets/distinct.h"
 #include "engine/base/digest.h"
 #include "engine/base/mem.h"
 
@@ -214,7 +215,7 @@ static const struct {
     {"{\"id\":\"a\",\"prompt_ids\":[1,-1]}", "prompt_ids[1] is -1 (an id is 0 to 2147483647)"},
     {"{\"id\":\"a\",\"prompt_ids\":[2147483648]}", "prompt_ids[0] is 2147483648 (an id is 0 to 2147483647)"},
     {"{\"id\":\"a\",\"prompt_ids\":[99999999999999999999]}",
-     "not JSON: too big integer near '99999999999999999999', at byte 44 of the line (one object to a line)"},
+     "prompt_ids[0] is a number out of range (integers to 2^63, reals to 1.8e308)"},
 };
 enum { N_BAD = sizeof bad_native / sizeof *bad_native };
 
@@ -258,6 +259,81 @@ Test(dataset, skip_bad_reports_each_and_keeps_the_others) {
     dataset_free(&d);
     cr_assert_eq(dataset_read(path, &o, NULL, NULL, &d, &e), 0, "%s", e.text); /* no one to report to */
     cr_assert_eq(d.bad, N_BAD);
+    dataset_free(&d);
+}
+
+Test(dataset, keys_that_were_probably_meant) {
+    static const struct {
+        const char *line, *why;
+    } cases[] = {
+        {"{\"id\":\"a\",\"promt\":\"p\"}",
+         ":1: no known format has this record's keys; did you mean \"prompt\" by \"promt\"? (ragtruth: "},
+        {"{\"query\":\"q\",\"doc\":[]}",
+         ":1: no known format has this record's keys; did you mean \"docs\" by \"doc\"? (ragtruth: "},
+        {"{\"Messages\":[]}",
+         ":1: no known format has this record's keys; did you mean \"messages\" by \"Messages\"? (ragtruth: "},
+        {"{\"ID\":\"a\",\"prompt\":\"p\"}", ":1: \"id\" is missing, but there is \"ID\"; did you mean \"id\"?"},
+        {"{\"prompt\":\"p\",\"prompt_id\":7}", ":1: \"id\" is missing"},
+        {"{\"question\":1,\"turns\":[\"\"]}",
+         ":1: \"question_id\" is missing, but there is \"question\"; did you mean \"question_id\"?"},
+        {"{\"prompt\":\"\",\"id\":\"a\"}\n{\"id\":\"b\",\"prompts\":\"\"}",
+         ":2: \"prompt\" is missing (or \"prompt_ids\"), but there is \"prompts\"; did you mean \"prompt\"?"},
+        {"{\"prompt\":\"\",\"id\":\"a\"}\n{\"id\":\"b\",\"text\":\"\"}",
+         ":2: \"prompt\" is missing (or \"prompt_ids\")"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dataset d;
+        err     e = {0};
+        write_text(cases[i].line);
+        cr_assert_eq(dataset_read(path, &automatic, NULL, NULL, &d, &e), -1);
+        const char *why = e.text + strlen(path);
+        bool        list = cases[i].why[strlen(cases[i].why) - 1] == ' '; /* the formats follow */
+        cr_assert_eq(strncmp(why, cases[i].why, list ? strlen(cases[i].why) : sizeof e.text), 0, "%s", e.text);
+    }
+}
+
+Test(dataset, keys_that_are_not_read_are_counted) {
+    dataset d = read_all("{\"id\":\"a\",\"prompt\":\"p\",\"reference\":1,\"note\":null}\n"
+                         "{\"id\":\"b\",\"prompt\":\"p\",\"reference\":2,\"references_ids\":[]}\n"
+                         "{\"id\":\"c\",\"prompt\":\"p\",\"Output\":\"\",\"output_id\":1,\"prompt_id\":1}\n"
+                         "{\"id\":\"d\",\"prompt\":\"p\",\"output_ids\":[],\"outputs\":\"\"}\n");
+    static const struct {
+        const char *key, *meant;
+        size_t      records, lacking, line;
+    } all[] = {{"reference", "references", 2, 1, 1}, {"note", NULL, 1, 0, 1},      {"Output", "output", 1, 1, 3},
+               {"output_id", "output_ids", 1, 1, 3}, {"prompt_id", NULL, 1, 0, 3}, {"outputs", "output", 1, 0, 4}};
+    cr_assert_eq(d.n_unread, sizeof all / sizeof *all);
+    for (size_t i = 0; i < d.n_unread; i++) {
+        const unread_key *k = &d.unread[i];
+        cr_assert_str_eq(k->key, all[i].key);
+        cr_assert((k->meant == NULL) == (all[i].meant == NULL), "%s", k->key);
+        if (k->meant != NULL) cr_assert_str_eq(k->meant, all[i].meant);
+        cr_assert(k->records == all[i].records && k->lacking == all[i].lacking && k->line == all[i].line, "%s", k->key);
+    }
+    dataset_free(&d);
+    d = read_all("{\"query\":\"q\",\"docs\":[],\"result\":{\"text\":\"o\"},\"results\":1}\n");
+    cr_assert(d.n_unread == 1 && d.unread[0].meant == NULL);
+    dataset_free(&d);
+}
+
+Test(dataset, records_that_are_the_same_but_for_their_ids) {
+    dataset             d = read_all("{\"id\":\"0\",\"prompt\":\"p\",\"output\":\"\"}\n"
+                                                 "{\"id\":\"1\",\"prompt\":\"p\"}\n"
+                                                 "{\"id\":\"2\",\"prompt\":\"p\",\"references\":[\"a\",\"b\"]}\n"
+                                                 "{\"id\":\"3\",\"prompt\":\"p\",\"references\":[\"b\",\"a\"]}\n"
+                                                 "{\"id\":\"4\",\"prompt\":\"p\",\"references\":[\"ab\",\"\"]}\n"
+                                                 "{\"id\":\"5\",\"prompt_ids\":[1,2]}\n"
+                                                 "{\"id\":\"6\",\"prompt\":\"p\",\"scenario\":\"rag\",\"references\":[]}\n"
+                                                 "{\"id\":\"7\",\"prompt_ids\":[1,2],\"output\":null}\n"
+                                                 "{\"id\":\"8\",\"prompt\":\"p\",\"output_ids\":[]}\n"
+                                                 "{\"id\":\"9\",\"prompt\":\"p\",\"references\":[\"a\",\"b\"]}\n"
+                                                 "{\"id\":\"10\",\"prompt\":\"p\"}\n");
+    static const size_t expected[] = {0, 1, 2, 3, 4, 5, 1, 5, 8, 2, 1};
+    size_t              first[11];
+    err                 e = {0};
+    cr_assert_eq(d.n, 11);
+    cr_assert_eq(dataset_distinct(&d, first, &e), 0);
+    for (size_t i = 0; i < d.n; i++) cr_assert_eq(first[i], expected[i], "%zu: %zu", i, first[i]);
     dataset_free(&d);
 }
 
@@ -454,7 +530,7 @@ Test(dataset, spec_bench_refusals_take_the_whole_line_back) {
         {"{\"question_id\":2}", ":2: \"turns\" is missing"},
         {"{\"question_id\":2,\"turns\":\"t\"}", ":2: turns is a string (an array is needed)"},
         {"{\"question_id\":2,\"turns\":[]}", ":2: turns is empty (at least one question)"},
-        {"{\"question_id\":2,\"turns\":[\"t\",null]}", ":2: turns[1] is not a string (every turn is a question)"},
+        {"{\"question_id\":2,\"turns\":[\"t\",null]}", ":2: turns[1] is null (a string is needed)"},
         {"{\"question_id\":2,\"turns\":[\"t\"],\"category\":[]}", ":2: category is an array (a string is needed)"},
         {"{\"question_id\":\"1\",\"turns\":[\"t\"]}", ":2: id \"1/1\" was already given on line 1 (ids must differ)"},
         {"{\"question_id\":\"1/1\",\"turns\":[\"t\",\"u\"]}", NULL},

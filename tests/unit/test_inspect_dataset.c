@@ -35,7 +35,7 @@ static void write_text(const char *text) {
 static void assert_report(const char *expected) {
     static char buf[1 << 14];
     err         e = {0};
-    cr_assert_eq(inspect_dataset(path, NULL, &e), 0, "%s", e.text);
+    cr_assert_eq(inspect_dataset(path, "auto", false, &e), 0, "%s", e.text);
     fflush(stdout);
     FILE  *out = cr_get_redirected_stdout();
     size_t n = 0;
@@ -124,15 +124,42 @@ Test(inspect_dataset, what_a_file_says_does_not_steer_the_terminal) {
     assert_report(expected);
 }
 
+Test(inspect_dataset, records_that_repeat_and_keys_that_are_not_read) {
+    write_text("{\"id\":\"a\",\"prompt\":\"p\",\"references\":[\"r\"],\"output\":\"o\",\"seed\":1}\n"
+               "{\"id\":\"b\",\"prompt\":\"p\",\"references\":[\"r\"],\"output\":\"o\",\"scenario\":\"x\"}\n"
+               "{\"id\":\"c\",\"prompt\":\"p\",\"references\":[\"r\",\"\"],\"output\":\"o\"}\n"
+               "{\"id\":\"d\",\"prompt\":\"p\",\"reference\":[\"r\"],\"seed\":18446744073709551615}\n"
+               "{\"id\":\"e\",\"prompt\":\"p\",\"references\":[\"r\"],\"output\":\"o\",\"reference\":\"\"}\n"
+               "{\"id\":\"f\",\"prompt\":\"p\",\"reference\":[\"s\"]}\n");
+    assert_report("records  6\n"
+                  "distinct 3 (3 repeat the prompt, references and output of an earlier record: b = a, e = a, f = d)\n"
+                  "\nrecords  scenario\n"
+                  "      5  (none)\n"
+                  "      1  x\n"
+                  "\n  count  passage    size in       min    median       max\n"
+                  "      6  prompt     bytes          1         1         1\n"
+                  "      5  reference  bytes          0         1         1\n"
+                  "      4  output     bytes          1         1         1\n"
+                  "\nrecords with an output: 4 of 6\n"
+                  "\nrecords  key that is not read\n"
+                  "      2  seed\n"
+                  "      3  reference (did you mean references? 2 of them have none)\n"
+                  "\nfirst record (line 1)\n"
+                  "  id           a\n"
+                  "  prompt       p\n"
+                  "  reference 0  r\n"
+                  "  output       o\n");
+}
+
 Test(inspect_dataset, bad_files) {
     char expected[200];
     err  e = {0};
     write_text("{\"id\":\"a\",\"prompt\":\"p\"}\n{\"id\":\"a\",\"prompt\":\"p\"}\n");
     snprintf(expected, sizeof expected, "%s:2: id \"a\" was already given on line 1 (ids must differ)", path);
-    cr_assert_eq(inspect_dataset(path, "auto", &e), -1);
+    cr_assert_eq(inspect_dataset(path, "auto", false, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);
     cr_assert_str_eq(e.text, expected);
-    cr_assert_eq(inspect_dataset(path, "gguf", &e), -1);
+    cr_assert_eq(inspect_dataset(path, "gguf", false, &e), -1);
     cr_assert(strstr(e.text, "unknown dataset format \"gguf\"") != NULL);
 }
 
@@ -142,7 +169,7 @@ Test(inspect_dataset, every_failed_allocation_is_reported) {
     for (int done = 0; !done; k++) {
         err e = {0};
         mem_fail_at(k);
-        done = inspect_dataset(path, NULL, &e) == 0;
+        done = inspect_dataset(path, "auto", false, &e) == 0;
         mem_fail_at(0);
         if (!done) cr_assert_eq(e.kind, ERR_RUN, "allocation %zu: %s", k, e.text);
     }

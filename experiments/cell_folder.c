@@ -1,0 +1,20 @@
+#include "experiments/cell_folder.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "engine/base/mem.h"
+
+char *cell_folder_of(const char *dir, err *e) {
+    struct stat s;
+    char       *cells = mem_printf(e, "%s/cells", dir);
+    if (cells != NULL && stat(cells, &s) == 0 && S_ISDIR(s.st_mode)) return cells;
+    if (cells == NULL) return NULL;
+    free(cells);
+    return mem_strdup(dir, e);
+}
+
+bool cell_folder_is_file(const char *name) {
+    return strspn(name, "0123456789abcdef") == CELL_ID_DIGITS && strcmp(name + CELL_ID_DIGITS, ".h5") == 0;
+}
