@@ -191,8 +191,10 @@ static int save(cell_job *j, err *e) {
     int      ret = cell_trials_save(&j->trials, j->w->dir, j->cell, &j->w->process, e);
     uint64_t now = clock_ns(), wait = (now - begun) * SAVE_SHARE, least = (uint64_t)SAVE_SECONDS * 1000000000u;
     j->save_at = now + (wait > least ? wait : least);
-    if (ret != 0) j->w->unsaved = true;
-    return ret;
+    if (ret == 0) return 0;
+    if (cell_exists(j->w->dir, j->cell)) return 0; /* somebody finished the cell, and its parts' folder is gone */
+    j->w->unsaved = true;
+    return -1;
 }
 
 static int run_all(cell_job *j, err *e) {
@@ -214,16 +216,17 @@ static int run_all(cell_job *j, err *e) {
 
 /* Saves what was run, or finishes the cell when all of it is there. */
 static int conclude(cell_job *j, bool *finished, err *e) {
-    if (cell_exists(j->w->dir, j->cell)) { /* another run over the same folder was faster */
-        *finished = true;
-        return 0;
-    }
-    if (!cell_trials_complete(&j->trials)) {
+    bool there = cell_exists(j->w->dir, j->cell);
+    if (!there && !cell_trials_complete(&j->trials)) {
         if (j->own > 0 && save(j, e) != 0) return -1;
         /* Whoever ends last sees the trials of all. */
         int ret = cell_trials_load(&j->trials, j->w->p, j->w->dir, j->unit->cell, e);
-        *finished = cell_exists(j->w->dir, j->cell);
-        if (*finished || ret != 0) return *finished ? 0 : -1;
+        there = cell_exists(j->w->dir, j->cell);
+        if (!there && ret != 0) return -1;
+    }
+    if (there) { /* another run over the same folder was faster */
+        *finished = true;
+        return cell_remove_parts(j->w->dir, j->cell, e);
     }
     if (!cell_trials_complete(&j->trials)) return 0;
     if (cell_trials_finish(&j->trials, j->w->dir, j->cell, e) != 0) {

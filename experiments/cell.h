@@ -79,6 +79,9 @@ bool cell_trials_complete(const cell_trials *t);
 /* Writes this process's trials as a file of an unfinished cell. */
 int cell_trials_save(cell_trials *t, const char *dir, const plan_cell *c, const process_row *own, err *e);
 
+/* Removes the files of a finished cell's parts. */
+int cell_remove_parts(const char *dir, const plan_cell *c, err *e);
+
 /* Writes the finished cell, and removes the files of its parts. */
 int cell_trials_finish(cell_trials *t, const char *dir, const plan_cell *c, err *e);
 

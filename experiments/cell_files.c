@@ -182,12 +182,18 @@ int cell_trials_save(cell_trials *t, const char *dir, const plan_cell *c, const 
     return ret;
 }
 
-int cell_trials_finish(cell_trials *t, const char *dir, const plan_cell *c, err *e) {
-    char *path = cell_path(dir, c, e), *parts = path != NULL ? parts_path(dir, c, e) : NULL;
-    int   ret = parts != NULL ? write_trials(t, is_any, path, true, e) : -1;
-    if (ret == 0) ret = for_parts(parts, remove_part, NULL, e);
-    if (ret == 0) rmdir(parts); /* stays when somebody saves into it now */
-    free(path);
+int cell_remove_parts(const char *dir, const plan_cell *c, err *e) {
+    char *parts = parts_path(dir, c, e);
+    int   ret = parts != NULL ? for_parts(parts, remove_part, NULL, e) : -1;
+    if (ret == 0) rmdir(parts); /* stays when somebody saves into it now, who will find the cell finished */
     free(parts);
+    return ret;
+}
+
+int cell_trials_finish(cell_trials *t, const char *dir, const plan_cell *c, err *e) {
+    char *path = cell_path(dir, c, e);
+    int   ret = path != NULL ? write_trials(t, is_any, path, true, e) : -1;
+    if (ret == 0) ret = cell_remove_parts(dir, c, e);
+    free(path);
     return ret;
 }

@@ -290,7 +290,12 @@ static int scripted_propose(policy *p, size_t limit, draft *d, err *e) {
     return 0;
 }
 
-static const policy_ops scripted = {.name = "scripted", .propose = scripted_propose};
+static size_t scripted_longest(const param_values *v) {
+    (void)v;
+    return DRAFT_CAP;
+}
+
+static const policy_ops scripted = {.name = "scripted", .propose = scripted_propose, .longest = scripted_longest};
 
 static int run_scripted(target *t, const int32_t *prompt, size_t n_prompt, const int32_t *forced, size_t n_forced,
                         size_t max_new, trial_trace *out, err *e) {
@@ -322,6 +327,7 @@ Test(decode, eos_inside_a_draft_ends_the_output_and_the_rest_counts_as_drafted) 
     cr_assert_eq(out.n_steps, 1);
     cr_assert_eq(out.output.n, 3);
     cr_assert_eq(out.steps[0].drafted, 5);
+    cr_assert_eq(out.steps[0].testable, 2, "neither EOS nor what comes after it is right or wrong");
     cr_assert_eq(out.steps[0].accepted, 2, "EOS is the target's own word");
     cr_assert_eq(out.steps[0].emitted, 3);
     cr_assert_not(out.truncated);
@@ -339,6 +345,8 @@ Test(decode, a_draft_that_begins_with_eos_never_stands_unless_said) {
     cr_assert_eq(run_scripted(t, prompt, 1, recorded, 2, 60, &out, &e), 0, "%s", e.text);
     cr_assert_eq(out.n_steps, 2);
     cr_assert_eq(out.steps[0].accepted, 0);
+    cr_assert_eq(out.steps[0].testable, 1, "a wrong EOS was tested");
+    cr_assert_eq(out.steps[1].testable, 0);
     cr_assert_eq(out.steps[1].accepted, 0, "EOS is the target's own word");
     cr_assert_eq(out.output.ids[1], EOS);
     trial_trace_free(&out);
@@ -355,8 +363,12 @@ Test(decode, a_recording_without_eos_ends_where_it_ends) {
     cr_assert_eq(run_scripted(t, prompt, 1, recorded, 3, 60, &out, &e), 0, "%s", e.text);
     cr_assert_eq(out.output.n, 3);
     cr_assert_not(out.truncated);
+    cr_assert_eq(out.steps[0].testable, 2);
     cr_assert_eq(run_scripted(t, prompt, 1, recorded, 3, 2, &out, &e), 0, "%s", e.text);
     cr_assert_eq(out.output.n, 2);
+    cr_assert_eq(out.steps[0].drafted, 4);
+    cr_assert_eq(out.steps[0].testable, 1, "max_new_tokens cuts the rest");
+    cr_assert_eq(out.steps[0].accepted, 1);
     cr_assert(out.truncated);
     cr_assert_eq(run_scripted(t, prompt, 1, recorded, 0, 2, &out, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);

@@ -100,11 +100,22 @@ static int breaks_chain(policy *p, size_t limit, draft *d, err *e) {
     return 0;
 }
 
+static int breaks_longest(policy *p, size_t limit, draft *d, err *e) {
+    (void)p, (void)limit, (void)e;
+    draft_extend(d, IDS(1, 2, 3, 4));
+    return 0;
+}
+
+static size_t three(const param_values *v) {
+    (void)v;
+    return 3;
+}
+
 Test(policies, broken_ones_are_caught) {
     int (*const breaks[])(policy *, size_t, draft *, err *) = {breaks_limit, breaks_vocabulary, breaks_sign,
-                                                               breaks_chain};
+                                                               breaks_chain, breaks_longest};
     for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++) {
-        policy_ops   ops = {.name = "broken", .propose = breaks[i]};
+        policy_ops   ops = {.name = "broken", .propose = breaks[i], .longest = three};
         param_values none = {0};
         err          e = {0};
         draft        d;

@@ -1,0 +1,210 @@
+"""Cells that are stopped, killed, split over processes and joined: no finished trial is lost, and the file is the same."""
+import os
+import signal
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from gguf_files import write_model
+from sweeps import HARNESS, assert_same, content, run, write_jsonl
+
+CONFIG = """[sweep]
+name = {name}
+output = {output}
+repeats = {repeats}
+[model tiny]
+target = transformer
+path = {folder}/tiny.gguf
+[dataset data]
+path = {folder}/data.jsonl
+max_new_tokens = 24
+[policy {policy}]
+n = {n}
+k = {k}
+[accept greedy]
+"""
+TRIALS = 2000  # of each of two cells: about a second of work
+
+
+def write_ini(folder, **values):
+    values = {"name": "long", "output": folder / "results", "repeats": TRIALS // 4, "n": "2", "k": "5", "policy": "pld",
+              **values}
+    if not (folder / "tiny.gguf").exists():
+        write_model(folder / "tiny.gguf")
+    write_jsonl(folder / "data.jsonl", [{"id": str(i), "prompt": f"one {i} two {i} one", "references": ["two one"]}
+                                        for i in range(4)])
+    ini = folder / f"{values['name']}.ini"
+    ini.write_text(CONFIG.format(folder=folder, **values))
+    return ini
+
+
+def results(path):
+    """What does not depend on where a sweep ran."""
+    return {key: value for key, value in content(path).items() if key != "configs"}
+
+
+def kept(folder, name="long"):
+    """(cell, trials) of each file of an unfinished cell."""
+    found = []
+    for path in sorted((folder / "results" / name / "unfinished").glob("*/*.h5")):
+        with h5py.File(path) as f:
+            assert len(f["cells"]) == 1 and f["cells"]["id"][0].decode() == path.parent.name
+            assert len(f["trials"]) < f["cells"]["trials"][0]
+            found.append((path.parent.name, len(f["trials"])))
+    return found
+
+
+def stop_within_a_cell(ini, folder, sig, *options):
+    p = subprocess.Popen([HARNESS, "sweep", str(ini), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    cells = folder / "results/long/cells"
+    while p.poll() is None and not cells.exists():
+        time.sleep(0.002)
+    time.sleep(0.1)
+    p.send_signal(sig)
+    out, err = p.communicate(timeout=60)
+    return p.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    run("sweep", write_ini(folder))
+    return results(folder / "results/long.h5")
+
+
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_a_stop_within_a_cell_keeps_its_trials(tmp_path, whole, jobs):
+    ini = write_ini(tmp_path)
+    for attempt in range(3):
+        status, out, err = stop_within_a_cell(ini, tmp_path, signal.SIGINT, "--jobs", jobs)
+        if status == 0:
+            break
+        assert status == 1 and out == "" and "stopped; finished trials are kept" in err
+        trials = sum(n for _, n in kept(tmp_path))
+        assert trials > 0, "a stop lost finished trials"
+        assert not (tmp_path / "results/long.h5").exists(), "a partial result was passed off as whole"
+        dry = run("sweep", "-n", ini).stdout
+        for cell in {cell for cell, _ in kept(tmp_path)}:
+            done = sum(n for other, n in kept(tmp_path) if other == cell)
+            assert any(line.split()[:3] == [cell, str(TRIALS), str(done)] for line in dry.splitlines()), dry
+        assert "to run, about" in dry
+    done = run("sweep", ini)
+    assert "trials of unfinished cells were there before" in done.stderr or status == 0
+    assert_same(whole, results(tmp_path / "results/long.h5"))
+    assert kept(tmp_path) == [] and list((tmp_path / "results/long/unfinished").glob("*")) == []
+
+
+def test_times_of_a_cell_that_was_stopped_say_which_process_took_them(tmp_path):
+    ini = write_ini(tmp_path)
+    status, _, _ = stop_within_a_cell(ini, tmp_path, signal.SIGTERM)
+    assert status == 1
+    run("sweep", ini)
+    with h5py.File(tmp_path / "results/long.h5") as f:
+        processes, trials = f["processes"][()], f["trials"][()]
+        assert len(processes) == 2 and len(set(processes["id"])) == 2
+        assert set(trials["process"]) == {0, 1}
+
+
+def test_an_unfinished_cell_is_not_passed_off_as_whole(tmp_path):
+    ini = write_ini(tmp_path)
+    assert stop_within_a_cell(ini, tmp_path, signal.SIGINT)[0] == 1
+    cell, n = kept(tmp_path)[0]
+    part = next((tmp_path / "results/long/unfinished" / cell).glob("*.h5"))
+    assert f"unfinished: {n} of {TRIALS} trials" in run("tables", part).stdout
+    assert f"{n} trials of {TRIALS}: unfinished" in run("inspect", part).stdout
+    done = run("collect", part.parent, "-o", tmp_path / "x.h5", check=False)
+    assert done.returncode == 2 and f"holds {n} of {TRIALS} trials: the cell is not finished" in done.stderr
+    if list((tmp_path / "results/long/cells").glob("*.h5")):
+        done = run("collect", tmp_path / "results/long", "-o", tmp_path / "x.h5")
+        assert "1 unfinished cell is left out" in done.stderr
+
+
+def test_a_damaged_part_is_named_and_kept(tmp_path):
+    ini = write_ini(tmp_path)
+    assert stop_within_a_cell(ini, tmp_path, signal.SIGINT)[0] == 1
+    part = next((tmp_path / "results/long/unfinished").glob("*/*.h5"))
+    os.truncate(part, part.stat().st_size // 2)
+    done = run("sweep", ini, check=False)
+    assert done.returncode == 2 and part.name in done.stderr and "delete" not in done.stderr
+    assert part.exists()
+    part.rename(tmp_path / "aside.h5")
+    run("sweep", ini)
+
+
+def test_one_cell_is_split_over_shards_and_jobs(tmp_path, whole):
+    """Seven shards of two cells: each decodes its own records, none is decoded twice, whoever ends last joins them."""
+    ini = write_ini(tmp_path)
+    shards = 7
+    for i in range(1, shards + 1):
+        done = run("sweep", ini, "--shard", f"{i}/{shards}")
+    assert_same(whole, results(tmp_path / "results/long.h5"))
+    with h5py.File(tmp_path / "results/long.h5") as f:
+        trials = f["trials"][()]
+        for cell in (0, 1):
+            of_cell = trials[trials["cell"] == cell]
+            by_sample = [set(of_cell["process"][of_cell["sample"] == s]) for s in range(4)]
+            assert all(len(processes) == 1 for processes in by_sample)
+            assert len(set.union(*by_sample)) >= 3
+    assert "of 2 cells were finished before" in run("sweep", ini).stderr
+    run("sweep", ini, "-o", tmp_path / "jobs", "--jobs", "5")
+    assert_same(whole, results(tmp_path / "jobs/long.h5"))
+
+
+def test_shards_at_the_same_time(tmp_path, whole):
+    ini = write_ini(tmp_path)
+    running = [subprocess.Popen([HARNESS, "sweep", "-q", str(ini), "--shard", f"{i}/4"], stdout=subprocess.DEVNULL,
+                                stderr=subprocess.PIPE, text=True) for i in range(1, 5)]
+    for p in running:
+        _, err = p.communicate(timeout=120)
+        assert p.returncode == 0, err
+    run("sweep", ini)
+    assert_same(whole, results(tmp_path / "results/long.h5"))
+
+
+def test_the_dry_run_shows_what_is_finished_and_the_shards_own(tmp_path):
+    ini = write_ini(tmp_path, name="grid", repeats=2, n="1, 2", k="5, 9")
+    text = run("sweep", "-n", ini).stdout
+    assert "finished" not in text and "5 cells, 40 trials, at most about" in text
+    run("sweep", ini, "--shard", "1/2")
+    text = run("sweep", "-n", ini).stdout
+    assert text.count("finished") == 3 and "5 cells, 40 trials, 16 to run, about" in text
+    second = run("sweep", "-n", ini, "--shard", "2/2").stdout
+    assert "shard 2 of 2: 3 cells, 24 trials, 16 to run" in second
+    run("sweep", ini)
+    text = run("sweep", "-n", ini).stdout
+    assert text.count("finished") == 5 and text.endswith("5 cells, 40 trials, 0 to run\n")
+
+
+def test_the_dry_run_checks_the_places(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run("sweep", "-n", write_ini(tmp_path, output=tmp_path / "file" / "results"), check=False)
+    assert done.returncode != 0 and "file" in done.stderr and done.stdout == ""
+
+
+# ---- what makes a cell anew ---------------------------------------------------------------------------------
+
+def test_cells_of_two_builds_are_told_apart(tmp_path):
+    """`collect` takes what two versions of a policy have left: a column says which is which."""
+    ini = write_ini(tmp_path, name="grid", repeats=1, policy="llma")
+    run("sweep", ini)
+    cells = tmp_path / "results/grid/cells"
+    assert "build" not in run("tables", tmp_path / "results/grid.h5").stdout
+    for path in list(cells.glob("*.h5")):
+        with h5py.File(path) as f:
+            policy = f["cells"]["policy"][0]
+        if policy != b"llma":
+            continue
+        other = cells / ("f" * 16 + ".h5")
+        other.write_bytes(path.read_bytes())
+        with h5py.File(other, "r+") as f:
+            cell = f["cells"][()]
+            cell["id"], cell["build"] = b"f" * 16, b"e" * 16
+            f["cells"][...] = cell
+    done = run("collect", tmp_path / "results/grid", "-o", tmp_path / "both.h5")
+    assert "differ in nothing but the program that made them; the column build tells them apart" in done.stderr
+    text = run("tables", tmp_path / "both.h5").stdout
+    assert "build" in text and "e" * 16 in text
+    assert len(np.unique([line for line in text.splitlines() if "llma" in line])) >= 2
