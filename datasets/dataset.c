@@ -242,6 +242,10 @@ static int read_lines(const dataset_options *o, const dataset_format *format, js
             json_decref(object); /* not one bad line, but a file of another kind: never skipped */
             goto out;
         }
+        if (got > 0 && file->reads == NULL) {
+            file->reads = format->reads;
+            while (file->n_reads < READS_MAX && format->reads[file->n_reads] != NULL) file->n_reads++;
+        }
         if (got > 0) got = read_object(format, object, &b, seen, &why);
         json_decref(object);
         if (got >= 0) continue;

@@ -183,13 +183,16 @@ const json_t *jsonl_need(const jsonl *j, const json_t *object, const char *key, 
     return v;
 }
 
-const char *jsonl_near_key(const json_t *object, const char *key) {
+/* The key of an object that was probably meant to be this one, which it has not; NULL when none is near. */
+static const char *near_key(const jsonl *j, const json_t *object, const char *key) {
     enum { MOST = 256 }; /* keys that are looked at */
     const char *names[MOST], *name;
     json_t     *value, *whole = (json_t *)object; /* Jansson's loop takes no const */
     size_t      n = 0;
     json_object_foreach(whole, name, value) {
-        if (strcmp(name, key) == 0) continue;
+        bool known = false;
+        for (size_t i = 0; i < j->n_reads && !known; i++) known = strcmp(name, j->reads[i]) == 0;
+        if (known) continue;
         if (strcasecmp(name, key) == 0) return name;
         if (n < MOST) names[n++] = name;
     }
@@ -197,7 +200,7 @@ const char *jsonl_near_key(const json_t *object, const char *key) {
 }
 
 int jsonl_missing(const jsonl *j, const json_t *object, const char *key, const char *more, err *e) {
-    const char *near = jsonl_near_key(object, key);
+    const char *near = near_key(j, object, key);
     if (near == NULL) return jsonl_bad(j, e, "\"%s\" is missing%s", key, more);
     return jsonl_bad(j, e, "\"%s\" is missing%s, but there is \"%.100s\"; did you mean \"%s\"?", key, more, near, key);
 }

@@ -23,6 +23,9 @@ typedef struct {
     size_t      n, at; /* size; where the next line begins */
     size_t      line;  /* number of the line given last, from 1 */
     bool        odd;   /* that line holds odd values (odd_values.h) */
+    /* Keys that the format reads, once it is known: none of them is another one's misspelling. */
+    const char *const *reads;
+    size_t             n_reads;
 } jsonl;
 
 int  jsonl_open(jsonl *j, const char *path, err *e); /* path must outlive it */
@@ -39,9 +42,6 @@ int jsonl_bad(const jsonl *j, err *e, const char *fmt, ...) ERR_PRINTF(3, 4);
 const json_t *jsonl_get(const json_t *object, const char *key);
 /* The same, but NULL is an error. */
 const json_t *jsonl_need(const jsonl *j, const json_t *object, const char *key, err *e);
-
-/* The key of an object that was probably meant to be this one, which it has not; NULL when none is near. */
-const char *jsonl_near_key(const json_t *object, const char *key);
 
 /* An ERR_INPUT that a key is missing, MORE behind it, and what was probably meant to be it. Returns -1. */
 int jsonl_missing(const jsonl *j, const json_t *object, const char *key, const char *more, err *e);

@@ -47,10 +47,17 @@ static int inspect_file(const options *o, err *e) {
 }
 
 static int inspect(const options *o, err *e) {
-    struct stat st;
-    if (stat(o->path, &st) != 0) {
+    struct stat st = {0};
+    FILE       *f = fopen(o->path, "rb"); /* also what is refused: who writes into a pipe waits for a reader */
+    if (f == NULL) {
         err_input(e, "%s: cannot open: %s", o->path, strerror(errno));
         return fetch_advise(o->path, e);
+    }
+    int failed = fstat(fileno(f), &st), why = errno;
+    fclose(f);
+    if (failed != 0) {
+        errno = why;
+        return err_errno(e, o->path, "cannot stat");
     }
     if (S_ISDIR(st.st_mode)) return inspect_folder(o->path, e);
     if (!S_ISREG(st.st_mode)) /* a pipe can be read once, and this reads twice */
