@@ -88,8 +88,7 @@ static char *string_end(char *s, const char *end) {
 /* ---- replacing ---------------------------------------------------------------------------------------- */
 
 static void put(char *at, size_t n, const char *token) {
-    memset(at, ' ', n);
-    memcpy(at, token, strlen(token));
+    for (size_t i = 0; i < n; i++) at[i] = *token != '\0' ? *token++ : ' ';
 }
 
 /* Whether a character or escape of n bytes is one of JSON: what is replaced, the parser does not see. */
@@ -116,11 +115,14 @@ static size_t replace_in_key(char *s, const char *close) {
     for (int odd; s < close; s += n) {
         n = character(s, close, &odd);
         if (odd < 0) continue;
-        unsigned which = odd == 0 ? 0xF000u : 0xE000u + ((unsigned)odd - 0xD800u); /* for private use */
-        memcpy(s, in_key, 3);
-        s[3] = (char)(0xE0u | which >> 12);
-        s[4] = (char)(0x80u | (which >> 6 & 0x3Fu));
-        s[5] = (char)(0x80u | (which & 0x3Fu));
+        unsigned   which = odd == 0 ? 0xF000u : 0xE000u + ((unsigned)odd - 0xD800u); /* for private use */
+        const char escape[] = {in_key[0],
+                               in_key[1],
+                               in_key[2],
+                               (char)(0xE0u | which >> 12),
+                               (char)(0x80u | (which >> 6 & 0x3Fu)),
+                               (char)(0x80u | (which & 0x3Fu))};
+        memcpy(s, escape, sizeof escape);
         count++;
     }
     return count;

@@ -316,7 +316,7 @@ static int add_model(void *ctx, const ini_part *item, err *e) {
     model_config *m = &c->models[c->n_models++];
     *m = (model_config){.line = x->section->line};
 
-    ini_part    part = item != NULL ? *item : (ini_part){0};
+    ini_part    part = item != NULL ? *item : (ini_part){.where = x->section->where};
     ini_section alone = *x->section;
     alone.entries = mem_new(alone.n_entries, sizeof *alone.entries, e);
     if (alone.entries == NULL) return -1;
@@ -333,7 +333,7 @@ static int add_model(void *ctx, const ini_part *item, err *e) {
     for (size_t i = 0; ret == 0 && i + 1 < c->n_models; i++)
         if (strcmp(c->models[i].label, m->label) == 0)
             ret =
-                err_input(e, "%s: two models would be named %s (give one a section of its own)", item->where, m->label);
+                err_input(e, "%s: two models would be named %s (give one a section of its own)", part.where, m->label);
     free(stem);
     free(alone.entries);
     return ret;

@@ -80,19 +80,20 @@ int curve_check_place(const char *path, err *e) {
 
 /* ---- reading ---- */
 
+static int read_text_as(hid_t attribute, hid_t type, const char *name, size_t most, char **out, err *e) {
+    size_t size = H5Tget_size(type);
+    if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) != 0 || size == 0)
+        return err_input(e, "the attribute %s is not a text of fixed size", name);
+    if (h5_check_room(name, 1, size, most, e) != 0 || (*out = mem_new(size + 1, 1, e)) == NULL) return -1;
+    hid_t like = h5_text_like(type);
+    int   ret = like < 0 || H5Aread(attribute, like, *out) < 0 ? h5_fails(e, name) : 0;
+    return h5_close(&like, ret, e);
+}
+
 static int read_text(hid_t file, const char *name, size_t most, char **out, err *e) {
-    hid_t  attribute = H5Aopen(file, name, H5P_DEFAULT), type = H5I_INVALID_HID, like = H5I_INVALID_HID;
-    size_t size = 0;
-    int    ret = 0;
-    if (attribute < 0 || (type = H5Aget_type(attribute)) < 0)
-        ret = h5_fails(e, name);
-    else if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) != 0 || (size = H5Tget_size(type)) == 0)
-        ret = err_input(e, "the attribute %s is not a text of fixed size", name);
-    else if (h5_check_room(name, 1, size, most, e) != 0 || (*out = mem_new(size + 1, 1, e)) == NULL)
-        ret = -1;
-    else if ((like = h5_text_like(type)) < 0 || H5Aread(attribute, like, *out) < 0)
-        ret = h5_fails(e, name);
-    ret = h5_close(&like, ret, e);
+    hid_t attribute = H5Aopen(file, name, H5P_DEFAULT);
+    hid_t type = attribute >= 0 ? H5Aget_type(attribute) : H5I_INVALID_HID;
+    int   ret = type >= 0 ? read_text_as(attribute, type, name, most, out, e) : h5_fails(e, name);
     ret = h5_close(&type, ret, e);
     return h5_close(&attribute, ret, e);
 }
