@@ -149,15 +149,10 @@ static void warn_about_builds(const char *dir, const store_data *d) {
 }
 
 static void warn_about_unfinished(const char *dir) {
-    char  *path = mem_printf(NULL, "%s/unfinished", dir);
-    DIR   *open = path != NULL ? opendir(path) : NULL;
-    size_t n = 0;
-    for (const struct dirent *entry; open != NULL && (entry = readdir(open)) != NULL;) n += entry->d_name[0] != '.';
+    size_t n = cell_folder_unfinished(dir);
     if (n > 0)
         fprintf(stderr, "harness: %s: %zu unfinished cell%s left out; the sweep goes on with %s\n", dir, n,
                 n == 1 ? " is" : "s are", n == 1 ? "it" : "them");
-    if (open != NULL) closedir(open);
-    free(path);
 }
 
 static int collect(const char *dir, const char *output, err *e) {
