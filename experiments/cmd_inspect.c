@@ -30,7 +30,7 @@ static int find_kind(const char *path, file_kind *out, err *e) {
     struct stat       st;
     char              head[8];
     FILE             *f = fopen(path, "rb");
-    if (f == NULL) return err_input(e, "%s: cannot open: %s", path, strerror(errno));
+    if (f == NULL) return err_unreadable(e, path);
     if (fstat(fileno(f), &st) == 0 && !S_ISREG(st.st_mode)) { /* a pipe can be read once, and this reads twice */
         fclose(f);
         return err_input(e, "%s: is a %s (a GGUF, HDF5 or JSONL file)", path,
@@ -43,7 +43,7 @@ static int find_kind(const char *path, file_kind *out, err *e) {
     fclose(f);
     if (failed) {
         errno = why;
-        return err_errno(e, path, "cannot read");
+        return err_unreadable(e, path);
     }
     /* No dataset begins with a G: a file that ends within the magic number is a GGUF that was cut. */
     *out = n > 0 && memcmp(head, "GGUF", n < 4 ? n : 4) == 0 ? KIND_GGUF

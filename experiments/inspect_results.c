@@ -32,12 +32,11 @@ static void print_line(const char *name, const char *text) {
     putchar('\n');
 }
 
-static void print_origin(const char *path, const store_data *d) {
-    struct stat s;
+static void print_origin(const char *path, long long size, const store_data *d) {
     printf("%s\n", path);
     printf("schema   %d%s\n", STORE_SCHEMA_VERSION,
            d->logits_hash != NULL ? ", a cell file with hashes of logits" : "");
-    if (stat(path, &s) == 0) printf("size     %lld bytes\n", (long long)s.st_size);
+    printf("size     %lld bytes\n", size);
     print_line("sweep", d->from.sweep);
     print_line("created", d->from.created);
     print_line("harness", d->from.harness_version);
@@ -116,9 +115,11 @@ static int print_kinds(const store_data *d, err *e) {
 }
 
 int inspect_results(const char *path, err *e) {
-    store_data d;
+    struct stat s;
+    store_data  d;
+    if (stat(path, &s) != 0) return err_unreadable(e, path);
     if (store_read(path, &d, e) != 0) return -1;
-    print_origin(path, &d);
+    print_origin(path, (long long)s.st_size, &d);
     print_counts(&d);
     int ret = print_kinds(&d, e);
     for (size_t i = 0; ret == 0 && i < d.n_configs; i++) {
