@@ -64,7 +64,7 @@ static int load_baseline(cell_worker *w, size_t baseline, err *e) {
         ret =
             err_input(e, "%s: holds %zu trials, not %zu", path, w->baseline.n_trials, plan_cell_trials(w->p, baseline));
     if (ret != 0 && e->kind == ERR_INPUT)
-        err_advise(e, "the cell of plain decoding; delete the file, and the sweep makes it anew");
+        err_advise(e, "the cell of plain decoding; move the file away, and the sweep makes it anew");
     free(path);
     w->has_baseline = ret == 0;
     w->baseline_cell = baseline;

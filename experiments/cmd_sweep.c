@@ -101,7 +101,11 @@ static char **cell_files(const plan *p, const char *dir, size_t *present, err *e
     char      **paths = mem_new(p->n_cells, sizeof *paths, e);
     *present = 0;
     for (size_t i = 0; paths != NULL && i < p->n_cells; i++) {
-        if ((paths[i] = cell_path(dir, &p->cells[i], e)) == NULL) break;
+        if ((paths[i] = cell_path(dir, &p->cells[i], e)) == NULL) {
+            while (i > 0) free(paths[--i]);
+            free(paths);
+            return NULL;
+        }
         if (stat(paths[i], &st) == 0) (*present)++;
     }
     return paths;
@@ -156,7 +160,7 @@ static int finish(const plan *p, const char *dir, const runner_options *o, size_
     /* All are points of this config's grid, also those that were run for an earlier text of it. */
     config_text text = {(char *)config_base_name(c), c->text};
     if (store_collect((const char *const *)paths, p->n_cells, &text, &all, e) != 0) {
-        if (e->kind == ERR_INPUT) err_advise(e, "delete the file, and the sweep makes it anew");
+        if (e->kind == ERR_INPUT) err_advise(e, "move the file away, and the sweep makes it anew");
         goto out;
     }
     *broken = count_broken(&all);
@@ -241,8 +245,8 @@ static int check_replaced(const config *c, err *e) {
     char       *path = results_path(c, e);
     int         ret = path != NULL ? 0 : -1;
     if (path != NULL && stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
-        (ret = store_version(path, &version, e)) != 0)
-        err_advise(e, "the sweep's results go there: delete it, or give the sweep another name or output");
+        (ret = store_version(path, &version, e)) != 0 && e->kind == ERR_INPUT)
+        err_advise(e, "the sweep's results go there: move it away, or give the sweep another name or output");
     free(path);
     return ret;
 }

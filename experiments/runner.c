@@ -71,7 +71,8 @@ static int check_cell(const run *r, size_t cell, err *e) {
     int64_t version;
     char   *path = cell_path(r->dir, &r->p->cells[cell], e);
     int     ret = path != NULL ? store_version(path, &version, e) : -1;
-    if (path != NULL && ret != 0 && e->kind == ERR_INPUT) err_advise(e, "delete the file, and the sweep makes it anew");
+    if (path != NULL && ret != 0 && e->kind == ERR_INPUT)
+        err_advise(e, "move the file away, and the sweep makes it anew");
     free(path);
     return ret;
 }

@@ -1,4 +1,5 @@
 /* train_curve.c - the loss curve as HDF5. */
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -67,10 +68,22 @@ int curve_write(const char *path, const train_config *c, const curve *v, err *e)
 
 int curve_check_place(const char *path, err *e) {
     struct stat st;
+    h5_file     file;
     err         why = {0};
-    hid_t       file = H5I_INVALID_HID;
-    if (stat(path, &st) != 0 || st.st_size == 0) return 0;
-    bool is = h5_quiet(&why) == 0 && h5_open(path, path, &file, &why) == 0 && H5Aexists(file, "training") > 0;
-    h5_close(&file, 0, &why);
-    return is ? 0 : err_input(e, "%s: is there and is no loss curve (give the training another name)", path);
+    if (stat(path, &st) != 0) return errno == ENOENT ? 0 : err_unreadable(e, path);
+    if (st.st_size == 0) return 0;
+    int ret = h5_file_open(path, "is there and is no loss curve", &file, &why);
+    if (ret == 0) {
+        htri_t is = H5Aexists(file.id, "training");
+        if (is < 0)
+            h5_fails(&why, path);
+        else if (is == 0)
+            err_input(&why, "%s: is there and is no loss curve", path);
+        ret = is > 0 ? 0 : -1;
+    }
+    ret = h5_file_close(&file, ret, &why);
+    if (ret == 0) return 0;
+    if (why.kind == ERR_INPUT) err_advise(&why, "give the training another name");
+    if (e != NULL) *e = why;
+    return -1;
 }
