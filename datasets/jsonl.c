@@ -1,5 +1,6 @@
 #include "datasets/jsonl.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -72,9 +73,10 @@ int jsonl_next(jsonl *j, json_t **object, err *e) {
         if (!take_line(j, &line, &n)) return 0;
     } while (blank(line, n));
 
+    errno = 0;
     json_t *v = json_loadb(line, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
     if (v == NULL) {
-        if (json_error_code(&why) == json_error_out_of_memory)
+        if (errno == ENOMEM) /* Jansson may say that the line is wrong */
             return err_run(e, "%s:%zu: out of memory", j->path, j->line);
         return jsonl_bad(j, e, "not JSON: %s, at byte %d of the line (one object to a line)", why.text, why.position);
     }

@@ -18,6 +18,12 @@ size_t utf8_length(const char *s, size_t n, unsigned long *code) {
     return length;
 }
 
+bool utf8_valid(const char *s, size_t n) {
+    size_t length = 1;
+    for (size_t i = 0; i < n && length > 0; i += length) length = utf8_length(s + i, n - i, NULL);
+    return length > 0;
+}
+
 bool utf8_is_hidden(unsigned long c) {
     return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0xAD || c == 0x61C || (c >= 0x200B && c <= 0x200F) ||
            (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF ||

@@ -14,6 +14,9 @@ const char *quote(char *buf, size_t size, const char *s, size_t n);
  * surrogates and values over U+10FFFF are not). *code, if not NULL, becomes its code point. */
 size_t utf8_length(const char *s, size_t n, unsigned long *code);
 
+/* Whether all n bytes are UTF-8. */
+bool utf8_valid(const char *s, size_t n);
+
 /* Characters that move a terminal's cursor, reorder the line or cannot be seen. */
 bool utf8_is_hidden(unsigned long code);
 
