@@ -59,8 +59,12 @@ enum { ENDING = sizeof ending / sizeof *ending };
 static char             doomed[PATH_MAX]; /* the file to remove; "" is none */
 static struct sigaction before[ENDING];
 
+void atomic_abandon(void) {
+    if (*doomed != '\0') unlink(doomed);
+}
+
 static void on_end(int sig) {
-    unlink(doomed);
+    atomic_abandon();
     raise(sig); /* SA_RESETHAND has brought the default back: this returns into it */
 }
 

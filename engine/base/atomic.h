@@ -25,6 +25,9 @@ typedef struct {
  * saved at its end should not cost a night. */
 int atomic_check(const char *path, err *e);
 
+/* Removes what is being written. For handlers that end the program. */
+void atomic_abandon(void);
+
 /* The next signal `sig` removes what is being written and ends the program. For handlers that are there for one signal;
  * may be called in them. */
 void atomic_end_at(int sig);

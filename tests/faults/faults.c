@@ -1,13 +1,11 @@
 /* faults.c - a library to preload: the k-th call of a kind fails, counted from main on.
  *
- *   FAULT_CALL    alloc, read, write, open, sync, name or stat: which calls count
- *   FAULT_AT      k, from 1; without it none fails
- *   FAULT_MANY    how many fail from there on (default 1)
- *   FAULT_ERRNO   what they fail with; allocations always with ENOMEM
- *   FAULT_PATH    only calls on files whose path holds this text
- *   FAULT_CALLER  only calls from a program or library whose file name begins so, also those that libc makes for it
- *   FAULT_REPORT  a file that gets a line "failed NAME" for each call that fails, where NAME is its caller's, and a
- * line "calls N" when a process ends
+ *   FAULT_CALL    alloc, read, write, open, sync, name or stat: which calls count; or map: the file that is mapped
+ * loses its second half FAULT_AT      k, from 1; without it none fails FAULT_MANY    how many fail from there on
+ * (default 1) FAULT_ERRNO   what they fail with; allocations always with ENOMEM FAULT_PATH    only calls on files whose
+ * path holds this text FAULT_CALLER  only calls from a program or library whose file name begins so, also those that
+ * libc makes for it FAULT_REPORT  a file that gets a line "failed NAME" for each call that fails, where NAME is its
+ * caller's, and a line "calls N" when a process ends
  *
  * What runs before main and after it (the loader, constructors, libraries that end) is not counted. Standard error
  * never fails: the message must come through. stdio's own reads and writes do not pass through here, so fread and
@@ -164,10 +162,20 @@ int posix_memalign(void **p, size_t align, size_t n) {
     return *p != NULL ? 0 : ENOMEM;
 }
 
+/* Takes away the second half of a file. */
+static void cut(int fd, size_t n) {
+    char name[40];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    if (truncate(name, (off_t)n / 2) != 0) abort();
+}
+
 void *mmap(void *where, size_t n, int protection, int flags, int fd, off_t offset) {
     REAL(mmap);
     bool fault = flags & MAP_ANONYMOUS ? fails("alloc") : fails_fd("open", fd);
-    return fault ? MAP_FAILED : real_mmap(where, n, protection, flags, fd, offset);
+    if (fault) return MAP_FAILED;
+    void *at = real_mmap(where, n, protection, flags, fd, offset);
+    if (at != MAP_FAILED && !(flags & MAP_ANONYMOUS) && fails_fd("map", fd)) cut(fd, n);
+    return at;
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */

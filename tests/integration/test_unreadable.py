@@ -3,6 +3,7 @@ import errno
 import fcntl
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from faults import faults  # noqa: F401
 from program import harness
-from sweeps import content, assert_same
+from sweeps import assert_same, content
 
 MARKED = "is marked as open for writing, by a program that still has it open or that died (h5clear -s FILE clears the mark"
 WRITER = """
@@ -128,6 +129,17 @@ def test_memory_that_lacks_in_hdf5_is_no_input(faults, swept):  # noqa: F811
         assert done.returncode != 2, done.stderr
         said += done.returncode == 1 and done.stderr.startswith(f"harness: {swept[1]}: ") and "out of memory" in done.stderr
     assert said > 0
+
+
+@pytest.mark.parametrize("command", [["generate", "-p", "abc", "-n", "4", "-m"], ["quantize", "-t", "f32"]],
+                         ids=lambda c: c[0])
+def test_a_model_that_is_cut_while_it_is_used(faults, tmp_path, command):  # noqa: F811
+    shutil.copy(MODEL / "copier.gguf", tmp_path / "m.gguf")
+    outputs = [tmp_path / "f32.gguf"] if command[0] == "quantize" else []
+    done = faults.run([*command, tmp_path / "m.gguf", *outputs], "map", at=1, path="m.gguf", code=0)
+    assert done.returncode == 1 and done.failed, done.stderr
+    assert done.stderr.splitlines()[-1] == "harness: a model's file cannot be read any more: the disk failed, or it was cut"
+    assert os.listdir(tmp_path) == ["m.gguf"]
 
 
 UNWRITABLE = [
