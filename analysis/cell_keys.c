@@ -1,5 +1,6 @@
 #include "analysis/cell_keys.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,9 +145,13 @@ int cell_keys_make(const store_data *d, cell_keys *out, err *e) {
         for (size_t c = 0; c < d->n_cells; c++) {
             const cell_row *row = &d->cells[c];
             json_error_t    why;
-            json_t         *params = json_loads(row->params, 0, &why);
+            errno = 0;
+            json_t *params = json_loads(row->params, 0, &why);
             if (params == NULL) {
-                err_input(e, "cell %zu: params are not JSON: %s", c, why.text);
+                if (errno == ENOMEM) /* Jansson may say that the text is wrong */
+                    err_run(e, "out of memory");
+                else
+                    err_input(e, "cell %zu: params are not JSON: %s", c, why.text);
                 goto fail;
             }
             int status = 0;

@@ -1,5 +1,6 @@
 #include "datasets/jsonl.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -66,7 +67,9 @@ static int check_layout(const jsonl *j, err *e) {
 int jsonl_open(jsonl *j, const char *path, err *e) {
     static const char bom[] = "\xef\xbb\xbf";
     *j = (jsonl){.path = path};
-    if (check_kind(path, file_kind_at(path), e) != 0) return -1; /* before gigabytes are read */
+    file_kind kind;
+    if (file_kind_at(path, &kind, e) != 0) return fetch_advise(path, e);
+    if (check_kind(path, kind, e) != 0) return -1; /* before gigabytes are read */
     if ((j->bytes = file_read(path, SIZE_MAX, &j->n, e)) == NULL) return fetch_advise(path, e);
     if (j->n >= sizeof bom - 1 && memcmp(j->bytes, bom, sizeof bom - 1) == 0) j->at = sizeof bom - 1;
     if (check_kind(path, file_kind_of(j->bytes, j->n), e) == 0 && check_layout(j, e) == 0) return 0; /* of a pipe too */

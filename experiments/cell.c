@@ -56,7 +56,7 @@ static int load_baseline(cell_worker *w, size_t baseline, err *e) {
     w->has_baseline = false;
     int ret = -1;
     for (int attempt = 0; ret != 0 && attempt < 2; attempt++) { /* parts vanish when the cell is finished */
-        if (attempt > 0 && !cell_exists(w->dir, &w->p->cells[baseline])) break;
+        if (attempt > 0 && cell_exists(w->dir, &w->p->cells[baseline], NULL) <= 0) break;
         cell_trials_free(&w->baseline);
         ret = cell_trials_init(&w->baseline, w->p, baseline, e);
         if (ret == 0) ret = cell_trials_load(&w->baseline, w->p, w->dir, baseline, e);
@@ -192,7 +192,7 @@ static int save(cell_job *j, err *e) {
     uint64_t now = clock_ns(), wait = (now - begun) * SAVE_SHARE, least = (uint64_t)SAVE_SECONDS * 1000000000u;
     j->save_at = now + (wait > least ? wait : least);
     if (ret == 0) return 0;
-    if (cell_exists(j->w->dir, j->cell)) return 0; /* somebody finished the cell, and its parts' folder is gone */
+    if (cell_exists(j->w->dir, j->cell, NULL) > 0) return 0; /* somebody finished the cell, and its parts' folder is gone */
     j->w->unsaved = true;
     return -1;
 }
@@ -216,15 +216,16 @@ static int run_all(cell_job *j, err *e) {
 
 /* Saves what was run, or finishes the cell when all of it is there. */
 static int conclude(cell_job *j, bool *finished, err *e) {
-    bool there = cell_exists(j->w->dir, j->cell);
-    if (!there && !cell_trials_complete(&j->trials)) {
+    int there = cell_exists(j->w->dir, j->cell, e);
+    if (there == 0 && !cell_trials_complete(&j->trials)) {
         if (j->own > 0 && save(j, e) != 0) return -1;
         /* Whoever ends last sees the trials of all. */
         int ret = cell_trials_load(&j->trials, j->w->p, j->w->dir, j->unit->cell, e);
-        there = cell_exists(j->w->dir, j->cell);
-        if (!there && ret != 0) return -1;
+        there = cell_exists(j->w->dir, j->cell, ret == 0 ? e : NULL);
+        if (there == 0 && ret != 0) return -1;
     }
-    if (there) { /* another run over the same folder was faster */
+    if (there < 0) return -1;
+    if (there > 0) { /* another run over the same folder was faster */
         *finished = true;
         return cell_remove_parts(j->w->dir, j->cell, e);
     }
@@ -272,7 +273,7 @@ int cell_run(cell_worker *w, const cell_unit *u, bool *finished, err *e) {
             if (ret != 0 && w->unsaved) *e = why;
             ret = -1;
         }
-    } else if (cell_exists(w->dir, c)) { /* finished by another run while its parts were read */
+    } else if (cell_exists(w->dir, c, NULL) > 0) { /* finished by another run while its parts were read */
         *finished = true;
         ret = 0;
     }

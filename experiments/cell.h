@@ -58,9 +58,11 @@ void cell_worker_close(cell_worker *w);
  * there now. On failure finished trials are kept all the same. */
 int cell_run(cell_worker *w, const cell_unit *u, bool *finished, err *e);
 
-/* The file of a cell, in new memory, and whether it is there. */
+/* The file of a cell, in new memory. */
 char *cell_path(const char *dir, const plan_cell *c, err *e);
-bool  cell_exists(const char *dir, const plan_cell *c);
+
+/* Whether it is there: 1 or 0, and -1 when that cannot be told. */
+int cell_exists(const char *dir, const plan_cell *c, err *e);
 
 /* How many trials of a unit whose cell is not finished are kept. */
 int cell_count_kept(const plan *p, const char *dir, const cell_unit *u, size_t *n, err *e);

@@ -19,10 +19,11 @@ static char *parts_path(const char *dir, const plan_cell *c, err *e) {
     return mem_printf(e, "%s/unfinished/%s", dir, c->id);
 }
 
-bool cell_exists(const char *dir, const plan_cell *c) {
-    char       *path = cell_path(dir, c, NULL);
+int cell_exists(const char *dir, const plan_cell *c, err *e) {
     struct stat st;
-    bool        there = path != NULL && stat(path, &st) == 0;
+    char       *path = cell_path(dir, c, e);
+    int         there = path == NULL ? -1 : stat(path, &st) == 0 ? 1 : 0;
+    if (there == 0 && errno != ENOENT && errno != ENOTDIR) there = err_unreadable(e, path);
     free(path);
     return there;
 }
@@ -35,12 +36,12 @@ typedef int each_part(const char *path, void *ctx, err *e);
 static int for_parts(const char *folder, each_part *each, void *ctx, err *e) {
     DIR *dir = opendir(folder);
     int  ret = 0;
-    if (dir == NULL) return errno == ENOENT ? 0 : err_errno(e, folder, "cannot open");
+    if (dir == NULL) return errno == ENOENT ? 0 : err_unreadable(e, folder);
     while (ret == 0) {
         errno = 0;
         const struct dirent *entry = readdir(dir);
         if (entry == NULL) {
-            if (errno != 0) ret = err_errno(e, folder, "cannot read");
+            if (errno != 0) ret = err_unreadable(e, folder);
             break;
         }
         size_t n = strlen(entry->d_name);
@@ -107,12 +108,17 @@ static int check_file(const char *path, const store_data *d, const loading *l, e
     return 0;
 }
 
+static int advise(err *e) {
+    return e->kind == ERR_INPUT ? err_advise(e, "move the file away, and the sweep runs its trials anew") : -1;
+}
+
 static int load_file(const char *path, void *ctx, err *e) {
     loading   *l = ctx;
     store_data d;
-    if (store_read(path, &d, e) != 0) return -1;
+    if (store_read(path, &d, e) != 0) return advise(e);
     l->next = l->t->rows.n_trials;
     int ret = check_file(path, &d, l, e);
+    if (ret != 0) advise(e);
     if (ret == 0) ret = store_join(&l->t->rows, &d, is_new, l, e);
     store_free(&d);
     return ret;
@@ -123,9 +129,8 @@ int cell_trials_load(cell_trials *t, const plan *p, const char *dir, size_t cell
     loading          l = {.t = t, .c = c};
     char            *path = cell_path(dir, c, e), *parts = path != NULL ? parts_path(dir, c, e) : NULL;
     int              ret = -1;
-    if (parts == NULL) goto out;
-    ret = cell_exists(dir, c) ? load_file(path, &l, e) : for_parts(parts, load_file, &l, e);
-out:
+    int              there = parts != NULL ? cell_exists(dir, c, e) : -1;
+    if (there >= 0) ret = there ? load_file(path, &l, e) : for_parts(parts, load_file, &l, e);
     free(path);
     free(parts);
     return ret;

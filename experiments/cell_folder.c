@@ -1,6 +1,7 @@
 #include "experiments/cell_folder.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,10 +11,12 @@
 char *cell_folder_of(const char *dir, err *e) {
     struct stat s;
     char       *cells = mem_printf(e, "%s/cells", dir);
-    if (cells != NULL && stat(cells, &s) == 0 && S_ISDIR(s.st_mode)) return cells;
     if (cells == NULL) return NULL;
+    errno = 0;
+    if (stat(cells, &s) == 0 && S_ISDIR(s.st_mode)) return cells;
+    int failed = errno != 0 && errno != ENOENT && errno != ENOTDIR ? err_unreadable(e, cells) : 0;
     free(cells);
-    return mem_strdup(dir, e);
+    return failed == 0 ? mem_strdup(dir, e) : NULL;
 }
 
 bool cell_folder_is_file(const char *name) {

@@ -41,13 +41,12 @@ static int by_name(const void *a, const void *b) {
 static int list_cells(const char *folder, paths *out, err *e) {
     int  ret = -1;
     DIR *dir = opendir(folder);
-    if (dir == NULL) return err_input(e, "%s: cannot open: %s", folder, strerror(errno));
+    if (dir == NULL) return err_unreadable(e, folder);
     for (;;) {
         errno = 0;
         const struct dirent *entry = readdir(dir);
-        if (entry == NULL && errno != 0) err_errno(e, folder, "cannot read");
         if (entry == NULL) {
-            ret = errno == 0 ? 0 : -1;
+            ret = errno == 0 ? 0 : err_unreadable(e, folder);
             break;
         }
         size_t length = strlen(entry->d_name);
@@ -75,19 +74,26 @@ static char *default_output(const char *dir, err *e) {
     return NULL;
 }
 
-/* Whether there are cell files in a folder under their own names. Results of a sweep that is called like one have its
- * folder beside them. */
-static bool holds_cells(const char *folder) {
-    bool holds = false;
+/* Whether there are cell files in a folder under their own names; -1 on failure. Results of a sweep that is called like
+ * one have its folder beside them. */
+static int holds_cells(const char *folder, err *e) {
+    int  holds = 0;
     DIR *dir = opendir(folder);
-    for (const struct dirent *entry; dir != NULL && !holds && (entry = readdir(dir)) != NULL;) {
+    if (dir == NULL) return errno == ENOENT || errno == ENOTDIR ? 0 : err_unreadable(e, folder);
+    while (holds == 0) {
         struct stat s;
         char        id[CELL_ID_DIGITS + 1] = {0};
+        errno = 0;
+        const struct dirent *entry = readdir(dir);
+        if (entry == NULL) {
+            if (errno != 0) holds = err_unreadable(e, folder);
+            break;
+        }
         if (!cell_folder_is_file(entry->d_name)) continue;
         memcpy(id, entry->d_name, CELL_ID_DIGITS);
         holds = fstatat(dirfd(dir), id, &s, 0) != 0 || !S_ISDIR(s.st_mode);
     }
-    if (dir != NULL) closedir(dir);
+    closedir(dir);
     return holds;
 }
 
@@ -95,7 +101,7 @@ static bool holds_cells(const char *folder) {
 static int lies_among_cells(const char *output, const char *cells, err *e) {
     int   among = file_lies_in(output, cells, e);
     char *place = among == 0 ? file_place(output, e) : NULL, *folder = place != NULL ? file_folder(place, e) : NULL;
-    if (among == 0) among = folder != NULL ? holds_cells(folder) : -1;
+    if (among == 0) among = folder != NULL ? holds_cells(folder, e) : -1;
     free(place);
     free(folder);
     return among;
@@ -108,9 +114,11 @@ static int check_output(const char *output, const char *cells, err *e) {
     int         among = lies_among_cells(output, cells, e);
     if (among < 0) return -1;
     if (among > 0) return err_input(e, "%s: lies among cell files (-o names another folder)", output);
-    if (stat(output, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0) return 0;
+    if (stat(output, &st) != 0) return errno == ENOENT ? 0 : err_errno(e, output, "cannot write");
+    if (!S_ISREG(st.st_mode) || st.st_size == 0) return 0;
     if (store_version(output, &version, e) == 0) return 0;
-    return err_advise(e, "it would be replaced: delete it, or -o names another file");
+    if (e->kind == ERR_INPUT) err_advise(e, "it would be replaced: move it away, or -o names another file");
+    return -1;
 }
 
 /* Cells of another schema, from another version of this program over the same folder, are left out and said so. */

@@ -34,7 +34,8 @@ typedef struct {
 } options;
 
 static int inspect_file(const options *o, err *e) {
-    file_kind kind = file_kind_at(o->path);
+    file_kind kind;
+    if (file_kind_at(o->path, &kind, e) != 0) return -1;
     bool      is_dataset = kind == FILE_OTHER || kind == FILE_EMPTY;
     if (kind != FILE_GGUF && kind != FILE_HDF5 && !is_dataset)
         return file_kind_refuse(o->path, kind, "GGUF, HDF5 or JSON Lines", e);
@@ -50,14 +51,14 @@ static int inspect(const options *o, err *e) {
     struct stat st = {0};
     FILE       *f = fopen(o->path, "rb"); /* also what is refused: who writes into a pipe waits for a reader */
     if (f == NULL) {
-        err_input(e, "%s: cannot open: %s", o->path, strerror(errno));
+        err_unreadable(e, o->path);
         return fetch_advise(o->path, e);
     }
     int failed = fstat(fileno(f), &st), why = errno;
     fclose(f);
     if (failed != 0) {
         errno = why;
-        return err_errno(e, o->path, "cannot stat");
+        return err_unreadable(e, o->path);
     }
     if (S_ISDIR(st.st_mode)) return inspect_folder(o->path, e);
     if (!S_ISREG(st.st_mode)) /* a pipe can be read once, and this reads twice */

@@ -21,7 +21,8 @@ static const char usage[] =
     "usage: harness sweep [OPTION]... CONFIG.ini...\n"
     "Runs or resumes the grid of each config, collects OUTPUT/NAME.h5 and prints its summary table.\n"
     "Finished cells are kept in OUTPUT/NAME/cells, finished trials of the others in OUTPUT/NAME/unfinished; a sweep that\n"
-    "was stopped or killed goes on where it was when the same command is given again. What a config holds stands in experiments/README.md.\n"
+    "was stopped or killed goes on where it was when the same command is given again.\n"
+    " What a config holds stands in experiments/README.md.\n"
     "\n"
     "  -n, --dry-run              print the grid, what of it is done and how long the rest takes; run nothing\n"
     "  -s, --set SECTION.KEY=VAL  override a value, e.g. --set \"policy llma.k=5,10\" (repeatable)\n"
@@ -99,7 +100,11 @@ static char **cell_files(const plan *p, const char *dir, size_t *present, err *e
     char      **paths = mem_new(p->n_cells, sizeof *paths, e);
     *present = 0;
     for (size_t i = 0; paths != NULL && i < p->n_cells; i++) {
-        if ((paths[i] = cell_path(dir, &p->cells[i], e)) == NULL) break;
+        if ((paths[i] = cell_path(dir, &p->cells[i], e)) == NULL) {
+            while (i > 0) free(paths[--i]);
+            free(paths);
+            return NULL;
+        }
         if (stat(paths[i], &st) == 0) (*present)++;
     }
     return paths;
@@ -159,7 +164,7 @@ static int finish(const plan *p, const char *dir, const runner_options *o, size_
     /* All are points of this config's grid, also those that were run for an earlier text of it. */
     kept_text text = {(char *)config_base_name(c), c->text};
     if (store_collect((const char *const *)paths, p->n_cells, &text, &all, e) != 0) {
-        if (e->kind == ERR_INPUT) err_advise(e, "delete the file, and the sweep makes it anew");
+        if (e->kind == ERR_INPUT) err_advise(e, "move the file away, and the sweep makes it anew");
         goto out;
     }
     *broken = count_broken(&all);
@@ -276,8 +281,8 @@ static int check_replaced(const config *c, err *e) {
     char       *path = results_path(c, e);
     int         ret = path != NULL ? 0 : -1;
     if (path != NULL && stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
-        (ret = store_version(path, &version, e)) != 0)
-        err_advise(e, "the sweep's results go there: delete it, or give the sweep another name or output");
+        (ret = store_version(path, &version, e)) != 0 && e->kind == ERR_INPUT)
+        err_advise(e, "the sweep's results go there: move it away, or give the sweep another name or output");
     free(path);
     return ret;
 }

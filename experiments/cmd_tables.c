@@ -1,7 +1,7 @@
 /* cmd_tables.c - `harness tables`: a results file as tables. */
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <unistd.h>
 
 #include "analysis/tables.h"
 #include "engine/base/atomic.h"
@@ -59,15 +59,18 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
     return table_find(o->name, &(size_t){0}, e); /* before a large file is read */
 }
 
+/* Not through a stream in memory: glibc's forgets that memory was out, and the table would lack a part. */
 static int print_to_file(const options *o, const store_data *d, err *e) {
-    char  *text = NULL;
-    size_t n = 0;
-    FILE  *f = open_memstream(&text, &n);
-    if (f == NULL) return err_errno(e, o->output, "cannot write");
-    int status = table_print(o->name, d, o->format, f, e);
-    if (fclose(f) != 0 && status == 0) status = err_errno(e, o->output, "cannot write");
-    if (status == 0) status = atomic_write(o->output, text, n, false, e);
-    free(text);
+    atomic_file file;
+    FILE       *f = NULL;
+    int         status = atomic_open(&file, o->output, e), fd = status == 0 ? dup(file.fd) : -1;
+    if (status == 0 && (fd < 0 || (f = fdopen(fd, "w")) == NULL)) status = err_errno(e, o->output, "cannot write");
+    if (status == 0 && (status = table_print(o->name, d, o->format, f, e)) != 0 && e->code != 0)
+        err_prefix(e, "%s", o->output);
+    if (f == NULL && fd >= 0) close(fd);
+    if (f != NULL && fclose(f) != 0 && status == 0) status = err_errno(e, o->output, "cannot write");
+    if (status == 0) status = atomic_commit(&file, false, e);
+    atomic_close(&file);
     return status;
 }
 

@@ -133,12 +133,10 @@ static int open_tokenizer(training *x, err *e) {
 
 /* ERR_INPUT when there is something else than a GGUF. */
 static int check_gguf_place(const char *path, err *e) {
-    char  magic[4];
-    FILE *f = fopen(path, "rb");
-    if (f == NULL && errno == ENOENT) return 0;
-    if (f == NULL) return err_input(e, "%s: cannot read what the training would replace: %s", path, strerror(errno));
-    size_t n = fread(magic, 1, sizeof magic, f);
-    fclose(f);
+    char   magic[4];
+    size_t n;
+    if (access(path, F_OK) != 0 && errno == ENOENT) return 0;
+    if (file_begin(path, magic, sizeof magic, &n, e) != 0) return -1;
     if (n == 0 || (n == sizeof magic && memcmp(magic, "GGUF", sizeof magic) == 0)) return 0;
     return err_input(e, "%s: is there and is no GGUF, but the training would replace it", path);
 }

@@ -82,7 +82,8 @@ static int add_unit(const plan *p, const char *dir, const cell_unit *u, pace *by
     const plan_cell *c = &p->cells[u->cell];
     size_t           kept, n = p->samples[c->samples].set.n, trials = 0;
     double           most = 0, ns;
-    if (cell_exists(dir, c)) return 0;
+    int              there = cell_exists(dir, c, e);
+    if (there != 0) return there > 0 ? 0 : -1;
     if (cell_count_kept(p, dir, u, &kept, e) != 0) return -1;
     if (by->trials == 0 && !by->measured && measure(p, c, by, e) != 0) return -1;
     for (size_t s = u->part; s < n; s += u->parts) {

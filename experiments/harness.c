@@ -4,10 +4,13 @@
  * is at fault. Nothing else in the project exits or prints an error.
  */
 #include <errno.h>
+#include <gsl/gsl_errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "engine/base/atomic.h"
 #include "engine/base/suggest.h"
 #include "experiments/commands.h"
 
@@ -34,9 +37,23 @@ static int run(int argc, char **argv, err *e) {
     return c->run(argc - 1, argv + 1, e);
 }
 
+/* Models are mapped into memory: this is how a disk that fails, or a file that another program cuts, shows there. */
+static void on_lost_page(int sig, siginfo_t *info, void *context) {
+    static const char text[] = "harness: a model's file cannot be read any more: the disk failed, or it was cut\n";
+    (void)sig, (void)context;
+    if (info->si_code != BUS_ADRERR) return; /* into the default: SA_RESETHAND */
+    atomic_abandon();
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)written; /* nobody to tell */
+    _exit(1);
+}
+
 int main(int argc, char **argv) {
     err e = {0};
-    signal(SIGXFSZ, SIG_IGN); /* a file over the user's limit is an error of write(2), with its name */
+    gsl_set_error_handler_off(); /* it would abort where memory is out; every result is checked */
+    signal(SIGXFSZ, SIG_IGN);    /* a file over the user's limit is an error of write(2), with its name */
+    struct sigaction act = {.sa_sigaction = on_lost_page, .sa_flags = (int)(SA_SIGINFO | SA_RESETHAND)};
+    sigaction(SIGBUS, &act, NULL);
     int status = run(argc, argv, &e);
     /* A full disk shows here at the latest. The first error is the one to tell. */
     errno = 0;

@@ -1,13 +1,13 @@
 #include "experiments/inifile.h"
 
 #include <ini.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "engine/base/quote.h"
 #include "engine/base/suggest.h"
 
 enum { MAX_BYTES = 1 << 20 };
@@ -161,9 +161,7 @@ static int take_line(reader *r, const char *line, size_t n, char *buf, size_t si
         if ((c < ' ' && c != '\t') || c == 0x7f)
             return err_input(r->e, "%s: control character 0x%02x (text only)", r->where, c);
     }
-    json_t *utf8 = json_stringn(line, n); /* Jansson takes valid UTF-8 only */
-    if (utf8 == NULL) return err_input(r->e, "%s: invalid UTF-8", r->where);
-    json_decref(utf8);
+    if (utf8_valid(line, n) < n) return err_input(r->e, "%s: invalid UTF-8", r->where);
 
     size_t indent = 0;
     while (indent < n && blank(line[indent])) indent++;
@@ -300,9 +298,7 @@ static int override(inifile *f, const char *set, const char *where, err *e) {
     if (dot == NULL) return err_input(e, "%s: not an override (SECTION.KEY=VALUE)", where);
     for (const char *c = set; *c != '\0'; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f) return err_input(e, "%s: control character (text only)", where);
-    json_t *utf8 = json_string(set);
-    if (utf8 == NULL) return err_input(e, "%s: invalid UTF-8", where);
-    json_decref(utf8);
+    if (utf8_valid(set, strlen(set)) < strlen(set)) return err_input(e, "%s: invalid UTF-8", where);
 
     title = words_of(set, (size_t)(dot - set), e);
     key = words_of(dot + 1, (size_t)(eq - dot - 1), e);

@@ -22,12 +22,11 @@ static void print_line(const char *name, const char *text) {
     putchar('\n');
 }
 
-static void print_origin(const char *path, const store_data *d) {
-    struct stat s;
+static void print_origin(const char *path, long long size, const store_data *d) {
     printf("%s\n", path);
     printf("schema   %d%s\n", STORE_SCHEMA_VERSION,
            d->logits_hash != NULL ? ", a cell file with hashes of logits" : "");
-    if (stat(path, &s) == 0) printf("size     %lld bytes\n", (long long)s.st_size);
+    printf("size     %lld bytes\n", size);
     print_line("sweep", d->sweep);
     print_line("created", d->created);
 }
@@ -161,9 +160,11 @@ static int print_kinds(const store_data *d, err *e) {
 }
 
 int inspect_results(const char *path, err *e) {
-    store_data d;
+    struct stat s;
+    store_data  d;
+    if (stat(path, &s) != 0) return err_unreadable(e, path);
     if (store_read(path, &d, e) != 0) return -1;
-    print_origin(path, &d);
+    print_origin(path, (long long)s.st_size, &d);
     print_processes(&d);
     int ret = print_counts(&d, e);
     if (ret == 0) ret = print_kinds(&d, e);

@@ -33,7 +33,8 @@ static int print_cell(const plan *p, const char *dir, const cell_unit *u, size_t
                       err *e) {
     const plan_cell *c = &p->cells[u->cell];
     size_t           trials = unit_trials(p, u), kept = trials;
-    bool             finished = cell_exists(dir, c);
+    int              finished = cell_exists(dir, c, e);
+    if (finished < 0) return -1;
     if (!finished && cell_count_kept(p, dir, u, &kept, e) != 0) return -1;
     fprintf(out, "  %s  %8zu  ", c->id, trials);
     if (finished)
@@ -121,9 +122,9 @@ static void warn_about_clocks(const plan *p, const char *dir, const runner_optio
     bool timed = false, there = false;
     for (size_t i = 0; i < p->n_cells; i++) {
         const plan_cell *c = &p->cells[i];
-        if (p->models[c->model].weights == NULL || c->baseline == i || cell_exists(dir, c)) continue;
+        if (p->models[c->model].weights == NULL || c->baseline == i || cell_exists(dir, c, NULL) > 0) continue;
         timed = true;
-        there = there || cell_exists(dir, &p->cells[c->baseline]);
+        there = there || cell_exists(dir, &p->cells[c->baseline], NULL) > 0;
     }
     if (!timed || p->cfg->paired || (o->jobs == 1 && o->n_shards == 1 && !there)) return;
     fprintf(out,

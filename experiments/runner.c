@@ -64,6 +64,8 @@ static int check_cell(const run *r, size_t cell, err *e) {
     int64_t version;
     char   *path = cell_path(r->dir, &r->p->cells[cell], e);
     int     ret = path != NULL ? store_version(path, &version, e) : -1;
+    if (path != NULL && ret != 0 && e->kind == ERR_INPUT)
+        err_advise(e, "move the file away, and the sweep makes it anew");
     free(path);
     return ret;
 }
@@ -95,10 +97,11 @@ static void work(run *r, const cell_unit *list, size_t n) {
         bool   finished = false;
         if (i >= n || stop_asked || r->shared->unsaved) break;
         const plan_cell *c = &r->p->cells[list[i].cell];
-        if (cell_exists(r->dir, c)) { /* finished meanwhile by another run over the same folder */
+        int there = cell_exists(r->dir, c, &e);
+        if (there > 0) { /* finished meanwhile by another run over the same folder */
             atomic_fetch_add(&r->shared->trials, unit_trials(r->p, &list[i]));
             finished = true;
-        } else if (cell_run(&w, &list[i], &finished, &e) != 0) {
+        } else if (there < 0 || cell_run(&w, &list[i], &finished, &e) != 0) {
             if (e.kind != ERR_STOP) {
                 err_prefix(&e, "cell %s", c->id);
                 atomic_fetch_add(&r->shared->failed, 1);
@@ -120,9 +123,10 @@ static bool worker_ended(shared_state *s, pid_t pid) {
     if (got > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
     if (got < 0)
         err_errno(&why, "waitpid", "cannot wait for a worker");
+    else if (WIFSIGNALED(status))
+        err_run(&why, "a worker was killed by signal %d; what it had saved is kept", WTERMSIG(status));
     else
-        err_run(&why, "a worker was killed by signal %d; what it had saved is kept",
-                WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+        err_run(&why, "a worker ended with status %d; what it had saved is kept", WEXITSTATUS(status));
     note_error(s, &why);
     atomic_fetch_add(&s->failed, 1);
     return true;
@@ -253,11 +257,12 @@ static int choose_units(run *r, cell_unit *units, size_t *n_first, size_t *n, si
     *trials = 0;
     for (size_t i = 0; i < *n; i++) {
         size_t cell = units[i].cell, done = 0;
-        bool   there = cell_exists(r->dir, &p->cells[cell]);
+        int    there = cell_exists(r->dir, &p->cells[cell], e);
+        if (there < 0) return -1;
         if (cell != last) {
             report->cells++;
             if (there && check_cell(r, cell, e) != 0) return -1; /* before the others take hours */
-            report->reused += there;
+            report->reused += (size_t)there;
             last = cell;
         }
         if (there) continue;

@@ -1,4 +1,5 @@
 /* train_curve.c - the loss curve as HDF5. */
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -60,22 +61,31 @@ int curve_write(const char *path, const train_config *c, const curve *v, err *e)
     return h5_file_write(path, false, fill, &x, e);
 }
 
-static int open_curve(const char *path, hid_t *file, err *e) {
-    *file = H5I_INVALID_HID;
-    if (h5_quiet(e) != 0 || h5_open(path, "is not HDF5", file, e) != 0) return -1;
-    return H5Aexists(*file, "training") > 0 ? 0 : err_input(e, "is not a training's loss curve");
+/* `cannot` is what a file is that is none. */
+static int open_curve(const char *path, const char *cannot, h5_file *file, err *e) {
+    if (h5_file_open(path, cannot, file, e) != 0) return -1;
+    htri_t is = H5Aexists(file->id, "training");
+    if (is < 0) return h5_fails(e, path);
+    return is > 0 ? 0 : err_input(e, "%s: %s", path, cannot);
 }
 
 bool curve_is_at(const char *path) {
-    hid_t file;
-    err   why = {0};
-    return h5_close(&file, open_curve(path, &file, &why), &why) == 0;
+    h5_file file;
+    err     why = {0};
+    return h5_file_close(&file, open_curve(path, "is no loss curve", &file, &why), &why) == 0;
 }
 
 int curve_check_place(const char *path, err *e) {
     struct stat st;
-    if (stat(path, &st) != 0 || st.st_size == 0 || curve_is_at(path)) return 0;
-    return err_input(e, "%s: is there and is no loss curve (give the training another name)", path);
+    h5_file file;
+    err     why = {0};
+    if (stat(path, &st) != 0) return errno == ENOENT ? 0 : err_unreadable(e, path);
+    if (st.st_size == 0) return 0;
+    int ret = h5_file_close(&file, open_curve(path, "is there and is no loss curve", &file, &why), &why);
+    if (ret == 0) return 0;
+    if (why.kind == ERR_INPUT) err_advise(&why, "give the training another name");
+    if (e != NULL) *e = why;
+    return -1;
 }
 
 /* ---- reading ---- */
@@ -112,16 +122,13 @@ static int read_all(hid_t file, size_t most, curve_file *out, err *e) {
 
 int curve_read(const char *path, curve_file *out, err *e) {
     enum { DEFLATE_RATIO = 1032 }; /* at most so many bytes out of one (zlib's technical details) */
-    struct stat st;
-    hid_t       file;
+    h5_file file;
     *out = (curve_file){0};
-    if (stat(path, &st) != 0) return err_errno(e, path, "cannot read");
-    int ret = open_curve(path, &file, e);
-    if (ret == 0) ret = read_all(file, (size_t)st.st_size * DEFLATE_RATIO, out, e);
-    ret = h5_close(&file, ret, e);
-    if (ret == 0) return 0;
-    curve_file_free(out);
-    return err_prefix(e, "%s", path);
+    int ret = open_curve(path, "is no loss curve", &file, e);
+    if (ret == 0 && read_all(file.id, file.size * DEFLATE_RATIO, out, e) != 0) ret = err_prefix(e, "%s", path);
+    ret = h5_file_close(&file, ret, e);
+    if (ret != 0) curve_file_free(out);
+    return ret;
 }
 
 void curve_file_free(curve_file *f) {

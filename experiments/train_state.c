@@ -59,16 +59,15 @@ int checkpoint_write(const char *path, const train_config *c, const trainer *t, 
 
 /* What its first n bytes say. */
 static int check_header(const char *path, const char *bytes, size_t n, const train_config *c, header *h, err *e) {
-    if (n < sizeof *h) return err_input(e, "%s: %zu bytes are no checkpoint (remove it to begin again)", path, n);
+    if (n < sizeof *h) return err_input(e, "%s: %zu bytes are no checkpoint (move it away to begin again)", path, n);
     memcpy(h, bytes, sizeof *h);
     if (memcmp(h->magic, magic, sizeof magic) != 0)
         return err_input(e, "%s: this is no checkpoint of this version (give the training another name)", path);
     if (memcmp(h->config, c->digest, sizeof h->config) != 0)
-        return err_input(
-            e,
-            "%s: the checkpoint is of another config than %s (give the training another name, or remove the "
-            "checkpoint to begin again)",
-            path, c->path);
+        return err_input(e,
+                         "%s: the checkpoint is of another config than %s (give the training another name, or move the "
+                         "checkpoint away to begin again)",
+                         path, c->path);
     return 0;
 }
 
@@ -78,12 +77,12 @@ static int check(const char *path, const char *bytes, size_t n, const train_conf
     if (check_header(path, bytes, n, c, h, e) != 0) return -1;
     memcpy(&hash, bytes + n - sizeof hash, sizeof hash);
     if (hash != digest64(bytes, n - sizeof hash))
-        return err_input(e, "%s: the checkpoint is damaged (its hash does not fit; remove it to begin again)", path);
+        return err_input(e, "%s: the checkpoint is damaged (its hash does not fit; move it away to begin again)", path);
     if (memcmp(h->vocabulary, c->vocabulary, sizeof h->vocabulary) != 0)
         return err_input(
             e,
-            "%s: the checkpoint was made by a program that trained another tokenizer (that program, or remove "
-            "the checkpoint to begin again)",
+            "%s: the checkpoint was made by a program that trained another tokenizer (that program, or move "
+            "the checkpoint away to begin again)",
             path);
     if (h->n_params != net_params(&t->o.shape) || h->n_points > n || size_of(h) != n ||
         h->step > t->o.optimizer.adamw.steps)
@@ -94,15 +93,14 @@ static int check(const char *path, const char *bytes, size_t n, const train_conf
 int checkpoint_check_place(const char *path, const train_config *c, err *e) {
     header h;
     char   bytes[sizeof h];
-    FILE  *f = fopen(path, "rb");
-    if (f == NULL) return errno == ENOENT ? 0 : err_errno(e, path, "cannot read");
-    size_t n = fread(bytes, 1, sizeof bytes, f);
-    fclose(f);
+    size_t n;
+    if (access(path, F_OK) != 0) return errno == ENOENT ? 0 : err_unreadable(e, path);
+    if (file_begin(path, bytes, sizeof bytes, &n, e) != 0) return -1;
     return check_header(path, bytes, n, c, &h, e);
 }
 
 int checkpoint_read(const char *path, const train_config *c, trainer *t, curve *v, err *e) {
-    if (access(path, F_OK) != 0) return errno == ENOENT ? 0 : err_errno(e, path, "cannot read");
+    if (access(path, F_OK) != 0) return errno == ENOENT ? 0 : err_unreadable(e, path);
     size_t n, floats = net_params(&t->o.shape) * sizeof(float);
     header h = {0};
     char  *bytes = file_read(path, SIZE_MAX / 2, &n, e);

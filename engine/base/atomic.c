@@ -43,11 +43,11 @@ static char *place_of(const char *path, err *e) {
 /* Renaming would put a file in the place of a device or a pipe, or leave who reads a standard stream with the old. */
 static int check_place(const char *path, const char *place, err *e) {
     struct stat to, stream;
-    if (stat(place, &to) != 0) return 0;
-    if (!S_ISREG(to.st_mode)) return err_run(e, "%s: cannot write: what is there is not a regular file", path);
+    if (stat(place, &to) != 0) return errno == ENOENT ? 0 : fails(path, e);
+    if (!S_ISREG(to.st_mode)) return err_input(e, "%s: cannot write: what is there is not a regular file", path);
     for (int fd = 0; fd <= STDERR_FILENO; fd++)
         if (fstat(fd, &stream) == 0 && stream.st_dev == to.st_dev && stream.st_ino == to.st_ino)
-            return err_run(e, "%s: cannot write: it is open as standard input, output or error", path);
+            return err_input(e, "%s: cannot write: it is open as standard input, output or error", path);
     return 0;
 }
 
@@ -59,8 +59,12 @@ enum { ENDING = sizeof ending / sizeof *ending };
 static char             doomed[PATH_MAX]; /* the file to remove; "" is none */
 static struct sigaction before[ENDING];
 
+void atomic_abandon(void) {
+    if (*doomed != '\0') unlink(doomed);
+}
+
 static void on_end(int sig) {
-    unlink(doomed);
+    atomic_abandon();
     raise(sig); /* SA_RESETHAND has brought the default back: this returns into it */
 }
 
@@ -107,7 +111,6 @@ int atomic_check(const char *path, err *e) {
     int         ret = -1;
     if (folder != NULL && check_place(path, place, e) == 0 && file_check_writable(in, e) == 0)
         ret = check_replaced(path, place, in, e);
-    if (ret != 0 && e != NULL) e->kind = ERR_INPUT;
     free(folder);
     free(place);
     return ret;

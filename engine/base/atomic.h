@@ -21,15 +21,19 @@ typedef struct {
     int         fd;
 } atomic_file;
 
-/* ERR_INPUT "PATH: ..." unless a file could be written there now: asked before any work, because what cannot be saved
- * at its end should not cost a night. */
+/* The errors of atomic_open and of what follows it, without a file: asked before any work, because what cannot be
+ * saved at its end should not cost a night. */
 int atomic_check(const char *path, err *e);
+
+/* Removes what is being written. For handlers that end the program. */
+void atomic_abandon(void);
 
 /* The next signal `sig` removes what is being written and ends the program. For handlers that are there for one signal;
  * may be called in them. */
 void atomic_end_at(int sig);
 
-/* Errors are ERR_RUN "PATH: cannot write: ...". After atomic_open, whatever happened, call atomic_close once. */
+/* Errors are ERR_RUN "PATH: cannot write: ...", and ERR_INPUT when what is there is refused. After atomic_open,
+ * whatever happened, call atomic_close once. */
 int atomic_open(atomic_file *f, const char *path, err *e);
 int atomic_put(atomic_file *f, const void *bytes, size_t n, err *e);
 

@@ -45,7 +45,7 @@ int digest_sha256_file(const char *path, char hex[DIGEST_HEX], err *e) {
     ssize_t        got = 0;
 
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return err_errno(e, path, "cannot open");
+    if (fd < 0) return err_unreadable(e, path);
     if ((buf = mem_new(CHUNK, 1, e)) == NULL) goto out;
     ctx = EVP_MD_CTX_new();
     if (ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) {
@@ -55,7 +55,7 @@ int digest_sha256_file(const char *path, char hex[DIGEST_HEX], err *e) {
     bool ok = true;
     while (ok && (got = read(fd, buf, CHUNK)) > 0) ok = EVP_DigestUpdate(ctx, buf, (size_t)got) == 1;
     if (ok && got < 0) {
-        err_errno(e, path, "cannot read");
+        err_unreadable(e, path);
         goto out;
     }
     ret = ok ? hex_of(ctx, hex) : -1;

@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 static int fill(err *e, err_kind kind, const char *fmt, va_list args) {
     if (e != NULL) {
         e->kind = kind;
+        e->code = 0;
         vsnprintf(e->text, sizeof e->text, fmt, args);
     }
     return -1;
@@ -38,7 +40,18 @@ int err_stop(err *e, const char *fmt, ...) {
 }
 
 int err_errno(err *e, const char *path, const char *what) {
-    return err_run(e, "%s: %s: %s", path, what, strerror(errno));
+    int code = errno;
+    err_run(e, "%s: %s: %s", path, what, strerror(code));
+    if (e != NULL) e->code = code;
+    return -1;
+}
+
+int err_unreadable(err *e, const char *path) {
+    int  code = errno;
+    bool missing = code == ENOENT || code == ENOTDIR || code == ENAMETOOLONG || code == ELOOP || code == ENXIO;
+    err_errno(e, path, missing ? "cannot open" : "cannot read");
+    if (e != NULL && (missing || code == EISDIR)) e->kind = ERR_INPUT;
+    return -1;
 }
 
 int err_prefix(err *e, const char *fmt, ...) {
@@ -71,7 +84,9 @@ void err_list(char *buf, size_t size, const char *const *names, size_t n) {
 int err_advise(err *e, const char *advice) {
     if (e != NULL) {
         size_t n = strlen(e->text);
-        snprintf(e->text + n, sizeof e->text - n, " (%s)", advice);
+        bool   more = n > 0 && e->text[n - 1] == ')';
+        if (more) n--;
+        snprintf(e->text + n, sizeof e->text - n, more ? "; %s)" : " (%s)", advice);
     }
     return -1;
 }

@@ -1,6 +1,7 @@
 #include "engine/base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,43 +14,66 @@
 
 enum { MAX_LINKS = 40 }; /* in a chain, as Linux has it */
 
-char *file_read(const char *path, size_t most, size_t *n, err *e) {
-    enum { CHUNK = 1 << 16 };
-    char  *bytes = NULL;
-    size_t cap = 0, got;
+/* read(2) again when a signal comes between. */
+static ssize_t read_some(int fd, void *to, size_t n) {
+    ssize_t got;
+    do got = read(fd, to, n);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
 
+/* All that is left, with room for a NUL behind it. */
+static int read_rest(int fd, const char *path, size_t most, char **bytes, size_t *n, err *e) {
+    enum { CHUNK = 1 << 16 };
+    size_t      cap = 0;
+    struct stat s;
+    bool        known = fstat(fd, &s) == 0 && S_ISREG(s.st_mode) && s.st_size > 0;
+    /* One byte more than a file has: the read that says so ends it. */
+    if (known && (size_t)s.st_size <= most && mem_reserve(bytes, &cap, (size_t)s.st_size + 2, e) != 0)
+        return err_prefix(e, "%s", path);
+    for (ssize_t got = 1; got > 0; *n += (size_t)got) {
+        if ((known && (size_t)s.st_size > most) || *n > most)
+            return err_input(e, "%s: is too large (at most %zu bytes)", path, most);
+        if (cap - *n < 2 && mem_reserve(bytes, &cap, *n + CHUNK, e) != 0) return err_prefix(e, "%s", path);
+        if ((got = read_some(fd, *bytes + *n, cap - 1 - *n)) < 0) return err_unreadable(e, path);
+    }
+    (*bytes)[*n] = '\0';
+    return 0;
+}
+
+char *file_read(const char *path, size_t most, size_t *n, err *e) {
+    char *bytes = NULL;
     *n = 0;
-    FILE *f = fopen(path, "rb");
-    if (f == NULL) {
-        err_input(e, "%s: cannot open: %s", path, strerror(errno));
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        err_unreadable(e, path);
         return NULL;
     }
-    do {
-        if (mem_reserve(&bytes, &cap, *n + CHUNK, e) != 0) goto fail;
-        errno = 0;
-        got = fread(bytes + *n, 1, cap - 1 - *n, f);
-        *n += got;
-    } while (got > 0 && *n <= most);
-    if (ferror(f)) {
-        err_input(e, "%s: cannot read: %s", path, strerror(errno)); /* a folder, for example */
-        goto fail;
-    }
-    if (*n > most) {
-        err_input(e, "%s: is too large (at most %zu bytes)", path, most);
-        goto fail;
-    }
-    fclose(f);
-    bytes[*n] = '\0';
-    return bytes;
-fail:
-    fclose(f);
+    int ret = read_rest(fd, path, most, &bytes, n, e);
+    close(fd);
+    if (ret == 0) return bytes;
     free(bytes);
     return NULL;
 }
 
+int file_begin(const char *path, void *bytes, size_t size, size_t *n, err *e) {
+    ssize_t got = 1;
+    int     fd = open(path, O_RDONLY | O_CLOEXEC);
+    *n = 0;
+    if (fd < 0) return err_unreadable(e, path);
+    while (got > 0 && *n < size) {
+        got = read_some(fd, (char *)bytes + *n, size - *n);
+        if (got > 0) *n += (size_t)got;
+    }
+    int ret = got < 0 ? err_unreadable(e, path) : 0;
+    close(fd);
+    return ret;
+}
+
 int file_check_output(const char *output, const char *input, err *e) {
     struct stat to, from;
-    if (stat(output, &to) != 0 || stat(input, &from) != 0) return 0;
+    if (stat(output, &to) != 0) return errno == ENOENT ? 0 : err_errno(e, output, "cannot write");
+    if (stat(input, &from) != 0) return err_unreadable(e, input);
     if (to.st_dev != from.st_dev || to.st_ino != from.st_ino) return 0;
     return err_input(e, "%s: cannot be the output: it is the same file as the input %s", output, input);
 }
@@ -147,7 +171,6 @@ int file_make_folder(const char *path, err *e) {
         if (end == '\0') break;
     }
     free(copy);
-    if (ret != 0 && e != NULL) e->kind = ERR_INPUT;
     return ret;
 }
 
@@ -158,7 +181,6 @@ int file_check_writable(const char *folder, err *e) {
     int ret = 0, fd = mkstemp(path);
     if (fd < 0) {
         ret = err_errno(e, folder, "cannot write into the output folder");
-        if (e != NULL) e->kind = ERR_INPUT;
     } else {
         close(fd);
         unlink(path);

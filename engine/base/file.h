@@ -6,9 +6,12 @@
 
 #include "engine/base/err.h"
 
-/* The bytes of a file (or pipe) in new memory, with a NUL behind them, and their number. ERR_INPUT when it cannot be
- * opened or read, or holds more than `most` bytes. */
+/* The bytes of a file (or pipe) in new memory, with a NUL behind them, and their number. Errors are err_unreadable's,
+ * and ERR_INPUT for more than `most` bytes. */
 char *file_read(const char *path, size_t most, size_t *n, err *e);
+
+/* The first bytes of a file, at most `size`, and how many there are. The same errors. */
+int file_begin(const char *path, void *bytes, size_t size, size_t *n, err *e);
 
 /* ERR_INPUT when both are names of one file: writing `output` would destroy what `input` is read from. */
 int file_check_output(const char *output, const char *input, err *e);
@@ -29,10 +32,10 @@ int file_same_place(const char *a, const char *b, err *e);
 /* Whether a file is, or would be, in this folder itself; -1 on failure. */
 int file_lies_in(const char *path, const char *folder, err *e);
 
-/* Makes a folder and those above it that are missing. ERR_INPUT when one cannot be made. */
+/* Makes a folder and those above it that are missing. ERR_RUN when one cannot be made. */
 int file_make_folder(const char *path, err *e);
 
-/* ERR_INPUT unless files can be made in this folder. */
+/* ERR_RUN unless files can be made in this folder. */
 int file_check_writable(const char *folder, err *e);
 
 #endif

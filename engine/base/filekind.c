@@ -1,12 +1,12 @@
 #include "engine/base/filekind.h"
 
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#include "engine/base/file.h"
 
 static const char convert[] = "convert_hf_to_gguf.py of llama.cpp makes a GGUF of such a model";
 static const char to_lines[] = "pandas writes JSON Lines: to_json(FILE, orient=\"records\", lines=True)";
@@ -126,15 +126,16 @@ file_kind file_kind_of(const void *bytes, size_t n) {
     return is_utf16(b, n) ? FILE_UTF16 : FILE_OTHER;
 }
 
-file_kind file_kind_at(const char *path) {
+int file_kind_at(const char *path, file_kind *kind, err *e) {
     char        head[FILE_HEAD];
+    size_t      n;
     struct stat s;
-    ssize_t     n = -1;
-    if (stat(path, &s) != 0 || !S_ISREG(s.st_mode)) return FILE_OTHER;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) n = read(fd, head, sizeof head);
-    if (fd >= 0) close(fd);
-    return n >= 0 ? file_kind_of(head, (size_t)n) : FILE_OTHER;
+    *kind = FILE_OTHER;
+    if (stat(path, &s) != 0) return err_unreadable(e, path);
+    if (!S_ISREG(s.st_mode)) return 0;
+    if (file_begin(path, head, sizeof head, &n, e) != 0) return -1;
+    *kind = file_kind_of(head, n);
+    return 0;
 }
 
 int file_kind_refuse(const char *path, file_kind kind, const char *wanted, err *e) {

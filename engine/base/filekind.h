@@ -38,8 +38,9 @@ enum { FILE_HEAD = 512 }; /* bytes that are enough to tell */
 
 file_kind file_kind_of(const void *bytes, size_t n);
 
-/* The kind of a regular file; FILE_OTHER when it cannot be read or is a pipe, whose bytes can be read only once. */
-file_kind file_kind_at(const char *path);
+/* The kind of a file; FILE_OTHER for what is no regular file, such as a pipe, whose bytes can be read only once. Errors
+ * are err_unreadable's. */
+int file_kind_at(const char *path, file_kind *kind, err *e);
 
 /* ERR_INPUT "PATH: is a gzip file, not WANTED (unpack it first: gunzip)". */
 int file_kind_refuse(const char *path, file_kind kind, const char *wanted, err *e);

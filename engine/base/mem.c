@@ -18,7 +18,7 @@ static int fails_now(void) {
 }
 
 static void *out_of_memory(size_t n, size_t size, err *e) {
-    err_run(e, "out of memory (asked for %zu x %zu bytes)", n, size);
+    err_run(e, "out of memory (%zu x %zu bytes)", n, size);
     return NULL;
 }
 

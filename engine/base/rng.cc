@@ -1,10 +1,12 @@
 // PCG behind the C interface of rng.h: the one C++ file of the project, because pcg-cpp is a C++ library.
 #include "engine/base/rng.h"
 
+#include <cstring>
 #include <new>
-#include <string>
 
 #include <pcg_random.hpp>
+#define XXH_STATIC_LINKING_ONLY // XXH3_state_t itself
+#include <xxhash.h>
 
 extern "C" {
 #include "engine/base/digest.h"
@@ -54,9 +56,11 @@ double noise_uniform(noise n, uint64_t position, unsigned draw) {
 }
 
 uint64_t rng_stream(const char *purpose, const char *id) {
-    std::string both(purpose);
-    both.push_back('\0');
-    both.append(id).push_back('\0');
-    return digest64(both.data(), both.size());
+    XXH3_state_t both; // on the stack: what takes no memory cannot fail
+    XXH3_INITSTATE(&both);
+    XXH3_64bits_reset(&both);
+    XXH3_64bits_update(&both, purpose, std::strlen(purpose) + 1);
+    XXH3_64bits_update(&both, id, std::strlen(id) + 1);
+    return XXH3_64bits_digest(&both);
 }
 }

@@ -10,7 +10,6 @@
  * is mapped: reading beyond its new end would kill the process, as with every memory-mapped file. */
 #include "engine/model/gguf.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -317,13 +316,13 @@ static size_t tail_bytes(const gguf *g) {
 static int map_file(gguf *g, err *e) {
     int fd = open(g->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        err_input(e, "%s: cannot open: %s", g->path, strerror(errno));
+        err_unreadable(e, g->path);
         return fetch_advise(g->path, e);
     }
     struct stat st;
     int         result = -1;
     if (fstat(fd, &st) != 0) {
-        err_errno(e, g->path, "cannot stat");
+        err_unreadable(e, g->path);
     } else if (!S_ISREG(st.st_mode)) {
         err_input(e, "%s: not a regular file (a GGUF file)", g->path);
     } else if (st.st_size == 0) {

@@ -1,5 +1,7 @@
 #include "experiments/store/h5.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,49 +12,51 @@ enum {
 };
 
 int h5_quiet(err *e) {
+    (void)H5dont_atexit(); /* it fails when it was called before */
+    errno = 0;
     return H5Eset_auto2(H5E_DEFAULT, NULL, NULL) >= 0 ? 0 : err_run(e, "HDF5 does not start");
 }
 
-/* Walking upward begins with the innermost entry, the one that knows why. */
-static herr_t keep_innermost(unsigned i, const H5E_error2_t *entry, void *why) {
-    if (i == 0 && entry->desc != NULL) snprintf(why, WHY, "%s", entry->desc);
+typedef struct {
+    char text[WHY];
+    bool memory;
+} reason;
+
+/* Walking upward begins with the innermost entry, the one that knows why. The values it may give (addresses in the
+ * file and in memory) say nothing to a user. */
+static herr_t keep_reason(unsigned i, const H5E_error2_t *entry, void *data) {
+    reason *why = data;
+    if (i > 0 || entry->desc == NULL) return 0;
+    snprintf(why->text, sizeof why->text, "%s", entry->desc);
+    char *value = strchr(why->text, '=');
+    while (value != NULL && value > why->text && strchr(":,(", *value) == NULL) value--;
+    if (value != NULL) *value = '\0';
     return 0;
+}
+
+/* HDF5 has many names for memory that is out, and some are names of other things. It reads and writes nothing but
+ * memory here, so that errno tells: malloc has set it since h5_quiet. */
+static reason last_reason(void) {
+    reason why = {.memory = errno == ENOMEM};
+    if (H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_reason, &why) < 0 || *why.text == '\0')
+        snprintf(why.text, sizeof why.text, "HDF5 fails");
+    return why;
+}
+
+int h5_refuses(err *e, const char *what, const char *because) {
+    if (last_reason().memory) return err_run(e, "%s: out of memory", what);
+    return err_input(e, "%s: %s", what, because);
 }
 
 int h5_fails(err *e, const char *what) {
-    char why[WHY] = "";
-    if (H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, why) < 0 || *why == '\0')
-        return err_input(e, "%s: HDF5 fails", what);
-    return err_input(e, "%s: %s", what, why);
-}
-
-/* Finished files never change, and some file systems cannot lock. Before 1.10.7 only a variable of the environment,
- * HDF5_USE_FILE_LOCKING, could say so. */
-static herr_t no_locking(hid_t access) {
-#if H5_VERSION_GE(1, 10, 7)
-    return H5Pset_file_locking(access, false, true);
-#else
-    (void)access;
-    return 0;
-#endif
-}
-
-int h5_open(const char *path, const char *cannot, hid_t *file, err *e) {
-    int   ret = 0;
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    *file = H5I_INVALID_HID;
-    if (access < 0 || H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0 || no_locking(access) < 0)
-        ret = h5_fails(e, "HDF5 does not start");
-    else if ((*file = H5Fopen(path, H5F_ACC_RDONLY, access)) < 0)
-        ret = h5_fails(e, cannot);
-    return h5_close(&access, ret, e);
+    return h5_refuses(e, what, last_reason().text);
 }
 
 int h5_close(hid_t *id, int ret, err *e) {
     hid_t closing = *id;
     *id = H5I_INVALID_HID;
     if (closing < 0 || H5Idec_ref(closing) >= 0 || ret != 0) return ret;
-    return h5_fails(e, "cannot close");
+    return err_run(e, "cannot close: %s", last_reason().memory ? "out of memory" : last_reason().text);
 }
 
 hid_t h5_text_type(size_t size) {
@@ -100,7 +104,7 @@ int h5_open_list(hid_t where, const char *name, hid_t *list, size_t *n, err *e) 
     if ((*list = H5Dopen2(where, name, H5P_DEFAULT)) < 0 || (space = H5Dget_space(*list)) < 0)
         ret = h5_fails(e, name);
     else if (H5Sget_simple_extent_ndims(space) != 1 || H5Sget_simple_extent_dims(space, &dims, NULL) != 1)
-        ret = err_input(e, "%s: has not one dimension", name);
+        ret = h5_refuses(e, name, "has not one dimension");
     *n = (size_t)dims;
     ret = h5_close(&space, ret, e);
     return ret == 0 ? 0 : h5_close(list, ret, e);

@@ -7,17 +7,20 @@
 
 #include "engine/base/err.h"
 
-/* HDF5 no longer prints its own errors in this thread. */
+/* Before anything else is done with HDF5: it no longer prints its own errors in this thread, and does nothing when the
+ * program ends (where memory ran out in it, it may crash there). */
 int h5_quiet(err *e);
 
-/* ERR_INPUT "WHAT: REASON" and -1, where the reason is HDF5's innermost message about its last call. Use it
- * before any other call of HDF5. (store_write turns the kind into ERR_RUN.) */
+/* About HDF5's last call, which failed; use them before any other call of HDF5. Both are ERR_RUN "WHAT: out of memory"
+ * when that is why. (h5_file_write makes the kind ERR_RUN in any case.) */
+
+/* ERR_INPUT "WHAT: REASON" and -1, where the reason is HDF5's innermost message. */
 int h5_fails(err *e, const char *what);
 
-/* Opens a file for reading, without a lock. ERR_INPUT "CANNOT: REASON". */
-int h5_open(const char *path, const char *cannot, hid_t *file, err *e);
+/* ERR_INPUT "WHAT: REASON" and -1, where the reason is the caller's: what the call found in the file. */
+int h5_refuses(err *e, const char *what, const char *reason);
 
-/* Closes any identifier and invalidates it; an invalid one is fine. Returns `ret`, or -1 and an error when
+/* Closes any identifier and invalidates it; an invalid one is fine. Returns `ret`, or -1 and an ERR_RUN when
  * `ret` was 0 and closing failed: `ret = h5_close(&space, ret, e)`. */
 int h5_close(hid_t *id, int ret, err *e);
 

@@ -1,11 +1,27 @@
-/* h5_file.h - a whole HDF5 file at once, and attributes of its root. */
+/* h5_file.h - whole HDF5 files, read and written by our own code; attributes of their root. */
 #ifndef EXPERIMENTS_STORE_H5_FILE_H
 #define EXPERIMENTS_STORE_H5_FILE_H
 
 #include <hdf5.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "engine/base/err.h"
+
+/* A file that is open for reading. */
+typedef struct {
+    const char *path; /* the caller's, for errors; must outlive this */
+    hid_t       id;
+    char       *bytes; /* all of it: HDF5 reads nothing from disk */
+    size_t      size;
+} h5_file;
+
+/* Reads a file and gives its bytes to HDF5: what a disk refuses has its errno, and no lock is needed. Errors are
+ * file_read's, ERR_RUN when memory is out, ERR_INPUT "PATH: CANNOT: ..." for what is no HDF5 file, and ERR_INPUT for
+ * one that is cut, damaged or marked as open for writing. After it, whatever happened, call h5_file_close once, as
+ * h5_close: `ret = h5_file_close(&file, ret, e)`. */
+int h5_file_open(const char *path, const char *cannot, h5_file *file, err *e);
+int h5_file_close(h5_file *file, int ret, err *e);
 
 /* Puts everything into an empty file. */
 typedef int h5_fill(hid_t file, const void *data, err *e);

@@ -6,25 +6,18 @@
  * What HDF5 itself takes from a damaged file is covered by checksums in files of ours (format 1.10); in files that
  * another program rewrote in an older format it is not, and HDF5 1.10 can crash on those.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "engine/base/mem.h"
 #include "experiments/store/compound.h"
 #include "experiments/store/h5.h"
+#include "experiments/store/h5_file.h"
 
 enum { DEFLATE_RATIO = 1032 };
 
-static int open_file(const char *path, hid_t *file, size_t *most, err *e) {
-    struct stat s;
-    if (stat(path, &s) != 0) return err_input(e, "cannot open: %s", strerror(errno));
-    if (!S_ISREG(s.st_mode)) return err_input(e, "is not a file");
-    *most = (size_t)s.st_size > SIZE_MAX / DEFLATE_RATIO ? SIZE_MAX : (size_t)s.st_size * DEFLATE_RATIO;
-    if (access(path, R_OK) != 0) return err_input(e, "cannot open: %s", strerror(errno));
-    return h5_open(path, "is not a results file", file, e);
+static size_t most_of(const h5_file *file) {
+    return file->size > SIZE_MAX / DEFLATE_RATIO ? SIZE_MAX : file->size * DEFLATE_RATIO;
 }
 
 /* ---- root attributes ----------------------------------------------------------------------------------- */
@@ -34,9 +27,12 @@ static int open_attribute(hid_t file, const char *name, H5T_class_t class, hid_t
     int   ret = 0;
 
     *type = H5I_INVALID_HID;
-    if ((*attribute = H5Aopen(file, name, H5P_DEFAULT)) < 0)
+    *attribute = H5I_INVALID_HID;
+    htri_t there = H5Aexists(file, name);
+    if (there == 0)
         ret = err_input(e, "is not a results file: lacks the attribute %s", name);
-    else if ((*type = H5Aget_type(*attribute)) < 0 || (space = H5Aget_space(*attribute)) < 0)
+    else if (there < 0 || (*attribute = H5Aopen(file, name, H5P_DEFAULT)) < 0 ||
+             (*type = H5Aget_type(*attribute)) < 0 || (space = H5Aget_space(*attribute)) < 0)
         ret = h5_fails(e, name);
     else if (H5Tget_class(*type) != class || H5Sget_simple_extent_npoints(space) != 1)
         ret = err_input(e, "the attribute %s is not one %s", name, class == H5T_STRING ? "text" : "integer");
@@ -186,35 +182,35 @@ static int read_all(hid_t file, size_t most, store_data *d, err *e) {
     return ret == 0 ? store_check(d, e) : -1;
 }
 
+static int read_version(hid_t file, int64_t *version, err *e) {
+    if (read_integer(file, "schema_version", version, e) != 0) return -1;
+    htri_t cells = H5Lexists(file, "cells", H5P_DEFAULT);
+    if (cells < 0) return h5_fails(e, "cells");
+    htri_t trials = H5Lexists(file, "trials", H5P_DEFAULT);
+    if (trials < 0) return h5_fails(e, "trials");
+    return cells > 0 && trials > 0 ? 0 : err_input(e, "is not a results file: lacks /cells or /trials");
+}
+
 int store_version(const char *path, int64_t *version, err *e) {
-    hid_t  file = H5I_INVALID_HID;
-    size_t most = 0;
-    err    why = {0};
-    int    ret = h5_quiet(&why);
-    if (ret == 0) ret = open_file(path, &file, &most, &why);
-    if (ret == 0) ret = read_integer(file, "schema_version", version, &why);
-    if (ret == 0 && (H5Lexists(file, "cells", H5P_DEFAULT) <= 0 || H5Lexists(file, "trials", H5P_DEFAULT) <= 0))
-        ret = err_input(&why, "is not a results file: lacks /cells or /trials");
-    ret = h5_close(&file, ret, &why);
-    if (ret == 0) return 0;
-    err_prefix(&why, "%s", path);
-    if (e != NULL) *e = why;
-    return -1;
+    h5_file file;
+    err     why = {0};
+    int     ret = h5_file_open(path, "is not a results file", &file, &why);
+    if (ret == 0 && read_version(file.id, version, &why) != 0) ret = err_prefix(&why, "%s", path);
+    ret = h5_file_close(&file, ret, &why);
+    if (ret != 0 && e != NULL) *e = why;
+    return ret;
 }
 
 int store_read(const char *path, store_data *out, err *e) {
-    hid_t  file = H5I_INVALID_HID;
-    size_t most = 0;
-    err    why = {0};
+    h5_file file;
+    err     why = {0};
 
     *out = (store_data){0};
-    int ret = h5_quiet(&why);
-    if (ret == 0) ret = open_file(path, &file, &most, &why);
-    if (ret == 0) ret = read_all(file, most, out, &why);
-    ret = h5_close(&file, ret, &why);
+    int ret = h5_file_open(path, "is not a results file", &file, &why);
+    if (ret == 0 && read_all(file.id, most_of(&file), out, &why) != 0) ret = err_prefix(&why, "%s", path);
+    ret = h5_file_close(&file, ret, &why);
     if (ret == 0) return 0;
     store_free(out);
-    err_prefix(&why, "%s", path);
     if (e != NULL) *e = why;
     return -1;
 }

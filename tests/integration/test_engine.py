@@ -135,7 +135,7 @@ def test_the_input_is_not_overwritten(tmp_path):
 def test_a_pipe_is_not_replaced(command, tmp_path):
     """Nor a device, which root could."""
     os.mkfifo(tmp_path / "pipe")
-    assert "not a regular file" in harness(*command, tmp_path / "pipe", status=1).error
+    assert "not a regular file" in harness(*command, tmp_path / "pipe", status=2).error
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode) and len(list(tmp_path.iterdir())) == 1
 
 

@@ -1,5 +1,6 @@
 /* Errors, memory, parameters and randomness. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <gsl/gsl_cdf.h>
 #include <math.h>
 #include <sched.h>
@@ -27,10 +28,39 @@ Test(err, prefix_keeps_kind_and_cuts_at_the_end) {
     cr_assert_str_eq(e.text, "file:7: x = 3");
     err_advise(&e, "try 4");
     cr_assert_str_eq(e.text, "file:7: x = 3 (try 4)");
+    err_advise(&e, "or 5");
+    cr_assert_str_eq(e.text, "file:7: x = 3 (try 4; or 5)");
     for (int i = 0; i < 400; i++) err_prefix(&e, "deep");
     cr_assert_eq(strlen(e.text), sizeof e.text - 1);
     err_advise(&e, "more");
     cr_assert_eq(strlen(e.text), sizeof e.text - 1);
+}
+
+Test(err, the_system_s_reason_is_kept) {
+    err e = {0};
+    errno = ENOSPC;
+    cr_assert_eq(err_errno(&e, "x", "cannot write"), -1);
+    err_prefix(&e, "cell");
+    err_advise(&e, "stop");
+    cr_assert(e.kind == ERR_RUN && e.code == ENOSPC);
+    cr_assert_str_eq(e.text, "cell: x: cannot write: No space left on device (stop)");
+    err_run(&e, "another");
+    cr_assert_eq(e.code, 0);
+}
+
+/* What the path is to blame for is input; what may pass, or needs another right, is not. */
+Test(err, unreadable_files) {
+    static const int input[] = {ENOENT, ENOTDIR, EISDIR, ENAMETOOLONG, ELOOP}, run[] = {EIO, EACCES, ENOMEM, EMFILE};
+    err              e = {0};
+    for (size_t i = 0; i < sizeof input / sizeof *input; i++) {
+        errno = input[i];
+        cr_assert(err_unreadable(&e, "x") == -1 && e.kind == ERR_INPUT && e.code == input[i], "%s", e.text);
+    }
+    for (size_t i = 0; i < sizeof run / sizeof *run; i++) {
+        errno = run[i];
+        cr_assert(err_unreadable(&e, "x") == -1 && e.kind == ERR_RUN && e.code == run[i], "%s", e.text);
+        cr_assert_eq(strncmp(e.text, "x: cannot read: ", 16), 0, "%s", e.text);
+    }
 }
 
 Test(mem, refuses_products_that_overflow) {
@@ -104,6 +134,10 @@ Test(rng, noise_is_the_stream_read_at_a_position) {
 
 Test(rng, streams_differ_and_parts_do_not_run_together) {
     cr_assert_neq(rng_stream("ab", "c"), rng_stream("a", "bc"));
+    cr_assert_eq(rng_stream("ab", "c"), digest64("ab\0c", 5));
+    char both[1000] = "accept";
+    memset(both + 7, 'x', 900);
+    cr_assert_eq(rng_stream(both, both + 7), digest64(both, 7 + 901));
     cr_assert_neq(noise_uniform((noise){1, 1}, 0, 0), noise_uniform((noise){1, 2}, 0, 0));
     cr_assert_neq(noise_uniform((noise){1, 1}, 0, 0), noise_uniform((noise){2, 1}, 0, 0));
 }
@@ -168,7 +202,7 @@ Test(number, reals_read_back_equal_in_the_fewest_digits) {
 }
 
 Test(file, reads_all_bytes_up_to_the_limit) {
-    char   path[] = "/tmp/harness-file-XXXXXX", *bytes;
+    char   path[] = "/tmp/harness-file-XXXXXX", *bytes, start[4];
     err    e = {0};
     size_t n;
     FILE  *f = fdopen(mkstemp(path), "wb");
@@ -183,6 +217,8 @@ Test(file, reads_all_bytes_up_to_the_limit) {
     cr_assert_null(file_read(path, 199999, &n, &e));
     cr_assert_eq(e.kind, ERR_INPUT);
     cr_assert_not_null(strstr(e.text, "at most 199999 bytes"), "%s", e.text);
+    cr_assert_eq(file_begin(path, start, sizeof start, &n, &e), 0);
+    cr_assert(n == 4 && memcmp(start, "\0\1\2\3", 4) == 0);
     for (size_t k = 1; k <= 3; k++) {
         mem_fail_at(k);
         bytes = file_read(path, SIZE_MAX, &n, &e);
@@ -193,6 +229,14 @@ Test(file, reads_all_bytes_up_to_the_limit) {
     remove(path);
     cr_assert_null(file_read(path, SIZE_MAX, &n, &e));
     cr_assert_not_null(strstr(e.text, ": cannot open: No such file"), "%s", e.text);
+    cr_assert_eq(file_begin(path, start, sizeof start, &n, &e), -1);
+    cr_assert_eq(e.kind, ERR_INPUT);
+    cr_assert_null(file_read("/proc/self/mem", SIZE_MAX, &n, &e)); /* EIO: nothing is at its beginning */
+    cr_assert(e.kind == ERR_RUN && e.code == EIO);
+    cr_assert_str_eq(e.text, "/proc/self/mem: cannot read: Input/output error");
+    cr_assert_not_null(bytes = file_read("/proc/self/stat", SIZE_MAX, &n, &e)); /* of no size that stat knows */
+    cr_assert_gt(n, 0);
+    free(bytes);
     cr_assert_null(file_read("/tmp", SIZE_MAX, &n, &e));
     cr_assert_not_null(strstr(e.text, "/tmp: cannot read: Is a directory"), "%s", e.text);
 }
@@ -226,9 +270,10 @@ Test(file, folders_are_made_and_asked) {
     cr_assert_eq(file_check_writable("a/b/c", &e), 0, "%s", e.text);
     cr_assert_eq(rmdir("a/b/c"), 0, "something was left behind");
     cr_assert_eq(file_check_writable("a/b/c", &e), -1);
-    cr_assert_eq(e.kind, ERR_INPUT);
+    cr_assert(e.kind == ERR_RUN && e.code == ENOENT);
     scratch_write("plain", "x");
     cr_assert_eq(file_make_folder("plain/x", &e), -1);
+    cr_assert(e.kind == ERR_RUN && e.code == ENOTDIR);
     cr_assert_str_eq(e.text, "plain/x: cannot make the output folder: Not a directory");
 }
 

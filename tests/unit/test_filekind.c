@@ -52,18 +52,22 @@ static const struct {
 };
 
 Test(filekind, is_told_by_the_first_bytes) {
+    file_kind kind;
+    err       e = {0};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cr_assert_eq(file_kind_of(cases[i].bytes, cases[i].n), cases[i].kind, "%s", cases[i].name);
         scratch_write_bytes("f", cases[i].bytes, cases[i].n);
-        cr_assert_eq(file_kind_at("f"), cases[i].kind);
+        cr_assert_eq(file_kind_at("f", &kind, &e), 0, "%s", e.text);
+        cr_assert_eq(kind, cases[i].kind);
     }
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         cr_assert_eq(file_kind_of(others[i].bytes, others[i].n), FILE_OTHER, "%zu", i);
     cr_assert_eq(file_kind_of("", 0), FILE_EMPTY);
     cr_assert_eq(file_kind_of("GGUF", 4), FILE_GGUF);
     cr_assert_eq(file_kind_of("GG", 2), FILE_GGUF);
-    cr_assert_eq(file_kind_at("."), FILE_OTHER);
-    cr_assert_eq(file_kind_at("missing"), FILE_OTHER);
+    cr_assert(file_kind_at(".", &kind, &e) == 0 && kind == FILE_OTHER);
+    cr_assert_eq(file_kind_at("missing", &kind, &e), -1);
+    cr_assert_eq(e.kind, ERR_INPUT);
 }
 
 /* Every length of every kind is looked at within its bounds. */

@@ -132,30 +132,32 @@ Test(store, logits_are_there_for_all_trials_or_none) {
 
 /* ---- writing that fails --------------------------------------------------------------------------------- */
 
-static void assert_write_fails(const char *path, bool exclusive, const char *why) {
+static void assert_write_fails(const char *path, bool exclusive, err_kind kind, const char *why) {
     store_data d = some_results("0123456789abcdef", "llma", 1, 20, 1);
     err        e = {0};
     char       start[300];
     size_t     before = files_here();
     snprintf(start, sizeof start, "%s: cannot write: ", path);
     cr_assert_eq(store_write(path, &d, exclusive, &e), -1);
-    cr_assert_eq(e.kind, ERR_RUN);
+    cr_assert_eq(e.kind, kind, "%s", e.text);
+    cr_assert_eq(e.code != 0, kind == ERR_RUN, "%s", e.text);
     cr_assert_eq(strncmp(e.text, start, strlen(start)), 0, "%s", e.text);
     cr_assert_not_null(strstr(e.text, why), "%s", e.text);
     cr_assert_eq(files_here(), before);
+    cr_assert(atomic_check(path, &e) == -1 && e.kind == kind, "%s", e.text);
     store_free(&d);
 }
 
 Test(store, write_failures_leave_nothing) {
     cr_assert_eq(mkdir("dir", 0777), 0);
     for (int exclusive = 0; exclusive < 2; exclusive++) {
-        assert_write_fails("dir", exclusive, "not a regular file");
-        assert_write_fails("missing/x.h5", exclusive, "No such file");
-        assert_write_fails("/proc/x.h5", exclusive, "");
+        assert_write_fails("dir", exclusive, ERR_INPUT, "not a regular file");
+        assert_write_fails("missing/x.h5", exclusive, ERR_RUN, "No such file");
+        assert_write_fails("/proc/x.h5", exclusive, ERR_RUN, "");
     }
     char name[257] = "";
     memset(name, 'n', 256);
-    assert_write_fails(name, false, "too long");
+    assert_write_fails(name, false, ERR_RUN, "too long");
 }
 
 Test(store, links_stay_and_what_they_lead_to_is_written) {
@@ -172,11 +174,11 @@ Test(store, links_stay_and_what_they_lead_to_is_written) {
     cr_assert(n == 5 && memcmp(bytes, "newer", 5) == 0);
     free(bytes);
     cr_assert_eq(symlink("dir", "folder"), 0);
-    assert_write_fails("folder", false, "not a regular file");
+    assert_write_fails("folder", false, ERR_INPUT, "not a regular file");
     cr_assert_eq(symlink("missing/f", "nowhere"), 0);
-    assert_write_fails("nowhere", false, "No such file");
+    assert_write_fails("nowhere", false, ERR_RUN, "No such file");
     cr_assert_eq(symlink("round", "round"), 0);
-    assert_write_fails("round", false, "symbolic links");
+    assert_write_fails("round", false, ERR_RUN, "symbolic links");
     cr_assert_eq(symlink("../x", "dir/up"), 0);
     cr_assert_eq(atomic_write("folder/up", "up", 2, false, &e), 0, "%s", e.text);
     bytes = file_bytes("x", &n);
@@ -188,8 +190,8 @@ Test(store, links_stay_and_what_they_lead_to_is_written) {
 Test(store, standard_streams_are_not_replaced) {
     cr_assert_not_null(freopen("stream", "w", stdout));
     cr_assert_eq(symlink("stream", "link"), 0);
-    assert_write_fails("stream", false, "open as standard input, output or error");
-    assert_write_fails("link", false, "open as standard input, output or error");
+    assert_write_fails("stream", false, ERR_INPUT, "open as standard input, output or error");
+    assert_write_fails("link", false, ERR_INPUT, "open as standard input, output or error");
 }
 
 Test(store, names_as_long_as_the_system_takes) {

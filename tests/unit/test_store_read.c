@@ -42,9 +42,31 @@ Test(store_read, truncated_files_are_refused) {
     char *bytes = file_bytes("whole.h5", &n);
     for (size_t cut = 0; cut < n; cut += 1 + cut / 50) {
         scratch_write_bytes("cut.h5", bytes, cut);
-        assert_refused("cut.h5", "");
+        assert_refused("cut.h5", cut < 8    ? "is not a results file"
+                                 : cut < 48 ? "cannot be read as HDF5"
+                                            : "truncated file");
     }
     __lsan_enable();
+    free(bytes);
+    store_free(&d);
+}
+
+/* A program that died leaves such a mark behind, and the data may be sound. */
+Test(store_read, a_mark_of_a_writer_is_called_so) {
+    store_data d = some_results("0123456789abcdef", "llma", 1, 20, 3);
+    err        e = {0};
+    size_t     n;
+    int64_t    version;
+    cr_assert_eq(store_write("marked.h5", &d, false, &e), 0);
+    char *bytes = file_bytes("marked.h5", &n);
+    for (int i = 0; i < 2; i++) {
+        bytes[11] = i == 0 ? 1 : 5; /* the latter: it lets others read meanwhile */
+        scratch_write_bytes("marked.h5", bytes, n);
+        assert_refused("marked.h5", "marked as open for writing");
+        assert_refused("marked.h5", "h5clear -s");
+        cr_assert_eq(store_version("marked.h5", &version, &e), -1);
+        cr_assert_not_null(strstr(e.text, "marked as open for writing"), "%s", e.text);
+    }
     free(bytes);
     store_free(&d);
 }
