@@ -4,7 +4,7 @@
 #include <string.h>
 
 int caption_records(table *t, const store_data *d, err *e) {
-    size_t           *first = summary_originals(d, e);
+    size_t *first = summary_originals(d, e);
     if (first == NULL) return -1;
     for (size_t i = 0; i < d->n_samples; i++) {
         const char *dataset = d->samples[i].dataset;

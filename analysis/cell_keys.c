@@ -82,9 +82,19 @@ static int set_params(cell_keys *k, size_t cell, const json_t *params, const cha
 enum { PLACES = 15, PLACE_RULE_PARAMETER = 9, PLACE_POLICY = 10, PLACE_POLICY_PARAMETER = 13, PLACE_BUILD = 14 };
 
 static size_t place(const cell_key *key) {
-    static const char *const order[PLACES] = {"config", "model",  "dataset", "target",      "threads",
-                                              "gemm",   "forced", "rule",    "temperature", [PLACE_POLICY] = "policy",
-                                              "n",      "k",      [PLACE_BUILD] = "build"};
+    static const char *const order[PLACES] = {"config",
+                                              "model",
+                                              "dataset",
+                                              "target",
+                                              "threads",
+                                              "gemm",
+                                              "forced",
+                                              "rule",
+                                              "temperature",
+                                              [PLACE_POLICY] = "policy",
+                                              "n",
+                                              "k",
+                                              [PLACE_BUILD] = "build"};
     for (size_t i = 0; i < PLACES; i++)
         if (order[i] != NULL && strcmp(order[i], key->column) == 0) return i;
     return strncmp(key->column, "rule_", 5) == 0 ? PLACE_RULE_PARAMETER : PLACE_POLICY_PARAMETER;
@@ -160,17 +170,15 @@ int cell_keys_make(const store_data *d, cell_keys *out, err *e) {
                          set_int(out, "k", c, row->k, e) != 0 ||
                          set_params(out, c, params, "policy", "policy_", e) != 0;
             } else {
-                status = set_text(out, "rule", c, row->rule, e) != 0 ||
-                         set_real(out, "temperature", "", c, row->temperature, e) != 0 ||
-                         set_params(out, c, params, "rule", "rule_", e) != 0 ||
-                         set_text(out, "dataset", c, row->dataset, e) != 0 ||
-                         set_text(out, "model", c, row->model, e) != 0 ||
-                         set_text(out, "target", c, row->target, e) != 0 ||
-                         set_text(out, "forced", c, row->forced ? "yes" : "no", e) != 0 ||
-                         set_int(out, "threads", c, row->threads, e) != 0 ||
-                         set_text(out, "gemm", c, row->gemm, e) != 0 ||
-                         set_text(out, "config", c, row->config, e) != 0 ||
-                         set_text(out, "build", c, row->build, e) != 0;
+                status =
+                    set_text(out, "rule", c, row->rule, e) != 0 ||
+                    set_real(out, "temperature", "", c, row->temperature, e) != 0 ||
+                    set_params(out, c, params, "rule", "rule_", e) != 0 ||
+                    set_text(out, "dataset", c, row->dataset, e) != 0 ||
+                    set_text(out, "model", c, row->model, e) != 0 || set_text(out, "target", c, row->target, e) != 0 ||
+                    set_text(out, "forced", c, row->forced ? "yes" : "no", e) != 0 ||
+                    set_int(out, "threads", c, row->threads, e) != 0 || set_text(out, "gemm", c, row->gemm, e) != 0 ||
+                    set_text(out, "config", c, row->config, e) != 0 || set_text(out, "build", c, row->build, e) != 0;
             }
             json_decref(params);
             if (status != 0) goto fail;

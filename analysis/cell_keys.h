@@ -1,8 +1,8 @@
 /* cell_keys.h - what tells the cells of a results file apart: policy, rule, their parameters, data, model.
  *
  * Parameters come out of the canonical JSON in the column `params`. A key that says the same for every cell
- * belongs above a table, not into it. `build`, the digest of the program that made a cell, is shown to people only where
- * two cells differ in nothing else.
+ * belongs above a table, not into it. `build`, the digest of the program that made a cell, is shown to people only
+ * where two cells differ in nothing else.
  */
 #ifndef ANALYSIS_CELL_KEYS_H
 #define ANALYSIS_CELL_KEYS_H
@@ -17,7 +17,7 @@ typedef struct {
     char  *owner;  /* the one policy or rule that has this parameter; NULL when several have it */
     char **at;     /* [cells] canonical text; NULL where the key does not apply */
     bool   number;
-    bool   hidden; /* from people: it tells no two cells apart that look the same otherwise */
+    bool   hidden;  /* from people: it tells no two cells apart that look the same otherwise */
     bool   varies;  /* takes two values or more, "does not apply" not counted */
     bool   applies; /* to some cell */
 } cell_key;

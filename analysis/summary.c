@@ -37,8 +37,8 @@ typedef struct {
     gsl_rng *rng;
 } scratch;
 
-/* GSL's quantile of sorted values, also where some are infinite: a modeled speed-up is when all of an output was said in
- * the prompt's pass. */
+/* GSL's quantile of sorted values, also where some are infinite: a modeled speed-up is when all of an output was said
+ * in the prompt's pass. */
 static double quantile(const double *sorted, size_t n, double f) {
     double at = f * (double)(n - 1);
     size_t i = (size_t)at;

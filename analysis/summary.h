@@ -5,8 +5,8 @@
  *  S2  Ratios are ratios of sums over the whole cell, never means of ratios, and their denominators are
  *      all steps (tokens per step, coverage) or all testable draft tokens (acceptance).
  *  S3  Intervals come from resampling records: the repeats of one record are not independent and stay
- *      together, and so do duplicates of it. Seed and stream are fixed and the same for every cell, so a cell's interval
- *      does not depend on what else is in the file.
+ *      together, and so do duplicates of it. Seed and stream are fixed and the same for every cell, so a cell's
+ * interval does not depend on what else is in the file.
  */
 #ifndef ANALYSIS_SUMMARY_H
 #define ANALYSIS_SUMMARY_H

@@ -65,17 +65,17 @@ typedef struct {
 } unread_key;
 
 typedef struct {
-    char       *path;
-    char       *format; /* the one that was used */
-    char        sha256[DIGEST_HEX];
-    record     *records;
-    size_t      n;
-    size_t      bad;     /* lines skipped under skip_bad; each was reported through dataset_report */
-    size_t      dropped; /* records the format itself leaves out (llma: no result text) */
+    char           *path;
+    char           *format; /* the one that was used */
+    char            sha256[DIGEST_HEX];
+    record         *records;
+    size_t          n;
+    size_t          bad;     /* lines skipped under skip_bad; each was reported through dataset_report */
+    size_t          dropped; /* records the format itself leaves out (llma: no result text) */
     skipped_records skipped; /* both kinds, in file order */
-    unread_key *unread;  /* [n_unread] keys of the records that the format does not read, in the order met */
-    size_t      n_unread, cap_unread;
-    bool        cut; /* the tokenizer had a part in the prompts: it cut the documents in them */
+    unread_key     *unread;  /* [n_unread] keys of the records that the format does not read, in the order met */
+    size_t          n_unread, cap_unread;
+    bool            cut; /* the tokenizer had a part in the prompts: it cut the documents in them */
 } dataset;
 
 /* Called for each line skipped under skip_bad with the error it would have been. */

@@ -13,14 +13,14 @@ typedef struct {
     size_t        n_references;
     size_t        reference_tokens; /* sum over references */
     bool          has_output;
-    tokens        output; /* without BOS, EOS last (added when missing and the tokenizer has one) */
+    tokens        output;  /* without BOS, EOS last (added when missing and the tokenizer has one) */
     uint64_t      content; /* of prompt, references and, if it is needed, output: duplicates have the same */
 } sample;
 
 typedef struct {
-    sample *at;
-    size_t  n;
-    size_t  bad; /* samples left out under skip_bad */
+    sample         *at;
+    size_t          n;
+    size_t          bad;     /* samples left out under skip_bad */
     skipped_records skipped; /* those */
 } samples;
 

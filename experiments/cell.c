@@ -27,8 +27,8 @@ typedef struct {
     policy             *plain;  /* of plain decoding */
     trial_trace         trace;  /* of the trial in flight */
     cell_trials         trials;
-    size_t              own;      /* trials that this process has run */
-    uint64_t            save_at;  /* when they are saved next */
+    size_t              own;     /* trials that this process has run */
+    uint64_t            save_at; /* when they are saved next */
 } cell_job;
 
 int cell_worker_open(cell_worker *w, const plan *p, const char *dir, err *e) {
@@ -72,8 +72,7 @@ static const trial_row *baseline_trial(const cell_job *j, size_t s, size_t repea
     const cell_trials *b = &j->w->baseline;
     size_t             at = b->at[s * b->repeats + repeat];
     if (at != NOT_THERE) return &b->rows.trials[at];
-    err_run(e, "plain decoding of it, cell %s, has failed or is not finished",
-            j->w->p->cells[j->cell->baseline].id);
+    err_run(e, "plain decoding of it, cell %s, has failed or is not finished", j->w->p->cells[j->cell->baseline].id);
     return NULL;
 }
 
@@ -192,7 +191,8 @@ static int save(cell_job *j, err *e) {
     uint64_t now = clock_ns(), wait = (now - begun) * SAVE_SHARE, least = (uint64_t)SAVE_SECONDS * 1000000000u;
     j->save_at = now + (wait > least ? wait : least);
     if (ret == 0) return 0;
-    if (cell_exists(j->w->dir, j->cell, NULL) > 0) return 0; /* somebody finished the cell, and its parts' folder is gone */
+    if (cell_exists(j->w->dir, j->cell, NULL) > 0)
+        return 0; /* somebody finished the cell, and its parts' folder is gone */
     j->w->unsaved = true;
     return -1;
 }

@@ -7,10 +7,10 @@
  *
  *  C1  A process writes its trials of an unfinished cell about once a minute, when it is stopped, when a trial fails,
  *      and at the end of its part. What is killed loses a minute.
- *  C2  Whoever finds all trials of a cell there writes the cell's file, then removes those of its parts. The file is the
- *      same whoever ran what, but for times and /processes.
- *  C3  A trial's wall-clock speed-up is known only where plain decoding of the same sample ran in the same process, or
- *      beside it (paired): other processes may have had another machine, or another load.
+ *  C2  Whoever finds all trials of a cell there writes the cell's file, then removes those of its parts. The file is
+ * the same whoever ran what, but for times and /processes. C3  A trial's wall-clock speed-up is known only where plain
+ * decoding of the same sample ran in the same process, or beside it (paired): other processes may have had another
+ * machine, or another load.
  */
 #ifndef EXPERIMENTS_CELL_H
 #define EXPERIMENTS_CELL_H
@@ -73,9 +73,9 @@ int cell_count_kept(const plan *p, const char *dir, const cell_unit *u, size_t *
 int  cell_trials_init(cell_trials *t, const plan *p, size_t cell, err *e);
 void cell_trials_free(cell_trials *t);
 
-/* Reads the trials of a cell that are not there yet, from its file or from those of its parts. A part can be gone while it
- * is read: then somebody has just finished the cell. */
-int cell_trials_load(cell_trials *t, const plan *p, const char *dir, size_t cell, err *e);
+/* Reads the trials of a cell that are not there yet, from its file or from those of its parts. A part can be gone while
+ * it is read: then somebody has just finished the cell. */
+int  cell_trials_load(cell_trials *t, const plan *p, const char *dir, size_t cell, err *e);
 bool cell_trials_complete(const cell_trials *t);
 
 /* Writes this process's trials as a file of an unfinished cell. */
@@ -92,8 +92,8 @@ int cell_trials_finish(cell_trials *t, const char *dir, const plan_cell *c, err 
 /* All of the store but trials. */
 int cell_frame(const plan *p, const plan_cell *c, const process_row *own, store_data *out, err *e);
 
-/* Appends one trial. `plain`: the baseline's trial, NULL when this is one. plain_ns: plain decoding's time, 0 when there
- * is none to compare with. */
+/* Appends one trial. `plain`: the baseline's trial, NULL when this is one. plain_ns: plain decoding's time, 0 when
+ * there is none to compare with. */
 int cell_add_trial(cell_trials *t, const plan *p, const plan_cell *c, size_t sample, size_t repeat,
                    const trial_trace *trace, const comparison *same, const trial_row *plain, uint64_t plain_ns, err *e);
 

@@ -141,8 +141,7 @@ int cell_count_kept(const plan *p, const char *dir, const cell_unit *u, size_t *
     *n = 0;
     int ret = cell_trials_init(&t, p, u->cell, e);
     if (ret == 0) ret = cell_trials_load(&t, p, dir, u->cell, e);
-    for (size_t i = 0; ret == 0 && i < t.n; i++)
-        *n += t.at[i] != NOT_THERE && i / t.repeats % u->parts == u->part;
+    for (size_t i = 0; ret == 0 && i < t.n; i++) *n += t.at[i] != NOT_THERE && i / t.repeats % u->parts == u->part;
     cell_trials_free(&t);
     return ret;
 }

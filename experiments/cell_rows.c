@@ -63,8 +63,7 @@ int cell_frame(const plan *p, const plan_cell *c, const process_row *own, store_
     };
     if ((out->sweep = mem_strdup(p->cfg->name, e)) == NULL) return -1;
     if (store_keep_text(&out->configs, config_name, p->cfg->text, NULL, e) != 0) return -1;
-    if (m->cost != NULL && store_keep_text(&out->costs, m->cost->name, m->cost->text, NULL, e) != 0)
-        return -1;
+    if (m->cost != NULL && store_keep_text(&out->costs, m->cost->name, m->cost->text, NULL, e) != 0) return -1;
     if (store_add_cell(out, &cell, e) != 0 || store_add_process(out, own, NULL, e) != 0) return -1;
     if (add_skipped(m, data, &data->data.skipped, out, e) != 0) return -1;
     if (add_skipped(m, data, &p->samples[c->samples].set.skipped, out, e) != 0) return -1;

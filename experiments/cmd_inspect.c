@@ -36,7 +36,7 @@ typedef struct {
 static int inspect_file(const options *o, err *e) {
     file_kind kind;
     if (file_kind_at(o->path, &kind, e) != 0) return -1;
-    bool      is_dataset = kind == FILE_OTHER || kind == FILE_EMPTY;
+    bool is_dataset = kind == FILE_OTHER || kind == FILE_EMPTY;
     if (kind != FILE_GGUF && kind != FILE_HDF5 && !is_dataset)
         return file_kind_refuse(o->path, kind, "GGUF, HDF5 or JSON Lines", e);
     if ((o->format != NULL || o->skip_bad) && !is_dataset)

@@ -20,9 +20,10 @@
 static const char usage[] =
     "usage: harness sweep [OPTION]... CONFIG.ini...\n"
     "Runs or resumes the grid of each config, collects OUTPUT/NAME.h5 and prints its summary table.\n"
-    "Finished cells are kept in OUTPUT/NAME/cells, finished trials of the others in OUTPUT/NAME/unfinished; a sweep that\n"
-    "was stopped or killed goes on where it was when the same command is given again.\n"
-    " What a config holds stands in experiments/README.md.\n"
+    "Finished cells are kept in OUTPUT/NAME/cells, finished trials of the others in OUTPUT/NAME/unfinished; a sweep "
+    "that\n"
+    "was stopped or killed goes on where it was when the same command is given again. What a config holds stands in\n"
+    "experiments/README.md.\n"
     "\n"
     "  -n, --dry-run              print the grid, what of it is done and how long the rest takes; run nothing\n"
     "  -s, --set SECTION.KEY=VAL  override a value, e.g. --set \"policy llma.k=5,10\" (repeatable)\n"

@@ -8,9 +8,9 @@ enum { TOKENS = 8 }; /* that the first record is decoded for */
 
 /* What is known of the trials of one view of a dataset by one model, in ns. */
 typedef struct {
-    double finished, trials;  /* sum over finished trials; their number */
-    bool   measured;          /* whether the others are there */
-    double prompt, token;     /* for a token of the prompt; for one of the output */
+    double finished, trials; /* sum over finished trials; their number */
+    bool   measured;         /* whether the others are there */
+    double prompt, token;    /* for a token of the prompt; for one of the output */
 } pace;
 
 static int open_target(const plan_model *m, target **out, err *e) {
@@ -62,7 +62,8 @@ static int add_finished(const plan *p, const char *dir, size_t cell, pace *to, e
     for (size_t i = 0; ret == 0 && i < t.rows.n_trials; i++) {
         const trial_row *row = &t.rows.trials[i];
         bool             twice = p->cfg->paired && p->cells[cell].baseline != cell;
-        to->finished += (double)(row->prefill_ns + row->decode_ns) + (twice ? (double)(row->prefill_ns + row->plain_ns) : 0);
+        to->finished +=
+            (double)(row->prefill_ns + row->decode_ns) + (twice ? (double)(row->prefill_ns + row->plain_ns) : 0);
         to->trials += 1;
     }
     cell_trials_free(&t);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <gsl/gsl_errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,9 +40,14 @@ static int run(int argc, char **argv, err *e) {
 
 /* Models are mapped into memory: this is how a disk that fails, or a file that another program cuts, shows there. */
 static void on_lost_page(int sig, siginfo_t *info, void *context) {
-    static const char text[] = "harness: a model's file cannot be read any more: the disk failed, or it was cut\n";
-    (void)sig, (void)context;
-    if (info->si_code != BUS_ADRERR) return; /* into the default: SA_RESETHAND */
+    static const char  text[] = "harness: a model's file cannot be read any more: the disk failed, or it was cut\n";
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    (void)context;
+    if (info->si_code != BUS_ADRERR) {
+        signal(sig, SIG_DFL);
+        return; /* into it */
+    }
+    while (atomic_flag_test_and_set(&told)) pause(); /* another thread ends the program */
     atomic_abandon();
     ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
     (void)written; /* nobody to tell */
@@ -52,7 +58,7 @@ int main(int argc, char **argv) {
     err e = {0};
     gsl_set_error_handler_off(); /* it would abort where memory is out; every result is checked */
     signal(SIGXFSZ, SIG_IGN);    /* a file over the user's limit is an error of write(2), with its name */
-    struct sigaction act = {.sa_sigaction = on_lost_page, .sa_flags = (int)(SA_SIGINFO | SA_RESETHAND)};
+    struct sigaction act = {.sa_sigaction = on_lost_page, .sa_flags = SA_SIGINFO};
     sigaction(SIGBUS, &act, NULL);
     int status = run(argc, argv, &e);
     /* A full disk shows here at the latest. The first error is the one to tell. */

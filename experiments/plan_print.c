@@ -109,10 +109,11 @@ static void warn_about_cost(const plan *p, const plan_model *m, FILE *out) {
         if (pass > longest) longest = pass;
     }
     if (longer > 0)
-        fprintf(out,
-                "harness: %s: %s has times of passes over up to %zu tokens, and %zu cell%s can make longer ones, over up "
-                "to %zu: a cell that does has no modeled speed-up\n",
-                m->cfg->cost_at, m->cost->name, reach, longer, plural(longer), longest);
+        fprintf(
+            out,
+            "harness: %s: %s has times of passes over up to %zu tokens, and %zu cell%s can make longer ones, over up "
+            "to %zu: a cell that does has no modeled speed-up\n",
+            m->cfg->cost_at, m->cost->name, reach, longer, plural(longer), longest);
     if (cost_doubtful(m->cost, doubts, sizeof doubts))
         fprintf(out, "harness: %s: %s: %s; %s\n", m->cfg->cost_at, m->cost->name, doubts, cost_advice);
 }
@@ -127,10 +128,11 @@ static void warn_about_clocks(const plan *p, const char *dir, const runner_optio
         there = there || cell_exists(dir, &p->cells[c->baseline], NULL) > 0;
     }
     if (!timed || p->cfg->paired || (o->jobs == 1 && o->n_shards == 1 && !there)) return;
-    fprintf(out,
-            "harness: %s: there will be cells without a speed-up, because plain decoding %s; with paired = yes it is timed "
-            "beside each trial\n",
-            p->cfg->path, there ? "was timed by an earlier run" : "is timed in another process");
+    fprintf(
+        out,
+        "harness: %s: there will be cells without a speed-up, because plain decoding %s; with paired = yes it is timed "
+        "beside each trial\n",
+        p->cfg->path, there ? "was timed by an earlier run" : "is timed in another process");
 }
 
 void plan_warn(const plan *p, const char *dir, const runner_options *o, FILE *out) {

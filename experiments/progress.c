@@ -21,7 +21,7 @@ static void show(progress *p, size_t groups, size_t units, uint64_t now) {
     if (units > p->first && units < total) {
         double   rate = (double)(units - p->first) / (double)spent;
         uint64_t s = (uint64_t)((double)(total - units) / rate / 1e9 + 0.5);
-        char text[32];
+        char     text[32];
         progress_duration(s, text, sizeof text);
         snprintf(left, sizeof left, "  %s left", text);
     }

@@ -1,5 +1,6 @@
 #include "experiments/provenance.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,10 @@ static char *cpu_name(err *e) {
     char           line[512];
     const char    *name = NULL;
     FILE          *in = fopen("/proc/cpuinfo", "r");
+    if (in == NULL && errno != ENOENT) {
+        err_unreadable(e, "/proc/cpuinfo"); /* which is there: another name would be a wrong one */
+        return NULL;
+    }
     while (in != NULL && name == NULL && fgets(line, sizeof line, in) != NULL) {
         char *colon = strchr(line, ':');
         if (strncmp(line, "model name", 10) != 0 || colon == NULL) continue;
@@ -92,8 +97,7 @@ int provenance_process(process_row *p, err *e) {
 }
 
 void process_free(process_row *p) {
-    char *const all[] = {p->id,  p->harness_version, p->git_commit, p->started,
-                         p->cpu, p->isa,             p->compiler,   p->flags};
+    char *const all[] = {p->id, p->harness_version, p->git_commit, p->started, p->cpu, p->isa, p->compiler, p->flags};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     *p = (process_row){0};
 }

@@ -97,7 +97,7 @@ static void work(run *r, const cell_unit *list, size_t n) {
         bool   finished = false;
         if (i >= n || stop_asked || r->shared->unsaved) break;
         const plan_cell *c = &r->p->cells[list[i].cell];
-        int there = cell_exists(r->dir, c, &e);
+        int              there = cell_exists(r->dir, c, &e);
         if (there > 0) { /* finished meanwhile by another run over the same folder */
             atomic_fetch_add(&r->shared->trials, unit_trials(r->p, &list[i]));
             finished = true;

@@ -77,8 +77,8 @@ bool curve_is_at(const char *path) {
 
 int curve_check_place(const char *path, err *e) {
     struct stat st;
-    h5_file file;
-    err     why = {0};
+    h5_file     file;
+    err         why = {0};
     if (stat(path, &st) != 0) return errno == ENOENT ? 0 : err_unreadable(e, path);
     if (st.st_size == 0) return 0;
     int ret = h5_file_close(&file, open_curve(path, "is there and is no loss curve", &file, &why), &why);

@@ -67,8 +67,7 @@ static int check_steps(const store_data *d, size_t i, size_t first, err *e) {
             return err_input(e, "steps: row %zu: testable is %u of %u although the output goes on", first + j,
                              s->testable, s->drafted);
         if ((uint64_t)s->position + s->testable + 1 > t->tokens)
-            return err_input(e, "steps: row %zu: testable is %u, past the output's last token", first + j,
-                             s->testable);
+            return err_input(e, "steps: row %zu: testable is %u, past the output's last token", first + j, s->testable);
         emitted += s->emitted;
         drafted += s->drafted;
         testable += s->testable;

@@ -191,6 +191,32 @@ static int place_samples(collection *c, store_data *out, err *e) {
     return 0;
 }
 
+/* ---- skipped records ------------------------------------------------------------------------------------ */
+
+static bool same_skipped(const store_data *a, const store_data *b) {
+    if (a->n_skipped != b->n_skipped) return false;
+    for (size_t i = 0; i < a->n_skipped; i++)
+        if (!compound_row_equal(&compound_skipped, &a->skipped[i], &b->skipped[i])) return false;
+    return true;
+}
+
+/* What was left out of one dataset for one model is in the file of each of its cells, and is kept once. */
+static int unite_skipped(collection *c, store_data *out, err *e) {
+    const store_data **kept = mem_new(c->n_sources, sizeof *kept, e); /* NOLINT(bugprone-sizeof-expression): pointers */
+    size_t             n = 0;
+    int                ret = kept != NULL ? 0 : -1;
+    for (size_t i = 0; ret == 0 && i < c->n_sources; i++) {
+        const store_data *d = &c->sources[i].data;
+        size_t            k = 0;
+        while (k < n && !same_skipped(kept[k], d)) k++;
+        if (k < n) continue;
+        kept[n++] = d;
+        for (size_t r = 0; ret == 0 && r < d->n_skipped; r++) ret = store_add_skipped(out, &d->skipped[r], e);
+    }
+    free(kept);
+    return ret;
+}
+
 /* ---- merging -------------------------------------------------------------------------------------------- */
 
 /* Room for everything at once: growing by halves would need more memory at the end. */
@@ -223,8 +249,6 @@ static int add_source(const collection *c, const source *s, store_data *out, err
     size_t            step = 0;
 
     if (add_attributes(d, out, e) != 0 || store_add_cell(out, d->cells, e) != 0) return -1;
-    for (size_t i = 0; i < d->n_skipped; i++)
-        if (store_add_skipped(out, &d->skipped[i], e) != 0) return -1;
     for (size_t i = 0; i < d->n_trials; i++) {
         trial_row t = d->trials[i];
         size_t    steps = t.steps;
@@ -246,7 +270,7 @@ int store_collect(const char *const *paths, size_t n, const kept_text *config, s
     if (read_sources(&c, paths, n, e) != 0 || refuse_twins(&c, e) != 0) goto out;
     if (unite_configs(&c, config, out, e) != 0) goto out;
     qsort(c.sources, c.n_sources, sizeof *c.sources, compare_sources);
-    if (place_samples(&c, out, e) != 0 || reserve_all(&c, out, e) != 0) goto out;
+    if (place_samples(&c, out, e) != 0 || unite_skipped(&c, out, e) != 0 || reserve_all(&c, out, e) != 0) goto out;
     for (size_t i = 0; i < c.n_sources; i++) {
         if (add_source(&c, &c.sources[i], out, e) != 0) goto out;
         store_free(&c.sources[i].data);

@@ -104,12 +104,6 @@ int store_add_process(store_data *d, const process_row *row, uint32_t *at, err *
 }
 
 int store_add_skipped(store_data *d, const skipped_row *row, err *e) {
-    for (size_t i = 0; i < d->n_skipped; i++) {
-        const skipped_row *s = &d->skipped[i];
-        if (s->line == row->line && strcmp(s->dataset, row->dataset) == 0 && strcmp(s->model, row->model) == 0 &&
-            strcmp(s->id, row->id) == 0 && strcmp(s->reason, row->reason) == 0)
-            return 0;
-    }
     if (check_count(d->n_skipped, &compound_skipped, e) != 0) return -1;
     if (mem_reserve(&d->skipped, &d->cap_skipped, d->n_skipped + 1, e) != 0) return -1;
     if (compound_row_copy(&compound_skipped, &d->skipped[d->n_skipped], row, e) != 0) return -1;

@@ -92,10 +92,10 @@ typedef struct {
 
 /* One link of /configs or /costs. What is not a text of its own is not ours. */
 static herr_t read_kept(hid_t group, const char *name, const H5L_info_t *link, void *walk_) {
-    text_walk   *walk = walk_;
-    int          ret = 0;
-    char        *text = NULL;
-    hid_t        object = H5I_INVALID_HID, type = H5I_INVALID_HID, space = H5I_INVALID_HID;
+    text_walk *walk = walk_;
+    int        ret = 0;
+    char      *text = NULL;
+    hid_t      object = H5I_INVALID_HID, type = H5I_INVALID_HID, space = H5I_INVALID_HID;
 
     if (link->type != H5L_TYPE_HARD) return 0;
     if ((object = H5Oopen(group, name, H5P_DEFAULT)) < 0) return h5_fails(walk->e, name);

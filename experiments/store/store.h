@@ -118,10 +118,9 @@ void store_free(store_data *d);
 int store_keep_text(kept_texts *texts, const char *name, const char *text, size_t *kept, err *e);
 int store_add_cell(store_data *d, const cell_row *row, err *e);
 int store_add_sample(store_data *d, const sample_row *row, err *e);
-/* One row for each process id, and for each skipped record: a second one is not added. *at, unless NULL, becomes the
- * index of the process. */
-int store_add_process(store_data *d, const process_row *row, uint32_t *at, err *e);
 int store_add_skipped(store_data *d, const skipped_row *row, err *e);
+/* One row for each id: a second one is not added. *at, unless NULL, becomes its index. */
+int store_add_process(store_data *d, const process_row *row, uint32_t *at, err *e);
 /* The trial's steps and output come with it, in the order (cell, sample, repeat); hash is NULL without logits,
  * and then for all trials. */
 int store_add_trial(store_data *d, const trial_row *row, const step_row *steps, size_t n_steps, const int32_t *ids,

@@ -7,9 +7,8 @@
     {                                                                                                                  \
         .cell = at, .id = id_, .config = "quick.ini", .dataset = "demo", .model = "bytes", .model_sha256 = "",         \
         .dataset_sha256 = "", .target = "replay", .policy = policy_, .rule = "greedy", .forced = 1, .n = n_, .k = k_,  \
-        .temperature = 0, .params = params_, .threads = 1, .gemm = "exact",       \
-        .trials = 4, .build = "00000000000000bb", .harness_version = "", .git_commit = "", .created = "", .cpu = "",   \
-        .isa = "", .compiler = "", .flags = ""                                                                         \
+        .temperature = 0, .params = params_, .threads = 1, .gemm = "exact", .trials = 4, .build = "00000000000000bb",  \
+        .harness_version = "", .git_commit = "", .created = "", .cpu = "", .isa = "", .compiler = "", .flags = ""      \
     }
 
 static cell_row cells[] = {
@@ -37,13 +36,12 @@ static sample_row samples[] = {
      .content = 2},
 };
 
-#define TRIAL(at, c, s, r, tokens_, steps_, drafted_, testable_, accepted_, draft, speed, eq, div)                                \
+#define TRIAL(at, c, s, r, tokens_, steps_, drafted_, testable_, accepted_, draft, speed, eq, div)                     \
     {                                                                                                                  \
-        .trial = at, .cell = c, .sample = s, .repeat = r, .tokens = tokens_,                        \
-        .plain_tokens = tokens_, .steps = steps_, .drafted = drafted_, .testable = testable_, .accepted = accepted_,   \
-        .draft_ns = draft, .tokens_per_step = (double)tokens_ / steps_, .speedup = speed,       \
-        .modeled_speedup = NAN, .equal = eq, .logits_equal = 2, .first_divergence = div, .max_abs_logit_diff = NAN,    \
-        .min_margin = NAN                                                                                              \
+        .trial = at, .cell = c, .sample = s, .repeat = r, .tokens = tokens_, .plain_tokens = tokens_, .steps = steps_, \
+        .drafted = drafted_, .testable = testable_, .accepted = accepted_, .draft_ns = draft,                          \
+        .tokens_per_step = (double)tokens_ / steps_, .speedup = speed, .modeled_speedup = NAN, .equal = eq,            \
+        .logits_equal = 2, .first_divergence = div, .max_abs_logit_diff = NAN, .min_margin = NAN                       \
     }
 
 static trial_row trials[] = {

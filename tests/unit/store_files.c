@@ -123,7 +123,7 @@ out:
 
 /* A small file with something in every table. */
 int fill_results(store_data *d, const char *id, const char *policy, int n, int k, size_t samples, err *e) {
-    cell_row cell = some_cell(id, policy, n, k);
+    cell_row    cell = some_cell(id, policy, n, k);
     process_row process = some_process("00000000000000aa", "Intel(R) Xeon(R)");
     skipped_row left_out = {.dataset = "rag", .model = "bytes", .line = 7, .id = "", .reason = "not JSON"};
     if (set_from(d, "quick", "2024-01-02T03:04:05Z", e) != 0) return -1;
@@ -133,8 +133,8 @@ int fill_results(store_data *d, const char *id, const char *policy, int n, int k
     if (store_add_cell(d, &cell, e) != 0) return -1;
     for (uint32_t i = 0; i < samples; i++) {
         char       name[32];
-        sample_row row = {.dataset = "rag", .id = name, .scenario = "", .prompt_tokens = i, .references = 1,
-                          .content = i};
+        sample_row row = {
+            .dataset = "rag", .id = name, .scenario = "", .prompt_tokens = i, .references = 1, .content = i};
         snprintf(name, sizeof name, "s%u-\xe6\xb8\xac", i);
         if (store_add_sample(d, &row, e) != 0) return -1;
         for (uint32_t repeat = 0; repeat < 2; repeat++)

@@ -4,8 +4,8 @@
 
 #include "experiments/store/store.h"
 
-process_row some_process(const char *id, const char *cpu); /* texts are borrowed */
-cell_row some_cell(const char *id, const char *policy, int n, int k); /* texts are borrowed */
+process_row some_process(const char *id, const char *cpu);               /* texts are borrowed */
+cell_row    some_cell(const char *id, const char *policy, int n, int k); /* texts are borrowed */
 
 /* A trial of n_steps steps, 2 drafted and 1 accepted in each, with extreme values where they are allowed. */
 int add_some_trial(store_data *d, uint32_t cell, uint32_t sample, uint32_t repeat, size_t n_steps, bool hashed, err *e);

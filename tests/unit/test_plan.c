@@ -166,8 +166,8 @@ static void expect_same(const id_book *b, ids now, const char *what) {
 
 Test(plan, ids_change_with_every_input) {
     static const char *const everything[] = {
-        "sweep.seed=2",      "sweep.repeats=2",        "sweep.paired=yes",           "model m.threads=2",
-        "dataset d.limit=1", "dataset d.max_new_tokens=7",
+        "sweep.seed=2",      "sweep.repeats=2",   "sweep.paired=yes",
+        "model m.threads=2", "dataset d.limit=1", "dataset d.max_new_tokens=7",
     };
     static const char *const policy_only[] = {"policy llma.n=2", "policy llma.k=5", "policy llma.max_n=6",
                                               "policy llma.cut=0"};

@@ -120,7 +120,7 @@ Test(summary, duplicates_of_a_record_count_as_one) {
     cr_assert_eq(rows[1].tokens_per_step, 2.0);
     cr_assert_eq(rows[1].speedup.median, 1.5);
     cr_assert(isnan(rows[1].tps_lo) && isnan(rows[1].speedup.lo)); /* one record has no interval */
-    samples[1].dataset = "another"; /* where it is no duplicate */
+    samples[1].dataset = "another";                                /* where it is no duplicate */
     free(rows);
     rows = make(&d);
     cr_assert_eq(rows[1].distinct, 2);
@@ -322,13 +322,12 @@ Test(summary, agrees_with_a_recount_from_the_steps) {
             noise_state = noise_state * 1664525 + 1013904223;
             uint16_t drafted = (uint16_t)((noise_state >> 20) % 5),
                      accepted = (uint16_t)((noise_state >> 12) % (drafted + 1u));
-            steps[n++] = (step_row){
-                .trial = t,
-                .step = s,
-                .drafted = drafted,
-                .testable = drafted,
-                .accepted = accepted,
-                .emitted = (uint16_t)(accepted + 1)};
+            steps[n++] = (step_row){.trial = t,
+                                    .step = s,
+                                    .drafted = drafted,
+                                    .testable = drafted,
+                                    .accepted = accepted,
+                                    .emitted = (uint16_t)(accepted + 1)};
             r->tokens += accepted + 1u;
             r->drafted += drafted;
             r->testable += drafted;

@@ -299,14 +299,18 @@ Test(tables, scenarios_as_csv) {
     results_sample(&d);
     expect(
         printed("scenarios", &d, TABLE_CSV),
-        "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,build,scenario,"
+        "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,build,"
+        "scenario,"
         "trials,tokens,steps,tokens_per_step\n"
         "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,rag,2,12,12,1\n"
         "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,edit,2,8,8,1\n"
         "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,rag,2,12,4,3\n"
-        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,edit,2,8,6,1.3333333333333333\n"
-        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,rag,2,12,12,1\n"
-        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,edit,2,8,8,1\n");
+        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,edit,2,8,6,1."
+        "3333333333333333\n"
+        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,rag,2,12,12,"
+        "1\n"
+        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,edit,2,8,8,"
+        "1\n");
 }
 
 Test(tables, equality_as_text) {
@@ -328,13 +332,16 @@ Test(tables, equality_as_text) {
 Test(tables, equality_as_csv) {
     store_data d;
     results_sample(&d);
-    expect(printed("equality", &d, TABLE_CSV),
-           "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,build,trials,"
-           "equal,equal_share,logits_equal,logits_none,logits_equal_share,first_divergence,divergence_sample,max_abs_"
-           "logit_diff,min_margin,truncated\n"
-           "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,4,4,1,,4,,,,,,0\n"
-           "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,4,3,0.75,,4,,3,b,,,0\n"
-           "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,4,4,1,,4,,,,,,0\n");
+    expect(
+        printed("equality", &d, TABLE_CSV),
+        "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,build,trials,"
+        "equal,equal_share,logits_equal,logits_none,logits_equal_share,first_divergence,divergence_sample,max_abs_"
+        "logit_diff,min_margin,truncated\n"
+        "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,4,4,1,,4,,,,,,0\n"
+        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,4,3,0.75,,4,,"
+        "3,b,,,0\n"
+        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,00000000000000bb,4,4,1,,4,,,,,,"
+        "0\n");
 }
 
 Test(tables, a_file_without_a_grid_says_so) {
