@@ -163,11 +163,12 @@ $(B)/version.h: FORCE
 	$(call write_if_changed,$(VERSION_TEXT))
 
 # Digests of the sources that can change a decoded token: of each policy, rule and target, and of what all cells share.
-# Not in it: what only lists them, only checks, or only writes models, and the rest of the program.
+# Not in it: what only lists them, only checks, only writes models, or only handles files, names and messages, and the
+# rest of the program.
 PLUGINS = $(shell grep -lE '^const (policy|rule|target)_ops [a-z0-9_]+ = ' engine/policies/*.c engine/rules/*.c engine/target/*.c)
 SHARED  = $(filter-out $(PLUGINS) engine/train/% engine/model/gguf_write.% engine/model/mix.% engine/kernels/quants_fit.c \
-              engine/kernels/answers.% engine/base/strict.h,$(sort $(shell find engine -name '*.[ch]' -o -name '*.cc'))) \
-            experiments/cell.c experiments/cell.h experiments/cost.c experiments/cost.h
+              engine/kernels/answers.% $(foreach f,atomic err fetch file filekind quote strict suggest,engine/base/$(f).%),$(sort $(shell find engine -name '*.[ch]' -o -name '*.cc'))) \
+            experiments/cell.c experiments/cell_rows.c experiments/cost.c
 digest = $(shell cat $(1) | sha256sum | cut -c1-16)
 define SOURCES_TEXT
 SOURCE("engine", "$(call digest,$(SHARED))")
@@ -248,8 +249,9 @@ unit: $(B)/unit-tests
 	  $(B)/unit-tests --verbose=1 2>&1 | grep -vE '^\[(RUN |PASS)'
 	@! cat $(B)/sanitizer.log.* 2>/dev/null
 
+PYTESTS ?= tests/integration tests/conformance
 integration: $(B)/harness
-	HARNESS=$(CURDIR)/$(B)/harness $(PYTHON) -m pytest -q -p no:cacheprovider tests/integration tests/conformance
+	HARNESS=$(CURDIR)/$(B)/harness $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTESTS)
 
 # The same numbers from every instruction set of this machine and from AArch64 under qemu.
 portability: deps-portability $(B)/logits_hash

@@ -8,9 +8,9 @@ enum { TOKENS = 8 }; /* that the first record is decoded for */
 
 /* What is known of the trials of one view of a dataset by one model, in ns. */
 typedef struct {
-    double finished, trials; /* sum over finished trials; their number */
-    bool   measured;         /* whether the others are there */
-    double prompt, token;    /* for a token of the prompt; for one of the output */
+    double finished[2], trials[2]; /* sums over finished trials of plain decoding, and over the others; their numbers */
+    bool   measured;               /* whether what follows is there */
+    double prompt, token;          /* for a token of the prompt; for one of the output */
 } pace;
 
 static int open_target(const plan_model *m, target **out, err *e) {
@@ -61,10 +61,10 @@ static int add_finished(const plan *p, const char *dir, size_t cell, pace *to, e
     if (ret == 0) ret = cell_trials_load(&t, p, dir, cell, e);
     for (size_t i = 0; ret == 0 && i < t.rows.n_trials; i++) {
         const trial_row *row = &t.rows.trials[i];
-        bool             twice = p->cfg->paired && p->cells[cell].baseline != cell;
-        to->finished +=
+        bool             plain = p->cells[cell].baseline == cell, twice = p->cfg->paired && !plain;
+        to->finished[!plain] +=
             (double)(row->prefill_ns + row->decode_ns) + (twice ? (double)(row->prefill_ns + row->plain_ns) : 0);
-        to->trials += 1;
+        to->trials[!plain] += 1;
     }
     cell_trials_free(&t);
     return ret;
@@ -79,20 +79,30 @@ static double longest_ns(const plan *p, const plan_cell *c, size_t s, const pace
     return by->prompt * (double)x->prompt.n + by->token * (double)most;
 }
 
+/* Mean time of a finished trial like those of this unit; 0 when there is none. */
+static double mean_ns(const plan *p, const cell_unit *u, const pace *by) {
+    const plan_cell *c = &p->cells[u->cell];
+    bool             plain = c->baseline == u->cell;
+    if (by->trials[!plain] > 0) return by->finished[!plain] / by->trials[!plain];
+    if (plain || by->trials[0] == 0) return 0;
+    bool twice = p->cfg->paired && p->models[c->model].weights != NULL;
+    return (twice ? 2 : 1) * by->finished[0] / by->trials[0];
+}
+
 static int add_unit(const plan *p, const char *dir, const cell_unit *u, pace *by, estimate *out, err *e) {
     const plan_cell *c = &p->cells[u->cell];
     size_t           kept, n = p->samples[c->samples].set.n, trials = 0;
-    double           most = 0, ns;
+    double           most = 0, ns = mean_ns(p, u, by);
     int              there = cell_exists(dir, c, e);
     if (there != 0) return there > 0 ? 0 : -1;
     if (cell_count_kept(p, dir, u, &kept, e) != 0) return -1;
-    if (by->trials == 0 && !by->measured && measure(p, c, by, e) != 0) return -1;
+    if (ns == 0 && !by->measured && measure(p, c, by, e) != 0) return -1;
     for (size_t s = u->part; s < n; s += u->parts) {
         most += (double)p->cfg->repeats * longest_ns(p, c, s, by);
         trials += p->cfg->repeats;
     }
-    if (by->trials > 0) {
-        ns = (double)(trials - kept) * by->finished / by->trials;
+    if (ns > 0) {
+        ns *= (double)(trials - kept);
     } else {
         bool twice = p->cfg->paired && p->models[c->model].weights != NULL && c->baseline != u->cell;
         ns = most * (twice ? 2 : 1);
