@@ -1,34 +1,37 @@
 #include "analysis/captions.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Whether an earlier cell has the same dataset with the same count. */
+static bool told(const store_data *d, const record_count *n, size_t cell) {
+    for (size_t c = 0; c < cell; c++)
+        if (n[c].records == n[cell].records && n[c].distinct == n[cell].distinct &&
+            strcmp(d->cells[c].dataset, d->cells[cell].dataset) == 0)
+            return true;
+    return false;
+}
+
+static bool same_skip(const skipped_row *a, const skipped_row *b) {
+    return strcmp(a->dataset, b->dataset) == 0 && strcmp(a->dataset_sha256, b->dataset_sha256) == 0 &&
+           strcmp(a->model, b->model) == 0;
+}
+
 int caption_records(table *t, const store_data *d, err *e) {
-    size_t *first = summary_originals(d, e);
-    if (first == NULL) return -1;
-    for (size_t i = 0; i < d->n_samples; i++) {
-        const char *dataset = d->samples[i].dataset;
-        size_t      before = 0, records = 0, distinct = 0;
-        while (strcmp(d->samples[before].dataset, dataset) != 0) before++;
-        if (before < i) continue;
-        for (size_t k = i; k < d->n_samples; k++) {
-            if (strcmp(d->samples[k].dataset, dataset) != 0) continue;
-            records++;
-            distinct += first[k] == k;
-        }
-        if (distinct < records)
-            table_caption(t, "%s: %zu records, %zu distinct; duplicates count as one in intervals", dataset, records,
-                          distinct);
-    }
-    free(first);
+    record_count *n_of = summary_records(d, e);
+    if (n_of == NULL) return -1;
+    for (size_t c = 0; c < d->n_cells; c++)
+        if (n_of[c].distinct < n_of[c].records && !told(d, n_of, c))
+            table_caption(t, "%s: %zu records, %zu distinct; duplicates count as one in intervals", d->cells[c].dataset,
+                          n_of[c].records, n_of[c].distinct);
+    free(n_of);
     for (size_t i = 0; i < d->n_skipped; i++) {
         const skipped_row *s = &d->skipped[i];
         size_t             before = 0, n = 0;
-        while (strcmp(d->skipped[before].dataset, s->dataset) != 0 || strcmp(d->skipped[before].model, s->model) != 0)
-            before++;
+        while (!same_skip(&d->skipped[before], s)) before++;
         if (before < i) continue;
-        for (size_t k = i; k < d->n_skipped; k++)
-            n += strcmp(d->skipped[k].dataset, s->dataset) == 0 && strcmp(d->skipped[k].model, s->model) == 0;
+        for (size_t k = i; k < d->n_skipped; k++) n += same_skip(&d->skipped[k], s);
         table_caption(t, "%s for %s: %zu record%s left out, the first on line %u%s%s%s: %s", s->dataset, s->model, n,
                       n == 1 ? "" : "s", s->line, *s->id != '\0' ? " (" : "", s->id, *s->id != '\0' ? ")" : "",
                       s->reason);

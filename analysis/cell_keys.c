@@ -79,24 +79,18 @@ static int set_params(cell_keys *k, size_t cell, const json_t *params, const cha
 /* ---- the order in which people read keys --------------------------------------------------------------- */
 
 /* As cells are sorted: what is compared (the policy) changes fastest. */
-enum { PLACES = 15, PLACE_RULE_PARAMETER = 9, PLACE_POLICY = 10, PLACE_POLICY_PARAMETER = 13, PLACE_BUILD = 14 };
+enum { PLACES = 15, PLACE_RULE_PARAMETER = 9, PLACE_POLICY = 10, PLACE_POLICY_PARAMETER = 13, PLACE_DIGEST = 14 };
+enum { DIGEST_SHOWN = 12 }; /* of a digest's digits, to people */
 
 static size_t place(const cell_key *key) {
-    static const char *const order[PLACES] = {"config",
-                                              "model",
-                                              "dataset",
-                                              "target",
-                                              "threads",
-                                              "gemm",
-                                              "forced",
-                                              "rule",
-                                              "temperature",
-                                              [PLACE_POLICY] = "policy",
-                                              "n",
-                                              "k",
-                                              [PLACE_BUILD] = "build"};
+    static const char *const order[PLACES] = {"config", "model",  "dataset", "target",      "threads",
+                                              "gemm",   "forced", "rule",    "temperature", [PLACE_POLICY] = "policy",
+                                              "n",      "k"};
     for (size_t i = 0; i < PLACES; i++)
         if (order[i] != NULL && strcmp(order[i], key->column) == 0) return i;
+    static const char *const digests[] = {"build", "dataset_sha256", "model_sha256"};
+    for (size_t i = 0; i < sizeof digests / sizeof *digests; i++)
+        if (strcmp(digests[i], key->column) == 0) return PLACE_DIGEST;
     return strncmp(key->column, "rule_", 5) == 0 ? PLACE_RULE_PARAMETER : PLACE_POLICY_PARAMETER;
 }
 
@@ -119,7 +113,7 @@ static const cell_key *key_named(const cell_keys *k, const char *column) {
 static int find_owner(const cell_keys *k, cell_key *key, err *e) {
     size_t      at = place(key);
     const char *owner = NULL;
-    if (at != PLACE_RULE_PARAMETER && (at <= PLACE_POLICY || at == PLACE_BUILD)) return 0;
+    if (at != PLACE_RULE_PARAMETER && (at <= PLACE_POLICY || at == PLACE_DIGEST)) return 0;
     const cell_key *owners = key_named(k, at == PLACE_RULE_PARAMETER ? "rule" : "policy");
     for (size_t c = 0; c < k->n_cells; c++) {
         if (key->at[c] == NULL) continue;
@@ -135,17 +129,23 @@ static bool same(const cell_key *key, size_t a, size_t b) {
     return x == NULL || y == NULL ? x == y : strcmp(x, y) == 0;
 }
 
-/* Hides the build unless it alone tells two cells apart, which then stand side by side (store_cell_compare). */
-static void hide_build(cell_keys *k) {
-    cell_key *build = NULL;
-    for (size_t i = 0; i < k->n; i++)
-        if (strcmp(k->keys[i].column, "build") == 0) build = &k->keys[i];
-    if (build == NULL) return;
-    build->hidden = true;
-    for (size_t c = 1; c < k->n_cells && build->hidden; c++) {
-        bool twins = !same(build, c - 1, c);
-        for (size_t i = 0; twins && i < k->n; i++) twins = &k->keys[i] == build || same(&k->keys[i], c - 1, c);
-        build->hidden = !twins;
+static bool is_digest(const cell_key *key) {
+    return place(key) == PLACE_DIGEST;
+}
+
+/* Hides digests unless they alone tell two cells apart, which then are neighbours (store_cell_compare). */
+static void hide_digests(cell_keys *k) {
+    for (size_t i = 0; i < k->n; i++) k->keys[i].hidden = is_digest(&k->keys[i]);
+    for (size_t c = 1; c < k->n_cells; c++) {
+        bool twins = true, told = false;
+        for (size_t i = 0; twins && i < k->n; i++) twins = is_digest(&k->keys[i]) || same(&k->keys[i], c - 1, c);
+        for (size_t i = 0; twins && i < k->n; i++) {
+            cell_key *key = &k->keys[i];
+            if (!is_digest(key) || same(key, c - 1, c)) continue;
+            key->hidden = false;
+            told = true;
+        }
+        k->need_ids = k->need_ids || (twins && !told);
     }
 }
 
@@ -178,7 +178,10 @@ int cell_keys_make(const store_data *d, cell_keys *out, err *e) {
                     set_text(out, "model", c, row->model, e) != 0 || set_text(out, "target", c, row->target, e) != 0 ||
                     set_text(out, "forced", c, row->forced ? "yes" : "no", e) != 0 ||
                     set_int(out, "threads", c, row->threads, e) != 0 || set_text(out, "gemm", c, row->gemm, e) != 0 ||
-                    set_text(out, "config", c, row->config, e) != 0 || set_text(out, "build", c, row->build, e) != 0;
+                    set_text(out, "config", c, row->config, e) != 0 ||
+                    set_text(out, "dataset_sha256", c, row->dataset_sha256, e) != 0 ||
+                    set_text(out, "model_sha256", c, row->model_sha256, e) != 0 ||
+                    set_text(out, "build", c, row->build, e) != 0;
             }
             json_decref(params);
             if (status != 0) goto fail;
@@ -194,7 +197,7 @@ int cell_keys_make(const store_data *d, cell_keys *out, err *e) {
         }
         if (find_owner(out, key, e) != 0) goto fail;
     }
-    hide_build(out);
+    hide_digests(out);
     return 0;
 fail:
     cell_keys_free(out);
@@ -214,8 +217,12 @@ void cell_keys_columns(const cell_keys *k, table *t) {
 
 void cell_keys_put(const cell_keys *k, size_t cell, table *t) {
     const cell_key *key;
-    for (size_t at = 0, i = 0; (key = next_key(k, &at, &i)) != NULL;)
-        if (is_column(key)) table_put_text(t, key->at[cell]);
+    for (size_t at = 0, i = 0; (key = next_key(k, &at, &i)) != NULL;) {
+        char digest[DIGEST_SHOWN + 1];
+        if (!is_column(key)) continue;
+        snprintf(digest, sizeof digest, "%s", key->at[cell] != NULL ? key->at[cell] : "");
+        table_put_text(t, is_digest(key) ? digest : key->at[cell]);
+    }
     for (size_t i = 0; i < k->n; i++) table_put_text(t, k->keys[i].at[cell]);
 }
 

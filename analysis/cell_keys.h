@@ -1,8 +1,8 @@
 /* cell_keys.h - what tells the cells of a results file apart: policy, rule, their parameters, data, model.
  *
  * Parameters come out of the canonical JSON in the column `params`. A key that says the same for every cell
- * belongs above a table, not into it. `build`, the digest of the program that made a cell, is shown to people only
- * where two cells differ in nothing else.
+ * belongs above a table, not into it. Digests (of the program that made a cell, of its data and its model) are shown to
+ * people only where cells differ in nothing else: files of one sweep can be of several versions of each.
  */
 #ifndef ANALYSIS_CELL_KEYS_H
 #define ANALYSIS_CELL_KEYS_H
@@ -17,7 +17,7 @@ typedef struct {
     char  *owner;  /* the one policy or rule that has this parameter; NULL when several have it */
     char **at;     /* [cells] canonical text; NULL where the key does not apply */
     bool   number;
-    bool   hidden;  /* from people: it tells no two cells apart that look the same otherwise */
+    bool   hidden;  /* from people: a digest that tells no two cells apart which look the same otherwise */
     bool   varies;  /* takes two values or more, "does not apply" not counted */
     bool   applies; /* to some cell */
 } cell_key;
@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
     cell_key *keys;
     size_t    n, cap, n_cells;
+    bool      need_ids; /* there are cells that only their ids tell apart */
 } cell_keys;
 
 /* ERR_INPUT when a cell's params are not the JSON that they should be. */

@@ -41,7 +41,8 @@ STYLE = {
     "savefig.pad_inches": 0.02,
 }
 # What, besides n and k, makes two cells incomparable in one picture.
-GROUP = ["policy", "dataset", "model", "target", "rule", "temperature", "forced", "threads", "gemm", "other"]
+GROUP = ["policy", "dataset", "model", "target", "rule", "temperature", "forced", "threads", "gemm", "other",
+         "dataset_sha256", "model_sha256", "build"]
 
 
 def _frame(table):

@@ -188,6 +188,26 @@ size_t *summary_originals(const store_data *d, err *e) {
     return first;
 }
 
+record_count *summary_records(const store_data *d, err *e) {
+    size_t       *first = summary_originals(d, e);
+    size_t       *seen = mem_new(d->n_samples, sizeof *seen, e); /* 1 + the last cell that a record was in */
+    record_count *out = mem_new(d->n_cells, sizeof *out, e);
+    if (first == NULL || seen == NULL || out == NULL) {
+        free(out);
+        out = NULL;
+    }
+    for (size_t i = 0; out != NULL && i < d->n_trials; i++) {
+        const trial_row *t = &d->trials[i];
+        bool             same = i > 0 && t->cell == d->trials[i - 1].cell && t->sample == d->trials[i - 1].sample;
+        out[t->cell].records += !same;
+        out[t->cell].distinct += seen[first[t->sample]] != 1 + (size_t)t->cell;
+        seen[first[t->sample]] = 1 + (size_t)t->cell;
+    }
+    free(first);
+    free(seen);
+    return out;
+}
+
 /* ---- one row per cell ------------------------------------------------------------------------------ */
 
 typedef struct {

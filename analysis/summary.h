@@ -50,6 +50,14 @@ int summary_make(const store_data *d, cell_summary **out, err *e);
  * in new memory. */
 size_t *summary_originals(const store_data *d, err *e);
 
+/* For each cell, how many records its trials are of, and how many of these are distinct. */
+typedef struct {
+    size_t records, distinct;
+} record_count;
+
+/* New array of d->n_cells entries. */
+record_count *summary_records(const store_data *d, err *e);
+
 /* Of n values, each a record of its own; NaN fields when one is NaN or there are none. */
 int spread_of(const double *values, size_t n, spread *out, err *e);
 

@@ -40,7 +40,7 @@ static table *keyed_table(const context *x, err *e) {
         return NULL;
     }
     table_column(t, COLUMN_RIGHT, NULL, "cell");
-    table_column(t, COLUMN_LEFT, NULL, "id");
+    table_column(t, COLUMN_LEFT, x->keys.need_ids ? "id" : NULL, "id");
     cell_keys_columns(&x->keys, t);
     return t;
 }

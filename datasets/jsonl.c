@@ -47,7 +47,9 @@ static int check_layout(const jsonl *j, err *e) {
     if (from == end) return 0;
     const char *stop = memchr(from, '\n', (size_t)(end - from));
     size_t      first = stop != NULL ? (size_t)(stop - from) : (size_t)(end - from);
-    if (*from == '[' && end[-1] == ']')
+    const char *item = from + 1; /* of an array; a config begins with a [section] */
+    while (item < end && (blank(item, 1) || *item == '\n')) item++;
+    if (*from == '[' && end[-1] == ']' && item < end && strchr("{[]\"-0123456789", *item) != NULL)
         return err_input(e, "%s: is one JSON array, not JSON Lines (one object to a line: jq -c '.[]' writes it so)",
                          j->path);
     if (*from == '{' && stop != NULL && blank(from + 1, first - 1))

@@ -97,7 +97,7 @@ static bool is_sound(const char *s, size_t n, const char *end) {
     return (unsigned char)s[0] >= 0x20 && utf8_length(s, (size_t)(end - s), NULL) > 0;
 }
 
-/* A value with a lone surrogate becomes TEXT; U+0000 may stand in values. */
+/* A value with a lone surrogate becomes TEXT; U+0000 may be in values. */
 static size_t replace_value(char *open, const char *close) {
     bool found = false;
     int  odd;

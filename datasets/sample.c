@@ -168,6 +168,7 @@ int samples_digest(const samples *s, const skipped_records *of_dataset, char hex
         if (ret == 0) ret = add_number(&h, x->n_references, e);
         for (size_t r = 0; ret == 0 && r < x->n_references; r++) ret = add_tokens(&h, &x->docs[r], e);
         if (ret == 0) ret = add_tokens(&h, &x->output, e);
+        if (ret == 0) ret = add_number(&h, x->content, e);
     }
     if (ret == 0) ret = add_skipped(&h, of_dataset, e);
     if (ret == 0) ret = add_skipped(&h, &s->skipped, e);

@@ -1,4 +1,4 @@
-/* decode.c - one trial: prompt in, checked tokens out. Invariants D1 to D5 stand in decode.h. */
+/* decode.c - one trial: prompt in, checked tokens out. Invariants D1 to D5 are in decode.h. */
 #include "engine/decode.h"
 
 #include <math.h>

@@ -54,13 +54,9 @@ static bool is_baseline(const cell_job *j) {
 static int load_baseline(cell_worker *w, size_t baseline, err *e) {
     if (w->has_baseline && w->baseline_cell == baseline) return 0;
     w->has_baseline = false;
-    int ret = -1;
-    for (int attempt = 0; ret != 0 && attempt < 2; attempt++) { /* parts vanish when the cell is finished */
-        if (attempt > 0 && cell_exists(w->dir, &w->p->cells[baseline], NULL) <= 0) break;
-        cell_trials_free(&w->baseline);
-        ret = cell_trials_init(&w->baseline, w->p, baseline, e);
-        if (ret == 0) ret = cell_trials_load(&w->baseline, w->p, w->dir, baseline, e);
-    }
+    cell_trials_free(&w->baseline);
+    int ret = cell_trials_init(&w->baseline, w->p, baseline, e);
+    if (ret == 0) ret = cell_trials_load(&w->baseline, w->p, w->dir, baseline, e);
     if (ret != 0) return err_prefix(e, "the cell of plain decoding");
     w->has_baseline = true;
     w->baseline_cell = baseline;
@@ -220,14 +216,14 @@ static int conclude(cell_job *j, bool *finished, err *e) {
     if (there == 0 && !cell_trials_complete(&j->trials)) {
         if (j->own > 0 && save(j, e) != 0) return -1;
         /* Whoever ends last sees the trials of all. */
-        int ret = cell_trials_load(&j->trials, j->w->p, j->w->dir, j->unit->cell, e);
-        there = cell_exists(j->w->dir, j->cell, ret == 0 ? e : NULL);
-        if (there == 0 && ret != 0) return -1;
+        if (cell_trials_load(&j->trials, j->w->p, j->w->dir, j->unit->cell, e) != 0) return -1;
+        there = cell_exists(j->w->dir, j->cell, e);
     }
     if (there < 0) return -1;
     if (there > 0) { /* another run over the same folder was faster */
         *finished = true;
-        return cell_remove_parts(j->w->dir, j->cell, e);
+        cell_remove_parts(j->w->dir, j->cell);
+        return 0;
     }
     if (!cell_trials_complete(&j->trials)) return 0;
     if (cell_trials_finish(&j->trials, j->w->dir, j->cell, e) != 0) {
@@ -273,9 +269,6 @@ int cell_run(cell_worker *w, const cell_unit *u, bool *finished, err *e) {
             if (ret != 0 && w->unsaved) *e = why;
             ret = -1;
         }
-    } else if (cell_exists(w->dir, c, NULL) > 0) { /* finished by another run while its parts were read */
-        *finished = true;
-        ret = 0;
     }
     trial_trace_free(&j.trace);
     cell_trials_free(&j.trials);

@@ -73,16 +73,15 @@ int cell_count_kept(const plan *p, const char *dir, const cell_unit *u, size_t *
 int  cell_trials_init(cell_trials *t, const plan *p, size_t cell, err *e);
 void cell_trials_free(cell_trials *t);
 
-/* Reads the trials of a cell that are not there yet, from its file or from those of its parts. A part can be gone while
- * it is read: then somebody has just finished the cell. */
+/* Reads the trials of a cell that are not there yet, from its file or from those of its parts. */
 int  cell_trials_load(cell_trials *t, const plan *p, const char *dir, size_t cell, err *e);
 bool cell_trials_complete(const cell_trials *t);
 
 /* Writes this process's trials as a file of an unfinished cell. */
 int cell_trials_save(cell_trials *t, const char *dir, const plan_cell *c, const process_row *own, err *e);
 
-/* Removes the files of a finished cell's parts. */
-int cell_remove_parts(const char *dir, const plan_cell *c, err *e);
+/* Removes the files of a finished cell's parts, as far as they can be: nothing depends on it. */
+void cell_remove_parts(const char *dir, const plan_cell *c);
 
 /* Writes the finished cell, and removes the files of its parts. */
 int cell_trials_finish(cell_trials *t, const char *dir, const plan_cell *c, err *e);

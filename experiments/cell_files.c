@@ -55,8 +55,9 @@ static int for_parts(const char *folder, each_part *each, void *ctx, err *e) {
 }
 
 static int remove_part(const char *path, void *ctx, err *e) {
-    (void)ctx;
-    return unlink(path) == 0 || errno == ENOENT ? 0 : err_errno(e, path, "cannot remove");
+    (void)ctx, (void)e;
+    unlink(path); /* another user's may stay */
+    return 0;
 }
 
 /* ---- trials in memory ------------------------------------------------------------------------------------ */
@@ -84,7 +85,8 @@ bool cell_trials_complete(const cell_trials *t) {
 typedef struct {
     cell_trials     *t;
     const plan_cell *c;
-    size_t           next; /* index that the next one gets */
+    size_t           next;     /* index that the next one gets */
+    bool             vanished; /* a part was gone when it was to be read */
 } loading;
 
 /* Chooses the trials that are not there yet, and notes where they will be. */
@@ -109,13 +111,16 @@ static int check_file(const char *path, const store_data *d, const loading *l, e
 }
 
 static int advise(err *e) {
-    return e->kind == ERR_INPUT ? err_advise(e, "move the file away, and the sweep runs its trials anew") : -1;
+    return e != NULL && e->kind == ERR_INPUT ? err_advise(e, "move the file away, and the sweep runs its trials anew") : -1;
 }
 
 static int load_file(const char *path, void *ctx, err *e) {
     loading   *l = ctx;
     store_data d;
-    if (store_read(path, &d, e) != 0) return advise(e);
+    if (store_read(path, &d, e) != 0) {
+        l->vanished = access(path, F_OK) != 0 && errno == ENOENT;
+        return l->vanished ? 0 : advise(e);
+    }
     l->next = l->t->rows.n_trials;
     int ret = check_file(path, &d, l, e);
     if (ret != 0) advise(e);
@@ -124,13 +129,20 @@ static int load_file(const char *path, void *ctx, err *e) {
     return ret;
 }
 
+/* Other processes add parts and, when all are there, join them into the cell's file and remove them. So the file is
+ * looked for again after the parts were read, and the parts again when one of them was gone. */
 int cell_trials_load(cell_trials *t, const plan *p, const char *dir, size_t cell, err *e) {
     const plan_cell *c = &p->cells[cell];
     loading          l = {.t = t, .c = c};
     char            *path = cell_path(dir, c, e), *parts = path != NULL ? parts_path(dir, c, e) : NULL;
-    int              ret = -1;
-    int              there = parts != NULL ? cell_exists(dir, c, e) : -1;
-    if (there >= 0) ret = there ? load_file(path, &l, e) : for_parts(parts, load_file, &l, e);
+    int              ret = parts != NULL ? 0 : -1, there = 0;
+    do {
+        l.vanished = false;
+        if (ret == 0 && (there = cell_exists(dir, c, e)) < 0) ret = -1;
+        if (ret == 0 && there == 0) ret = for_parts(parts, load_file, &l, e);
+        if (ret == 0 && there == 0 && (there = cell_exists(dir, c, e)) < 0) ret = -1;
+    } while (ret == 0 && there == 0 && l.vanished);
+    if (ret == 0 && there > 0) ret = load_file(path, &l, e);
     free(path);
     free(parts);
     return ret;
@@ -186,18 +198,16 @@ int cell_trials_save(cell_trials *t, const char *dir, const plan_cell *c, const 
     return ret;
 }
 
-int cell_remove_parts(const char *dir, const plan_cell *c, err *e) {
-    char *parts = parts_path(dir, c, e);
-    int   ret = parts != NULL ? for_parts(parts, remove_part, NULL, e) : -1;
-    if (ret == 0) rmdir(parts); /* stays when somebody saves into it now, who will find the cell finished */
+void cell_remove_parts(const char *dir, const plan_cell *c) {
+    char *parts = parts_path(dir, c, NULL);
+    if (parts != NULL && for_parts(parts, remove_part, NULL, NULL) == 0) rmdir(parts);
     free(parts);
-    return ret;
 }
 
 int cell_trials_finish(cell_trials *t, const char *dir, const plan_cell *c, err *e) {
     char *path = cell_path(dir, c, e);
     int   ret = path != NULL ? write_trials(t, is_any, path, true, e) : -1;
-    if (ret == 0) ret = cell_remove_parts(dir, c, e);
+    if (ret == 0) cell_remove_parts(dir, c);
     free(path);
     return ret;
 }

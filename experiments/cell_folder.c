@@ -2,9 +2,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/base/mem.h"
 
@@ -23,11 +25,31 @@ bool cell_folder_is_file(const char *name) {
     return strspn(name, "0123456789abcdef") == CELL_ID_DIGITS && strcmp(name + CELL_ID_DIGITS, ".h5") == 0;
 }
 
+static bool has_files(int folder, const char *name) {
+    bool has = false;
+    int  fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    for (const struct dirent *entry; dir != NULL && !has && (entry = readdir(dir)) != NULL;)
+        has = entry->d_name[0] != '.';
+    if (dir != NULL)
+        closedir(dir);
+    else if (fd >= 0)
+        close(fd);
+    return has;
+}
+
 size_t cell_folder_unfinished(const char *sweep) {
     size_t n = 0;
     char  *path = mem_printf(NULL, "%s/unfinished", sweep);
     DIR   *dir = path != NULL ? opendir(path) : NULL;
-    for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) n += entry->d_name[0] != '.';
+    for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+        struct stat s;
+        bool        is_id =
+            strspn(entry->d_name, "0123456789abcdef") == CELL_ID_DIGITS && strlen(entry->d_name) == CELL_ID_DIGITS;
+        char *finished = is_id ? mem_printf(NULL, "%s/cells/%s.h5", sweep, entry->d_name) : NULL;
+        n += finished != NULL && stat(finished, &s) != 0 && has_files(dirfd(dir), entry->d_name);
+        free(finished);
+    }
     if (dir != NULL) closedir(dir);
     free(path);
     return n;

@@ -9,6 +9,7 @@ static int add_skipped(const plan_model *m, const plan_dataset *data, const skip
                        err *e) {
     for (size_t i = 0; i < s->n; i++) {
         skipped_row row = {.dataset = data->cfg->label,
+                           .dataset_sha256 = (char *)data->data.sha256,
                            .model = m->cfg->label,
                            .line = (uint32_t)s->at[i].line,
                            .id = s->at[i].id,

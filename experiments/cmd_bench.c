@@ -19,6 +19,7 @@
 #include "engine/base/file.h"
 #include "engine/base/number.h"
 #include "engine/base/parallel.h"
+#include "engine/base/quote.h"
 #include "engine/engine.h"
 #include "engine/kernels/kernels.h"
 #include "engine/model/transformer.h"
@@ -85,6 +86,7 @@ typedef struct {
     times        pass[MOST_K], prefill, read; /* read: bytes per second */
     load         load;                        /* while the rounds were measured */
     doubts       doubts;
+    bool         load_is_doubtful; /* one of them: other processes kept the processors busy */
 } bench;
 
 /* ---- options --------------------------------------------------------------------------------------- */
@@ -285,7 +287,8 @@ static void find_doubts(bench *b, const options *o) {
         q1[i] = b->pass[i].low * 1e9;
         q3[i] = b->pass[i].high * 1e9;
     }
-    d->n += load_doubtful(&b->load, o->threads, d->text[d->n], sizeof d->text[0]);
+    b->load_is_doubtful = load_doubtful(&b->load, o->threads, d->text[d->n], sizeof d->text[0]);
+    d->n += b->load_is_doubtful;
     d->n += cost_doubtful(&c, d->text[d->n], sizeof d->text[0]);
     for (size_t i = 0; i < d->n; i++) fprintf(stderr, "harness: doubtful: %s\n", d->text[i]);
     if (d->n > 0) fprintf(stderr, "harness: %s\n", cost_advice);
@@ -374,14 +377,36 @@ static void print_json(const bench *b, const options *o) {
     json_decref(root);
 }
 
+/* A file's base name as a cost file can hold it: one line, no comment, no quotes. */
+static void plain_name(const char *path, char *out, size_t size) {
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    size_t      n = 0;
+    for (size_t length; *name != '\0' && n + 5 < size; name += length) {
+        unsigned long code = 0;
+        length = utf8_length(name, strlen(name), &code);
+        bool plain = length > 0 && !utf8_is_hidden(code) && strchr(";#\"'", *name) == NULL;
+        if (length == 0) length = 1;
+        if (plain)
+            memcpy(out + n, name, length);
+        else
+            out[n] = '?';
+        n += plain ? length : 1;
+    }
+    out[n] = '\0';
+}
+
 static int write_cost(const bench *b, const options *o, err *e) {
     text_buffer t = {0};
+    char        name[120];
+    plain_name(o->model, name, sizeof name);
     text_add(&t,
              "; harness bench -m %s -c %" PRIu64 " -t %" PRIu64 " -r %" PRIu64 ": median, first and third quartile\n",
-             o->model, o->context, o->threads, o->repeats);
+             name, o->context, o->threads, o->repeats);
     for (size_t i = 0; i < b->doubts.n; i++) text_add(&t, "; doubtful: %s\n", b->doubts.text[i]);
     if (b->doubts.n > 0) text_add(&t, "; %s\n", cost_advice);
-    text_add(&t, "[cost]\nmodel   = %s\nthreads = %" PRIu64 "\n[T]\n", o->model, o->threads);
+    text_add(&t, "[cost]\nmodel   = %s\nthreads = %" PRIu64 "\n", name, o->threads);
+    if (b->load_is_doubtful) text_add(&t, "loaded  = yes\n");
+    text_add(&t, "[T]\n");
     for (size_t i = 0; i < o->n_k; i++)
         text_add(&t, "%zu = %lld %lld %lld\n", o->k[i], llround(b->pass[i].median * 1e9), llround(b->pass[i].low * 1e9),
                  llround(b->pass[i].high * 1e9));

@@ -141,17 +141,18 @@ static int leave_out_others(const char *folder, paths *cells, err *e) {
     return 0;
 }
 
-/* Cells of other builds are kept apart in all tables, by the column `build`. */
-static void warn_about_builds(const char *dir, const store_data *d) {
+/* Cells that only their ids order: of other versions of the program, the data or the model. */
+static void warn_about_versions(const char *dir, const store_data *d) {
     for (size_t i = 1; i < d->n_cells; i++) {
-        const cell_row *a = &d->cells[i - 1], *b = &d->cells[i];
-        cell_row        other = *b;
-        other.id = a->id;
-        if (store_cell_compare(a, &other) != 0 || strcmp(a->build, b->build) == 0) continue;
-        fprintf(stderr,
-                "harness: %s: some cells differ in nothing but the program that made them; the column build tells them "
-                "apart\n",
-                dir);
+        const cell_row *a = &d->cells[i - 1];
+        cell_row        b = d->cells[i];
+        b.id = a->id;
+        if (store_cell_compare(a, &b) != 0) continue;
+        fprintf(
+            stderr,
+            "harness: %s: some cells are the same points of the grid, run with other versions of the program, the data "
+            "or the model; tables tell them apart by build, dataset_sha256, model_sha256 or id\n",
+            dir);
         return;
     }
 }
@@ -159,8 +160,8 @@ static void warn_about_builds(const char *dir, const store_data *d) {
 static void warn_about_unfinished(const char *dir) {
     size_t n = cell_folder_unfinished(dir);
     if (n > 0)
-        fprintf(stderr, "harness: %s: %zu unfinished cell%s left out; the sweep goes on with %s\n", dir, n,
-                n == 1 ? " is" : "s are", n == 1 ? "it" : "them");
+        fprintf(stderr, "harness: %s: %zu cell%s begun and not finished, and left out\n", dir, n,
+                n == 1 ? " is" : "s are");
 }
 
 static int collect(const char *dir, const char *output, err *e) {
@@ -176,7 +177,7 @@ static int collect(const char *dir, const char *output, err *e) {
     if (store_write(output, &d, false, e) != 0) goto out;
     printf("%s: %zu cells, %zu samples, %zu trials, %zu steps, %zu tokens\n", output, d.n_cells, d.n_samples,
            d.n_trials, d.n_steps, d.n_ids);
-    warn_about_builds(dir, &d);
+    warn_about_versions(dir, &d);
     warn_about_unfinished(dir);
     ret = 0;
 out:

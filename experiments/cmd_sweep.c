@@ -22,7 +22,7 @@ static const char usage[] =
     "Runs or resumes the grid of each config, collects OUTPUT/NAME.h5 and prints its summary table.\n"
     "Finished cells are kept in OUTPUT/NAME/cells, finished trials of the others in OUTPUT/NAME/unfinished; a sweep "
     "that\n"
-    "was stopped or killed goes on where it was when the same command is given again. What a config holds stands in\n"
+    "was stopped or killed goes on where it was when the same command is given again. What a config holds is in\n"
     "experiments/README.md.\n"
     "\n"
     "  -n, --dry-run              print the grid, what of it is done and how long the rest takes; run nothing\n"
@@ -182,16 +182,44 @@ out:
     return ret;
 }
 
-/* Makes the folders, and checks the results' place before any work: of shards, whichever ends last writes there. */
-static int open_output(const config *c, const char *dir, err *e) {
-    char *cells = mem_printf(e, "%s/cells", dir), *path = NULL;
-    int   ret = cells != NULL ? file_make_folder(cells, e) : -1;
-    if (ret == 0) ret = (path = results_path(c, e)) != NULL ? atomic_check(path, e) : -1;
+/* Whether files can be made in a folder, or in the nearest one above it that is there. */
+static int check_folder(const char *folder, err *e) {
+    struct stat st;
+    char       *at = mem_strdup(folder, e);
+    while (at != NULL && stat(at, &st) != 0 && strcmp(at, ".") != 0 && strcmp(at, "/") != 0) {
+        char *slash = strrchr(at, '/');
+        if (slash == NULL)
+            memcpy(at, ".", 2); /* a folder's name has a character */
+        else
+            slash[slash == at ? 1 : 0] = '\0';
+    }
+    int ret = at != NULL ? file_check_writable(at, e) : -1;
+    free(at);
+    return ret;
+}
+
+/* Checks every place that a sweep writes to, before any work: of shards, whichever ends last writes the results.
+ * Folders that are missing are no fault: the nearest one above is checked, and nothing is made. */
+static int check_places(const config *c, const char *dir, err *e) {
+    struct stat st;
+    char       *cells = mem_printf(e, "%s/cells", dir), *parts = mem_printf(e, "%s/unfinished", dir);
+    char       *path = results_path(c, e);
+    int         ret = cells != NULL && parts != NULL && path != NULL ? check_folder(cells, e) : -1;
+    if (ret == 0) ret = check_folder(parts, e);
+    if (ret == 0) ret = stat(c->output, &st) == 0 ? atomic_check(path, e) : check_folder(c->output, e);
     int among = ret == 0 ? file_lies_in(path, cells, e) : 0;
     if (among > 0) err_input(e, "%s: leads to one of the sweep's own cells", path);
     free(cells);
+    free(parts);
     free(path);
     return ret == 0 && among == 0 ? 0 : -1;
+}
+
+static int open_output(const config *c, const char *dir, err *e) {
+    char *cells = mem_printf(e, "%s/cells", dir);
+    int   ret = cells != NULL ? file_make_folder(cells, e) : -1;
+    free(cells);
+    return ret == 0 ? check_places(c, dir, e) : -1;
 }
 
 /* A failed cell does not keep the rest from being saved: its error is reported after that. */
@@ -230,26 +258,10 @@ static int run_plan(const plan *p, const options *o, err *e) {
     return ret;
 }
 
-/* Whether files can be made in a folder, or in the nearest one above it that is there. */
-static int check_place(const char *folder, err *e) {
-    struct stat st;
-    char       *at = mem_strdup(folder, e);
-    while (at != NULL && stat(at, &st) != 0 && strcmp(at, ".") != 0 && strcmp(at, "/") != 0) {
-        char *slash = strrchr(at, '/');
-        if (slash == NULL)
-            memcpy(at, ".", 2); /* a folder's name has a character */
-        else
-            slash[slash == at ? 1 : 0] = '\0';
-    }
-    int ret = at != NULL ? file_check_writable(at, e) : -1;
-    free(at);
-    return ret;
-}
-
 /* --dry-run: nothing is run and nothing is made. */
 static int show_plan(const plan *p, const options *o, err *e) {
     char *dir = sweep_folder(p->cfg, e);
-    int   ret = dir != NULL ? check_place(dir, e) : -1;
+    int   ret = dir != NULL ? check_places(p->cfg, dir, e) : -1;
     if (ret == 0) {
         plan_warn(p, dir, &o->run, stderr);
         ret = plan_print(p, dir, &o->run, stdout, e);

@@ -13,20 +13,27 @@
 
 enum { MAX_K = 65536 }; /* a step's draft is a u16 */
 
-static int check_head(const ini_section *s, err *e) {
-    static const char *const keys[] = {"model", "threads"};
+static int read_head(const ini_section *s, cost_model *out, err *e) {
+    static const char *const keys[] = {"model", "threads", "loaded"};
     for (size_t i = 0; i < s->n_entries; i++) {
         const ini_entry *entry = &s->entries[i];
         const char      *where = entry->parts[0].where;
         bool             threads = strcmp(entry->key, "threads") == 0;
-        if (!threads && strcmp(entry->key, "model") != 0)
-            return err_unknown(e, where, "key of [cost]", entry->key, keys, 2);
-        if (!threads) {
+        bool             loaded = strcmp(entry->key, "loaded") == 0;
+        if (!threads && !loaded && strcmp(entry->key, "model") != 0)
+            return err_unknown(e, where, "key of [cost]", entry->key, keys, 3);
+        if (!threads && !loaded) {
             if (ini_line(entry, e) == NULL) return -1;
             continue;
         }
         const ini_part *v = ini_value(entry, e);
         if (v == NULL) return -1;
+        if (loaded && strcmp(v->text, "yes") != 0 && strcmp(v->text, "no") != 0)
+            return err_input(e, "%s: loaded = \"%s\" is not allowed (yes or no)", where, v->text);
+        if (loaded) {
+            out->loaded = strcmp(v->text, "yes") == 0;
+            continue;
+        }
         if (!count_parse(v->text, 1, 9999, &(uint64_t){0}))
             return err_input(e, "%s: threads = \"%s\" is not allowed (an integer from 1 to 9999)", where, v->text);
     }
@@ -107,7 +114,7 @@ int cost_read(const char *path, cost_model *out, err *e) {
         } else if (strcmp(s->title, "cost") != 0) {
             err_unknown(e, s->where, "section", s->title, titles, 2);
             goto out;
-        } else if (check_head(s, e) != 0) {
+        } else if (read_head(s, out, e) != 0) {
             goto out;
         }
     }
@@ -176,6 +183,9 @@ bool cost_doubtful(const cost_model *c, char *buf, size_t size) {
     if (find_fall(c, &from, &to))
         at = (size_t)snprintf(buf, size, "T falls: T(%zu) = %.4g ms, T(%zu) = %.4g ms", c->k[from], c->ns[from] * 1e-6,
                               c->k[to], c->ns[to] * 1e-6);
+    if (c->loaded && at < size)
+        at += (size_t)snprintf(buf + at, size - at, "%sthe machine was busy with other work when they were taken",
+                               at > 0 ? "; " : "");
     if (n_wide > 0 && at < size)
         snprintf(buf + at, size - at,
                  "%sthe quartiles of %zu of %zu T(k) are over %.0f%% of the median apart, %.0f%% at k = %zu",

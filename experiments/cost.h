@@ -3,6 +3,7 @@
  *     [cost]
  *     model   = llama-1.1b      ; free text
  *     threads = 2
+ *     loaded  = no              ; whether other processes kept the processors busy
  *     [T]                       ; k = nanoseconds: the median, and the quartiles where they are known
  *     1  = 52000000 51700000 52900000
  *     16 = 61000000
@@ -25,6 +26,7 @@ typedef struct {
     double *ns;      /* medians */
     double *q1, *q3; /* quartiles; the median where the file has none */
     size_t  n;
+    bool    loaded; /* other processes kept the processors busy when these were measured */
 } cost_model;
 
 /* Refuses, with file and line: unknown sections and keys, k not ascending from 1, times that are not above 0, quartiles
@@ -35,7 +37,7 @@ void cost_free(cost_model *c);
 /* T(k) in ns, linear between measured points; NaN beyond the largest. */
 double cost_pass(const cost_model *c, size_t k);
 
-/* Whether the times look like noise: quartiles over a tenth of the median apart, or a T that falls from one k to a
+/* Whether the times look like noise: measured on a busy machine, quartiles over a tenth of the median apart, or a T that falls from one k to a
  * larger one by more than their quartiles allow. Then a text says what was found; size >= 256 holds it whole. */
 bool cost_doubtful(const cost_model *c, char *buf, size_t size);
 

@@ -106,7 +106,7 @@ static int add_unit(const plan *p, const char *dir, const cell_unit *u, pace *by
     } else {
         bool twice = p->cfg->paired && p->models[c->model].weights != NULL && c->baseline != u->cell;
         ns = most * (twice ? 2 : 1);
-        out->is_bound = true;
+        out->is_guess = true;
     }
     out->seconds += ns * 1e-9;
     return 0;

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -57,6 +58,7 @@ static void on_lost_page(int sig, siginfo_t *info, void *context) {
 int main(int argc, char **argv) {
     err e = {0};
     gsl_set_error_handler_off(); /* it would abort where memory is out; every result is checked */
+    atexit(atomic_abandon);      /* libgomp ends the program itself when it cannot start a thread */
     signal(SIGXFSZ, SIG_IGN);    /* a file over the user's limit is an error of write(2), with its name */
     struct sigaction act = {.sa_sigaction = on_lost_page, .sa_flags = SA_SIGINFO};
     sigaction(SIGBUS, &act, NULL);

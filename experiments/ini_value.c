@@ -103,6 +103,8 @@ const char *ini_unexpanded(const char *path) {
     for (const char *c = path; *c != '\0'; c++) {
         if (*c == '$' && (isalpha((unsigned char)c[1]) || (c[1] != '\0' && strchr("_{(", c[1]) != NULL)))
             return "variables and commands are not expanded: write their values";
+        if (*c == '#' && c > path && (c[-1] == ' ' || c[-1] == '\t'))
+            return "a comment after a value begins with \" ;\"";
         if (*c == '`') return "commands are not expanded: write what they print";
         if (*c == '*' || *c == '?') return "patterns are not expanded: name each file";
         if (*c == '\\') return "a backslash is part of the name: write / between folders, and blanks as they are";

@@ -57,7 +57,7 @@ const ini_entry *ini_find(const ini_section *s, const char *key); /* NULL when a
 
 /* ---- what values say (ini_value.c) ---------------------------------------------------------------------
  *
- * A value, or an item of a list, may stand in quotes of either kind, which are not part of it: commas, blanks and
+ * A value, or an item of a list, may be in quotes of either kind, which are not part of it: commas, blanks and
  * comment signs in it are then its own. In a path nothing is expanded, and what a shell would expand is refused,
  * for it would become a folder of that name; single quotes say that it is meant so. */
 

@@ -58,16 +58,20 @@ static void print_processes(const store_data *d) {
 }
 
 static int print_counts(const store_data *d, err *e) {
-    size_t *first = summary_originals(d, e), distinct = 0, wanted = 0;
-    if (first == NULL) return -1;
-    for (size_t i = 0; i < d->n_samples; i++) distinct += first[i] == i;
-    for (size_t i = 0; i < d->n_cells; i++) wanted += d->cells[i].trials;
+    record_count *n_of = summary_records(d, e);
+    size_t        duplicates = 0, wanted = 0;
+    if (n_of == NULL) return -1;
+    for (size_t i = 0; i < d->n_cells; i++) {
+        size_t more = n_of[i].records - n_of[i].distinct;
+        if (more > duplicates) duplicates = more;
+        wanted += d->cells[i].trials;
+    }
     printf("\n%9zu cells\n%9zu samples", d->n_cells, d->n_samples);
-    if (distinct < d->n_samples) printf(", %zu distinct", distinct);
+    if (duplicates > 0) printf(", in a cell up to %zu duplicates", duplicates);
     printf("\n%9zu trials", d->n_trials);
     if (d->n_trials < wanted) printf(" of %zu: unfinished", wanted);
     printf("\n%9zu steps\n%9zu tokens\n", d->n_steps, d->n_ids);
-    free(first);
+    free(n_of);
     return 0;
 }
 

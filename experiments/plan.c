@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/model/blas.h"
 #include "experiments/plan_cells.h"
 
 /* Puts the place that names a file, "FILE:LINE", before what is wrong with that file. */
@@ -81,6 +82,7 @@ static int add_model(plan *p, const model_config *cfg, err *e) {
     for (size_t i = 0; i < cfg->threads.n; i++) {
         m.threads = (int)cfg->threads.at[i];
         m.blas = strcmp(cfg->gemm, "blas") == 0;
+        if (m.blas && blas_open(e) != 0) return -1;
         p->models[p->n_models++] = m;
     }
     return 0;

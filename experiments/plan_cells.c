@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/number.h"
+#include "engine/model/blas.h"
 #include "experiments/provenance.h"
 #include "experiments/store/store.h"
 
@@ -116,12 +117,13 @@ static char *params_text(const plan_cell *c, err *e) {
  * name (each sweep has its own folder), the labels of policy and rule sections, and the grid's other cells. */
 /* clang-format off */
 static json_t *setting_model(const plan_model *m) {
-    return json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:s?}",
+    return json_pack("{s:s, s:s, s:s, s:i, s:s, s:s?, s:I, s:s?}",
                      "label",   m->cfg->label,                               /* is in the cell's row */
                      "target",  m->cfg->target->name,                        /* what scores tokens */
                      "sha256",  m->sha256,                                   /* the weights, or the tokenizer */
                      "threads", m->threads,                                  /* times, never tokens */
                      "gemm",    m->cfg->gemm,                                /* how products round */
+                     "blas",    m->blas ? blas_kernels() : NULL,             /* so do these kernels, each in its way */
                      "context", (json_int_t)m->context,                      /* where outputs are cut */
                      "cost",    m->cost != NULL ? m->cost->sha256 : NULL);   /* modeled_speedup */
 }

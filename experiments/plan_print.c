@@ -63,7 +63,10 @@ static void print_time(const estimate *t, FILE *out) {
         snprintf(text, sizeof text, "a second");
     else
         progress_duration(s, text, sizeof text);
-    fprintf(out, t->is_bound ? ", at most about %s if no output is cut short by its end\n" : ", about %s\n", text);
+    fprintf(out,
+            t->is_guess ? ", about %s if outputs are as long as they may be and drafts neither save nor cost time\n"
+                        : ", about %s\n",
+            text);
 }
 
 int plan_print(const plan *p, const char *dir, const runner_options *o, FILE *out, err *e) {
@@ -125,7 +128,9 @@ static void warn_about_clocks(const plan *p, const char *dir, const runner_optio
         const plan_cell *c = &p->cells[i];
         if (p->models[c->model].weights == NULL || c->baseline == i || cell_exists(dir, c, NULL) > 0) continue;
         timed = true;
-        there = there || cell_exists(dir, &p->cells[c->baseline], NULL) > 0;
+        cell_unit whole = {c->baseline, 0, 1};
+        size_t    kept = 0;
+        if (!there && cell_count_kept(p, dir, &whole, &kept, NULL) == 0) there = kept > 0;
     }
     if (!timed || p->cfg->paired || (o->jobs == 1 && o->n_shards == 1 && !there)) return;
     fprintf(

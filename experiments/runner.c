@@ -265,7 +265,10 @@ static int choose_units(run *r, cell_unit *units, size_t *n_first, size_t *n, si
             report->reused += (size_t)there;
             last = cell;
         }
-        if (there) continue;
+        if (there) {
+            cell_remove_parts(r->dir, &p->cells[cell]); /* of a process that was killed after it finished the cell */
+            continue;
+        }
         if (prepare_model(p, cell, e) != 0 || cell_count_kept(p, r->dir, &units[i], &done, e) != 0) return -1;
         report->kept += done;
         *trials += unit_trials(p, &units[i]) - done;

@@ -166,7 +166,10 @@ int file_make_folder(const char *path, err *e) {
         if (*at != '/' && *at != '\0') continue;
         char end = *at;
         *at = '\0';
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST) ret = err_errno(e, copy, "cannot make the output folder");
+        struct stat s;
+        bool        made = mkdir(copy, 0777) == 0 || (errno == EEXIST && stat(copy, &s) == 0 && S_ISDIR(s.st_mode));
+        if (!made && errno == EEXIST) errno = ENOTDIR; /* something else has the name */
+        if (!made) ret = err_errno(e, copy, "cannot make the output folder");
         *at = end;
         if (end == '\0') break;
     }

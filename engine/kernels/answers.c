@@ -79,8 +79,8 @@ static void store_blocks(trial *t, dtype type, const quant_format *f, size_t col
     }
 }
 
-/* Ordinary activations, and some near the smallest that blocks have. The first 32 stand, but for the largest, at ties
- * between the integers that blocks make of them. */
+/* Ordinary activations, and some near the smallest that blocks have. The first 32, except the largest, lie halfway
+ * between two of the integers that blocks make of them. */
 static void store_activations(trial *t, size_t cols, float *x) {
     const float most = 0x1.a66666p+1F, inverse = 127 / most;
     numbers(t, x, cols, 0);

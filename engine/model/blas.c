@@ -4,12 +4,18 @@
 #include <dlfcn.h>
 #include <fenv.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "engine/base/mem.h"
 
 #define LIBRARY "libopenblas.so.0"
 
+enum { BUFFERS = 256 << 20 }; /* more than it takes for a thread */
+
 static struct {
     void (*set_threads)(int);
+    char *(*core_name)(void);
     void (*sgemv)(enum CBLAS_ORDER, enum CBLAS_TRANSPOSE, int, int, float, const float *, int, const float *, int,
                   float, float *, int);
     void (*sgemm)(enum CBLAS_ORDER, enum CBLAS_TRANSPOSE, enum CBLAS_TRANSPOSE, int, int, int, float, const float *,
@@ -29,18 +35,37 @@ int blas_open(err *e) {
     static bool opened;
     fenv_t      ours;
     if (opened) return 0;
+    /* Where there is no memory for its buffers it asks for them again and again. */
+    void *room = malloc(BUFFERS);
+    if (room == NULL) return err_run(e, "out of memory (OpenBLAS needs %d MiB)", BUFFERS >> 20);
+    free(room);
+    /* One thread at first, which is none: where no more may be started it would raise SIGINT. blas_set_threads asks for
+     * more when they are wanted. */
+    const char *threads = getenv("OPENBLAS_NUM_THREADS");
+    char       *kept = threads != NULL ? mem_strdup(threads, e) : NULL;
+    if (threads != NULL && kept == NULL) return -1;
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
     /* A library built with -ffast-math would have the processor flush subnormals from here on. */
     fegetenv(&ours);
     void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
     fesetenv(&ours);
+    if (kept != NULL)
+        setenv("OPENBLAS_NUM_THREADS", kept, 1);
+    else
+        unsetenv("OPENBLAS_NUM_THREADS");
+    free(kept);
     if (library == NULL || !find(library, "openblas_set_num_threads", &blas.set_threads) ||
-        !find(library, "cblas_sgemv", &blas.sgemv) || !find(library, "cblas_sgemm", &blas.sgemm) ||
-        !find(library, "cblas_dgemm", &blas.dgemm))
+        !find(library, "openblas_get_corename", &blas.core_name) || !find(library, "cblas_sgemv", &blas.sgemv) ||
+        !find(library, "cblas_sgemm", &blas.sgemm) || !find(library, "cblas_dgemm", &blas.dgemm))
         return err_run(e,
                        "cannot load OpenBLAS, which training and gemm = blas need: %s (Debian's package libopenblas0)",
                        dlerror());
     opened = true;
     return 0;
+}
+
+const char *blas_kernels(void) {
+    return blas.core_name();
 }
 
 void blas_set_threads(int threads) {

@@ -16,6 +16,9 @@
 /* Loads it, once, before anything below and before threads use it. ERR_RUN when it is not there. */
 int blas_open(err *e);
 
+/* Which kernels it chose for this machine: on these its sums depend. After blas_open. */
+const char *blas_kernels(void);
+
 /* Threads of every product from now on, in the whole process. */
 void blas_set_threads(int threads);
 

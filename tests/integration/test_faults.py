@@ -16,10 +16,10 @@ import pytest
 
 from faults import KINDS, faults  # noqa: F401
 from program import harness
-from sweeps import ROOT, assert_same, content, write_jsonl
+from sweeps import HARNESS, ROOT, assert_same, content, write_jsonl
 
 EVERY = os.environ.get("HARNESS_FAULTS") == "all"
-MOST = 12  # of the calls of a kind are tried otherwise, and twice as many of the allocations by the program itself
+MOST = 8  # of the calls of a kind are tried otherwise, and twice as many of the allocations by the program itself
 LIBRARIES = ("libhdf5", "libcrypto", "libjansson")
 MODEL = "dim=64,layers=1,heads=2,kv_heads=1,ffn=64,vocab=300,context=256"
 SWEEP = """[sweep]
@@ -118,7 +118,7 @@ def tried(n, kind, caller):
     return [1 + i * n // most for i in range(most)] if n > most else range(1, n + 1)
 
 
-@pytest.mark.parametrize("kind, caller", [("alloc", "harness"), ("alloc", None), *((k, None) for k in KINDS if k != "alloc")])
+@pytest.mark.parametrize("kind, caller", [("alloc", os.path.basename(HARNESS)), ("alloc", None), *((k, None) for k in KINDS if k != "alloc")])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_call_that_fails(faults, given, tmp_path, name, kind, caller):  # noqa: F811
     whole, out = fresh(tmp_path / "whole"), tmp_path / "out"
@@ -143,4 +143,4 @@ def test_a_call_that_fails(faults, given, tmp_path, name, kind, caller):  # noqa
                 if path.name.startswith("."):
                     path.unlink()  # of a library's crash
             same_files(whole, out)
-    assert failed > 0 or counted.calls == 0
+    assert failed > 0 or (counted.calls == 0 and kind != "alloc")

@@ -22,7 +22,7 @@ TABLES = {
              "harness_version:str git_commit:str created:str cpu:str isa:str compiler:str flags:str",
     "processes": "process:<u4 id:|S16 harness_version:str git_commit:str started:str cpu:str isa:str compiler:str flags:str",
     "samples": "sample:<u4 dataset:str id:str scenario:str prompt_tokens:<u4 reference_tokens:<u4 references:<u4 content:<u8",
-    "skipped": "skipped:<u4 dataset:str model:str line:<u4 id:str reason:str",
+    "skipped": "skipped:<u4 dataset:str dataset_sha256:str model:str line:<u4 id:str reason:str",
     "trials": "trial:<u4 cell:<u4 sample:<u4 repeat:<u4 process:<u4 tokens:<u4 plain_tokens:<u4 steps:<u4 drafted:<u4 "
               "testable:<u4 accepted:<u4 prefill_ns:<u8 "
               "decode_ns:<u8 draft_ns:<u8 verify_ns:<u8 plain_ns:<u8 tokens_per_step:<f8 speedup:<f8 modeled_speedup:<f8 equal:|u1 "

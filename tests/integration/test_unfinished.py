@@ -119,7 +119,7 @@ def test_an_unfinished_cell_is_not_passed_off_as_whole(tmp_path):
     assert done.returncode == 2 and f"holds {n} of {TRIALS} trials: the cell is not finished" in done.stderr
     if list((tmp_path / "results/long/cells").glob("*.h5")):
         done = run("collect", tmp_path / "results/long", "-o", tmp_path / "x.h5")
-        assert "1 unfinished cell is left out" in done.stderr
+        assert "1 cell is begun and not finished, and left out" in done.stderr
 
 
 def test_a_damaged_part_is_named_and_kept(tmp_path):
@@ -167,7 +167,7 @@ def test_shards_at_the_same_time(tmp_path, whole):
 def test_the_dry_run_shows_what_is_finished_and_the_shards_own(tmp_path):
     ini = write_ini(tmp_path, name="grid", repeats=2, n="1, 2", k="5, 9")
     text = run("sweep", "-n", ini).stdout
-    assert "finished" not in text and "5 cells, 40 trials, at most about" in text
+    assert "finished" not in text and "5 cells, 40 trials, about a second if" in text
     run("sweep", ini, "--shard", "1/2")
     text = run("sweep", "-n", ini).stdout
     assert text.count("finished") == 3 and "5 cells, 40 trials, 16 to run, about" in text
@@ -182,6 +182,32 @@ def test_the_dry_run_checks_the_places(tmp_path):
     (tmp_path / "file").write_text("")
     done = run("sweep", "-n", write_ini(tmp_path, output=tmp_path / "file" / "results"), check=False)
     assert done.returncode != 0 and "file" in done.stderr and done.stdout == ""
+
+
+def test_a_part_that_is_left_of_a_finished_cell_is_no_unfinished_one(tmp_path):
+    """As a process leaves it that is killed after it finished the cell."""
+    ini = write_ini(tmp_path)
+    assert stop_within_a_cell(ini, tmp_path, signal.SIGINT)[0] == 1
+    part = next((tmp_path / "results/long/unfinished").glob("*/*.h5"))
+    data = part.read_bytes()
+    run("sweep", ini)
+    part.parent.mkdir(parents=True)
+    part.write_bytes(data)
+    assert "begun    0 cells" in run("inspect", tmp_path / "results/long").stdout
+    assert "not finished" not in run("collect", tmp_path / "results/long", "-o", tmp_path / "x.h5").stderr
+    run("sweep", ini)
+    assert not part.exists()
+
+
+def test_parts_that_vanish_while_they_are_read(tmp_path, whole):
+    """Forty shards at once, most of which have nothing to do but look at what the others write and remove."""
+    ini = write_ini(tmp_path)
+    running = [subprocess.Popen([HARNESS, "sweep", "-q", str(ini), "--shard", f"{i}/24"], stdout=subprocess.DEVNULL,
+                                stderr=subprocess.PIPE, text=True) for i in range(1, 25)]
+    failed = [err for p in running for err in [p.communicate(timeout=120)[1]] if p.returncode != 0]
+    assert failed == []
+    assert_same(whole, results(tmp_path / "results/long.h5"))
+    assert list((tmp_path / "results/long/unfinished").glob("*/*")) == []
 
 
 # ---- what makes a cell anew ---------------------------------------------------------------------------------
@@ -204,7 +230,25 @@ def test_cells_of_two_builds_are_told_apart(tmp_path):
             cell["id"], cell["build"] = b"f" * 16, b"e" * 16
             f["cells"][...] = cell
     done = run("collect", tmp_path / "results/grid", "-o", tmp_path / "both.h5")
-    assert "differ in nothing but the program that made them; the column build tells them apart" in done.stderr
+    assert "some cells are the same points of the grid, run with other versions of the program" in done.stderr
     text = run("tables", tmp_path / "both.h5").stdout
-    assert "build" in text and "e" * 16 in text
+    assert "build" in text and "e" * 12 in text and "sha256" not in text
     assert len(np.unique([line for line in text.splitlines() if "llma" in line])) >= 2
+
+
+def test_cells_of_two_versions_of_the_data_are_told_apart(tmp_path):
+    """The same config over a file that has changed: one grid must not hold both."""
+    ini = write_ini(tmp_path, name="grid", repeats=1, policy="llma", k="4, 8")
+    data = tmp_path / "data.jsonl"
+    steps = []
+    for n in (4, 3):
+        data.write_text("".join(data.read_text().splitlines(keepends=True)[:n]))
+        run("sweep", ini)
+        steps.append(run("tables", "grid", tmp_path / "results/grid.h5").stdout.split("\n\n", 1)[1])
+    assert steps[0] != steps[1]
+    done = run("collect", tmp_path / "results/grid", "-o", tmp_path / "both.h5")
+    assert "other versions of the program, the data or the model" in done.stderr
+    text = run("tables", tmp_path / "both.h5").stdout
+    assert "dataset_sha256" in text and "model_sha256" not in text and "build" not in text
+    grids = run("tables", "grid", tmp_path / "both.h5").stdout
+    assert grids.count("steps by n (rows)") == 2

@@ -13,7 +13,7 @@ import pytest
 
 from faults import faults  # noqa: F401
 from program import harness
-from sweeps import assert_same, content
+from sweeps import HARNESS, assert_same, content
 
 MARKED = "is marked as open for writing, by a program that still has it open or that died (h5clear -s FILE clears the mark"
 WRITER = """
@@ -116,7 +116,7 @@ def test_a_failure_that_passes_is_no_input(faults, swept, which, kind, code):  #
 
 
 def test_a_file_larger_than_memory(faults, swept):  # noqa: F811
-    done = faults.run(["tables", swept[1]], "alloc", at=1, caller="harness", many=100)
+    done = faults.run(["tables", swept[1]], "alloc", at=1, caller=os.path.basename(HARNESS), many=100)
     assert done.returncode == 1 and done.stderr.startswith(f"harness: {swept[1]}: out of memory"), done.stderr
 
 

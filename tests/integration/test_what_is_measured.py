@@ -203,7 +203,19 @@ def test_duplicates_do_not_narrow_an_interval(tmp_path):
         intervals.append((row["tokens_per_step"], row["tokens_per_step_lo"], row["tokens_per_step_hi"]))
         assert ("20 records, 4 distinct; duplicates count as one" in done.stdout) == (times == 5)
     assert intervals[0] == intervals[1]
-    assert "20 samples, 4 distinct" in run("inspect", tmp_path / "one.h5").stdout
+    assert "20 samples, in a cell up to 16 duplicates" in run("inspect", tmp_path / "one.h5").stdout
+
+
+def test_two_models_do_not_make_duplicates(tmp_path):
+    """Records are there once for each tokenizer's view, which is not twice."""
+    write_model(tmp_path / "tiny.gguf")
+    write_model(tmp_path / "other.gguf")
+    with open(tmp_path / "other.gguf", "ab") as f:
+        f.write(b"\0" * 64)
+    data = write_jsonl(tmp_path / "data.jsonl", [{"id": str(i), "prompt": f"one {i}"} for i in range(4)])
+    other = f"[model other]\ntarget = transformer\npath = {tmp_path}/other.gguf"
+    done = sweep(tmp_path, MODEL, path=data, most=4, policy="none", model=other)
+    assert "distinct" not in done.stdout and "duplicates" not in run("inspect", tmp_path / "one.h5").stdout
 
 
 def test_what_skip_bad_left_out_is_in_the_results(tmp_path):
