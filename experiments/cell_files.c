@@ -111,7 +111,8 @@ static int check_file(const char *path, const store_data *d, const loading *l, e
 }
 
 static int advise(err *e) {
-    return e != NULL && e->kind == ERR_INPUT ? err_advise(e, "move the file away, and the sweep runs its trials anew") : -1;
+    return e != NULL && e->kind == ERR_INPUT ? err_advise(e, "move the file away, and the sweep runs its trials anew")
+                                             : -1;
 }
 
 static int load_file(const char *path, void *ctx, err *e) {

@@ -379,8 +379,10 @@ static void print_json(const bench *b, const options *o) {
 
 /* A file's base name as a cost file can hold it: one line, no comment, no quotes. */
 static void plain_name(const char *path, char *out, size_t size) {
-    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    const char *name = path != NULL ? path : "";
     size_t      n = 0;
+    for (const char *at = name; *at != '\0'; at++)
+        if (*at == '/') name = at + 1;
     for (size_t length; *name != '\0' && n + 5 < size; name += length) {
         unsigned long code = 0;
         length = utf8_length(name, strlen(name), &code);

@@ -37,8 +37,9 @@ void cost_free(cost_model *c);
 /* T(k) in ns, linear between measured points; NaN beyond the largest. */
 double cost_pass(const cost_model *c, size_t k);
 
-/* Whether the times look like noise: measured on a busy machine, quartiles over a tenth of the median apart, or a T that falls from one k to a
- * larger one by more than their quartiles allow. Then a text says what was found; size >= 256 holds it whole. */
+/* Whether the times look like noise: measured on a busy machine, quartiles over a tenth of the median apart, or a T
+ * that falls from one k to a larger one by more than their quartiles allow. Then a text says what was found; size >=
+ * 256 holds it whole. */
 bool cost_doubtful(const cost_model *c, char *buf, size_t size);
 
 /* What follows when they do; a sentence for the user. */

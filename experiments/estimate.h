@@ -6,7 +6,8 @@
 
 typedef struct {
     double seconds;
-    bool   is_guess; /* some of it assumes that each output is as long as it may be, and that drafts neither save nor cost time */
+    bool is_guess; /* some of it assumes that each output is as long as it may be, and that drafts neither save nor cost
+                      time */
 } estimate;
 
 /* For the units of this shard. Where trials of the same model and data are finished, their mean time counts; else the

@@ -163,6 +163,17 @@ def doubts(done):
     return re.findall(r"^harness: doubtful: (.*)$", done.error, re.M)
 
 
+def test_a_cost_file_can_be_read_whatever_the_model_is_called(tmp_path):
+    model = tmp_path / ("a ;b\n'" + "x" * 200)
+    model.write_bytes(make(tmp_path / "m.gguf").read_bytes())
+    harness("bench", "-q", "-m", model, "-k", "1", "-r", "1", "-t", "1", "--cost", tmp_path / "cost.ini")
+    data = tmp_path / "d.jsonl"
+    data.write_text('{"id": "a", "prompt": "x", "references": [], "output": "y"}\n')
+    (tmp_path / "c.ini").write_text(f"[sweep]\nname = c\noutput = out\n[model m]\ntarget = replay\ntokenizer = bytes\n"
+                                    f"cost = cost.ini\n[dataset d]\npath = {data}\nforced = yes\n[policy none]\n[accept greedy]\n")
+    assert "1 cell, 1 trial" in harness("sweep", "-n", tmp_path / "c.ini").text
+
+
 def test_bench_tells_noise_from_data(tmp_path):
     model = make(tmp_path / "m.gguf")
     processors = len(os.sched_getaffinity(0))

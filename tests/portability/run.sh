@@ -59,7 +59,7 @@ neon="-DISA_NEON -march=armv8.2-a+dotprod"
     done
     "$cross" $flags -o "$work/logits_hash_aarch64" tests/portability/logits_hash.c \
         "$work/generic_portable.o" "$work/generic_neon.o" "$work/panel_neon.o" "$work/floats_neon.o" \
-        engine/kernels/kernels.c engine/kernels/answers.c engine/kernels/detmath.c engine/base/err.c engine/base/mem.c \
+        engine/kernels/kernels.c engine/kernels/answers.c engine/kernels/detmath.c engine/base/err.c engine/base/mem.c engine/base/suggest.c \
         engine/base/parallel.c engine/kernels/dtype.c engine/kernels/quants.c engine/kernels/quants_fit.c \
         engine/kernels/panel.c engine/kernels/panel_portable.c engine/kernels/floats.c engine/kernels/floats_portable.c \
         engine/model/matrix.c engine/model/transformer.c -lm

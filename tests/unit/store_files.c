@@ -125,7 +125,8 @@ out:
 int fill_results(store_data *d, const char *id, const char *policy, int n, int k, size_t samples, err *e) {
     cell_row    cell = some_cell(id, policy, n, k);
     process_row process = some_process("00000000000000aa", "Intel(R) Xeon(R)");
-    skipped_row left_out = {.dataset = "rag", .dataset_sha256 = "bb", .model = "bytes", .line = 7, .id = "", .reason = "not JSON"};
+    skipped_row left_out = {
+        .dataset = "rag", .dataset_sha256 = "bb", .model = "bytes", .line = 7, .id = "", .reason = "not JSON"};
     if (set_from(d, "quick", "2024-01-02T03:04:05Z", e) != 0) return -1;
     if (store_keep_text(&d->configs, "quick.ini", "[sweep]\nname = quick ; \xc3\xa9\n", NULL, e) != 0) return -1;
     if (store_keep_text(&d->costs, "cost.ini", "[T]\n1 = 5\n", NULL, e) != 0) return -1;

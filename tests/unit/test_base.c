@@ -274,7 +274,7 @@ Test(file, folders_are_made_and_asked) {
     scratch_write("plain", "x");
     cr_assert_eq(file_make_folder("plain/x", &e), -1);
     cr_assert(e.kind == ERR_RUN && e.code == ENOTDIR);
-    cr_assert_str_eq(e.text, "plain/x: cannot make the output folder: Not a directory");
+    cr_assert_str_eq(e.text, "plain: cannot make the output folder: Not a directory");
 }
 
 /* ---- parallel ---------------------------------------------------------------------------------------- */

@@ -55,6 +55,24 @@ Test(cost, of_a_trial_counts_every_pass_but_the_prompts) {
     cost_free(&c);
 }
 
+Test(cost, of_a_busy_machine_is_doubtful) {
+    cost_model c;
+    err        e = {0};
+    char       text[256];
+    for (int busy = 0; busy < 2; busy++) {
+        scratch_write("cost.ini", busy ? "[cost]\nloaded = yes\n[T]\n1 = 100\n2 = 110\n"
+                                       : "[cost]\nloaded = no\n[T]\n1 = 100\n2 = 110\n");
+        cr_assert_eq(cost_read("cost.ini", &c, &e), 0, "%s", e.text);
+        cr_assert_eq(cost_doubtful(&c, text, sizeof text), busy);
+        cr_assert_eq(strcmp(text, busy ? "the machine was busy with other work when they were taken" : ""), 0, "%s",
+                     text);
+        cost_free(&c);
+    }
+    scratch_write("cost.ini", "[cost]\nloaded = maybe\n[T]\n1 = 100\n");
+    cr_assert_eq(cost_read("cost.ini", &c, &e), -1);
+    cr_assert_str_eq(e.text, "cost.ini:2: loaded = \"maybe\" is not allowed (yes or no)");
+}
+
 Test(cost, names_place_and_reason_of_every_refusal) {
     static const char *const bad[][3] = {
         {"", "cost.ini:", "no times"},
