@@ -49,7 +49,7 @@ int err_unreadable(err *e, const char *path);
 /* Puts "CONTEXT: " before the text that `e` already holds and returns -1. Keeps kind and code. */
 int err_prefix(err *e, const char *fmt, ...) ERR_PRINTF(2, 3);
 
-/* The same with " (ADVICE)" behind it; what stands in parentheses there already gets "; ADVICE". */
+/* The same with " (ADVICE)" behind it; what is in parentheses there already gets "; ADVICE". */
 int err_advise(err *e, const char *advice);
 
 /* Writes into buf (size >= 3) `"name", "name" or "name"`, for messages that list what is allowed. */
