@@ -264,8 +264,7 @@ int cell_run(cell_worker *w, const cell_unit *u, bool *finished, err *e) {
     if (ret == 0) {
         ret = run_all(&j, e);
         /* The first failure is the one to tell, unless nothing can be saved: then that is. */
-        bool was_unsaved = w->unsaved;
-        if (!was_unsaved && conclude(&j, finished, ret == 0 ? e : &why) != 0) {
+        if (!w->unsaved && conclude(&j, finished, ret == 0 ? e : &why) != 0) {
             if (ret != 0 && w->unsaved) *e = why;
             ret = -1;
         }

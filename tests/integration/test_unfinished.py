@@ -200,7 +200,7 @@ def test_a_part_that_is_left_of_a_finished_cell_is_no_unfinished_one(tmp_path):
 
 
 def test_parts_that_vanish_while_they_are_read(tmp_path, whole):
-    """Forty shards at once, most of which have nothing to do but look at what the others write and remove."""
+    """Two dozen shards at once, most of which have nothing to do but look at what the others write and remove."""
     ini = write_ini(tmp_path)
     running = [subprocess.Popen([HARNESS, "sweep", "-q", str(ini), "--shard", f"{i}/24"], stdout=subprocess.DEVNULL,
                                 stderr=subprocess.PIPE, text=True) for i in range(1, 25)]

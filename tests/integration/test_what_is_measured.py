@@ -2,6 +2,7 @@
 that are there twice or not at all. Each stands for a kind of fault, with the value that is right."""
 import csv
 import io
+import json
 
 import h5py
 import numpy as np
@@ -89,8 +90,6 @@ def test_what_the_end_cuts_is_not_rejected(tmp_path, most, acceptance):
 
 def test_replaying_an_output_counts_as_decoding_it_does(tmp_path):
     """EOS is known beforehand in a recording and not in free decoding: the numbers must not depend on that."""
-    config = (ROOT / "experiments/configs/quick.ini").read_text()
-    assert "copier" in config
     for forced in ("no", "yes"):
         (tmp_path / forced).mkdir()
         (tmp_path / forced / "one.ini").write_text(
@@ -103,7 +102,6 @@ def test_replaying_an_output_counts_as_decoding_it_does(tmp_path):
     with h5py.File(tmp_path / "no/one.h5") as f:
         ids, offset, n = f["tokens/ids"][()], f["tokens/offset"][()], len(f["samples"])
         outputs = [ids[offset[i]:offset[i + 1]].tolist() for i in range(n)]
-    import json
     records = [json.loads(line) for line in (tmp_path / "data.jsonl").read_text().splitlines()]
     for record, output in zip(records, outputs):
         del record["output"]
