@@ -192,7 +192,7 @@ DEPS      := gcc g++ make pkg-config git libgsl-dev libhdf5-dev libpcg-cpp-dev l
              libxxhash-dev libssl-dev libopenblas0
 DEPS_TEST := libcriterion-dev python3-pytest python3-h5py python3-pandas python3-matplotlib python3-nbconvert \
              python3-nbformat python3-ipykernel hdf5-tools curl
-DEPS_LINT := clang libomp-dev clang-format clang-tidy cppcheck bear
+DEPS_LINT := clang libclang-rt-dev libomp-dev clang-format clang-tidy cppcheck bear
 DEPS_PORTABILITY := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 DEPS_PAPER := latexmk texlive-latex-recommended texlive-latex-extra python3-h5py python3-pandas python3-matplotlib
 
