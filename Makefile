@@ -54,11 +54,11 @@ ALL_LDFLAGS  = $(LDFLAGS) $(STRICT)
 LIBS         = $(PKG_LIBS) -lstdc++ -ldl -lm
 
 # ---- sources: a new file needs no line here ----------------------------------------------------------
-ENGINE      := $(wildcard engine/*.c engine/base/*.c engine/model/*.c engine/target/*.c engine/policies/*.c engine/rules/*.c \
-                          engine/train/*.c)
+ENGINE      := $(filter-out engine/kernels/%,$(sort $(shell find engine -name '*.c')))
 KERNELS     := $(filter-out engine/kernels/generic.c,$(wildcard engine/kernels/*.c))
+STORE       := $(wildcard store/*.c)
 DATASETS    := $(wildcard datasets/*.c datasets/scenarios/*.c)
-EXPERIMENTS := $(filter-out experiments/harness.c,$(wildcard experiments/*.c experiments/store/*.c))
+EXPERIMENTS := $(filter-out experiments/harness.c,$(sort $(shell find experiments -name '*.c')))
 ANALYSIS    := $(wildcard analysis/*.c)
 TESTS       := $(wildcard tests/unit/*.c tests/fixtures/*.c tests/conformance/*.c)
 
@@ -78,7 +78,7 @@ ISA_FLAGS_avx512bf16 := $(ISA_FLAGS_avx512) -DISA_AVX512BF16 -mavx512bf16
 ISA_FLAGS_neon   := -DISA_NEON -march=armv8.2-a+dotprod
 
 objects = $(patsubst %.c,$(B)/%.o,$(1))
-LIB_OBJ := $(call objects,$(ENGINE) $(KERNELS) $(DATASETS) $(ANALYSIS) $(EXPERIMENTS)) $(B)/engine/base/rng.o \
+LIB_OBJ := $(call objects,$(ENGINE) $(KERNELS) $(STORE) $(DATASETS) $(ANALYSIS) $(EXPERIMENTS)) $(B)/engine/base/rng.o \
            $(if $(wildcard engine/kernels/generic.c),$(ISAS:%=$(B)/engine/kernels/generic_%.o))
 LIB     := $(B)/libharness.a
 
@@ -158,7 +158,7 @@ define VERSION_TEXT
 #define BUILD_FLAGS $(call c_string,$(ALL_CFLAGS))
 #define BUILD_USER_FLAGS $(call c_string,$(CFLAGS) $(CXXFLAGS) $(LDFLAGS))
 endef
-$(B)/experiments/provenance.o: $(B)/version.h $(B)/sources.h
+$(B)/experiments/sweep/provenance.o: $(B)/version.h $(B)/sources.h
 $(B)/version.h: FORCE
 	$(call write_if_changed,$(VERSION_TEXT))
 
@@ -166,9 +166,9 @@ $(B)/version.h: FORCE
 # Not in it: what only lists them, only checks, only writes models, or only handles files, names and messages, and the
 # rest of the program.
 PLUGINS = $(shell grep -lE '^const (policy|rule|target)_ops [a-z0-9_]+ = ' engine/policies/*.c engine/rules/*.c engine/target/*.c)
-SHARED  = $(filter-out $(PLUGINS) engine/train/% engine/model/gguf_write.% engine/model/mix.% engine/kernels/quants_fit.c \
+SHARED  = $(filter-out $(PLUGINS) engine/train/% engine/gguf/gguf_write.% engine/model/mix.% engine/kernels/quants_fit.c \
               engine/kernels/answers.% $(foreach f,atomic err fetch file filekind quote strict suggest,engine/base/$(f).%),$(sort $(shell find engine -name '*.[ch]' -o -name '*.cc'))) \
-            experiments/cell.c experiments/cell_rows.c experiments/cost.c
+            experiments/sweep/cell.c experiments/sweep/cell_rows.c experiments/sweep/cost.c
 digest = $(shell cat $(1) | sha256sum | cut -c1-16)
 define SOURCES_TEXT
 SOURCE("engine", "$(call digest,$(SHARED))")
@@ -302,7 +302,7 @@ endif
 
 # What an unpacked copy holds, where there is no repository.
 SOURCES := $(or $(shell $(GIT) ls-files '*.c' '*.h' 2>/dev/null),\
-             $(sort $(shell find analysis datasets engine experiments tests -name '*.[ch]')))
+             $(sort $(shell find analysis datasets engine experiments store tests -name '*.[ch]')))
 LINTED  := $(filter-out tests/%,$(filter %.c,$(SOURCES)))
 format:
 	clang-format -i $(SOURCES)

@@ -11,7 +11,7 @@
 #ifndef ANALYSIS_SUMMARY_H
 #define ANALYSIS_SUMMARY_H
 
-#include "experiments/store/store.h"
+#include "store/store.h"
 
 enum { BOOTSTRAP_RESAMPLES = 1000 };
 

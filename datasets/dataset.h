@@ -13,7 +13,7 @@
 #include "engine/base/digest.h"
 #include "engine/base/err.h"
 #include "engine/base/tokens.h"
-#include "engine/model/tokenizer.h"
+#include "engine/tokenizer/tokenizer.h"
 
 /* Text, or token ids where the record gave those. */
 typedef struct {

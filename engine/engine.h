@@ -16,13 +16,13 @@
 #include "engine/base/tokens.h"
 #include "engine/compare.h"
 #include "engine/decode.h"
+#include "engine/gguf/gguf.h"
 #include "engine/kernels/kernels.h"
-#include "engine/model/gguf.h"
 #include "engine/model/model.h"
-#include "engine/model/tokenizer.h"
 #include "engine/model/transformer.h"
 #include "engine/policies/policy.h"
 #include "engine/rules/rule.h"
 #include "engine/target/target.h"
+#include "engine/tokenizer/tokenizer.h"
 
 #endif

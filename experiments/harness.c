@@ -14,7 +14,7 @@
 
 #include "engine/base/atomic.h"
 #include "engine/base/suggest.h"
-#include "experiments/commands.h"
+#include "experiments/commands/commands.h"
 
 /* What stands for a command, though it begins like an option. */
 static const char *command_of(const char *word) {

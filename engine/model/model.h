@@ -13,9 +13,9 @@
 #include <stdint.h>
 
 #include "engine/base/err.h"
-#include "engine/model/gguf.h"
+#include "engine/gguf/gguf.h"
 #include "engine/model/matrix.h"
-#include "engine/model/tokenizer.h"
+#include "engine/tokenizer/tokenizer.h"
 
 typedef struct {
     size_t n_layers;

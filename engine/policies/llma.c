@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "engine/base/tokens.h"
-#include "engine/policies/ngram_index.h"
+#include "engine/policies/index/ngram_index.h"
 #include "engine/policies/policy.h"
 
 enum { N, K, MAX_N, CUT };

@@ -12,7 +12,7 @@
  * P2  Step 0 drafts, from the prompt alone.
  * P3  n > |H| is left out; the original refuses such a history.
  */
-#include "engine/policies/ngram_index.h"
+#include "engine/policies/index/ngram_index.h"
 #include "engine/policies/policy.h"
 
 enum { N, K, MISS };

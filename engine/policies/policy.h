@@ -14,8 +14,8 @@
 #include "engine/base/err.h"
 #include "engine/base/param.h"
 #include "engine/base/rng.h"
-#include "engine/model/tokenizer.h"
-#include "engine/policies/draft.h"
+#include "engine/draft.h"
+#include "engine/tokenizer/tokenizer.h"
 
 typedef struct {
     const int32_t *ids;

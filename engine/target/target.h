@@ -16,8 +16,8 @@
 #include <stdint.h>
 
 #include "engine/base/err.h"
+#include "engine/draft.h"
 #include "engine/model/model.h"
-#include "engine/policies/draft.h"
 
 /* What a target's rows hold. A rule that needs more than its target gives is refused beforehand. */
 enum { GIVES_CHOICES = 1, GIVES_LOGITS = 2 };

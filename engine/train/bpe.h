@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "engine/base/err.h"
-#include "engine/model/gguf_write.h"
+#include "engine/gguf/gguf_write.h"
 
 typedef struct bpe bpe;
 

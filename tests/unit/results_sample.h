@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_RESULTS_SAMPLE_H
 #define TESTS_UNIT_RESULTS_SAMPLE_H
 
-#include "experiments/store/store.h"
+#include "store/store.h"
 
 /* Cells: 0 none (baseline), 1 llma n=1 k=4, 2 llma n=2 k=4. Samples: 0 "a" (rag), 1 "b" (edit).
  * Two repeats. Cell 2 never drafts. Cell 1's second repeat of sample b has no speed-up and diverges at 3.

@@ -169,7 +169,7 @@ static bool same_cell(const cell_row *a, const cell_row *b) {
     bool same = true;
 #define CELL_FIELDS
 #define FIELD(kind, name) same = same && SAME_##kind(a->name, b->name);
-#include "experiments/store/fields.def"
+#include "store/fields.def"
 #undef CELL_FIELDS
     return same;
 }
@@ -178,7 +178,7 @@ static bool same_process(const process_row *a, const process_row *b) {
     bool same = true;
 #define PROCESS_FIELDS
 #define FIELD(kind, name) same = same && SAME_##kind(a->name, b->name);
-#include "experiments/store/fields.def"
+#include "store/fields.def"
 #undef PROCESS_FIELDS
     return same;
 }
@@ -187,7 +187,7 @@ static bool same_skipped(const skipped_row *a, const skipped_row *b) {
     bool same = true;
 #define SKIPPED_FIELDS
 #define FIELD(kind, name) same = same && SAME_##kind(a->name, b->name);
-#include "experiments/store/fields.def"
+#include "store/fields.def"
 #undef SKIPPED_FIELDS
     return same;
 }
@@ -203,7 +203,7 @@ static bool same_sample(const sample_row *a, const sample_row *b) {
     bool same = true;
 #define SAMPLE_FIELDS
 #define FIELD(kind, name) same = same && SAME_##kind(a->name, b->name);
-#include "experiments/store/fields.def"
+#include "store/fields.def"
 #undef SAMPLE_FIELDS
     return same;
 }
@@ -212,7 +212,7 @@ static bool same_trial(const trial_row *a, const trial_row *b) {
     bool same = true;
 #define TRIAL_FIELDS
 #define FIELD(kind, name) same = same && SAME_##kind(a->name, b->name);
-#include "experiments/store/fields.def"
+#include "store/fields.def"
 #undef TRIAL_FIELDS
     return same;
 }
@@ -221,7 +221,7 @@ static bool same_step(const step_row *a, const step_row *b) {
     bool same = true;
 #define STEP_FIELDS
 #define FIELD(kind, name) same = same && SAME_##kind(a->name, b->name);
-#include "experiments/store/fields.def"
+#include "store/fields.def"
 #undef STEP_FIELDS
     return same;
 }

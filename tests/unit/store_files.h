@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_STORE_FILES_H
 #define TESTS_UNIT_STORE_FILES_H
 
-#include "experiments/store/store.h"
+#include "store/store.h"
 
 process_row some_process(const char *id, const char *cpu);               /* texts are borrowed */
 cell_row    some_cell(const char *id, const char *policy, int n, int k); /* texts are borrowed */

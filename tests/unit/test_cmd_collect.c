@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "experiments/commands.h"
-#include "experiments/inspect.h"
+#include "experiments/commands/commands.h"
+#include "experiments/inspect/inspect.h"
 #include "tests/fixtures/scratch.h"
 #include "tests/unit/store_files.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "experiments/commands.h"
+#include "experiments/commands/commands.h"
 #include "tests/unit/results_sample.h"
 
 /* What the store checks beyond the statistics' needs: outputs, and sums that match. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "engine/base/suggest.h"
-#include "experiments/config.h"
+#include "experiments/sweep/config.h"
 #include "tests/fixtures/scratch.h"
 
 TestSuite(config, .init = scratch_enter, .fini = scratch_leave);

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "engine/base/digest.h"
-#include "experiments/cost.h"
-#include "experiments/load.h"
+#include "experiments/machine/load.h"
+#include "experiments/sweep/cost.h"
 #include "tests/fixtures/scratch.h"
 
 TestSuite(cost, .init = scratch_enter, .fini = scratch_leave);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "engine/base/filekind.h"
-#include "engine/model/gguf.h"
+#include "engine/gguf/gguf.h"
 #include "tests/fixtures/scratch.h"
 
 TestSuite(filekind, .init = scratch_enter, .fini = scratch_leave);

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "experiments/config.h"
-#include "experiments/inifile.h"
-#include "experiments/train_config.h"
+#include "experiments/ini/inifile.h"
+#include "experiments/sweep/config.h"
+#include "experiments/training/train_config.h"
 #include "tests/fixtures/scratch.h"
 
 TestSuite(ini_value, .init = scratch_enter, .fini = scratch_leave);

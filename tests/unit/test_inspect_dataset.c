@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "engine/base/mem.h"
-#include "experiments/inspect.h"
+#include "experiments/inspect/inspect.h"
 
 static char path[] = "/tmp/test-inspect-XXXXXX";
 

@@ -5,9 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "experiments/plan.h"
-#include "experiments/plan_print.h"
-#include "experiments/provenance.h"
+#include "experiments/sweep/plan.h"
+#include "experiments/sweep/plan_print.h"
+#include "experiments/sweep/provenance.h"
 #include "tests/fixtures/scratch.h"
 #include "tests/fixtures/tiny_model.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
-#include "engine/policies/ngram_index.h"
+#include "engine/policies/index/ngram_index.h"
 
 enum { VOCAB = 1000, HISTORY_CAP = 256 };
 

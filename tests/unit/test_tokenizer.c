@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
-#include "engine/model/gguf_write.h"
+#include "engine/gguf/gguf_write.h"
 
 /* ---- making vocabularies -------------------------------------------------------------------------- */
 

@@ -12,7 +12,7 @@
 #include "engine/train/export.h"
 #include "engine/train/muon.h"
 #include "engine/train/trainer.h"
-#include "experiments/train_state.h"
+#include "experiments/training/train_state.h"
 #include "tests/fixtures/scratch.h"
 
 static const net_shape shape = {

@@ -1,0 +1,135 @@
+/* transformer.c - real weights: a forward pass over the pending tokens and a chain of drafted ones.
+ *
+ * Refuses trees, ids outside the vocabulary, passes that overflow the context, and logits that are not
+ * finite. Following a recorded output costs the same passes; only the verdicts come from the recording.
+ */
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/bits.h"
+#include "engine/base/mem.h"
+#include "engine/model/blas.h"
+#include "engine/model/transformer.h"
+#include "engine/target/forced.h"
+#include "engine/target/target.h"
+
+typedef struct {
+    target         base;
+    transformer   *t;
+    size_t         vocab;
+    const int32_t *forced;
+    size_t         n_forced;
+    size_t         n_prompt;               /* tokens of the first pass; SIZE_MAX before it */
+    int32_t       *ids;                    /* [context]: the tokens of one pass */
+    float         *logits;                 /* [rows, vocab]; memory is touched only as it is used */
+    int32_t        choices[DRAFT_CAP + 1]; /* the recorded tokens at the rows */
+} scorer;
+
+static int scorer_begin(target *base, const int32_t *forced, size_t n_forced, err *e) {
+    scorer *s = (scorer *)base;
+    (void)e;
+    s->forced = forced;
+    s->n_forced = n_forced;
+    s->n_prompt = SIZE_MAX;
+    transformer_rewind(s->t, 0);
+    return 0;
+}
+
+/* True when no exponent is all ones; branch-free, so that it vectorizes. */
+static bool all_finite(const float *x, size_t n) {
+    uint32_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t magnitude = float_bits(x[i]) & 0x7fffffff;
+        most = magnitude > most ? magnitude : most;
+    }
+    return most < 0x7f800000;
+}
+
+static int scorer_verify(target *base, const int32_t *pending, size_t n_pending, const draft *d, rows *out, err *e) {
+    scorer *s = (scorer *)base;
+    size_t  seen = transformer_length(s->t), room = transformer_context(s->t) - seen, n = n_pending + d->n;
+    if (n_pending == 0) return err_input(e, "a pass needs at least one pending token (an empty prompt needs a BOS)");
+    if (n > room || n < d->n)
+        return err_input(e, "%zu tokens after %zu do not fit into a context of %zu", n, seen, seen + room);
+    memcpy(s->ids, pending, n_pending * sizeof *pending);
+    memcpy(s->ids + n_pending, d->ids, d->n * sizeof *d->ids);
+    for (size_t i = 0; i < n; i++)
+        if (s->ids[i] < 0 || (size_t)s->ids[i] >= s->vocab)
+            return err_input(e, "token id %d at position %zu is not in the vocabulary (0 to %zu)", (int)s->ids[i],
+                             seen + i, s->vocab - 1);
+    for (size_t i = 0; i < d->n; i++)
+        if (d->parent[i] != (int32_t)i - 1)
+            return err_run(e, "the draft is a tree; the transformer target checks chains only");
+
+    if (transformer_forward(s->t, s->ids, n, d->n + 1, s->logits, e) != 0) return -1;
+    for (size_t i = 0; i <= d->n; i++)
+        if (!all_finite(s->logits + i * s->vocab, s->vocab))
+            return err_run(e, "logits that are not finite at position %zu", seen + n_pending - 1 + i);
+
+    if (s->n_prompt == SIZE_MAX) s->n_prompt = n_pending;
+    *out = (rows){.n = d->n + 1, .vocab = s->vocab, .logits = s->logits};
+    if (s->forced != NULL) {
+        forced_rows(s->forced, s->n_forced, seen + n_pending - s->n_prompt, d->n + 1, s->choices);
+        out->forced = s->choices;
+    }
+    return 0;
+}
+
+static int scorer_rollback(target *base, size_t length, err *e) {
+    scorer *s = (scorer *)base;
+    (void)e;
+    transformer_rewind(s->t, length);
+    return 0;
+}
+
+static size_t scorer_room(const target *base) {
+    const scorer *s = (const scorer *)base;
+    return transformer_context(s->t) - transformer_length(s->t);
+}
+
+static void scorer_close(target *base) {
+    scorer *s = (scorer *)base;
+    transformer_free(s->t);
+    free(s->ids);
+    free(s->logits);
+    free(s);
+}
+
+const target_ops target_ops_transformer = {
+    .name = "transformer",
+    .source = __FILE__,
+    .help = "a Llama model from a GGUF file: logits and times are real",
+    .gives = GIVES_CHOICES | GIVES_LOGITS,
+    .begin = scorer_begin,
+    .verify = scorer_verify,
+    .rollback = scorer_rollback,
+    .room = scorer_room,
+    .close = scorer_close,
+};
+
+static target *open_with(const model *m, size_t context, int threads, matrix_product *instead, err *e) {
+    scorer *s = mem_new(1, sizeof *s, e);
+    if (s == NULL) return NULL;
+    size_t most_rows = context < DRAFT_CAP + 1 ? context : DRAFT_CAP + 1;
+    s->base.ops = &target_ops_transformer;
+    s->vocab = m->shape.vocab;
+    s->n_prompt = SIZE_MAX;
+    if ((s->t = transformer_new(m, context, threads, instead, e)) == NULL ||
+        (s->ids = mem_new(context, sizeof *s->ids, e)) == NULL ||
+        (s->logits = mem_new(most_rows, s->vocab * sizeof *s->logits, e)) == NULL) {
+        scorer_close(&s->base);
+        return NULL;
+    }
+    return &s->base;
+}
+
+target *target_transformer_open(const model *m, size_t context, int threads, err *e) {
+    return open_with(m, context, threads, NULL, e);
+}
+
+target *target_blas_open(const model *m, size_t context, int threads, err *e) {
+    target *t = open_with(m, context, threads, blas_multiply, e);
+    if (t != NULL) blas_set_threads(threads);
+    return t;
+}

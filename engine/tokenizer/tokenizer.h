@@ -1,0 +1,60 @@
+/* tokenizer.h - text to token ids and back.
+ *
+ * Two kinds. SentencePiece BPE from GGUF metadata (tokenizer.ggml.model = llama): pieces with scores,
+ * merged best score first, leftmost on ties, with byte fallback, the dummy prefix space, and control
+ * and user-defined tokens found in the text. `bytes`: ids 0 to 255 are bytes, 256 begins, 257 ends a
+ * text; for data without a model. A tokenizer is immutable after opening and safe to share.
+ */
+#ifndef ENGINE_MODEL_TOKENIZER_H
+#define ENGINE_MODEL_TOKENIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+#include "engine/base/tokens.h"
+#include "engine/gguf/gguf.h"
+
+typedef struct tokenizer tokenizer;
+
+tokenizer *tokenizer_from_gguf(const gguf *g, err *e); /* copies what it needs; g may be closed */
+tokenizer *tokenizer_bytes(err *e);
+void       tokenizer_close(tokenizer *t); /* NULL is fine */
+
+const char *tokenizer_kind(const tokenizer *t);     /* "spm" or "bytes" */
+size_t      tokenizer_vocab(const tokenizer *t);    /* number of ids */
+int32_t     tokenizer_bos(const tokenizer *t);      /* -1 when there is none */
+int32_t     tokenizer_eos(const tokenizer *t);      /* -1 when there is none */
+bool        tokenizer_adds_bos(const tokenizer *t); /* whether a prompt begins with BOS */
+/* Hex SHA-256 of kind, pieces, scores, types and special ids: equal tokenizers, equal digests. */
+const char *tokenizer_digest(const tokenizer *t);
+
+/* Appends the ids of `text` (n bytes, valid UTF-8; other bytes fall back to byte tokens) to `out`.
+ * Neither BOS nor EOS is added. `special`: control tokens spelled out in the text become their ids
+ * (llama.cpp's parse_special); otherwise they are ordinary text. User-defined tokens always match. */
+int tokenizer_encode(const tokenizer *t, const char *text, size_t n, bool special, tokens *out, err *e);
+
+/* Text of ids, as sentencepiece's decode gives it: the dummy prefix space is dropped, control tokens
+ * are silent, bytes that are not UTF-8 become U+FFFD each. New NUL-terminated memory; *len without it. */
+char *tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, size_t *len, err *e);
+
+/* The bytes one id stands for, as they enter a text (a leading space included); empty for control
+ * tokens. Points into the tokenizer. */
+gguf_str tokenizer_piece(const tokenizer *t, int32_t id);
+
+/* Decoding one id at a time: gives only whole UTF-8 characters, holding back split ones. */
+typedef struct {
+    const tokenizer *t;
+    char             held[4]; /* bytes of an unfinished character */
+    size_t           n_held;
+    bool             begun; /* the dummy prefix has been dealt with */
+} detokenizer;
+
+void detokenizer_begin(detokenizer *d, const tokenizer *t, bool drop_prefix);
+/* Writes the text that became complete into buf (NUL-terminated) and returns its length. buf must hold
+ * tokenizer_piece(id).n * 3 + 16 bytes. */
+size_t detokenizer_push(detokenizer *d, int32_t id, char *buf);
+size_t detokenizer_end(detokenizer *d, char *buf); /* what is still held back, as U+FFFD; needs 16 bytes */
+
+#endif

@@ -1,0 +1,289 @@
+/* evaluate.c - `harness evaluate`: does a model give the outputs that a dataset expects, and how much do they copy?
+ *
+ * Each record is decoded greedily; a policy drafts, which changes the time it takes and nothing else.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/table_writer.h"
+#include "datasets/sample.h"
+#include "engine/base/parallel.h"
+#include "engine/base/quote.h"
+#include "engine/engine.h"
+#include "experiments/commands/commands.h"
+#include "experiments/names.h"
+#include "experiments/terminal/data_report.h"
+
+static const char usage[] =
+    "usage: harness evaluate -m MODEL.gguf [OPTION]... FILE.jsonl\n"
+    "Decodes every record's prompt greedily and compares with the record's output, by scenario:\n"
+    "  exact      outputs equal to the expected one, to the last token\n"
+    "  prefix     mean share of the expected output up to the first difference\n"
+    "  copied     runs of 5 tokens of the model's outputs that stand in the record's references\n"
+    "  expected   the same of the expected outputs\n"
+    "\n"
+    "  -m, --model FILE         weights and tokenizer, a GGUF of the Llama architecture\n"
+    "      --skip-bad           count and report bad lines instead of stopping at the first\n"
+    "      --limit N            records to take from the start (default 0: all)\n"
+    "  -n, --max-new-tokens N   most tokens to generate (default 512)\n"
+    "  -t, --threads N          default 1; the texts do not depend on it\n"
+    "      --wrong N            print the first N outputs that are not exact (default 0)\n"
+    "  -h, --help               this text\n";
+
+enum { RUN = 5 };
+
+typedef struct {
+    const char *model, *path;
+    uint64_t    limit, max_new_tokens, threads, wrong;
+    bool        skip_bad, help;
+} options;
+
+/* Counts of one scenario. */
+typedef struct {
+    const char *name;
+    size_t      records, exact, runs, copied, expected_runs, expected_copied;
+    double      prefix; /* sum of shares */
+} tally;
+
+typedef struct {
+    model      *m;
+    dataset     data;
+    samples     samples;
+    target     *target;
+    policy     *policy;
+    rule       *rule;
+    trial_trace trace;
+    tally      *tallies;
+    size_t      n_tallies, cap_tallies;
+    size_t      cut; /* outputs that max_new_tokens or the context ended */
+} evaluation;
+
+static int parse_options(int argc, char **argv, options *o, err *e) {
+    enum { LIMIT = 256, WRONG, SKIP_BAD };
+    static const struct option longs[] = {
+        {"model", required_argument, NULL, 'm'},
+        {"limit", required_argument, NULL, LIMIT},
+        {"max-new-tokens", required_argument, NULL, 'n'},
+        {"threads", required_argument, NULL, 't'},
+        {"wrong", required_argument, NULL, WRONG},
+        {"skip-bad", no_argument, NULL, SKIP_BAD},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int c, ret = 0;
+    *o = (options){.max_new_tokens = 512, .threads = 1};
+    while (ret == 0 && (c = command_option(argc, argv, ":m:n:t:h", longs, e)) != -1) {
+        switch (c) {
+        case 'm':
+            o->model = optarg;
+            break;
+        case LIMIT:
+            ret = command_count("--limit", optarg, 0, INT32_MAX, &o->limit, e);
+            break;
+        case 'n':
+            ret = command_count("--max-new-tokens", optarg, 1, INT32_MAX, &o->max_new_tokens, e);
+            break;
+        case 't':
+            ret = command_count("--threads", optarg, 1, PARALLEL_THREADS, &o->threads, e);
+            break;
+        case WRONG:
+            ret = command_count("--wrong", optarg, 0, INT32_MAX, &o->wrong, e);
+            break;
+        case SKIP_BAD:
+            o->skip_bad = true;
+            break;
+        case 'h':
+            o->help = true;
+            return 0;
+        default:
+            return -1;
+        }
+    }
+    if (ret != 0 || command_operands(argc, argv, 1, 1, "one dataset", e) != 0) return -1;
+    o->path = argv[optind];
+    return o->model != NULL ? 0 : err_input(e, "evaluate needs -m MODEL.gguf (see harness evaluate -h)");
+}
+
+/* ---- counting ---------------------------------------------------------------------------------------- */
+
+static tally *tally_of(evaluation *v, const char *scenario, err *e) {
+    for (size_t i = 0; i < v->n_tallies; i++)
+        if (strcmp(v->tallies[i].name, scenario) == 0) return &v->tallies[i];
+    if (mem_reserve(&v->tallies, &v->cap_tallies, v->n_tallies + 1, e) != 0) return NULL;
+    v->tallies[v->n_tallies] = (tally){.name = scenario};
+    return &v->tallies[v->n_tallies++];
+}
+
+static bool stands_in(const int32_t *run, const sample *s) {
+    for (size_t r = 0; r < s->n_references; r++)
+        for (size_t at = 0; at + RUN <= s->docs[r].n; at++)
+            if (memcmp(s->docs[r].ids + at, run, RUN * sizeof *run) == 0) return true;
+    return false;
+}
+
+static void count_runs(const tokens *t, const sample *s, size_t *runs, size_t *copied) {
+    for (size_t at = 0; at + RUN <= t->n; at++) {
+        *runs += 1;
+        *copied += stands_in(t->ids + at, s);
+    }
+}
+
+static int count_output(evaluation *v, const sample *s, bool *exact, err *e) {
+    const tokens *got = &v->trace.output, *want = &s->output;
+    tally        *t = tally_of(v, s->rec->scenario, e);
+    size_t        same = 0;
+    if (t == NULL) return -1;
+    while (same < got->n && same < want->n && got->ids[same] == want->ids[same]) same++;
+    *exact = tokens_equal(got, want);
+    v->cut += v->trace.truncated;
+    t->records++;
+    t->exact += *exact;
+    t->prefix += (double)same / (double)want->n;
+    count_runs(got, s, &t->runs, &t->copied);
+    count_runs(want, s, &t->expected_runs, &t->expected_copied);
+    return 0;
+}
+
+/* A file's text for the terminal: what would move its cursor or hide something becomes '?'. */
+static void print_plain(const char *text, size_t n, bool lines) {
+    for (size_t i = 0, length; i < n; i += length) {
+        unsigned long code = 0;
+        length = utf8_length(text + i, n - i, &code);
+        bool plain = length > 0 && ((lines && (code == '\n' || code == '\t')) || !utf8_is_hidden(code));
+        if (length == 0) length = 1;
+        if (plain)
+            fwrite(text + i, 1, length, stdout);
+        else
+            putchar('?');
+    }
+}
+
+static int print_wrong(const evaluation *v, const sample *s, err *e) {
+    size_t n_got = 0, n_want = 0;
+    char  *got = tokenizer_decode(v->m->tok, v->trace.output.ids, v->trace.output.n, &n_got, e);
+    char  *want = tokenizer_decode(v->m->tok, s->output.ids, s->output.n, &n_want, e);
+    if (got != NULL && want != NULL) {
+        print_plain(s->rec->id, strlen(s->rec->id), false);
+        printf("\n  expected: ");
+        print_plain(want, n_want, true);
+        printf("\n  model:    ");
+        print_plain(got, n_got, true);
+        printf("\n");
+    }
+    int ret = got != NULL && want != NULL ? 0 : -1;
+    free(got);
+    free(want);
+    return ret;
+}
+
+static double share(double part, double of) {
+    return of > 0 ? 100 * part / of : 0;
+}
+
+static void print_row(const tally *t) {
+    const char *name = *t->name != '\0' ? t->name : "-";
+    int         gap = 16 - (int)table_width(name);
+    print_plain(name, strlen(name), false);
+    printf("%*s  %7zu  %6.1f%%  %6.1f%%  %6.1f%%  %7.1f%%\n", gap > 0 ? gap : 0, "", t->records,
+           share((double)t->exact, (double)t->records), share(t->prefix, (double)t->records),
+           share((double)t->copied, (double)t->runs), share((double)t->expected_copied, (double)t->expected_runs));
+}
+
+static void print_table(const evaluation *v) {
+    tally all = {.name = "all"};
+    printf("%-16s  records    exact   prefix   copied  expected\n", "scenario");
+    for (size_t i = 0; i < v->n_tallies; i++) {
+        const tally *t = &v->tallies[i];
+        print_row(t);
+        all.records += t->records;
+        all.exact += t->exact;
+        all.prefix += t->prefix;
+        all.runs += t->runs;
+        all.copied += t->copied;
+        all.expected_runs += t->expected_runs;
+        all.expected_copied += t->expected_copied;
+    }
+    if (v->n_tallies > 1) print_row(&all);
+    if (v->data.bad + v->samples.bad > 0)
+        fprintf(stderr, "harness: %zu bad records were left out\n", v->data.bad + v->samples.bad);
+    if (v->cut > 0)
+        fprintf(stderr, "harness: %zu of %zu outputs were cut by --max-new-tokens or the end of the context\n", v->cut,
+                all.records);
+}
+
+/* ---- decoding ---------------------------------------------------------------------------------------- */
+
+static int open_evaluation(evaluation *v, const options *o, err *e) {
+    const policy_ops *llma = policy_named("evaluate", "llma", e);
+    const rule_ops   *greedy = rule_named("evaluate", "greedy", e);
+    param_values      policy_params, rule_params;
+    dataset_options   d = {.format = "auto", .limit = (size_t)o->limit, .skip_bad = o->skip_bad};
+    if (llma == NULL || greedy == NULL || (v->m = model_open(o->model, e)) == NULL || model_lay_out(v->m, e) != 0)
+        return -1;
+    param_presets(llma->params, llma->n_params, &policy_params);
+    param_presets(greedy->params, greedy->n_params, &rule_params);
+    sample_options s = {
+        .need_output = true, .need_prompt = true, .context = v->m->shape.context, .skip_bad = o->skip_bad};
+    if (dataset_read(o->path, &d, data_report_skipped, NULL, &v->data, e) != 0) return -1;
+    data_report_keys(&v->data);
+    return samples_prepare(&v->data, v->m->tok, &s, data_report_skipped, NULL, &v->samples, e) != 0 ||
+                   (v->policy = policy_open(llma, &policy_params, e)) == NULL ||
+                   (v->rule = rule_open(greedy, &rule_params, v->m->shape.vocab, e)) == NULL ||
+                   (v->target = target_transformer_open(v->m, v->m->shape.context, (int)o->threads, e)) == NULL
+               ? -1
+               : 0;
+}
+
+static void close_evaluation(evaluation *v) {
+    trial_trace_free(&v->trace);
+    free(v->tallies);
+    target_close(v->target);
+    policy_close(v->policy);
+    rule_close(v->rule);
+    samples_free(&v->samples);
+    dataset_free(&v->data);
+    model_close(v->m);
+}
+
+static int evaluate(evaluation *v, const options *o, err *e) {
+    size_t shown = 0;
+    if (open_evaluation(v, o, e) != 0) return -1;
+    for (size_t i = 0; i < v->samples.n; i++) {
+        const sample *s = &v->samples.at[i];
+        bool          exact;
+        decode_setup  setup = {
+             .target = v->target,
+             .policy = v->policy,
+             .rule = v->rule,
+             .input = {.prompt = s->prompt.ids,
+                       .n_prompt = s->prompt.n,
+                       .references = s->references,
+                       .n_references = s->n_references,
+                       .vocab = v->m->shape.vocab,
+                       .tok = v->m->tok},
+             .eos = tokenizer_eos(v->m->tok),
+             .max_new_tokens = (size_t)o->max_new_tokens,
+        };
+        if (decode_run(&setup, &v->trace, e) != 0 || count_output(v, s, &exact, e) != 0)
+            return err_prefix(e, "record %s", s->rec->id);
+        if (!exact && shown < o->wrong) {
+            if (print_wrong(v, s, e) != 0) return -1;
+            shown++;
+        }
+    }
+    print_table(v);
+    return 0;
+}
+
+int cmd_evaluate(int argc, char **argv, err *e) {
+    options    o;
+    evaluation v = {0};
+    int        ret = parse_options(argc, argv, &o, e);
+    if (ret == 0 && o.help)
+        fputs(usage, stdout);
+    else if (ret == 0)
+        ret = evaluate(&v, &o, e);
+    close_evaluation(&v);
+    return ret;
+}

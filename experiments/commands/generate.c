@@ -1,0 +1,364 @@
+/* generate.c - `harness generate`: one generation, streamed, with what the policy copied, and on request
+ * the proof that it is plain decoding's.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "datasets/sample.h"
+#include "engine/base/file.h"
+#include "engine/base/parallel.h"
+#include "engine/base/quote.h"
+#include "engine/base/suggest.h"
+#include "engine/engine.h"
+#include "experiments/commands/commands.h"
+#include "experiments/names.h"
+#include "experiments/terminal/spans.h"
+#include "experiments/terminal/terminal.h"
+
+static const char usage[] =
+    "usage: harness generate -m MODEL.gguf (-p PROMPT | -f FILE) [-r FILE]... [OPTION]...\n"
+    "Generates one text. What follows the prompt goes to stdout as it is decoded, statistics to stderr.\n"
+    "\n"
+    "  -m, --model FILE           weights and tokenizer, a GGUF of the Llama architecture\n"
+    "  -p, --prompt TEXT          the prompt, or\n"
+    "  -f, --prompt-file FILE     a file that holds it\n"
+    "  -r, --reference FILE       text that may be copied from (repeatable)\n"
+    "      --policy NAME[:P=V,..] what drafts, such as llma:n=1,k=20 (default llma; see harness policies)\n"
+    "      --rule NAME[:P=V,..]   what accepts, such as coupled:temperature=0.7 (default greedy; see harness rules)\n"
+    "      --seed N               of sampling (default 1)\n"
+    "  -n, --max-new-tokens N     most tokens to generate (default 256)\n"
+    "  -t, --threads N            default 1; the text does not depend on it\n"
+    "      --color WHEN           copied spans by source: auto (default: on a terminal), always or never\n"
+    "      --hash                 end with the line `logits HEX`, a hash of every emitted position's logits\n"
+    "      --check                decode plainly as well; fail unless ids and logits are equal\n"
+    "  -h, --help                 this text\n";
+
+typedef struct {
+    const char  *model, *prompt, *prompt_file, *policy, *rule;
+    const char **references; /* [n_references], borrowed from argv */
+    size_t       n_references;
+    uint64_t     seed, max_new_tokens, threads;
+    bool         colours, hash, check, help;
+} options;
+
+/* Everything that one generation needs, and what comes of it. */
+typedef struct {
+    model       *m;
+    target      *target;
+    policy      *policy, *plain;
+    rule        *rule;
+    tokens       prompt;
+    tokens      *references; /* [n_references] */
+    reference   *views;      /* the same, as a policy sees them */
+    size_t       n_references;
+    bool         prompt_is_empty; /* as text */
+    decode_setup setup;
+    trial_trace  trace, baseline;
+    spans        out;
+} generation;
+
+/* ---- options --------------------------------------------------------------------------------------- */
+
+static int parse_colour(const char *when, bool *colours, err *e) {
+    static const char *const known[] = {"auto", "always", "never"};
+    if (strcmp(when, "auto") == 0)
+        *colours = terminal_colours(STDOUT_FILENO);
+    else if (strcmp(when, "always") == 0 || strcmp(when, "never") == 0)
+        *colours = when[0] == 'a';
+    else
+        return err_unknown(e, "--color", "value", when, known, 3);
+    return 0;
+}
+
+static int parse_options(int argc, char **argv, options *o, err *e) {
+    enum { POLICY = 256, RULE, SEED, COLOUR, HASH, CHECK };
+    static const struct option longs[] = {
+        {"model", required_argument, NULL, 'm'},
+        {"prompt", required_argument, NULL, 'p'},
+        {"prompt-file", required_argument, NULL, 'f'},
+        {"reference", required_argument, NULL, 'r'},
+        {"policy", required_argument, NULL, POLICY},
+        {"rule", required_argument, NULL, RULE},
+        {"seed", required_argument, NULL, SEED},
+        {"max-new-tokens", required_argument, NULL, 'n'},
+        {"threads", required_argument, NULL, 't'},
+        {"color", required_argument, NULL, COLOUR},
+        {"hash", no_argument, NULL, HASH},
+        {"check", no_argument, NULL, CHECK},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int c, ret = 0;
+    *o = (options){.policy = "llma", .rule = "greedy", .seed = 1, .max_new_tokens = 256, .threads = 1};
+    if (parse_colour("auto", &o->colours, e) != 0) return -1;
+    if ((o->references = mem_new((size_t)argc, sizeof *o->references, e)) == NULL) return -1;
+    while (ret == 0 && (c = command_option(argc, argv, ":m:p:f:r:n:t:h", longs, e)) != -1) {
+        switch (c) {
+        case 'm':
+            o->model = optarg;
+            break;
+        case 'p':
+            o->prompt = optarg;
+            break;
+        case 'f':
+            o->prompt_file = optarg;
+            break;
+        case 'r':
+            o->references[o->n_references++] = optarg;
+            break;
+        case POLICY:
+            o->policy = optarg;
+            break;
+        case RULE:
+            o->rule = optarg;
+            break;
+        case SEED:
+            ret = command_count("--seed", optarg, 0, INT64_MAX, &o->seed, e);
+            break;
+        case 'n':
+            ret = command_count("--max-new-tokens", optarg, 1, INT32_MAX, &o->max_new_tokens, e);
+            break;
+        case 't':
+            ret = command_count("--threads", optarg, 1, PARALLEL_THREADS, &o->threads, e);
+            break;
+        case COLOUR:
+            ret = parse_colour(optarg, &o->colours, e);
+            break;
+        case HASH:
+            o->hash = true;
+            break;
+        case CHECK:
+            o->check = true;
+            break;
+        case 'h':
+            o->help = true;
+            return 0;
+        default:
+            return -1;
+        }
+    }
+    if (ret != 0) return -1;
+    if (o->model == NULL) return err_input(e, "generate needs -m MODEL.gguf (see harness generate -h)");
+    if ((o->prompt != NULL) == (o->prompt_file != NULL))
+        return err_input(e, "generate needs one of -p PROMPT and -f FILE (see harness generate -h)");
+    return command_operands(argc, argv, 0, 0, "no argument", e);
+}
+
+enum { NAME_SIZE = 64 };
+
+/* Splits "NAME:PARAMS" at the colon; returns PARAMS, "" when there are none. */
+static const char *split_spec(const char *spec, char name[NAME_SIZE]) {
+    size_t n = strcspn(spec, ":");
+    snprintf(name, NAME_SIZE, "%.*s", (int)(n < NAME_SIZE ? n : NAME_SIZE), spec);
+    return spec[n] == ':' ? spec + n + 1 : "";
+}
+
+static policy *open_policy(const char *spec, err *e) {
+    char              name[NAME_SIZE];
+    const char       *params = split_spec(spec, name);
+    const policy_ops *ops = policy_named("--policy", name, e);
+    param_values      values;
+    if (ops == NULL) return NULL;
+    if (param_parse_list(ops->name, ops->params, ops->n_params, params, &values, e) == 0)
+        return policy_open(ops, &values, e);
+    err_prefix(e, "--policy");
+    return NULL;
+}
+
+static rule *open_rule(const char *spec, size_t vocab, err *e) {
+    char            name[NAME_SIZE];
+    const char     *params = split_spec(spec, name);
+    const rule_ops *ops = rule_named("--rule", name, e);
+    param_values    values;
+    if (ops == NULL) return NULL;
+    if (param_parse_list(ops->name, ops->params, ops->n_params, params, &values, e) == 0)
+        return rule_open(ops, &values, vocab, e);
+    err_prefix(e, "--rule");
+    return NULL;
+}
+
+/* ---- input ----------------------------------------------------------------------------------------- */
+
+/* As in a data set, text is UTF-8: other bytes would reach the model as pieces of no character. */
+static int check_text(const char *where, const char *text, size_t n, err *e) {
+    size_t valid = utf8_valid(text, n), line = 1;
+    if (valid == n) return 0;
+    for (size_t i = 0; i < valid; i++) line += text[i] == '\n';
+    return err_input(e, "%s:%zu: byte 0x%02X is not text (UTF-8 is needed)", where, line, (unsigned char)text[valid]);
+}
+
+/* The text of a file, NULL when it is none. */
+static char *read_text(const char *path, size_t *n, err *e) {
+    char *text = file_read(path, SIZE_MAX, n, e);
+    if (text == NULL || check_text(path, text, *n, e) == 0) return text;
+    free(text);
+    return NULL;
+}
+
+static int encode_prompt(generation *g, const options *o, err *e) {
+    sample_options how = {.need_prompt = true, .context = g->m->shape.context};
+    const char    *where = o->prompt != NULL ? "--prompt" : o->prompt_file;
+    size_t         n = o->prompt != NULL ? strlen(o->prompt) : 0;
+    char          *text = NULL;
+    if (o->prompt != NULL ? check_text(where, o->prompt, n, e) != 0 : (text = read_text(where, &n, e)) == NULL)
+        return -1;
+    g->prompt_is_empty = n == 0;
+    int ret = sample_prompt(g->m->tok, text != NULL ? text : o->prompt, n, &g->prompt, e);
+    free(text);
+    if (ret != 0) return -1;
+    return sample_check_prompt(g->prompt.n, &how, e) == 0 ? 0 : err_prefix(e, "%s", where);
+}
+
+static int encode_reference(const tokenizer *t, const char *path, tokens *out, err *e) {
+    size_t n;
+    char  *text = read_text(path, &n, e);
+    int    ret = text != NULL ? tokenizer_encode(t, text, n, false, out, e) : -1;
+    free(text);
+    return ret;
+}
+
+static int encode_input(generation *g, const options *o, err *e) {
+    if (encode_prompt(g, o, e) != 0) return -1;
+    g->references = mem_new(o->n_references, sizeof *g->references, e);
+    g->views = mem_new(o->n_references, sizeof *g->views, e);
+    if (g->references == NULL || g->views == NULL) return -1;
+    for (; g->n_references < o->n_references; g->n_references++) {
+        tokens *r = &g->references[g->n_references];
+        if (encode_reference(g->m->tok, o->references[g->n_references], r, e) != 0) {
+            tokens_free(r);
+            return -1;
+        }
+        g->views[g->n_references] = (reference){r->ids, r->n};
+    }
+    return 0;
+}
+
+/* ---- one generation -------------------------------------------------------------------------------- */
+
+static int open_generation(generation *g, const options *o, err *e) {
+    if ((g->policy = open_policy(o->policy, e)) == NULL) return -1;
+    if ((g->m = model_open(o->model, e)) == NULL || model_lay_out(g->m, e) != 0) return -1;
+    if ((g->rule = open_rule(o->rule, g->m->shape.vocab, e)) == NULL) return -1;
+    if (o->check && g->rule->ops->keeps != SAME_TOKENS)
+        return err_input(e, "--check cannot hold with --rule %s (only with rules that keep plain decoding's tokens)",
+                         g->rule->ops->name);
+    if (encode_input(g, o, e) != 0) return -1;
+    if ((g->target = target_transformer_open(g->m, g->m->shape.context, (int)o->threads, e)) == NULL) return -1;
+    g->setup = (decode_setup){
+        .target = g->target,
+        .policy = g->policy,
+        .rule = g->rule,
+        .input = {.prompt = g->prompt.ids,
+                  .n_prompt = g->prompt.n,
+                  .references = g->views,
+                  .n_references = g->n_references,
+                  .vocab = g->m->shape.vocab,
+                  .tok = g->m->tok,
+                  .noise = {o->seed, rng_stream("policy", "generate")}},
+        .eos = tokenizer_eos(g->m->tok),
+        .max_new_tokens = o->max_new_tokens,
+        .noise = {o->seed, rng_stream("accept", "generate")},
+    };
+    return 0;
+}
+
+static void close_generation(generation *g) {
+    spans_free(&g->out);
+    trial_trace_free(&g->trace);
+    trial_trace_free(&g->baseline);
+    target_close(g->target);
+    policy_close(g->policy);
+    policy_close(g->plain);
+    rule_close(g->rule);
+    for (size_t i = 0; i < g->n_references; i++) tokens_free(&g->references[i]);
+    free(g->references);
+    free(g->views);
+    tokens_free(&g->prompt);
+    model_close(g->m);
+}
+
+/* Plain decoding: the same but for the policy. */
+static int decode_plainly(generation *g, err *e) {
+    decode_setup plain = g->setup;
+    if ((g->plain = open_policy("none", e)) == NULL) return -1;
+    plain.policy = g->plain;
+    return decode_run(&plain, &g->baseline, e);
+}
+
+static void print_statistics(const trial_trace *t, const options *o, FILE *out) {
+    size_t drafted = 0, testable = 0, accepted = 0, covered = 0;
+    for (size_t i = 0; i < t->n_steps; i++) {
+        drafted += t->steps[i].drafted;
+        testable += t->steps[i].testable;
+        accepted += t->steps[i].accepted;
+        covered += t->steps[i].drafted > 0;
+    }
+    double steps = (double)t->n_steps;
+    fprintf(out, "%zu tokens in %zu steps (%.2f per step), coverage %.0f%%, drafted %zu, testable %zu, accepted %zu",
+            t->output.n, t->n_steps, (double)t->output.n / steps, 100 * (double)covered / steps, drafted, testable,
+            accepted);
+    if (testable > 0) fprintf(out, " (%.0f%%)", 100 * (double)accepted / (double)testable);
+    size_t first = t->steps[0].emitted; /* the prompt's pass gave these */
+    if (t->n_steps > 1) fprintf(out, ", %.1f tokens/s", (double)(t->output.n - first) / ((double)t->decode_ns * 1e-9));
+    if (t->truncated)
+        fputs(t->output.n < o->max_new_tokens ? ", cut where the model's context ends"
+                                              : ", cut at the length limit (-n)",
+              out);
+    putc('\n', out);
+}
+
+/* Compares with the baseline; a difference is an error that says where it begins and how large it is. */
+static int check(generation *g, const options *o, err *e) {
+    comparison c;
+    compare_traces(&g->trace, g->baseline.output.ids, g->baseline.output.n, g->baseline.logits_hash, &c);
+    if (c.equal && c.logits_equal == LOGITS_EQUAL) {
+        fprintf(stderr, "checked: %zu tokens and their logits equal plain decoding's, bit for bit\n",
+                g->trace.output.n);
+        return 0;
+    }
+    target *plain = target_transformer_open(g->m, g->m->shape.context, (int)o->threads, e);
+
+    int ret = plain != NULL ? compare_recompute(&g->setup, plain, &c, e) : -1;
+    target_close(plain);
+    if (ret != 0) return err_prefix(e, "the output differs from plain decoding's, and measuring it failed");
+    return err_run(e,
+                   "the output differs from plain decoding's: tokens from position %lld, logits from position %lld "
+                   "(-1 = nowhere), by up to %g",
+                   (long long)c.first_divergence, (long long)c.first_logits_divergence, c.max_abs_logit_diff);
+}
+
+static int generate(generation *g, const options *o, err *e) {
+    if (open_generation(g, o, e) != 0) return -1;
+    bool needs_truth = (g->policy->ops->needs & NEEDS_TRUTH) != 0;
+    if ((o->check || needs_truth) && decode_plainly(g, e) != 0) return -1;
+    if (needs_truth) {
+        g->setup.input.truth = g->baseline.output.ids;
+        g->setup.input.n_truth = g->baseline.output.n;
+    }
+    if (spans_begin(&g->out, g->m->tok, g->prompt_is_empty, o->references, o->n_references, o->colours,
+                    isatty(STDOUT_FILENO) == 1, e) != 0)
+        return -1;
+    g->setup.sink = (decode_sink){spans_step, &g->out};
+    if (decode_run(&g->setup, &g->trace, e) != 0) return -1;
+    g->setup.sink = (decode_sink){0};
+    if (spans_end(&g->out, e) != 0) return -1;
+    if (o->hash) printf("logits %016llx\n", (unsigned long long)trial_trace_hash(&g->trace));
+    spans_legend(&g->out, stderr);
+    print_statistics(&g->trace, o, stderr);
+    return o->check ? check(g, o, e) : 0;
+}
+
+int cmd_generate(int argc, char **argv, err *e) {
+    options    o;
+    generation g = {0};
+    int        ret = parse_options(argc, argv, &o, e);
+    if (ret == 0 && o.help)
+        fputs(usage, stdout);
+    else if (ret == 0)
+        ret = generate(&g, &o, e);
+    close_generation(&g);
+    free(o.references);
+    return ret;
+}

@@ -1,0 +1,373 @@
+/* sweep.c - `harness sweep`: configs in, cell files and one results file each out, and a table. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "analysis/tables.h"
+#include "engine/base/atomic.h"
+#include "engine/base/file.h"
+#include "engine/kernels/kernels.h"
+#include "experiments/commands/commands.h"
+#include "experiments/ini/inifile.h"
+#include "experiments/sweep/cell.h"
+#include "experiments/sweep/plan_print.h"
+#include "experiments/sweep/runner.h"
+#include "experiments/terminal/data_report.h"
+
+static const char usage[] =
+    "usage: harness sweep [OPTION]... CONFIG.ini...\n"
+    "Runs or resumes the grid of each config, collects OUTPUT/NAME.h5 and prints its summary table.\n"
+    "Finished cells are kept in OUTPUT/NAME/cells, finished trials of the others in OUTPUT/NAME/unfinished; a sweep "
+    "that\n"
+    "was stopped or killed goes on where it was when the same command is given again. What a config holds is in\n"
+    "experiments/README.md.\n"
+    "\n"
+    "  -n, --dry-run              print the grid, what of it is done and how long the rest takes; run nothing\n"
+    "  -s, --set SECTION.KEY=VAL  override a value, e.g. --set \"policy llma.k=5,10\" (repeatable)\n"
+    "  -o, --output DIR           results folder, instead of the configs' own\n"
+    "  -j, --jobs N               worker processes (default 1; they share the cores, so timings suffer)\n"
+    "      --shard I/N            run the I-th of N parts (for job arrays over one results folder); where there are\n"
+    "                             more parts than cells, cells are split by records\n"
+    "      --skip-bad             count and report bad dataset lines instead of stopping at the first\n"
+    "  -q, --quiet                no progress\n"
+    "  -h, --help                 this text\n";
+
+typedef struct {
+    runner_options run;
+    const char   **sets; /* [n_sets], borrowed from argv */
+    size_t         n_sets;
+    const char    *output;
+    bool           dry_run, skip_bad;
+} options;
+
+/* "I/N" with 1 <= I <= N. */
+static int parse_shard(const char *text, runner_options *o, err *e) {
+    uint64_t    i, n;
+    const char *slash = strchr(text, '/');
+    char        first[24];
+    if (slash == NULL || (size_t)(slash - text) >= sizeof first)
+        return err_input(e, "--shard \"%.100s\" is not allowed (I/N, such as 1/4)", text);
+    snprintf(first, sizeof first, "%.*s", (int)(slash - text), text);
+    if (command_count("--shard: N", slash + 1, 1, 1000000, &n, e) != 0) return -1;
+    if (command_count("--shard: I", first, 1, n, &i, e) != 0) return -1;
+    o->shard = (size_t)i - 1;
+    o->n_shards = (size_t)n;
+    return 0;
+}
+
+static int parse_jobs(const char *text, runner_options *o, err *e) {
+    uint64_t n;
+    if (command_count("--jobs", text, 1, 1024, &n, e) != 0) return -1;
+    o->jobs = (size_t)n;
+    return 0;
+}
+
+static int parse_options(int argc, char **argv, options *o, bool *help, err *e) {
+    enum { SHARD = 256, SKIP_BAD };
+    static const struct option longs[] = {
+        {"dry-run", no_argument, NULL, 'n'},
+        {"set", required_argument, NULL, 's'},
+        {"output", required_argument, NULL, 'o'},
+        {"jobs", required_argument, NULL, 'j'},
+        {"shard", required_argument, NULL, SHARD},
+        {"skip-bad", no_argument, NULL, SKIP_BAD},
+        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int c;
+    *o = (options){.run = {.jobs = 1, .n_shards = 1}};
+    if ((o->sets = mem_new((size_t)argc, sizeof *o->sets, e)) == NULL) return -1;
+    while ((c = command_option(argc, argv, ":ns:o:j:qh", longs, e)) != -1) {
+        if (c == '?') return -1;
+        if (c == 'n') o->dry_run = true;
+        if (c == 's') o->sets[o->n_sets++] = optarg;
+        if (c == 'o') o->output = optarg;
+        if (c == 'j' && parse_jobs(optarg, &o->run, e) != 0) return -1;
+        if (c == SHARD && parse_shard(optarg, &o->run, e) != 0) return -1;
+        if (c == SKIP_BAD) o->skip_bad = true;
+        if (c == 'q') o->run.quiet = true;
+        if (c == 'h') *help = true;
+    }
+    return *help ? 0 : command_operands(argc, argv, 1, INT_MAX, "at least one CONFIG.ini", e);
+}
+
+/* The cell files of a plan in its order, and how many exist. */
+static char **cell_files(const plan *p, const char *dir, size_t *present, err *e) {
+    struct stat st;
+    char      **paths = mem_new(p->n_cells, sizeof *paths, e);
+    *present = 0;
+    for (size_t i = 0; paths != NULL && i < p->n_cells; i++) {
+        if ((paths[i] = cell_path(dir, &p->cells[i], e)) == NULL) {
+            while (i > 0) free(paths[--i]);
+            free(paths);
+            return NULL;
+        }
+        if (stat(paths[i], &st) == 0) (*present)++;
+    }
+    return paths;
+}
+
+/* A path to show: relative to the working folder where it lies below, else absolute. */
+static const char *short_path(const char *path, char shown[PATH_MAX]) {
+    char here[PATH_MAX];
+    if (realpath(path, shown) == NULL || getcwd(here, sizeof here) == NULL) return path;
+    size_t n = strlen(here);
+    return strncmp(shown, here, n) == 0 && shown[n] == '/' ? shown + n + 1 : shown;
+}
+
+/* Trials unlike plain decoding though their rule promises the same tokens, whichever run made them. Where BLAS
+ * multiplies, nobody promises anything: that is what is measured then. */
+static size_t count_broken(const store_data *d) {
+    size_t n = 0;
+    for (size_t i = 0; i < d->n_trials; i++) {
+        const trial_row *t = &d->trials[i];
+        const rule_ops  *by = rule_find(d->cells[t->cell].rule);
+        if (by->keeps == SAME_TOKENS && strcmp(d->cells[t->cell].gemm, "blas") != 0 &&
+            (!t->equal || t->logits_equal == LOGITS_DIFFER))
+            n++;
+    }
+    return n;
+}
+
+/* The folder of a sweep's cells, finished and unfinished. */
+static char *sweep_folder(const config *c, err *e) {
+    return mem_printf(e, "%s/%s", c->output, c->name);
+}
+
+/* Where a sweep's results go. */
+static char *results_path(const config *c, err *e) {
+    return mem_printf(e, "%s/%s.h5", c->output, c->name);
+}
+
+/* Collects a sweep whose cells are all there and prints its table; with cells missing, says how many. */
+static int finish(const plan *p, const char *dir, const runner_options *o, size_t *broken, err *e) {
+    const config *c = p->cfg;
+    size_t        present = 0;
+    store_data    all = {0};
+    int           ret = -1;
+    char         *path = results_path(c, e);
+    char        **paths = cell_files(p, dir, &present, e);
+    if (path == NULL || paths == NULL) goto out;
+    if (present < p->n_cells && o->n_shards == 1) {
+        err_run(e, "%s: %zu of %zu cell files are gone since this run began", dir, p->n_cells - present, p->n_cells);
+        goto out;
+    }
+    if (present < p->n_cells) {
+        fprintf(stderr, "%s: %zu of %zu cells are finished; the last shard to end collects them\n", c->name, present,
+                p->n_cells);
+        ret = 0;
+        goto out;
+    }
+    /* All are points of this config's grid, also those that were run for an earlier text of it. */
+    kept_text text = {(char *)config_base_name(c), c->text};
+    if (store_collect((const char *const *)paths, p->n_cells, &text, &all, e) != 0) {
+        if (e->kind == ERR_INPUT) err_advise(e, "move the file away, and the sweep makes it anew");
+        goto out;
+    }
+    *broken = count_broken(&all);
+    if (store_write(path, &all, false, e) != 0) goto out;
+    char shown[PATH_MAX];
+    fprintf(stderr, "%s: %zu cells, %zu trials, %zu steps in %s\n", c->name, all.n_cells, all.n_trials, all.n_steps,
+            short_path(path, shown));
+    ret = table_print("summary", &all, TABLE_TEXT, stdout, e);
+out:
+    for (size_t i = 0; paths != NULL && i < p->n_cells; i++) free(paths[i]);
+    free(paths);
+    free(path);
+    store_free(&all);
+    return ret;
+}
+
+/* Whether files can be made in a folder, or in the nearest one above it that is there. */
+static int check_folder(const char *folder, err *e) {
+    struct stat st;
+    char       *at = mem_strdup(folder, e);
+    while (at != NULL && stat(at, &st) != 0 && strcmp(at, ".") != 0 && strcmp(at, "/") != 0) {
+        char *slash = strrchr(at, '/');
+        if (slash == NULL)
+            memcpy(at, ".", 2); /* a folder's name has a character */
+        else
+            slash[slash == at ? 1 : 0] = '\0';
+    }
+    int ret = at != NULL ? file_check_writable(at, e) : -1;
+    free(at);
+    return ret;
+}
+
+/* Checks every place that a sweep writes to, before any work: of shards, whichever ends last writes the results.
+ * Folders that are missing are no fault: the nearest one above is checked, and nothing is made. */
+static int check_places(const config *c, const char *dir, err *e) {
+    struct stat st;
+    char       *cells = mem_printf(e, "%s/cells", dir), *parts = mem_printf(e, "%s/unfinished", dir);
+    char       *path = results_path(c, e);
+    int         ret = cells != NULL && parts != NULL && path != NULL ? check_folder(cells, e) : -1;
+    if (ret == 0) ret = check_folder(parts, e);
+    if (ret == 0) ret = stat(c->output, &st) == 0 ? atomic_check(path, e) : check_folder(c->output, e);
+    int among = ret == 0 ? file_lies_in(path, cells, e) : 0;
+    if (among > 0) err_input(e, "%s: leads to one of the sweep's own cells", path);
+    free(cells);
+    free(parts);
+    free(path);
+    return ret == 0 && among == 0 ? 0 : -1;
+}
+
+static int open_output(const config *c, const char *dir, err *e) {
+    char *cells = mem_printf(e, "%s/cells", dir);
+    int   ret = cells != NULL ? file_make_folder(cells, e) : -1;
+    free(cells);
+    return ret == 0 ? check_places(c, dir, e) : -1;
+}
+
+/* A failed cell does not keep the rest from being saved: its error is reported after that. */
+static int run_plan(const plan *p, const options *o, err *e) {
+    runner_report report;
+    err           why = {0};
+    char         *dir = sweep_folder(p->cfg, e);
+    if (dir == NULL || open_output(p->cfg, dir, e) != 0) {
+        free(dir);
+        return -1;
+    }
+    plan_warn(p, dir, &o->run, stderr);
+    int ran = runner_run(p, dir, &o->run, &report, &why);
+    int ret = 0;
+    if (report.trials > 0)
+        fprintf(stderr, "%s: ran %zu trials in %.2f s (%.*f records per second)\n", p->cfg->name, report.trials,
+                report.seconds, (double)report.trials < 10 * report.seconds ? 2 : 0,
+                (double)report.trials / report.seconds);
+    if (report.reused > 0)
+        fprintf(stderr, "%s: %zu of %zu cells were finished before\n", p->cfg->name, report.reused, report.cells);
+    if (report.kept > 0)
+        fprintf(stderr, "%s: %zu trials of unfinished cells were there before\n", p->cfg->name, report.kept);
+    size_t broken = 0;
+    if (ran == 0) ret = finish(p, dir, &o->run, &broken, e);
+    free(dir);
+    if (ran != 0) {
+        *e = why;
+        if (report.failed > 1) return err_prefix(e, "%zu cells failed, the first one", report.failed);
+        return -1;
+    }
+    if (ret == 0 && broken > 0)
+        return err_run(e,
+                       "%s: %zu trials differ from plain decoding although their rule promises the same tokens "
+                       "(see harness tables equality)",
+                       p->cfg->name, broken);
+    return ret;
+}
+
+/* --dry-run: nothing is run and nothing is made. */
+static int show_plan(const plan *p, const options *o, err *e) {
+    char *dir = sweep_folder(p->cfg, e);
+    int   ret = dir != NULL ? check_places(p->cfg, dir, e) : -1;
+    if (ret == 0) {
+        plan_warn(p, dir, &o->run, stderr);
+        ret = plan_print(p, dir, &o->run, stdout, e);
+    }
+    free(dir);
+    return ret;
+}
+
+/* Two sweeps into one results file would overwrite each other. */
+static int check_distinct(const config *c, size_t n, err *e) {
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < i; k++) {
+            char *a = results_path(&c[i], e), *b = results_path(&c[k], e);
+            int   same = a != NULL && b != NULL ? file_same_place(a, b, e) : -1;
+            free(a);
+            free(b);
+            if (same < 0) return -1;
+            if (same > 0)
+                return err_input(e, "%s: writes the same %s/%s.h5 as %s (give each sweep a name of its own)", c[i].path,
+                                 c[i].output, c[i].name, c[k].path);
+        }
+    }
+    return 0;
+}
+
+/* Results are replaced by newer ones; a training's curve of that name, say, is not. */
+static int check_replaced(const config *c, err *e) {
+    struct stat st;
+    int64_t     version;
+    char       *path = results_path(c, e);
+    int         ret = path != NULL ? 0 : -1;
+    if (path != NULL && stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
+        (ret = store_version(path, &version, e)) != 0 && e->kind == ERR_INPUT)
+        err_advise(e, "the sweep's results go there: move it away, or give the sweep another name or output");
+    free(path);
+    return ret;
+}
+
+/* Of each section's data once, however many tokenizers they were read for. */
+static void report_keys(const plan *p) {
+    for (size_t i = 0; i < p->n_datasets; i++) {
+        size_t k = 0;
+        while (p->datasets[k].cfg != p->datasets[i].cfg) k++;
+        if (k == i) data_report_keys(&p->datasets[i].data);
+    }
+}
+
+/* Reads and plans every config before the first one runs: a mistake in the last should not cost a night. */
+static int plan_all(char **paths, size_t n, const options *o, config *configs, plan *plans, err *e) {
+    plan_options how = {.skip_bad = o->skip_bad, .report = data_report_skipped};
+    if (kernels_get(e) == NULL) return -1; /* HARNESS_ISA: replay would not ask before its first cell is done */
+    for (size_t i = 0; i < n; i++) {
+        if (config_read(paths[i], o->sets, o->n_sets, &configs[i], e) != 0) return -1;
+        if (o->output == NULL) continue;
+        if (*o->output == '\0') return err_input(e, "--output \"\" is not allowed (a folder)");
+        const char *why = ini_unexpanded(o->output);
+        if (why != NULL)
+            return err_input(e, "--output \"%s\": %s (--set \"sweep.output='%s'\" is a folder of that very name)",
+                             o->output, why, o->output);
+        free(configs[i].output);
+        if ((configs[i].output = mem_strdup(o->output, e)) == NULL) return -1;
+    }
+    if (check_distinct(configs, n, e) != 0) return -1;
+    for (size_t i = 0; i < n; i++)
+        if (check_replaced(&configs[i], e) != 0) return -1;
+    for (size_t i = 0; i < n; i++) {
+        if (plan_make(&configs[i], &how, &plans[i], e) != 0) return -1;
+        report_keys(&plans[i]);
+    }
+    return 0;
+}
+
+/* A sweep that fails does not keep the next ones from running. */
+static int run_all(const plan *plans, size_t n, const options *o, err *e) {
+    int ret = 0;
+    for (size_t i = 0; i < n; i++) {
+        err why = {0};
+        if (run_plan(&plans[i], o, &why) == 0) continue;
+        if (ret != 0) fprintf(stderr, "harness: %s\n", e->text);
+        *e = why;
+        ret = -1;
+        if (why.kind == ERR_STOP) break;
+    }
+    return ret;
+}
+
+int cmd_sweep(int argc, char **argv, err *e) {
+    options o;
+    bool    help = false;
+    int     ret = parse_options(argc, argv, &o, &help, e);
+    size_t  n = ret == 0 && !help ? (size_t)(argc - optind) : 0;
+    config *configs = mem_new(n, sizeof *configs, e);
+    plan   *plans = mem_new(n, sizeof *plans, e);
+    if (configs == NULL || plans == NULL) ret = -1;
+    if (help) fputs(usage, stdout);
+    if (ret == 0) ret = plan_all(argv + optind, n, &o, configs, plans, e);
+    if (ret == 0 && o.dry_run)
+        for (size_t i = 0; ret == 0 && i < n; i++) ret = show_plan(&plans[i], &o, e);
+    else if (ret == 0)
+        ret = run_all(plans, n, &o, e);
+    for (size_t i = 0; i < n && plans != NULL && configs != NULL; i++) {
+        plan_free(&plans[i]);
+        config_free(&configs[i]);
+    }
+    free(plans);
+    free(configs);
+    free(o.sets);
+    return ret;
+}

@@ -1,0 +1,139 @@
+/* cell_rows.c - what a cell's file says: rows from traces and comparisons. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "experiments/sweep/cell.h"
+#include "experiments/sweep/provenance.h"
+
+static int add_skipped(const plan_model *m, const plan_dataset *data, const skipped_records *s, store_data *out,
+                       err *e) {
+    for (size_t i = 0; i < s->n; i++) {
+        skipped_row row = {.dataset = data->cfg->label,
+                           .dataset_sha256 = (char *)data->data.sha256,
+                           .model = m->cfg->label,
+                           .line = (uint32_t)s->at[i].line,
+                           .id = s->at[i].id,
+                           .reason = s->at[i].reason};
+        if (store_add_skipped(out, &row, e) != 0) return -1;
+    }
+    return 0;
+}
+
+static int add_samples(const plan_dataset *data, const samples *set, store_data *out, err *e) {
+    for (size_t s = 0; s < set->n; s++) {
+        const sample *x = &set->at[s];
+        sample_row    row = {
+               .dataset = data->cfg->label,
+               .id = x->rec->id,
+               .scenario = x->rec->scenario,
+               .prompt_tokens = (uint32_t)x->prompt.n,
+               .reference_tokens = (uint32_t)x->reference_tokens,
+               .references = (uint32_t)x->n_references,
+               .content = x->content,
+        };
+        if (store_add_sample(out, &row, e) != 0) return -1;
+    }
+    return 0;
+}
+
+/* Texts in rows are borrowed: the store copies them. */
+int cell_frame(const plan *p, const plan_cell *c, const process_row *own, store_data *out, err *e) {
+    const plan_model   *m = &p->models[c->model];
+    const plan_dataset *data = &p->datasets[c->dataset];
+    const samples      *set = &p->samples[c->samples].set;
+    const char         *config_name = config_base_name(p->cfg);
+    cell_row            cell = {
+                   .id = (char *)c->id,
+                   .config = (char *)config_name,
+                   .dataset = data->cfg->label,
+                   .model = m->cfg->label,
+                   .model_sha256 = (char *)m->sha256,
+                   .dataset_sha256 = (char *)data->data.sha256,
+                   .target = (char *)m->cfg->target->name,
+                   .policy = (char *)c->policy->name,
+                   .rule = (char *)c->rule->name,
+                   .forced = data->cfg->forced,
+                   .n = plan_cell_param(c, "n"),
+                   .k = plan_cell_param(c, "k"),
+                   .temperature = rule_temperature(c->rule, &c->rule_params),
+                   .params = c->params,
+                   .threads = m->threads,
+                   .gemm = m->cfg->gemm,
+                   .trials = (uint32_t)(set->n * p->cfg->repeats),
+                   .build = (char *)c->build,
+    };
+    if ((out->sweep = mem_strdup(p->cfg->name, e)) == NULL) return -1;
+    if (store_keep_text(&out->configs, config_name, p->cfg->text, NULL, e) != 0) return -1;
+    if (m->cost != NULL && store_keep_text(&out->costs, m->cost->name, m->cost->text, NULL, e) != 0) return -1;
+    if (store_add_cell(out, &cell, e) != 0 || store_add_process(out, own, NULL, e) != 0) return -1;
+    if (add_skipped(m, data, &data->data.skipped, out, e) != 0) return -1;
+    if (add_skipped(m, data, &p->samples[c->samples].set.skipped, out, e) != 0) return -1;
+    return add_samples(data, set, out, e);
+}
+
+/* How many times less time a token took after the prompt's pass: time per token on both sides, for a rule that does not
+ * keep plain decoding's tokens ends texts elsewhere. Where the outputs are equal it is the ratio of the times. NaN when
+ * a side has nothing to decode after the prompt's pass; infinite when a draft said all of it there, in no time. */
+static double speedup_of(double plain_ns, uint32_t plain_tokens, double own_ns, uint32_t own_tokens) {
+    if (plain_tokens < 2 || own_tokens < 2) return NAN;
+    return (plain_ns / (plain_tokens - 1)) / (own_ns / (own_tokens - 1));
+}
+
+int cell_add_trial(cell_trials *t, const plan *p, const plan_cell *c, size_t s, size_t repeat, const trial_trace *x,
+                   const comparison *same, const trial_row *plain, uint64_t plain_ns, err *e) {
+    const cost_model *cost = p->models[c->model].cost;
+    step_row         *steps = mem_new(x->n_steps, sizeof *steps, e);
+    if (steps == NULL) return -1;
+    trial_row row = {
+        .sample = (uint32_t)s,
+        .repeat = (uint32_t)repeat,
+        .process = 0, /* cell_frame put this one first */
+        .tokens = (uint32_t)x->output.n,
+        .plain_tokens = plain != NULL ? plain->tokens : (uint32_t)x->output.n,
+        .steps = (uint32_t)x->n_steps,
+        .prefill_ns = x->prefill_ns,
+        .decode_ns = x->decode_ns,
+        .draft_ns = x->draft_ns,
+        .verify_ns = x->verify_ns,
+        .plain_ns = plain_ns,
+        .tokens_per_step = x->n_steps > 0 ? (double)x->output.n / (double)x->n_steps : (double)NAN,
+        .speedup = (double)NAN,
+        .modeled_speedup = (double)NAN,
+        .equal = same->equal,
+        .logits_equal = (uint8_t)same->logits_equal,
+        .first_divergence = same->first_divergence,
+        .max_abs_logit_diff = same->max_abs_logit_diff,
+        .min_margin = x->min_margin,
+        .truncated = x->truncated,
+        .logits_hash = trial_trace_hash(x),
+    };
+    for (size_t i = 0; i < x->n_steps; i++) {
+        const step_trace *from = &x->steps[i];
+        steps[i] = (step_row){
+            .position = from->position,
+            .match_length = from->match_length,
+            .source = from->source,
+            .source_position = from->source_position,
+            .drafted = from->drafted,
+            .testable = from->testable,
+            .accepted = from->accepted,
+            .emitted = from->emitted,
+            .draft_ns = from->draft_ns,
+            .verify_ns = from->verify_ns,
+        };
+        row.drafted += from->drafted;
+        row.testable += from->testable;
+        row.accepted += from->accepted;
+    }
+    if (plain_ns > 0 && x->decode_ns > 0)
+        row.speedup = speedup_of((double)plain_ns, row.plain_tokens, (double)x->decode_ns, row.tokens);
+    if (cost != NULL) { /* plain decoding passes over one token for each after the prompt's */
+        double plain_passes = cost_pass(cost, 1) * (row.plain_tokens > 0 ? (double)row.plain_tokens - 1 : 0);
+        row.modeled_speedup =
+            speedup_of(plain_passes, row.plain_tokens, cost_trial(cost, x->steps, x->n_steps), row.tokens);
+    }
+    int ret = store_add_trial(&t->rows, &row, steps, x->n_steps, x->output.ids, x->output.n, x->logits_hash, e);
+    if (ret == 0) t->at[s * t->repeats + repeat] = t->rows.n_trials - 1;
+    free(steps);
+    return ret;
+}

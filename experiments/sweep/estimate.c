@@ -1,0 +1,132 @@
+#include "experiments/sweep/estimate.h"
+
+#include <stdlib.h>
+
+#include "engine/base/parallel.h"
+
+enum { TOKENS = 8 }; /* that the first record is decoded for */
+
+/* What is known of the trials of one view of a dataset by one model, in ns. */
+typedef struct {
+    double finished[2], trials[2]; /* sums over finished trials of plain decoding, and over the others; their numbers */
+    bool   measured;               /* whether what follows is there */
+    double prompt, token;          /* for a token of the prompt; for one of the output */
+} pace;
+
+static int open_target(const plan_model *m, target **out, err *e) {
+    if (m->weights == NULL)
+        *out = target_replay_open(tokenizer_vocab(m->tok), e);
+    else if ((m->blas ? model_decode : model_lay_out)(m->weights, e) == 0)
+        *out = (m->blas ? target_blas_open : target_transformer_open)(m->weights, m->context, m->threads, e);
+    return *out != NULL ? 0 : -1;
+}
+
+/* Decodes a few tokens of the cell's first record plainly. */
+static int measure(const plan *p, const plan_cell *c, pace *to, err *e) {
+    const plan_model   *m = &p->models[c->model];
+    const plan_dataset *data = &p->datasets[c->dataset];
+    const sample       *x = &p->samples[c->samples].set.at[0];
+    trial_trace         trace = {0};
+    target             *t = NULL;
+    policy             *none = policy_open(policy_find("none"), &(param_values){0}, e);
+    rule               *r = rule_open(c->rule, &c->rule_params, tokenizer_vocab(m->tok), e);
+    int                 ret = none != NULL && r != NULL ? open_target(m, &t, e) : -1;
+    decode_setup        d = {
+               .target = t,
+               .policy = none,
+               .rule = r,
+               .eos = tokenizer_eos(m->tok),
+               .max_new_tokens = TOKENS,
+               .input = {.prompt = x->prompt.ids, .n_prompt = x->prompt.n, .vocab = tokenizer_vocab(m->tok), .tok = m->tok},
+               .forced = data->cfg->forced ? x->output.ids : NULL,
+               .n_forced = data->cfg->forced ? x->output.n : 0,
+    };
+    for (int round = 0; ret == 0 && round < 2; round++) ret = decode_run(&d, &trace, e); /* the first one warms up */
+    if (ret == 0) {
+        to->measured = true;
+        to->prompt = (double)trace.prefill_ns / (double)(x->prompt.n > 0 ? x->prompt.n : 1);
+        to->token = trace.output.n > 1 ? (double)trace.decode_ns / (double)(trace.output.n - 1) : to->prompt;
+    }
+    trial_trace_free(&trace);
+    target_close(t);
+    policy_close(none);
+    rule_close(r);
+    return ret;
+}
+
+/* Adds the times of a cell's finished trials. */
+static int add_finished(const plan *p, const char *dir, size_t cell, pace *to, err *e) {
+    cell_trials t;
+    int         ret = cell_trials_init(&t, p, cell, e);
+    if (ret == 0) ret = cell_trials_load(&t, p, dir, cell, e);
+    for (size_t i = 0; ret == 0 && i < t.rows.n_trials; i++) {
+        const trial_row *row = &t.rows.trials[i];
+        bool             plain = p->cells[cell].baseline == cell, twice = p->cfg->paired && !plain;
+        to->finished[!plain] +=
+            (double)(row->prefill_ns + row->decode_ns) + (twice ? (double)(row->prefill_ns + row->plain_ns) : 0);
+        to->trials[!plain] += 1;
+    }
+    cell_trials_free(&t);
+    return ret;
+}
+
+/* Longest time of a trial that could be measured. */
+static double longest_ns(const plan *p, const plan_cell *c, size_t s, const pace *by) {
+    const dataset_config *d = p->datasets[c->dataset].cfg;
+    const sample         *x = &p->samples[c->samples].set.at[s];
+    size_t                most = d->max_new_tokens;
+    if (d->forced && x->output.n < most) most = x->output.n;
+    return by->prompt * (double)x->prompt.n + by->token * (double)most;
+}
+
+/* Mean time of a finished trial like those of this unit; 0 when there is none. */
+static double mean_ns(const plan *p, const cell_unit *u, const pace *by) {
+    const plan_cell *c = &p->cells[u->cell];
+    bool             plain = c->baseline == u->cell;
+    if (by->trials[!plain] > 0) return by->finished[!plain] / by->trials[!plain];
+    if (plain || by->trials[0] == 0) return 0;
+    bool twice = p->cfg->paired && p->models[c->model].weights != NULL;
+    return (twice ? 2 : 1) * by->finished[0] / by->trials[0];
+}
+
+static int add_unit(const plan *p, const char *dir, const cell_unit *u, pace *by, estimate *out, err *e) {
+    const plan_cell *c = &p->cells[u->cell];
+    size_t           kept, n = p->samples[c->samples].set.n, trials = 0;
+    double           most = 0, ns = mean_ns(p, u, by);
+    int              there = cell_exists(dir, c, e);
+    if (there != 0) return there > 0 ? 0 : -1;
+    if (cell_count_kept(p, dir, u, &kept, e) != 0) return -1;
+    if (ns == 0 && !by->measured && measure(p, c, by, e) != 0) return -1;
+    for (size_t s = u->part; s < n; s += u->parts) {
+        most += (double)p->cfg->repeats * longest_ns(p, c, s, by);
+        trials += p->cfg->repeats;
+    }
+    if (ns > 0) {
+        ns *= (double)(trials - kept);
+    } else {
+        bool twice = p->cfg->paired && p->models[c->model].weights != NULL && c->baseline != u->cell;
+        ns = most * (twice ? 2 : 1);
+        out->is_guess = true;
+    }
+    out->seconds += ns * 1e-9;
+    return 0;
+}
+
+int estimate_make(const plan *p, const char *dir, const runner_options *o, estimate *out, err *e) {
+    size_t     n_first, n;
+    cell_unit *units = runner_units(p, o, &n_first, &n, e);
+    pace      *by = mem_new(p->n_models * p->n_samples, sizeof *by, e);
+    int        ret = units != NULL && by != NULL ? 0 : -1;
+    *out = (estimate){0};
+    for (size_t i = 0; ret == 0 && i < p->n_cells; i++)
+        ret = add_finished(p, dir, i, &by[p->cells[i].model * p->n_samples + p->cells[i].samples], e);
+    for (size_t i = 0; ret == 0 && i < n; i++) {
+        const plan_cell *c = &p->cells[units[i].cell];
+        ret = add_unit(p, dir, &units[i], &by[c->model * p->n_samples + c->samples], out, e);
+    }
+    size_t processors = (size_t)parallel_processors(), side_by_side = o->jobs < processors ? o->jobs : processors;
+    if (side_by_side > 1) out->seconds /= (double)side_by_side;
+    free(units);
+    free(by);
+    return ret;
+}

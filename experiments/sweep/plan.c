@@ -1,0 +1,200 @@
+#include "experiments/sweep/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/model/blas.h"
+#include "experiments/sweep/plan_cells.h"
+
+/* Puts the place that names a file, "FILE:LINE", before what is wrong with that file. */
+static int named_at(const char *where, err *e) {
+    return err_prefix(e, "%s", where);
+}
+
+/* ---- models ------------------------------------------------------------------------------------------- */
+
+/* The plan's model of an earlier section over the same file, to share what is open; or NULL. */
+static const plan_model *earlier_model(const plan *p, const model_config *cfg) {
+    for (size_t i = 0; i < p->n_models; i++) {
+        const model_config *other = p->models[i].cfg;
+        const char         *a = cfg->path != NULL ? cfg->path : cfg->tokenizer;
+        const char         *b = other->path != NULL ? other->path : other->tokenizer;
+        if (cfg->target == other->target && strcmp(a, b) == 0) return &p->models[i];
+    }
+    return NULL;
+}
+
+/* Opens weights and tokenizer, or takes them from an earlier section. */
+static int open_weights(plan *p, const model_config *cfg, plan_model *out, err *e) {
+    const plan_model *twin = earlier_model(p, cfg);
+    if (twin != NULL && twin->weights != NULL) {
+        out->weights = twin->weights;
+        out->tok = twin->tok;
+        memcpy(out->sha256, twin->sha256, sizeof out->sha256);
+    } else {
+        model *m = model_open(cfg->path, e);
+        if (m == NULL) return named_at(cfg->path_at, e);
+        p->weights[p->n_weights++] = out->weights = m;
+        out->tok = m->tok;
+        if (digest_sha256_file(cfg->path, out->sha256, e) != 0) return named_at(cfg->path_at, e);
+    }
+    size_t own = out->weights->shape.context;
+    if (cfg->context > own)
+        return err_input(e, "%s: [model %s] context = %zu is not allowed (the model's own is %zu)", cfg->context_at,
+                         cfg->label, cfg->context, own);
+    out->context = cfg->context > 0 ? cfg->context : own;
+    return 0;
+}
+
+static tokenizer *open_tokenizer(const char *name, err *e) {
+    if (strcmp(name, "bytes") == 0) return tokenizer_bytes(e);
+    gguf *g = gguf_open(name, e);
+    if (g == NULL) return NULL;
+    tokenizer *t = tokenizer_from_gguf(g, e);
+    gguf_close(g);
+    return t;
+}
+
+static int open_replay(plan *p, const model_config *cfg, plan_model *out, err *e) {
+    const plan_model *twin = earlier_model(p, cfg);
+    if (twin != NULL) {
+        out->tok = twin->tok;
+    } else {
+        tokenizer *t = open_tokenizer(cfg->tokenizer, e);
+        if (t == NULL) return named_at(cfg->tokenizer_at, e);
+        p->toks[p->n_toks++] = t;
+        out->tok = t;
+    }
+    memcpy(out->sha256, tokenizer_digest(out->tok), sizeof out->sha256);
+    return 0;
+}
+
+/* One plan_model for each thread count of the section. */
+static int add_model(plan *p, const model_config *cfg, err *e) {
+    plan_model m = {.cfg = cfg};
+    if (cfg->cost != NULL) {
+        cost_model *cost = &p->costs[p->n_costs];
+        if (cost_read(cfg->cost, cost, e) != 0) return named_at(cfg->cost_at, e);
+        p->n_costs++;
+        m.cost = cost;
+    }
+    if ((cfg->path != NULL ? open_weights(p, cfg, &m, e) : open_replay(p, cfg, &m, e)) != 0) return -1;
+    for (size_t i = 0; i < cfg->threads.n; i++) {
+        m.threads = (int)cfg->threads.at[i];
+        m.blas = strcmp(cfg->gemm, "blas") == 0;
+        if (m.blas && blas_open(e) != 0) return -1;
+        p->models[p->n_models++] = m;
+    }
+    return 0;
+}
+
+/* ---- data --------------------------------------------------------------------------------------------- */
+
+static bool same_tokenizer(const tokenizer *a, const tokenizer *b) {
+    return a == b || strcmp(tokenizer_digest(a), tokenizer_digest(b)) == 0;
+}
+
+/* Index of the dataset as read for this model; reads it when that has not been done. */
+static int find_dataset(plan *p, const plan_options *o, const dataset_config *cfg, const plan_model *m, size_t *index,
+                        err *e) {
+    bool again = false; /* a second reading skips the same lines: they are not reported twice */
+    for (*index = 0; *index < p->n_datasets; ++*index) {
+        const plan_dataset *d = &p->datasets[*index];
+        if (d->cfg != cfg) continue;
+        if (!d->data.cut || same_tokenizer(d->tok, m->tok)) return 0;
+        again = true;
+    }
+    plan_dataset   *d = &p->datasets[p->n_datasets];
+    dataset_options how = {.format = cfg->format,
+                           .limit = cfg->limit,
+                           .append_docs = cfg->append_docs,
+                           .doc_tokens = cfg->doc_tokens,
+                           .tok = m->tok,
+                           .skip_bad = o->skip_bad};
+    *d = (plan_dataset){.cfg = cfg, .tok = m->tok};
+    if (dataset_read(cfg->path, &how, again ? NULL : o->report, o->ctx, &d->data, e) != 0)
+        return named_at(cfg->path_at, e);
+    p->n_datasets++;
+    return 0;
+}
+
+/* Index of the samples of this dataset as the model sees them; prepares them when that has not been done. */
+static int find_samples(plan *p, const plan_options *o, size_t model_at, size_t dataset_at, size_t *index, err *e) {
+    const plan_model   *m = &p->models[model_at];
+    const plan_dataset *d = &p->datasets[dataset_at];
+    for (*index = 0; *index < p->n_samples; ++*index) {
+        const plan_samples *s = &p->samples[*index];
+        const plan_model   *first = &p->models[s->model];
+        if (s->dataset != dataset_at) continue;
+        if (same_tokenizer(first->tok, m->tok) && first->context == m->context &&
+            (first->weights == NULL) == (m->weights == NULL))
+            return 0;
+    }
+    plan_samples  *s = &p->samples[p->n_samples];
+    sample_options how = {.need_output = d->cfg->forced,
+                          .need_prompt = m->weights != NULL,
+                          .context = m->context,
+                          .skip_bad = o->skip_bad};
+    *s = (plan_samples){.model = model_at, .dataset = dataset_at};
+    if (samples_prepare(&d->data, m->tok, &how, o->report, o->ctx, &s->set, e) != 0)
+        return named_at(d->cfg->path_at, e);
+    p->n_samples++;
+    return samples_digest(&s->set, &d->data.skipped, s->sha256, e);
+}
+
+/* ---- the plan ----------------------------------------------------------------------------------------- */
+
+/* Room for all that will be opened, so that pointers between the parts stay. */
+static int reserve(plan *p, size_t n_cells, err *e) {
+    const config *c = p->cfg;
+    size_t        variants = 0;
+    for (size_t i = 0; i < c->n_models; i++) variants += c->models[i].threads.n;
+    p->models = mem_new(variants, sizeof *p->models, e);
+    p->datasets = mem_new(c->n_models * c->n_datasets, sizeof *p->datasets, e);
+    p->samples = mem_new(c->n_models * c->n_datasets, sizeof *p->samples, e);
+    p->cells = mem_new(n_cells, sizeof *p->cells, e);
+    p->weights = mem_new(c->n_models, sizeof *p->weights, e); /* NOLINT(bugprone-sizeof-expression): pointers */
+    p->toks = mem_new(c->n_models, sizeof *p->toks, e);       /* NOLINT(bugprone-sizeof-expression): pointers */
+    p->costs = mem_new(c->n_models, sizeof *p->costs, e);
+    bool all = p->models != NULL && p->datasets != NULL && p->samples != NULL && p->cells != NULL &&
+               p->weights != NULL && p->toks != NULL && p->costs != NULL;
+    return all ? 0 : -1;
+}
+
+int plan_make(const config *c, const plan_options *o, plan *out, err *e) {
+    size_t n_cells;
+    *out = (plan){.cfg = c};
+    if (plan_cells_count(c, &n_cells, e) != 0 || reserve(out, n_cells, e) != 0) goto fail;
+    for (size_t i = 0; i < c->n_models; i++)
+        if (add_model(out, &c->models[i], e) != 0) goto fail;
+
+    for (size_t m = 0; m < out->n_models; m++) {
+        for (size_t i = 0; i < c->n_datasets; i++) {
+            size_t dataset_at, samples_at;
+            if (find_dataset(out, o, &c->datasets[i], &out->models[m], &dataset_at, e) != 0 ||
+                find_samples(out, o, m, dataset_at, &samples_at, e) != 0 ||
+                plan_cells_add(out, m, dataset_at, samples_at, e) != 0)
+                goto fail;
+        }
+    }
+    return 0;
+fail:
+    plan_free(out);
+    return -1;
+}
+
+void plan_free(plan *p) {
+    plan_cells_free(p);
+    for (size_t i = 0; i < p->n_samples; i++) samples_free(&p->samples[i].set);
+    for (size_t i = 0; i < p->n_datasets; i++) dataset_free(&p->datasets[i].data);
+    for (size_t i = 0; i < p->n_weights; i++) model_close(p->weights[i]);
+    for (size_t i = 0; i < p->n_toks; i++) tokenizer_close(p->toks[i]);
+    for (size_t i = 0; i < p->n_costs; i++) cost_free(&p->costs[i]);
+    free(p->samples);
+    free(p->datasets);
+    free(p->models);
+    free(p->weights);
+    free(p->toks);
+    free(p->costs);
+    *p = (plan){0};
+}

@@ -1,0 +1,90 @@
+/* plan.h - the grid of one sweep: configuration in, cells out, each with its identity.
+ *
+ * Planning opens every file, reads and tokenizes every dataset, and refuses everything that can be
+ * refused, so that a sweep that starts can finish. The grid is the Cartesian product of values within each
+ * policy section, united over policy sections, times rules, models (threads included) and datasets. Each
+ * (model, dataset, rule) group begins with its baseline, policy `none`, added when no section asks for it.
+ */
+#ifndef EXPERIMENTS_PLAN_H
+#define EXPERIMENTS_PLAN_H
+
+#include "datasets/sample.h"
+#include "experiments/sweep/config.h"
+#include "experiments/sweep/cost.h"
+
+/* One [model] at one thread count. Weights and tokenizer are shared between variants of one section. */
+typedef struct {
+    const model_config *cfg;
+    model              *weights; /* NULL for replay */
+    const tokenizer    *tok;
+    char                sha256[DIGEST_HEX]; /* of the GGUF; of the tokenizer (tokenizer_digest) for replay */
+    int                 threads;
+    bool                blas;    /* gemm = blas */
+    size_t              context; /* 0 = no limit (replay) */
+    const cost_model   *cost;    /* NULL without one */
+} plan_model;
+
+/* One [dataset], read. Where a tokenizer shapes the records (llma format: documents cut in the prompt) there is
+ * one for each tokenizer, else one for all. */
+typedef struct {
+    const dataset_config *cfg;
+    const tokenizer      *tok; /* it was read with */
+    dataset               data;
+} plan_dataset;
+
+/* A dataset as one model sees it: through its tokenizer, within its context. */
+typedef struct {
+    size_t  model, dataset; /* indices into the plan; model: the first with this view */
+    samples set;
+    char    sha256[DIGEST_HEX]; /* samples_digest */
+} plan_samples;
+
+typedef struct {
+    char              id[17];      /* of setting and build: of all that determines the result */
+    char              setting[17]; /* of what the config, the model and the data say */
+    char              build[17];   /* of the program: sources that this cell uses, and the user's compiler flags */
+    size_t            model, dataset, samples; /* indices into the plan */
+    const policy_ops *policy;
+    param_values      policy_params;
+    const rule_ops   *rule;
+    param_values      rule_params;
+    size_t            baseline; /* index of the group's baseline cell; its own index when it is one */
+    char             *params;   /* canonical JSON {"policy":{...},"rule":{...}} */
+} plan_cell;
+
+typedef struct {
+    const config *cfg;
+    plan_model   *models;
+    size_t        n_models;
+    plan_dataset *datasets;
+    size_t        n_datasets;
+    plan_samples *samples;
+    size_t        n_samples;
+    plan_cell    *cells;
+    size_t        n_cells;
+    /* owned behind the views above */
+    model     **weights;
+    size_t      n_weights;
+    tokenizer **toks;
+    size_t      n_toks;
+    cost_model *costs;
+    size_t      n_costs;
+} plan;
+
+typedef struct {
+    bool            skip_bad;
+    dataset_report *report; /* lines skipped; may be NULL */
+    void           *ctx;
+} plan_options;
+
+/* `c` must outlive the plan. ERR_INPUT for whatever in the configuration or its files is at fault. */
+int  plan_make(const config *c, const plan_options *o, plan *out, err *e);
+void plan_free(plan *p);
+
+/* Trials of a cell: samples times repeats. */
+size_t plan_cell_trials(const plan *p, size_t cell);
+
+/* Value of the policy parameter named `name` in a cell, or -1 (the columns n and k). */
+int32_t plan_cell_param(const plan_cell *c, const char *name);
+
+#endif

@@ -1,0 +1,240 @@
+#include "experiments/sweep/plan_cells.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/number.h"
+#include "engine/model/blas.h"
+#include "experiments/sweep/provenance.h"
+#include "store/store.h"
+
+enum { MAX_CELLS = 1000000 };
+
+/* The baseline's policy is added to every group, so a section that asks for it adds nothing. */
+static bool is_baseline(const policy_ops *ops) {
+    return strcmp(ops->name, "none") == 0;
+}
+
+/* ---- how many ----------------------------------------------------------------------------------------- */
+
+/* Counts stay at MAX_CELLS + 1 once they are over. */
+static size_t times(size_t a, size_t b) {
+    if (a != 0 && b > MAX_CELLS / a) return MAX_CELLS + 1;
+    return a * b;
+}
+
+static size_t plus(size_t a, size_t b) {
+    return a + b > MAX_CELLS ? MAX_CELLS + 1 : a + b;
+}
+
+static size_t points(const value_list *lists, size_t n) {
+    size_t product = 1;
+    for (size_t i = 0; i < n; i++) product = times(product, lists[i].n);
+    return product;
+}
+
+int plan_cells_count(const config *c, size_t *out, err *e) {
+    size_t policies = 1, rules = 0, models = 0;
+    for (size_t i = 0; i < c->n_policies; i++)
+        if (!is_baseline(c->policies[i].ops))
+            policies = plus(policies, points(c->policies[i].values, c->policies[i].ops->n_params));
+    for (size_t i = 0; i < c->n_rules; i++) rules = plus(rules, points(c->rules[i].values, c->rules[i].ops->n_params));
+    for (size_t i = 0; i < c->n_models; i++) models = plus(models, c->models[i].threads.n);
+    *out = times(times(policies, rules), times(models, c->n_datasets));
+    if (*out > MAX_CELLS) return err_input(e, "%s: the grid has too many cells (at most %d)", c->path, MAX_CELLS);
+    return 0;
+}
+
+/* ---- one after another -------------------------------------------------------------------------------- */
+
+/* The points of a product of lists, the last list varying fastest. */
+typedef struct {
+    const value_list *lists;
+    size_t            n;
+    size_t            at[PARAM_MAX];
+} odometer;
+
+static param_values odometer_values(const odometer *o) {
+    param_values v = {0};
+    for (size_t i = 0; i < o->n; i++) v.at[i] = o->lists[i].at[o->at[i]];
+    return v;
+}
+
+static bool odometer_next(odometer *o) {
+    for (size_t i = o->n; i > 0; i--) {
+        if (++o->at[i - 1] < o->lists[i - 1].n) return true;
+        o->at[i - 1] = 0;
+    }
+    return false;
+}
+
+/* ---- identity ----------------------------------------------------------------------------------------- */
+
+static json_t *params_json(const param_spec *specs, size_t n, const param_values *v) {
+    json_t *object = json_object();
+    for (size_t i = 0; i < n && object != NULL; i++) {
+        json_t *value = specs[i].type == PARAM_INT ? json_integer((json_int_t)v->at[i]) : json_real(v->at[i]);
+        if (json_object_set_new(object, specs[i].name, value) == 0) continue;
+        json_decref(object);
+        object = NULL;
+    }
+    return object;
+}
+
+static json_t *policy_json(const plan_cell *c) {
+    return params_json(c->policy->params, c->policy->n_params, &c->policy_params);
+}
+
+static json_t *rule_json(const plan_cell *c) {
+    return params_json(c->rule->params, c->rule->n_params, &c->rule_params);
+}
+
+/* Digits in which every real parameter reads back equal, at least `digits`. */
+static int params_digits(const param_spec *specs, size_t n, const param_values *v, int digits) {
+    for (size_t i = 0; i < n; i++)
+        if (specs[i].type == PARAM_REAL && real_digits(v->at[i]) > digits) digits = real_digits(v->at[i]);
+    return digits;
+}
+
+static char *canonical(json_t *json, int digits, err *e) {
+    char *text =
+        json != NULL ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION((size_t)digits)) : NULL;
+    json_decref(json);
+    if (text == NULL) err_run(e, "out of memory");
+    return text;
+}
+
+static char *params_text(const plan_cell *c, err *e) {
+    int digits = params_digits(c->policy->params, c->policy->n_params, &c->policy_params, 15);
+    digits = params_digits(c->rule->params, c->rule->n_params, &c->rule_params, digits);
+    return canonical(json_pack("{s:o, s:o}", "policy", policy_json(c), "rule", rule_json(c)), digits, e);
+}
+
+/* Everything that determines a cell's content: a finished cell is reused only if all of this is equal. What changes no
+ * token is recorded in the cell and is not in its identity (host, instruction set, compiler, date), nor are the sweep's
+ * name (each sweep has its own folder), the labels of policy and rule sections, and the grid's other cells. */
+/* clang-format off */
+static json_t *setting_model(const plan_model *m) {
+    return json_pack("{s:s, s:s, s:s, s:i, s:s, s:s?, s:I, s:s?}",
+                     "label",   m->cfg->label,                               /* is in the cell's row */
+                     "target",  m->cfg->target->name,                        /* what scores tokens */
+                     "sha256",  m->sha256,                                   /* the weights, or the tokenizer */
+                     "threads", m->threads,                                  /* times, never tokens */
+                     "gemm",    m->cfg->gemm,                                /* how products round */
+                     "blas",    m->blas ? blas_kernels() : NULL,             /* so do these kernels, each in its way */
+                     "context", (json_int_t)m->context,                      /* where outputs are cut */
+                     "cost",    m->cost != NULL ? m->cost->sha256 : NULL);   /* modeled_speedup */
+}
+
+static json_t *setting_dataset(const plan_dataset *d, const plan_samples *s) {
+    return json_pack("{s:s, s:s, s:s, s:b, s:I}",
+                     "label",          d->cfg->label,                        /* is in the cell's row */
+                     "sha256",         d->data.sha256,                       /* so is the file's digest */
+                     "samples",        s->sha256,                            /* what was taken from it, and what not */
+                     "forced",         d->cfg->forced,                       /* whose output is decoded */
+                     "max_new_tokens", (json_int_t)d->cfg->max_new_tokens);  /* where outputs are cut */
+}
+
+static json_t *setting(const plan *p, const plan_cell *c) {
+    return json_pack("{s:I, s:I, s:b, s:o, s:o, s:{s:s, s:o}, s:{s:s, s:o}}",
+                     "seed",    (json_int_t)p->cfg->seed,                    /* all randomness */
+                     "repeats", (json_int_t)p->cfg->repeats,                 /* the number of trials */
+                     "paired",  p->cfg->paired,                              /* what speedup is over */
+                     "model",   setting_model(&p->models[c->model]),
+                     "dataset", setting_dataset(&p->datasets[c->dataset], &p->samples[c->samples]),
+                     "policy",  "name", c->policy->name, "params", policy_json(c),   /* defaults included: */
+                     "rule",    "name", c->rule->name,   "params", rule_json(c));    /* they may change */
+}
+
+static json_t *build(const plan *p, const plan_cell *c) {
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}",
+                     "engine", provenance_source("engine"),
+                     "target", provenance_source(p->models[c->model].cfg->target->source),
+                     "policy", provenance_source(c->policy->source),
+                     "rule",   provenance_source(c->rule->source),
+                     "flags",  provenance_user_flags());                     /* of the compiler */
+}
+
+static json_t *identity(const plan_cell *c) {
+    return json_pack("{s:i, s:s, s:s}",
+                     "schema",  STORE_SCHEMA_VERSION,                        /* the file's form */
+                     "setting", c->setting,
+                     "build",   c->build);
+}
+/* clang-format on */
+
+/* The first 16 hex digits of SHA-256 over the canonical JSON. */
+static int short_digest(json_t *json, char out[17], err *e) {
+    char  hex[DIGEST_HEX];
+    char *text = canonical(json, 17, e);
+    if (text == NULL) return -1;
+    int ret = digest_sha256(text, strlen(text), hex, e);
+    free(text);
+    if (ret == 0) snprintf(out, 17, "%.16s", hex);
+    return ret;
+}
+
+static int set_identity(const plan *p, plan_cell *c, err *e) {
+    if (short_digest(setting(p, c), c->setting, e) != 0 || short_digest(build(p, c), c->build, e) != 0) return -1;
+    return short_digest(identity(c), c->id, e);
+}
+
+/* ---- cells -------------------------------------------------------------------------------------------- */
+
+static int add_cell(plan *p, plan_cell cell, err *e) {
+    if ((cell.params = params_text(&cell, e)) == NULL) return -1;
+    p->cells[p->n_cells++] = cell;
+    return set_identity(p, &p->cells[p->n_cells - 1], e);
+}
+
+/* `cell` holds what the group has in common. */
+static int add_group(plan *p, plan_cell cell, err *e) {
+    cell.policy = policy_find("none");
+    if (cell.policy == NULL) return err_run(e, "the policy \"none\" is missing");
+    cell.baseline = p->n_cells;
+    param_presets(cell.policy->params, cell.policy->n_params, &cell.policy_params);
+    if (add_cell(p, cell, e) != 0) return -1;
+
+    for (size_t i = 0; i < p->cfg->n_policies; i++) {
+        const policy_config *asked = &p->cfg->policies[i];
+        odometer             grid = {.lists = asked->values, .n = asked->ops->n_params};
+        if (is_baseline(asked->ops)) continue;
+        cell.policy = asked->ops;
+        do {
+            cell.policy_params = odometer_values(&grid);
+            if (add_cell(p, cell, e) != 0) return -1;
+        } while (odometer_next(&grid));
+    }
+    return 0;
+}
+
+int plan_cells_add(plan *p, size_t model_at, size_t dataset_at, size_t samples_at, err *e) {
+    for (size_t i = 0; i < p->cfg->n_rules; i++) {
+        const rule_config *asked = &p->cfg->rules[i];
+        odometer           grid = {.lists = asked->values, .n = asked->ops->n_params};
+        plan_cell          cell = {.model = model_at, .dataset = dataset_at, .samples = samples_at, .rule = asked->ops};
+        do {
+            cell.rule_params = odometer_values(&grid);
+            if (add_group(p, cell, e) != 0) return -1;
+        } while (odometer_next(&grid));
+    }
+    return 0;
+}
+
+void plan_cells_free(plan *p) {
+    for (size_t i = 0; i < p->n_cells; i++) free(p->cells[i].params);
+    free(p->cells);
+    p->cells = NULL;
+    p->n_cells = 0;
+}
+
+size_t plan_cell_trials(const plan *p, size_t cell) {
+    return p->samples[p->cells[cell].samples].set.n * p->cfg->repeats;
+}
+
+int32_t plan_cell_param(const plan_cell *c, const char *name) {
+    int i = param_find(c->policy->params, c->policy->n_params, name);
+    return i < 0 ? -1 : (int32_t)c->policy_params.at[i];
+}

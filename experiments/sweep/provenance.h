@@ -1,0 +1,26 @@
+/* provenance.h - who made a result, from what, where. */
+#ifndef EXPERIMENTS_PROVENANCE_H
+#define EXPERIMENTS_PROVENANCE_H
+
+#include <stdint.h>
+
+#include "store/store.h"
+
+#define HARNESS_VERSION "0.1.0"
+
+/* Digest, 16 hex digits, of the file of a policy, rule or target (their `source`), or of all other sources that can
+ * change what a cell decodes: "engine". NULL when unknown. */
+const char *provenance_source(const char *path);
+
+/* The compiler and linker flags that the user added to the project's own; "" for none. */
+const char *provenance_user_flags(void);
+
+/* The time now, as ISO 8601 in UTC, in new memory. */
+char *provenance_now(err *e);
+
+/* This process: a random id, the time now, what the program was built from and what it runs on. All
+ * texts are new; process_free frees them. The host's name is not among them. */
+int  provenance_process(process_row *p, err *e);
+void process_free(process_row *p);
+
+#endif

@@ -1,0 +1,21 @@
+#include "experiments/terminal/data_report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/base/quote.h"
+
+void data_report_skipped(void *ctx, const err *why) {
+    (void)ctx;
+    fprintf(stderr, "harness: skipped: %s\n", why->text);
+}
+
+void data_report_keys(const dataset *d) {
+    for (size_t i = 0; i < d->n_unread; i++) {
+        const unread_key *k = &d->unread[i];
+        char              key[100];
+        if (k->lacking == 0) continue;
+        fprintf(stderr, "harness: %s:%zu: key %s is not read; did you mean \"%s\"? (%zu of %zu records)\n", d->path,
+                k->line, quote(key, sizeof key, k->key, strlen(k->key)), k->meant, k->lacking, d->n);
+    }
+}

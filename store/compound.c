@@ -1,0 +1,405 @@
+#include "store/compound.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/mem.h"
+#include "store/h5.h"
+
+/* ---- the tables ---------------------------------------------------------------------------------- */
+
+static const column cell_columns[] = {
+#define CELL_FIELDS
+#define FIELD(kind, name) {#name, FIELD_##kind, offsetof(cell_row, name)},
+#include "store/fields.def"
+#undef CELL_FIELDS
+};
+
+static const column process_columns[] = {
+#define PROCESS_FIELDS
+#define FIELD(kind, name) {#name, FIELD_##kind, offsetof(process_row, name)},
+#include "store/fields.def"
+#undef PROCESS_FIELDS
+};
+
+static const column sample_columns[] = {
+#define SAMPLE_FIELDS
+#define FIELD(kind, name) {#name, FIELD_##kind, offsetof(sample_row, name)},
+#include "store/fields.def"
+#undef SAMPLE_FIELDS
+};
+
+static const column skipped_columns[] = {
+#define SKIPPED_FIELDS
+#define FIELD(kind, name) {#name, FIELD_##kind, offsetof(skipped_row, name)},
+#include "store/fields.def"
+#undef SKIPPED_FIELDS
+};
+
+static const column trial_columns[] = {
+#define TRIAL_FIELDS
+#define FIELD(kind, name) {#name, FIELD_##kind, offsetof(trial_row, name)},
+#include "store/fields.def"
+#undef TRIAL_FIELDS
+};
+
+static const column step_columns[] = {
+#define STEP_FIELDS
+#define FIELD(kind, name) {#name, FIELD_##kind, offsetof(step_row, name)},
+#include "store/fields.def"
+#undef STEP_FIELDS
+};
+
+#define COMPOUND(path, columns, row)                                                                                   \
+    { path, columns, sizeof columns / sizeof *columns, sizeof(row) }
+
+const compound compound_cells = COMPOUND("cells", cell_columns, cell_row);
+const compound compound_processes = COMPOUND("processes", process_columns, process_row);
+const compound compound_samples = COMPOUND("samples", sample_columns, sample_row);
+const compound compound_skipped = COMPOUND("skipped", skipped_columns, skipped_row);
+const compound compound_trials = COMPOUND("trials", trial_columns, trial_row);
+const compound compound_steps = COMPOUND("steps", step_columns, step_row);
+
+_Static_assert(sizeof cell_columns / sizeof *cell_columns <= COMPOUND_COLUMNS_MAX, "a record holds every column");
+_Static_assert(sizeof trial_columns / sizeof *trial_columns <= COMPOUND_COLUMNS_MAX, "a record holds every column");
+
+/* ---- kinds -------------------------------------------------------------------------------------------- */
+
+static bool is_text(field_kind k) {
+    return k == FIELD_STR || k == FIELD_ID;
+}
+
+static size_t number_size(field_kind k) {
+    switch (k) {
+    case FIELD_U8:
+        return 1;
+    case FIELD_U16:
+        return 2;
+    case FIELD_U32:
+    case FIELD_I32:
+        return 4;
+    default:
+        return 8;
+    }
+}
+
+/* Little-endian, which is also the host's order (digest.c refuses others). */
+static hid_t number_type(field_kind k) {
+    switch (k) {
+    case FIELD_U8:
+        return H5T_STD_U8LE;
+    case FIELD_U16:
+        return H5T_STD_U16LE;
+    case FIELD_U32:
+        return H5T_STD_U32LE;
+    case FIELD_U64:
+        return H5T_STD_U64LE;
+    case FIELD_I32:
+        return H5T_STD_I32LE;
+    case FIELD_I64:
+        return H5T_STD_I64LE;
+    default:
+        return H5T_IEEE_F64LE;
+    }
+}
+
+static const char *kind_name(field_kind k) {
+    static const char *const names[] = {"an unsigned 8-bit integer",
+                                        "an unsigned 16-bit integer",
+                                        "an unsigned 32-bit integer",
+                                        "an unsigned 64-bit integer",
+                                        "a signed 32-bit integer",
+                                        "a signed 64-bit integer",
+                                        "a 64-bit float",
+                                        "a fixed-size text",
+                                        "a fixed-size text of 16"};
+    return names[k];
+}
+
+/* True when values of a file's type can be read as this kind without loss. */
+static bool type_fits(hid_t type, field_kind k) {
+    H5T_class_t class = H5Tget_class(type);
+    size_t size = H5Tget_size(type);
+    if (is_text(k))
+        return class == H5T_STRING && H5Tis_variable_str(type) == 0 && size > 0 &&
+               (k == FIELD_STR || size == COMPOUND_ID_SIZE);
+    if (k == FIELD_F64) return class == H5T_FLOAT && size == 8;
+    bool is_signed = k == FIELD_I32 || k == FIELD_I64;
+    return class == H5T_INTEGER && size == number_size(k) &&
+           H5Tget_sign(type) == (is_signed ? H5T_SGN_2 : H5T_SGN_NONE);
+}
+
+/* ---- records: rows as they lie in the file ------------------------------------------------------------- */
+
+typedef struct {
+    hid_t  type; /* the compound */
+    hid_t  part[COMPOUND_COLUMNS_MAX];
+    size_t part_size[COMPOUND_COLUMNS_MAX];
+    size_t size; /* sum of the parts: no padding */
+} record;
+
+static record record_new(void) {
+    record r = {.type = H5I_INVALID_HID};
+    for (size_t i = 0; i < COMPOUND_COLUMNS_MAX; i++) r.part[i] = H5I_INVALID_HID;
+    return r;
+}
+
+static int record_close(record *r, int ret, err *e) {
+    for (size_t i = 0; i < COMPOUND_COLUMNS_MAX; i++) ret = h5_close(&r->part[i], ret, e);
+    return h5_close(&r->type, ret, e);
+}
+
+/* Joins the parts into the compound type. */
+static int record_join(record *r, const compound *t, err *e) {
+    size_t at = 0;
+    for (size_t i = 0; i < t->n_columns; i++) r->size += r->part_size[i];
+    if ((r->type = H5Tcreate(H5T_COMPOUND, r->size)) < 0) return h5_fails(e, t->name);
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (H5Tinsert(r->type, t->columns[i].name, at, r->part[i]) < 0) return h5_fails(e, t->name);
+        at += r->part_size[i];
+    }
+    return 0;
+}
+
+static const char *text_at(const void *row, const column *c) {
+    const char *text;
+    memcpy(&text, (const char *)row + c->offset, sizeof text);
+    return text;
+}
+
+static void set_text(void *row, const column *c, char *text) {
+    memcpy((char *)row + c->offset, &text, sizeof text);
+}
+
+/* The record that fits these rows. */
+static int record_for_rows(record *r, const compound *t, const char *rows, size_t n, err *e) {
+    for (size_t i = 0; i < t->n_columns; i++) {
+        const column *c = &t->columns[i];
+        size_t        longest = 1;
+        for (size_t j = 0; c->kind == FIELD_STR && j < n; j++) {
+            size_t length = strlen(text_at(rows + j * t->row_size, c));
+            if (length > longest) longest = length;
+        }
+        r->part_size[i] = c->kind == FIELD_ID    ? COMPOUND_ID_SIZE
+                          : c->kind == FIELD_STR ? longest
+                                                 : number_size(c->kind);
+        r->part[i] = is_text(c->kind) ? h5_text_type(r->part_size[i]) : H5Tcopy(number_type(c->kind));
+        if (r->part[i] < 0) return h5_fails(e, c->name);
+    }
+    return record_join(r, t, e);
+}
+
+/* The record that reads our columns of a file's table. Texts keep the file's size and character set. */
+static int record_for_list(record *r, const compound *t, hid_t list, err *e) {
+    int   ret = 0;
+    hid_t type = H5Dget_type(list);
+    if (type < 0) return h5_fails(e, t->name);
+    if (H5Tget_class(type) != H5T_COMPOUND) ret = err_input(e, "%s: is not a table", t->name);
+    for (size_t i = 0; ret == 0 && i < t->n_columns; i++) {
+        const column *c = &t->columns[i];
+        int           at = H5Tget_member_index(type, c->name);
+        if (at < 0) {
+            ret = err_input(e, "%s: lacks the column %s", t->name, c->name);
+            break;
+        }
+        hid_t member = H5Tget_member_type(type, (unsigned)at);
+        if (member < 0) {
+            ret = h5_fails(e, c->name);
+        } else if (!type_fits(member, c->kind)) {
+            ret = err_input(e, "%s: the column %s is not %s", t->name, c->name, kind_name(c->kind));
+        } else {
+            r->part_size[i] = H5Tget_size(member);
+            r->part[i] = is_text(c->kind) ? h5_text_like(member) : H5Tcopy(number_type(c->kind));
+            if (r->part[i] < 0) ret = h5_fails(e, c->name);
+        }
+        ret = h5_close(&member, ret, e);
+    }
+    if (ret == 0) ret = record_join(r, t, e);
+    return h5_close(&type, ret, e);
+}
+
+/* Row to record; `to` is zeroed, which pads the texts. */
+static void record_pack(const record *r, const compound *t, const void *row, char *to) {
+    for (size_t i = 0; i < t->n_columns; to += r->part_size[i++]) {
+        const column *c = &t->columns[i];
+        if (is_text(c->kind))
+            memcpy(to, text_at(row, c), strnlen(text_at(row, c), r->part_size[i]));
+        else
+            memcpy(to, (const char *)row + c->offset, r->part_size[i]);
+    }
+}
+
+/* Record to row. The row is zeroed, so that on failure compound_row_free can free what it got. */
+static int record_unpack(const record *r, const compound *t, const char *from, void *row, err *e) {
+    for (size_t i = 0; i < t->n_columns; from += r->part_size[i++]) {
+        const column *c = &t->columns[i];
+        if (is_text(c->kind)) {
+            char *text = mem_strndup(from, strnlen(from, r->part_size[i]), e);
+            if (text == NULL) return -1;
+            set_text(row, c, text);
+        } else {
+            memcpy((char *)row + c->offset, from, r->part_size[i]);
+        }
+    }
+    return 0;
+}
+
+/* ---- tables -------------------------------------------------------------------------------------------- */
+
+int compound_write(hid_t file, const compound *t, const void *rows, size_t n, err *e) {
+    int         ret = -1;
+    hid_t       list = H5I_INVALID_HID;
+    char       *buf = NULL;
+    const char *row = rows;
+    record      r = record_new();
+
+    if (record_for_rows(&r, t, rows, n, e) != 0 || h5_create_list(file, t->name, r.type, n, &list, e) != 0) goto out;
+    size_t chunk = h5_chunk(n, r.size);
+    if ((buf = mem_new(chunk, r.size, e)) == NULL) goto out;
+    for (size_t first = 0; first < n; first += chunk) {
+        size_t count = n - first < chunk ? n - first : chunk;
+        memset(buf, 0, count * r.size);
+        for (size_t i = 0; i < count; i++, row += t->row_size) record_pack(&r, t, row, buf + i * r.size);
+        if (h5_write_part(list, r.type, first, count, buf, e) != 0) {
+            err_prefix(e, "%s", t->name);
+            goto out;
+        }
+    }
+    ret = 0;
+out:
+    free(buf);
+    ret = h5_close(&list, ret, e);
+    return record_close(&r, ret, e);
+}
+
+int compound_read(hid_t file, const compound *t, size_t most, void **rows, size_t *n, err *e) {
+    int    ret = -1;
+    size_t claimed = 0;
+    hid_t  list = H5I_INVALID_HID;
+    char  *buf = NULL;
+    record r = record_new();
+
+    *rows = NULL;
+    *n = 0;
+    if (h5_open_list(file, t->name, &list, &claimed, e) != 0 || record_for_list(&r, t, list, e) != 0 ||
+        h5_check_room(t->name, claimed, r.size, most, e) != 0)
+        goto out;
+    size_t chunk = h5_chunk(claimed, r.size);
+    if ((buf = mem_new(chunk, r.size, e)) == NULL || (*rows = mem_new(claimed, t->row_size, e)) == NULL) goto out;
+    for (size_t first = 0; first < claimed; first += chunk) {
+        size_t count = claimed - first < chunk ? claimed - first : chunk;
+        if (h5_read_part(list, r.type, first, count, buf, e) != 0) {
+            err_prefix(e, "%s", t->name);
+            goto out;
+        }
+        for (size_t i = 0; i < count; i++) {
+            void *row = (char *)*rows + (*n)++ * t->row_size;
+            if (record_unpack(&r, t, buf + i * r.size, row, e) != 0) goto out;
+        }
+    }
+    ret = 0;
+out:
+    free(buf);
+    ret = h5_close(&list, ret, e);
+    return record_close(&r, ret, e);
+}
+
+/* ---- lists of numbers ---------------------------------------------------------------------------------- */
+
+static int numbers_write(hid_t where, const char *name, field_kind k, const void *at, size_t n, err *e) {
+    hid_t list;
+    if (h5_create_list(where, name, number_type(k), n, &list, e) != 0) return -1;
+    int ret = n > 0 ? h5_write_part(list, number_type(k), 0, n, at, e) : 0;
+    if (ret != 0) err_prefix(e, "%s", name);
+    return h5_close(&list, ret, e);
+}
+
+static int numbers_read(hid_t where, const char *name, field_kind k, size_t most, void **at, size_t *n, err *e) {
+    int    ret = -1;
+    hid_t  list = H5I_INVALID_HID, type = H5I_INVALID_HID;
+    size_t size = number_size(k);
+
+    *at = NULL;
+    if (h5_open_list(where, name, &list, n, e) != 0) return -1;
+    if ((type = H5Dget_type(list)) < 0) {
+        h5_fails(e, name);
+    } else if (!type_fits(type, k)) {
+        err_input(e, "%s: does not hold %s", name, kind_name(k));
+    } else if (h5_check_room(name, *n, size, most, e) == 0 && (*at = mem_new(*n, size, e)) != NULL) {
+        ret = *n > 0 ? h5_read_part(list, number_type(k), 0, *n, *at, e) : 0;
+        if (ret != 0) err_prefix(e, "%s", name);
+    }
+    ret = h5_close(&type, ret, e);
+    ret = h5_close(&list, ret, e);
+    if (ret != 0) {
+        free(*at);
+        *at = NULL;
+        *n = 0;
+    }
+    return ret;
+}
+
+int numbers_write_i32(hid_t where, const char *name, const int32_t *at, size_t n, err *e) {
+    return numbers_write(where, name, FIELD_I32, at, n, e);
+}
+
+int numbers_write_u64(hid_t where, const char *name, const uint64_t *at, size_t n, err *e) {
+    return numbers_write(where, name, FIELD_U64, at, n, e);
+}
+
+int numbers_read_i32(hid_t where, const char *name, size_t most, int32_t **at, size_t *n, err *e) {
+    void *read;
+    int   ret = numbers_read(where, name, FIELD_I32, most, &read, n, e);
+    *at = read;
+    return ret;
+}
+
+int numbers_read_u64(hid_t where, const char *name, size_t most, uint64_t **at, size_t *n, err *e) {
+    void *read = NULL;
+    int   ret = numbers_read(where, name, FIELD_U64, most, &read, n, e);
+    *at = read;
+    return ret;
+}
+
+/* ---- rows as values ------------------------------------------------------------------------------------ */
+
+int compound_row_copy(const compound *t, void *to, const void *from, err *e) {
+    memcpy(to, from, t->row_size);
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (is_text(t->columns[i].kind)) set_text(to, &t->columns[i], NULL);
+    for (size_t i = 0; i < t->n_columns; i++) {
+        const column *c = &t->columns[i];
+        if (!is_text(c->kind)) continue;
+        const char *text = text_at(from, c);
+        char       *copy = mem_strdup(text != NULL ? text : "", e);
+        if (copy == NULL) {
+            compound_row_free(t, to);
+            return -1;
+        }
+        set_text(to, c, copy);
+    }
+    return 0;
+}
+
+bool compound_row_equal(const compound *t, const void *a, const void *b) {
+    for (size_t i = 0; i < t->n_columns; i++) {
+        const column *c = &t->columns[i];
+        bool          same = is_text(c->kind)
+                                 ? strcmp(text_at(a, c), text_at(b, c)) == 0
+                                 : memcmp((const char *)a + c->offset, (const char *)b + c->offset, number_size(c->kind)) == 0;
+        if (!same) return false;
+    }
+    return true;
+}
+
+void compound_row_free(const compound *t, void *row) {
+    for (size_t i = 0; i < t->n_columns; i++) {
+        const column *c = &t->columns[i];
+        if (!is_text(c->kind)) continue;
+        char *text;
+        memcpy(&text, (const char *)row + c->offset, sizeof text);
+        free(text);
+        set_text(row, c, NULL);
+    }
+}

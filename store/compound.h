@@ -1,0 +1,62 @@
+/* compound.h - compound tables of HDF5 from the column lists of fields.def.
+ *
+ * A row in memory is a C struct whose texts are pointers. A row in the file is packed, little-endian, its
+ * texts of fixed size: the longest of the column, at least 1. The two meet here and nowhere else.
+ */
+#ifndef EXPERIMENTS_STORE_COMPOUND_H
+#define EXPERIMENTS_STORE_COMPOUND_H
+
+#include <hdf5.h>
+#include <stdbool.h>
+
+#include "store/store.h"
+
+typedef enum {
+    FIELD_U8,
+    FIELD_U16,
+    FIELD_U32,
+    FIELD_U64,
+    FIELD_I32,
+    FIELD_I64,
+    FIELD_F64,
+    FIELD_STR,
+    FIELD_ID
+} field_kind;
+
+enum { COMPOUND_COLUMNS_MAX = 32, COMPOUND_ID_SIZE = 16 };
+
+typedef struct {
+    const char *name;
+    field_kind  kind;
+    size_t      offset; /* in the row struct */
+} column;
+
+typedef struct {
+    const char   *name; /* of the dataset */
+    const column *columns;
+    size_t        n_columns;
+    size_t        row_size;
+} compound;
+
+extern const compound compound_cells, compound_processes, compound_samples, compound_skipped, compound_trials,
+    compound_steps;
+
+/* Writes n rows as a new dataset of the file. */
+int compound_write(hid_t file, const compound *t, const void *rows, size_t n, err *e);
+
+/* Reads a dataset that has at least these columns, each with its class and size; others are ignored. `most`
+ * bounds the bytes of all rows. The array is the caller's to free also on failure, with *n rows in it. */
+int compound_read(hid_t file, const compound *t, size_t most, void **rows, size_t *n, err *e);
+
+/* The same for lists of plain numbers; on failure nothing is owned. */
+int numbers_write_i32(hid_t where, const char *name, const int32_t *at, size_t n, err *e);
+int numbers_write_u64(hid_t where, const char *name, const uint64_t *at, size_t n, err *e);
+int numbers_read_i32(hid_t where, const char *name, size_t most, int32_t **at, size_t *n, err *e);
+int numbers_read_u64(hid_t where, const char *name, size_t most, uint64_t **at, size_t *n, err *e);
+
+/* Rows as values: a copy owns its texts (NULL becomes ""); on failure nothing is owned. */
+int  compound_row_copy(const compound *t, void *to, const void *from, err *e);
+bool compound_row_equal(const compound *t, const void *a, const void *b); /* no NaN in cells and samples */
+void compound_row_free(const compound *t, void *row);
+
+#endif
