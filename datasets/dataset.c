@@ -15,23 +15,23 @@
 #include "datasets/formats.def"
 #undef FORMAT
 
-static const dataset_format *const formats[] = {
+static const void *const all[] = {
 #define FORMAT(name) &format_##name,
 #include "datasets/formats.def"
 #undef FORMAT
 };
-enum { N_FORMATS = sizeof formats / sizeof formats[0] };
+enum { N_FORMATS = sizeof all / sizeof all[0] };
 
-size_t dataset_format_count(void) {
-    return N_FORMATS;
-}
+#define AUTO "auto"
 
-const char *dataset_format_name(size_t i) {
-    return formats[i]->name;
+const registry format_registry = REGISTRY("dataset format", all);
+
+static const dataset_format *format_at(size_t i) {
+    return all[i];
 }
 
 const char *dataset_format_help(size_t i) {
-    return formats[i]->help;
+    return format_at(i)->help;
 }
 
 /* ---- records ---- */
@@ -139,17 +139,17 @@ int record_texts(const jsonl *at, record *r, const json_t *texts, const char *wh
 
 /* ---- formats ---- */
 
+int dataset_format_check(const char *where, const char *name, err *e) {
+    const char *names[N_FORMATS + 1] = {AUTO};
+    if (strcmp(name, AUTO) == 0 || registry_find(&format_registry, name) != NULL) return 0;
+    for (size_t i = 0; i < N_FORMATS; i++) names[i + 1] = format_at(i)->name;
+    return err_unknown(e, where, "dataset format", name, names, N_FORMATS + 1);
+}
+
 /* NULL in *out for "auto": the first record decides. */
 static int find_format(const char *name, const dataset_format **out, err *e) {
-    const char *names[N_FORMATS + 1] = {"auto"};
-    *out = NULL;
-    if (name == NULL || strcmp(name, "auto") == 0) return 0;
-    for (size_t i = 0; i < N_FORMATS; i++) {
-        names[i + 1] = formats[i]->name;
-        if (strcmp(name, formats[i]->name) == 0) *out = formats[i];
-    }
-    if (*out != NULL) return 0;
-    return err_unknown(e, NULL, "dataset format", name, names, N_FORMATS + 1);
+    *out = name != NULL ? registry_find(&format_registry, name) : NULL;
+    return name != NULL ? dataset_format_check(NULL, name, e) : 0;
 }
 
 /* The name nearest to a key: one in other letters' case, or one that a few edits away; NULL when none is near. */
@@ -165,11 +165,12 @@ static const char *near_telling_key(const json_t *object, const char **meant) {
     json_t     *value, *whole = (json_t *)object; /* Jansson's loop takes no const */
     size_t      n = 0;
     for (size_t i = 0; i < N_FORMATS; i++)
-        for (size_t k = 0; k < READS_MAX && formats[i]->reads[k] != NULL; k++) {
+        for (size_t k = 0; k < READS_MAX && format_at(i)->reads[k] != NULL; k++) {
             char quoted[64];
-            snprintf(quoted, sizeof quoted, "\"%s\"", formats[i]->reads[k]);
-            bool tells_it = strstr(formats[i]->keys, quoted) != NULL;
-            if (tells_it && json_object_get(object, formats[i]->reads[k]) == NULL) tells[n++] = formats[i]->reads[k];
+            snprintf(quoted, sizeof quoted, "\"%s\"", format_at(i)->reads[k]);
+            bool tells_it = strstr(format_at(i)->keys, quoted) != NULL;
+            if (tells_it && json_object_get(object, format_at(i)->reads[k]) == NULL)
+                tells[n++] = format_at(i)->reads[k];
         }
     json_object_foreach(whole, key, value) {
         if ((*meant = nearest(key, tells, n)) != NULL) return key;
@@ -182,10 +183,10 @@ static const dataset_format *detect(const jsonl *file, const json_t *object, err
     size_t at = 0;
     looked_for[0] = '\0';
     for (size_t i = 0; i < N_FORMATS; i++) {
-        if (formats[i]->fits(object)) return formats[i];
+        if (format_at(i)->fits(object)) return all[i];
         if (at < sizeof looked_for)
             at += (size_t)snprintf(looked_for + at, sizeof looked_for - at, "%s%s: %s", i > 0 ? "; " : "",
-                                   formats[i]->name, formats[i]->keys);
+                                   format_at(i)->name, format_at(i)->keys);
     }
     const char *meant, *near = near_telling_key(object, &meant);
     if (near != NULL)

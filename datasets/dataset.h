@@ -12,6 +12,7 @@
 
 #include "engine/base/digest.h"
 #include "engine/base/err.h"
+#include "engine/base/registry.h"
 #include "engine/base/tokens.h"
 #include "engine/tokenizer/tokenizer.h"
 
@@ -89,8 +90,10 @@ int  dataset_read(const char *path, const dataset_options *o, dataset_report *re
 void dataset_free(dataset *d);
 
 /* Names of the known formats, "auto" not included. */
-size_t      dataset_format_count(void);
-const char *dataset_format_name(size_t i);
-const char *dataset_format_help(size_t i);
+extern const registry format_registry;
+const char           *dataset_format_help(size_t i);
+
+/* ERR_INPUT that lists the formats when `name` is neither one of them nor "auto". `where` may be NULL. */
+int dataset_format_check(const char *where, const char *name, err *e);
 
 #endif

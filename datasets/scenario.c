@@ -12,25 +12,13 @@
 #include "datasets/scenarios.def"
 #undef SCENARIO
 
-static const scenario *const all[] = {
+static const void *const all[] = {
 #define SCENARIO(name) &scenario_##name,
 #include "datasets/scenarios.def"
 #undef SCENARIO
 };
 
-size_t scenario_count(void) {
-    return sizeof all / sizeof all[0];
-}
-
-const scenario *scenario_at(size_t i) {
-    return all[i];
-}
-
-const scenario *scenario_find(const char *name) {
-    for (size_t i = 0; i < scenario_count(); i++)
-        if (strcmp(all[i]->name, name) == 0) return all[i];
-    return NULL;
-}
+const registry scenario_registry = REGISTRY("scenario", all);
 
 /* ---- dice -------------------------------------------------------------------------------------------- */
 

@@ -19,6 +19,7 @@
 #include "datasets/text.h"
 #include "engine/base/err.h"
 #include "engine/base/param.h"
+#include "engine/base/registry.h"
 
 typedef enum { SPLIT_TRAIN, SPLIT_TEST } split;
 
@@ -53,10 +54,6 @@ typedef struct {
     void (*make)(dice *d, const param_values *p, example *out);
 } scenario;
 
-size_t          scenario_count(void);
-const scenario *scenario_at(size_t i);
-const scenario *scenario_find(const char *name); /* NULL when unknown */
-
 /* ERR_INPUT when a parameter max_X is below the parameter min_X. */
 int scenario_check(const scenario *s, const param_values *p, err *e);
 
@@ -70,5 +67,7 @@ void example_free(example *x);
  * eight, by its hash. scenario_fits: whether it belongs to this split. */
 bool scenario_held_out(const char *combination);
 bool dice_fits(const dice *d, const char *combination);
+
+extern const registry scenario_registry; /* Every scenario, of scenarios.def. */
 
 #endif

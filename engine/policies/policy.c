@@ -9,25 +9,13 @@
 #include "engine/policies/policies.def"
 #undef POLICY
 
-static const policy_ops *const table[] = {
+static const void *const all[] = {
 #define POLICY(name) &policy_##name,
 #include "engine/policies/policies.def"
 #undef POLICY
 };
 
-size_t policy_count(void) {
-    return sizeof table / sizeof table[0];
-}
-
-const policy_ops *policy_at(size_t i) {
-    return table[i];
-}
-
-const policy_ops *policy_find(const char *name) {
-    for (size_t i = 0; i < policy_count(); i++)
-        if (strcmp(table[i]->name, name) == 0) return table[i];
-    return NULL;
-}
+const registry policy_registry = REGISTRY("policy", all);
 
 size_t policy_longest(const policy_ops *ops, const param_values *params) {
     return ops->longest != NULL ? ops->longest(params) : 0;

@@ -13,6 +13,7 @@
 
 #include "engine/base/err.h"
 #include "engine/base/param.h"
+#include "engine/base/registry.h"
 #include "engine/base/rng.h"
 #include "engine/draft.h"
 #include "engine/tokenizer/tokenizer.h"
@@ -79,8 +80,6 @@ int policy_propose(policy *p, size_t limit, draft *d, err *e);
 /* Most tokens of a draft; 0 for a policy that never drafts. */
 size_t policy_longest(const policy_ops *ops, const param_values *params);
 
-const policy_ops *policy_find(const char *name); /* NULL when unknown */
-size_t            policy_count(void);
-const policy_ops *policy_at(size_t i);
+extern const registry policy_registry; /* Every policy, of policies.def. */
 
 #endif

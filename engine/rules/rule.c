@@ -9,25 +9,13 @@
 #include "engine/rules/rules.def"
 #undef RULE
 
-static const rule_ops *const table[] = {
+static const void *const all[] = {
 #define RULE(name) &rule_##name,
 #include "engine/rules/rules.def"
 #undef RULE
 };
 
-size_t rule_count(void) {
-    return sizeof table / sizeof table[0];
-}
-
-const rule_ops *rule_at(size_t i) {
-    return table[i];
-}
-
-const rule_ops *rule_find(const char *name) {
-    for (size_t i = 0; i < rule_count(); i++)
-        if (strcmp(table[i]->name, name) == 0) return table[i];
-    return NULL;
-}
+const registry rule_registry = REGISTRY("rule", all);
 
 rule *rule_open(const rule_ops *ops, const param_values *params, size_t vocab, err *e) {
     rule *r = mem_new(1, sizeof *r, e);

@@ -12,6 +12,7 @@
 
 #include "engine/base/err.h"
 #include "engine/base/param.h"
+#include "engine/base/registry.h"
 #include "engine/base/rng.h"
 #include "engine/target/target.h"
 
@@ -54,10 +55,6 @@ void  rule_close(rule *r); /* NULL is fine */
 /* The value of the parameter "temperature"; 0 for a rule without one. */
 double rule_temperature(const rule_ops *ops, const param_values *params);
 
-const rule_ops *rule_find(const char *name); /* NULL when unknown */
-size_t          rule_count(void);
-const rule_ops *rule_at(size_t i);
-
 /* What rules are made of. */
 
 /* Index of the largest of n >= 1 finite values; ties go to the lowest index. */
@@ -79,5 +76,7 @@ int rule_check(const rule *r, const rows *pass, const draft *d, err *e);
 
 /* Row i's probabilities [vocab], in r->p; valid until the next call. */
 const double *rule_probs(rule *r, const rows *pass, size_t i, double temperature);
+
+extern const registry rule_registry; /* Every rule, of rules.def. */
 
 #endif

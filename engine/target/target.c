@@ -16,22 +16,10 @@ void target_close(target *t) {
 #include "engine/target/targets.def"
 #undef TARGET
 
-static const target_ops *const table[] = {
+static const void *const all[] = {
 #define TARGET(name) &target_ops_##name,
 #include "engine/target/targets.def"
 #undef TARGET
 };
 
-size_t target_ops_count(void) {
-    return sizeof table / sizeof table[0];
-}
-
-const target_ops *target_ops_at(size_t i) {
-    return table[i];
-}
-
-const target_ops *target_ops_find(const char *name) {
-    for (size_t i = 0; i < target_ops_count(); i++)
-        if (strcmp(table[i]->name, name) == 0) return table[i];
-    return NULL;
-}
+const registry target_registry = REGISTRY("target", all);

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "engine/base/err.h"
+#include "engine/base/registry.h"
 #include "engine/draft.h"
 #include "engine/model/model.h"
 
@@ -64,9 +65,6 @@ target *target_replay_open(size_t vocab, err *e);
 
 void target_close(target *t); /* NULL is fine */
 
-/* The known targets, for configuration and help. */
-const target_ops *target_ops_find(const char *name); /* NULL when unknown */
-size_t            target_ops_count(void);
-const target_ops *target_ops_at(size_t i);
+extern const registry target_registry; /* Every target, of targets.def. */
 
 #endif

@@ -88,8 +88,8 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
 }
 
 static int list_scenarios(void) {
-    for (size_t i = 0; i < scenario_count(); i++) {
-        const scenario *s = scenario_at(i);
+    for (size_t i = 0; i < scenario_registry.n; i++) {
+        const scenario *s = scenario_registry.at[i];
         printf("%s%s\n  %s\n", i > 0 ? "\n" : "", s->name, s->help);
         command_print_params(s->params, s->n_params);
     }
@@ -98,13 +98,12 @@ static int list_scenarios(void) {
 
 /* "NAME" or "NAME:P=V,...". */
 static int parse_scenario(const char *spec, const scenario **s, param_values *p, err *e) {
-    const char *names[64], *colon = strchr(spec, ':');
+    const char *colon = strchr(spec, ':');
     char       *name = mem_strndup(spec, colon != NULL ? (size_t)(colon - spec) : strlen(spec), e);
     if (name == NULL) return -1;
     int ret = 0;
-    if ((*s = scenario_find(name)) == NULL) {
-        for (size_t i = 0; i < scenario_count(); i++) names[i] = scenario_at(i)->name;
-        ret = err_unknown(e, "--scenario", "scenario", name, names, scenario_count());
+    if ((*s = registry_named(&scenario_registry, "--scenario", name, e)) == NULL) {
+        ret = -1;
     } else if (colon != NULL) {
         ret = param_parse_list(name, (*s)->params, (*s)->n_params, colon + 1, p, e);
     } else {

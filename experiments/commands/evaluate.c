@@ -12,7 +12,6 @@
 #include "engine/base/quote.h"
 #include "engine/engine.h"
 #include "experiments/commands/commands.h"
-#include "experiments/names.h"
 #include "experiments/terminal/data_report.h"
 
 static const char usage[] =
@@ -215,8 +214,8 @@ static void print_table(const evaluation *v) {
 /* ---- decoding ---------------------------------------------------------------------------------------- */
 
 static int open_evaluation(evaluation *v, const options *o, err *e) {
-    const policy_ops *llma = policy_named("evaluate", "llma", e);
-    const rule_ops   *greedy = rule_named("evaluate", "greedy", e);
+    const policy_ops *llma = registry_named(&policy_registry, "evaluate", "llma", e);
+    const rule_ops   *greedy = registry_named(&rule_registry, "evaluate", "greedy", e);
     param_values      policy_params, rule_params;
     dataset_options   d = {.format = "auto", .limit = (size_t)o->limit, .skip_bad = o->skip_bad};
     if (llma == NULL || greedy == NULL || (v->m = model_open(o->model, e)) == NULL || model_lay_out(v->m, e) != 0)

@@ -13,7 +13,6 @@
 #include "engine/base/suggest.h"
 #include "engine/engine.h"
 #include "experiments/commands/commands.h"
-#include "experiments/names.h"
 #include "experiments/terminal/spans.h"
 #include "experiments/terminal/terminal.h"
 
@@ -158,7 +157,7 @@ static const char *split_spec(const char *spec, char name[NAME_SIZE]) {
 static policy *open_policy(const char *spec, err *e) {
     char              name[NAME_SIZE];
     const char       *params = split_spec(spec, name);
-    const policy_ops *ops = policy_named("--policy", name, e);
+    const policy_ops *ops = registry_named(&policy_registry, "--policy", name, e);
     param_values      values;
     if (ops == NULL) return NULL;
     if (param_parse_list(ops->name, ops->params, ops->n_params, params, &values, e) == 0)
@@ -170,7 +169,7 @@ static policy *open_policy(const char *spec, err *e) {
 static rule *open_rule(const char *spec, size_t vocab, err *e) {
     char            name[NAME_SIZE];
     const char     *params = split_spec(spec, name);
-    const rule_ops *ops = rule_named("--rule", name, e);
+    const rule_ops *ops = registry_named(&rule_registry, "--rule", name, e);
     param_values    values;
     if (ops == NULL) return NULL;
     if (param_parse_list(ops->name, ops->params, ops->n_params, params, &values, e) == 0)

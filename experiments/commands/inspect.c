@@ -24,8 +24,8 @@ static const char usage[] =
 static void print_help(void) {
     fputs(usage, stdout);
     printf("\nFormats of datasets:\n");
-    for (size_t i = 0; i < dataset_format_count(); i++)
-        printf("  %-17s %s\n", dataset_format_name(i), dataset_format_help(i));
+    for (size_t i = 0; i < format_registry.n; i++)
+        printf("  %-17s %s\n", registry_name(&format_registry, i), dataset_format_help(i));
 }
 
 typedef struct {

@@ -12,8 +12,8 @@ int cmd_policies(int argc, char **argv, err *e) {
                                 "  -h, --help  this text\n";
     bool              done;
     if (command_help_only(argc, argv, usage, &done, e) != 0) return -1;
-    for (size_t i = 0; !done && i < policy_count(); i++) {
-        const policy_ops *p = policy_at(i);
+    for (size_t i = 0; !done && i < policy_registry.n; i++) {
+        const policy_ops *p = policy_registry.at[i];
         printf("%s%s\n  %s\n", i > 0 ? "\n" : "", p->name, p->help);
         if (p->origin != NULL) printf("  from: %s\n", p->origin);
         if (p->needs & NEEDS_TRUTH) printf("  needs: the output that plain decoding gives\n");

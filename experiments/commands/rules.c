@@ -17,8 +17,8 @@ int cmd_rules(int argc, char **argv, err *e) {
     };
     bool done;
     if (command_help_only(argc, argv, usage, &done, e) != 0) return -1;
-    for (size_t i = 0; !done && i < rule_count(); i++) {
-        const rule_ops *r = rule_at(i);
+    for (size_t i = 0; !done && i < rule_registry.n; i++) {
+        const rule_ops *r = rule_registry.at[i];
         printf("%s%s\n  %s\n", i > 0 ? "\n" : "", r->name, r->help);
         if (r->origin != NULL) printf("  from: %s\n", r->origin);
         printf("  keeps: %s\n", keeps[r->keeps]);

@@ -125,7 +125,7 @@ static size_t count_broken(const store_data *d) {
     size_t n = 0;
     for (size_t i = 0; i < d->n_trials; i++) {
         const trial_row *t = &d->trials[i];
-        const rule_ops  *by = rule_find(d->cells[t->cell].rule);
+        const rule_ops  *by = registry_find(&rule_registry, d->cells[t->cell].rule);
         if (by->keeps == SAME_TOKENS && strcmp(d->cells[t->cell].gemm, "blas") != 0 &&
             (!t->equal || t->logits_equal == LOGITS_DIFFER))
             n++;

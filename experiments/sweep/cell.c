@@ -243,7 +243,7 @@ static int open_job(cell_job *j, err *e) {
     if ((j->target = open_target(j, e)) == NULL) return -1;
     if ((j->policy = policy_open(c->policy, &c->policy_params, e)) == NULL) return -1;
     if ((j->rule = rule_open(c->rule, &c->rule_params, tokenizer_vocab(j->m->tok), e)) == NULL) return -1;
-    return (j->plain = policy_open(policy_find("none"), &(param_values){0}, e)) != NULL ? 0 : -1;
+    return (j->plain = policy_open(registry_find(&policy_registry, "none"), &(param_values){0}, e)) != NULL ? 0 : -1;
 }
 
 int cell_run(cell_worker *w, const cell_unit *u, bool *finished, err *e) {

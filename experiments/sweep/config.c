@@ -12,7 +12,6 @@
 #include "engine/base/parallel.h"
 #include "engine/base/suggest.h"
 #include "experiments/ini/inifile.h"
-#include "experiments/names.h"
 #include "experiments/sweep/config_check.h"
 
 enum { MAX_NAMES = 64 }; /* in lists of what is allowed */
@@ -108,17 +107,12 @@ static int parse_gemm(const value *v, void *at, err *e) {
 }
 
 static int parse_target(const value *v, void *at, err *e) {
-    *(const target_ops **)at = target_named(v->where, v->text, e);
+    *(const target_ops **)at = registry_named(&target_registry, v->where, v->text, e);
     return *(const target_ops **)at != NULL ? 0 : -1;
 }
 
 static int parse_format(const value *v, void *at, err *e) {
-    const char *names[MAX_NAMES] = {"auto"};
-    size_t      n = 1;
-    for (size_t i = 0; i < dataset_format_count() && n < MAX_NAMES; i++) names[n++] = dataset_format_name(i);
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(names[i], v->text) == 0) return keep_text(v->text, at, e);
-    return err_unknown(e, v->where, "format", v->text, names, n);
+    return dataset_format_check(v->where, v->text, e) == 0 ? keep_text(v->text, at, e) : -1;
 }
 
 /* ---- the keys ----------------------------------------------------------------------------------------- */
@@ -365,7 +359,7 @@ static int read_dataset(const inifile *f, const ini_section *s, const char *labe
 static int read_policy(const ini_section *s, const char *name, const char *label, config *c, err *e) {
     policy_config *p = &c->policies[c->n_policies++];
     p->line = s->line;
-    if ((p->ops = policy_named(s->where, name, e)) == NULL) return -1;
+    if ((p->ops = registry_named(&policy_registry, s->where, name, e)) == NULL) return -1;
     if ((p->label = mem_strdup(label, e)) == NULL) return -1;
     return read_params(s, p->ops->params, p->ops->n_params, p->values, e);
 }
@@ -373,7 +367,7 @@ static int read_policy(const ini_section *s, const char *name, const char *label
 static int read_rule(const ini_section *s, const char *name, const char *label, config *c, err *e) {
     rule_config *r = &c->rules[c->n_rules++];
     r->line = s->line;
-    if ((r->ops = rule_named(s->where, name, e)) == NULL) return -1;
+    if ((r->ops = registry_named(&rule_registry, s->where, name, e)) == NULL) return -1;
     if ((r->label = mem_strdup(label, e)) == NULL) return -1;
     return read_params(s, r->ops->params, r->ops->n_params, r->values, e);
 }

@@ -28,7 +28,7 @@ static int measure(const plan *p, const plan_cell *c, pace *to, err *e) {
     const sample       *x = &p->samples[c->samples].set.at[0];
     trial_trace         trace = {0};
     target             *t = NULL;
-    policy             *none = policy_open(policy_find("none"), &(param_values){0}, e);
+    policy             *none = policy_open(registry_find(&policy_registry, "none"), &(param_values){0}, e);
     rule               *r = rule_open(c->rule, &c->rule_params, tokenizer_vocab(m->tok), e);
     int                 ret = none != NULL && r != NULL ? open_target(m, &t, e) : -1;
     decode_setup        d = {

@@ -191,7 +191,7 @@ static int add_cell(plan *p, plan_cell cell, err *e) {
 
 /* `cell` holds what the group has in common. */
 static int add_group(plan *p, plan_cell cell, err *e) {
-    cell.policy = policy_find("none");
+    cell.policy = registry_find(&policy_registry, "none");
     if (cell.policy == NULL) return err_run(e, "the policy \"none\" is missing");
     cell.baseline = p->n_cells;
     param_presets(cell.policy->params, cell.policy->n_params, &cell.policy_params);

@@ -152,7 +152,6 @@ static const char *blame(const ini_entry *a, const ini_entry *b, const char *sec
 static int read_source(const ini_section *s, train_config *c, err *e) {
     static const char *const texts[] = {"scenario"};
     const ini_entry         *which = ini_find(s, "scenario");
-    const char              *names[64];
     const ini_part          *v;
     double                   values[COUNT(source_keys)];
     if (c->n_sources == TRAIN_SOURCES) return err_input(e, "%s: more than %d sources", s->where, TRAIN_SOURCES);
@@ -160,10 +159,7 @@ static int read_source(const ini_section *s, train_config *c, err *e) {
     if ((x->name = mem_strdup(s->title + strlen("source "), e)) == NULL) return -1;
     if (which == NULL) return err_input(e, "%s: [%s] needs a scenario", s->where, s->title);
     if ((v = ini_value(which, e)) == NULL) return -1;
-    if ((x->scenario = scenario_find(v->text)) == NULL) {
-        for (size_t i = 0; i < scenario_count(); i++) names[i] = scenario_at(i)->name;
-        return err_unknown(e, v->where, "scenario", v->text, names, scenario_count());
-    }
+    if ((x->scenario = registry_named(&scenario_registry, v->where, v->text, e)) == NULL) return -1;
     param_presets(x->scenario->params, x->scenario->n_params, &x->params);
     for (size_t i = 0; i < COUNT(source_keys); i++) values[i] = source_keys[i].preset;
     for (size_t i = 0; i < s->n_entries; i++) {

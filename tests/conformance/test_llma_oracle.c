@@ -85,10 +85,10 @@ static void decode_forced(const char *name, const char *params, const recorded *
                           trial_trace *out) {
     err               e = {0};
     param_values      values;
-    const policy_ops *ops = policy_find(name);
+    const policy_ops *ops = registry_find(&policy_registry, name);
     cr_assert_eq(param_parse_list(name, ops->params, ops->n_params, params, &values, &e), 0, "%s", e.text);
     policy      *p = policy_open(ops, &values, &e);
-    rule        *r = rule_open(rule_find("greedy"), &(param_values){0}, VOCAB, &e);
+    rule        *r = rule_open(registry_find(&rule_registry, "greedy"), &(param_values){0}, VOCAB, &e);
     target      *t = target_replay_open(VOCAB, &e);
     decode_setup setup = {
         .target = t,

@@ -13,6 +13,7 @@
 #include "engine/base/file.h"
 #include "engine/base/number.h"
 #include "engine/base/parallel.h"
+#include "engine/base/registry.h"
 #include "engine/base/suggest.h"
 #include "engine/engine.h"
 #include "tests/fixtures/leaks.h"
@@ -347,4 +348,24 @@ Test(suggest, says_what_is_allowed_and_what_was_meant) {
     cr_assert_str_eq(e.text, "unknown format \"zzzz\" (allowed: \"text\" or \"latex\")");
     err_unknown(&e, NULL, "format", "zzzz", names, 0);
     cr_assert_str_eq(e.text, "unknown format \"zzzz\" (allowed: none)");
+}
+
+typedef struct {
+    const char *name;
+    int         value;
+} plug_in;
+
+Test(registry, finds_by_name_and_lists_the_names_for_an_unknown_one) {
+    static const plug_in     one = {"one", 1}, two = {"two", 2};
+    static const void *const all[] = {&one, &two};
+    const registry           r = REGISTRY("number", all);
+    err                      e = {0};
+    cr_assert_eq(r.n, 2);
+    cr_assert_eq(registry_find(&r, "two"), &two);
+    cr_assert_null(registry_find(&r, "tw"));
+    cr_assert_str_eq(registry_name(&r, 0), "one");
+    cr_assert_eq(registry_named(&r, "f:1", "one", &e), &one);
+    cr_assert_null(registry_named(&r, "f:1", "tow", &e));
+    cr_assert_eq(e.kind, ERR_INPUT);
+    cr_assert_str_eq(e.text, "f:1: unknown number \"tow\"; did you mean \"two\"? (allowed: \"one\" or \"two\")");
 }

@@ -391,9 +391,9 @@ Test(dataset, the_first_record_decides) {
 }
 
 Test(dataset, formats_by_name) {
-    cr_assert_eq(dataset_format_count(), 7);
-    for (size_t i = 0; i < dataset_format_count(); i++) {
-        cr_assert_neq(strcmp(dataset_format_name(i), "auto"), 0);
+    cr_assert_eq(format_registry.n, 7);
+    for (size_t i = 0; i < format_registry.n; i++) {
+        cr_assert_neq(strcmp(registry_name(&format_registry, i), "auto"), 0);
         cr_assert_gt(strlen(dataset_format_help(i)), 0);
     }
     write_text("{\"id\":\"a\",\"prompt\":\"p\"}\n");

@@ -109,8 +109,8 @@ typedef struct {
 } trial;
 
 static int run(const trial *x, trial_trace *out, err *e) {
-    const policy_ops *po = policy_find(x->policy);
-    const rule_ops   *ro = rule_find(x->rule);
+    const policy_ops *po = registry_find(&policy_registry, x->policy);
+    const rule_ops   *ro = registry_find(&rule_registry, x->rule);
     param_values      pv, rv;
     cr_assert_not_null(po);
     cr_assert_not_null(ro);
@@ -180,8 +180,8 @@ static void attack(const char *name, const char *rule_params, size_t context, si
         cr_assert_eq(plain[i].n_steps, plain[i].output.n);
         refs[i] = (reference){plain[i].output.ids, plain[i].output.n};
     }
-    for (size_t p = 0; p < policy_count(); p++) {
-        const policy_ops *ops = policy_at(p);
+    for (size_t p = 0; p < policy_registry.n; p++) {
+        const policy_ops *ops = policy_registry.at[p];
         for (size_t n = 1; n <= 4; n++) {
             for (size_t k = 1; k <= 64; k = k * 2 + 1) {
                 char   params[64] = "";
@@ -301,7 +301,7 @@ static int run_scripted(target *t, const int32_t *prompt, size_t n_prompt, const
                         size_t max_new, trial_trace *out, err *e) {
     param_values v = {0};
     policy      *p = policy_open(&scripted, &v, e);
-    rule        *r = rule_open(rule_find("greedy"), &v, VOCAB, e);
+    rule        *r = rule_open(registry_find(&rule_registry, "greedy"), &v, VOCAB, e);
     decode_setup s = {.target = t,
                       .policy = p,
                       .rule = r,
@@ -401,10 +401,10 @@ Test(decode, forced_steps_do_not_depend_on_the_target) {
     target       *real = function_open(CONTEXT, 0), *replay = target_replay_open(VOCAB, &(err){0});
     trial_trace   a = {0}, b = {0};
     err           e = {0};
-    for (size_t p = 0; p < policy_count(); p++) {
+    for (size_t p = 0; p < policy_registry.n; p++) {
         trial x = {
             real,
-            policy_at(p)->name,
+            ((const policy_ops *)policy_registry.at[p])->name,
             "",
             "greedy",
             "",
@@ -461,7 +461,7 @@ Test(compare, finds_and_measures_rounding_that_depends_on_the_batch) {
 
     param_values v = {0};
     policy      *p = policy_open(&scripted, &v, &e);
-    rule        *r = rule_open(rule_find("greedy"), &v, VOCAB, &e);
+    rule        *r = rule_open(registry_find(&rule_registry, "greedy"), &v, VOCAB, &e);
     decode_setup s = {.target = plain,
                       .policy = p,
                       .rule = r,

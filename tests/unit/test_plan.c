@@ -477,11 +477,16 @@ Test(provenance, knows_the_source_of_every_policy_rule_and_target) {
     enum { MOST = 100 };
     const char *files[MOST], *names[MOST];
     size_t      n = 0;
-    cr_assert_leq(policy_count() + rule_count() + target_ops_count(), MOST);
-    for (size_t i = 0; i < policy_count(); i++, n++) files[n] = policy_at(i)->source, names[n] = policy_at(i)->name;
-    for (size_t i = 0; i < rule_count(); i++, n++) files[n] = rule_at(i)->source, names[n] = rule_at(i)->name;
-    for (size_t i = 0; i < target_ops_count(); i++, n++)
-        files[n] = target_ops_at(i)->source, names[n] = target_ops_at(i)->name;
+    cr_assert_leq(policy_registry.n + rule_registry.n + target_registry.n, MOST);
+    for (size_t i = 0; i < policy_registry.n; i++, n++)
+        files[n] = ((const policy_ops *)policy_registry.at[i])->source,
+        names[n] = ((const policy_ops *)policy_registry.at[i])->name;
+    for (size_t i = 0; i < rule_registry.n; i++, n++)
+        files[n] = ((const rule_ops *)rule_registry.at[i])->source,
+        names[n] = ((const rule_ops *)rule_registry.at[i])->name;
+    for (size_t i = 0; i < target_registry.n; i++, n++)
+        files[n] = ((const target_ops *)target_registry.at[i])->source,
+        names[n] = ((const target_ops *)target_registry.at[i])->name;
     check_sources(files, names, n);
     cr_assert_eq(strlen(provenance_source("engine")), 16);
     cr_assert_null(provenance_source("engine/policies/policy.c")); /* all policies' */

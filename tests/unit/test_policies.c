@@ -11,7 +11,7 @@ enum { VOCAB = 1000, HISTORY_CAP = 256 };
 #define IDS(...) (const int32_t[]){__VA_ARGS__}, sizeof((int32_t[]){__VA_ARGS__}) / sizeof(int32_t)
 
 static policy *open_policy(const char *name, const char *text) {
-    const policy_ops *ops = policy_find(name);
+    const policy_ops *ops = registry_find(&policy_registry, name);
     param_values      values;
     err               e = {0};
     cr_assert_not_null(ops, "no policy %s", name);
@@ -60,9 +60,9 @@ static void fill(gsl_rng *r, int32_t *ids, size_t n, size_t alphabet) {
 /* ---- the table -------------------------------------------------------------------------------------- */
 
 Test(policies, table_is_sound) {
-    for (size_t i = 0; i < policy_count(); i++) {
-        const policy_ops *ops = policy_at(i);
-        cr_assert_eq(policy_find(ops->name), ops, "two policies are named %s", ops->name);
+    for (size_t i = 0; i < policy_registry.n; i++) {
+        const policy_ops *ops = policy_registry.at[i];
+        cr_assert_eq(registry_find(&policy_registry, ops->name), ops, "two policies are named %s", ops->name);
         cr_assert(ops->help != NULL && ops->origin != NULL);
         cr_assert_leq(ops->n_params, PARAM_MAX);
         for (size_t j = 0; j < ops->n_params; j++) {
@@ -71,8 +71,8 @@ Test(policies, table_is_sound) {
             cr_assert_eq(param_find(ops->params, ops->n_params, s->name), (int)j);
         }
     }
-    cr_assert_null(policy_find("lmla"));
-    cr_assert_null(policy_find(""));
+    cr_assert_null(registry_find(&policy_registry, "lmla"));
+    cr_assert_null(registry_find(&policy_registry, ""));
 }
 
 static int breaks_limit(policy *p, size_t limit, draft *d, err *e) {
@@ -539,8 +539,8 @@ Test(policies, survive_every_failing_allocation) {
                        .n_truth = 14,
                        .vocab = tokenizer_vocab(tok),
                        .tok = tok};
-    for (size_t i = 0; i < policy_count(); i++) {
-        const policy_ops *ops = policy_at(i);
+    for (size_t i = 0; i < policy_registry.n; i++) {
+        const policy_ops *ops = policy_registry.at[i];
         param_values      values;
         draft             want, got;
         bool              begun = false;

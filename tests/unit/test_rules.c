@@ -32,35 +32,36 @@ static void set_draft(draft *d, const int32_t *ids, size_t n) {
 /* ---- the table -------------------------------------------------------------------------------------- */
 
 Test(rules, table_is_sound) {
-    for (size_t i = 0; i < rule_count(); i++) {
-        const rule_ops *ops = rule_at(i);
-        cr_assert_eq(rule_find(ops->name), ops, "two rules are named %s", ops->name);
+    for (size_t i = 0; i < rule_registry.n; i++) {
+        const rule_ops *ops = rule_registry.at[i];
+        cr_assert_eq(registry_find(&rule_registry, ops->name), ops, "two rules are named %s", ops->name);
         cr_assert(ops->help != NULL && ops->origin != NULL && ops->needs != 0);
         cr_assert_leq(ops->n_params, PARAM_MAX);
         for (size_t j = 0; j < ops->n_params; j++)
             cr_assert(ops->params[j].min <= ops->params[j].preset && ops->params[j].preset <= ops->params[j].max);
     }
-    cr_assert_null(rule_find("greed"));
+    cr_assert_null(registry_find(&rule_registry, "greed"));
 }
 
 Test(rules, temperature_is_zero_where_there_is_none) {
     param_values v = {0};
     err          e = {0};
-    cr_assert_eq(rule_temperature(rule_find("greedy"), &v), 0);
-    const rule_ops *typical = rule_find("typical");
+    cr_assert_eq(rule_temperature(registry_find(&rule_registry, "greedy"), &v), 0);
+    const rule_ops *typical = registry_find(&rule_registry, "typical");
     cr_assert_eq(param_parse_list("typical", typical->params, typical->n_params, "temperature=0.7", &v, &e), 0);
     cr_assert_eq(rule_temperature(typical, &v), 0.7);
 }
 
 Test(rules, open_survives_failing_allocations) {
-    for (size_t i = 0; i < rule_count(); i++) {
+    for (size_t i = 0; i < rule_registry.n; i++) {
         rule *r = NULL;
         for (size_t k = 1; r == NULL; k++) {
             err          e = {0};
             param_values v;
-            param_presets(rule_at(i)->params, rule_at(i)->n_params, &v);
+            param_presets(((const rule_ops *)rule_registry.at[i])->params,
+                          ((const rule_ops *)rule_registry.at[i])->n_params, &v);
             mem_fail_at(k);
-            r = rule_open(rule_at(i), &v, 10, &e);
+            r = rule_open(rule_registry.at[i], &v, 10, &e);
             mem_fail_at(0);
             cr_assert(r != NULL || e.kind == ERR_RUN);
             cr_assert_lt(k, 10);
@@ -72,8 +73,8 @@ Test(rules, open_survives_failing_allocations) {
 
 Test(rules, refuse_rows_they_cannot_use) {
     const float logits[8] = {0};
-    for (size_t i = 0; i < rule_count(); i++) {
-        rule *r = open_rule(rule_at(i), "", 4);
+    for (size_t i = 0; i < rule_registry.n; i++) {
+        rule *r = open_rule(rule_registry.at[i], "", 4);
         draft d;
         err   e = {0};
         set_draft(&d, (int32_t[]){1}, 1);
@@ -86,7 +87,7 @@ Test(rules, refuse_rows_they_cannot_use) {
         };
         for (size_t j = 0; j < 4; j++) {
             verdict v;
-            int     want = j == 3 && rule_at(i)->needs == GIVES_CHOICES ? 0 : -1;
+            int     want = j == 3 && ((const rule_ops *)rule_registry.at[i])->needs == GIVES_CHOICES ? 0 : -1;
             cr_assert_eq(r->ops->accept(r, &bad[j], &d, 0, (noise){0}, &v, &e), want, "%s, case %zu", r->ops->name, j);
             if (want != 0) cr_assert_eq(e.kind, ERR_RUN);
         }
@@ -166,7 +167,7 @@ Test(greedy, accepts_up_to_the_first_mismatch) {
     const int32_t says[M + 1] = {3, 0, 5, 2, 2, 4};
     float         logits[(M + 1) * VOCAB] = {0};
     for (size_t i = 0; i <= M; i++) logits[i * VOCAB + (size_t)says[i]] = 1;
-    rule *r = open_rule(rule_find("greedy"), "", VOCAB);
+    rule *r = open_rule(registry_find(&rule_registry, "greedy"), "", VOCAB);
     for (size_t m = 0; m <= M; m++)
         for (size_t stand = 0; stand <= m; stand++) {
             draft d;
@@ -184,7 +185,7 @@ Test(greedy, accepts_up_to_the_first_mismatch) {
 Test(greedy, forced_decoding_overrides_logits_and_ends) {
     const float   logits[] = {9, 0, 0, 9, 0, 0, 9, 0, 0};
     const int32_t forced[] = {1, 2, -1};
-    rule         *r = open_rule(rule_find("greedy"), "", 3);
+    rule         *r = open_rule(registry_find(&rule_registry, "greedy"), "", 3);
     rows          pass = {.n = 3, .vocab = 3, .logits = logits, .forced = forced};
     draft         d;
     set_draft(&d, (int32_t[]){1, 2}, 2);
@@ -240,8 +241,8 @@ Test(rules, same_tokens_whatever_was_drafted) {
     const char *const params[] = {"", "temperature=0.01", "temperature=0.7", "temperature=100"};
     gsl_rng          *g = rng_new(9, 1);
     size_t            tested = 0, accepted = 0;
-    for (size_t i = 0; i < rule_count(); i++) {
-        const rule_ops *ops = rule_at(i);
+    for (size_t i = 0; i < rule_registry.n; i++) {
+        const rule_ops *ops = rule_registry.at[i];
         if (ops->keeps != SAME_TOKENS) continue;
         for (size_t j = 0; j < (ops->n_params > 0 ? 4 : 1); j++)
             for (uint64_t seed = 0; seed < 30; seed++) {
@@ -274,7 +275,7 @@ Test(rules, same_tokens_whatever_was_drafted) {
 }
 
 Test(coupled, is_plain_sampling) {
-    rule   *r = open_rule(rule_find("coupled"), "temperature=0.8", TOY_VOCAB);
+    rule   *r = open_rule(registry_find(&rule_registry, "coupled"), "temperature=0.8", TOY_VOCAB);
     noise   draws = {4, 5};
     int32_t out[TOY_LENGTH];
     float   logits[TOY_VOCAB];
@@ -369,18 +370,18 @@ static double law_test(const rule_ops *ops, draft_kind kind, uint64_t seed) {
 Test(rules, law_is_kept_where_it_is_promised) {
     const char *const names[] = {"coupled", "rejection"};
     for (size_t i = 0; i < 2; i++) {
-        cr_assert_neq(rule_find(names[i])->keeps, LOSSY);
+        cr_assert_neq(((const rule_ops *)registry_find(&rule_registry, names[i]))->keeps, LOSSY);
         for (draft_kind kind = NO_DRAFT; kind < DRAFT_KINDS; kind++) {
-            double p = law_test(rule_find(names[i]), kind, 100 + kind);
+            double p = law_test(registry_find(&rule_registry, names[i]), kind, 100 + kind);
             cr_assert_gt(p, 1e-4, "%s, draft kind %d: p = %g", names[i], (int)kind, p);
         }
     }
 }
 
 Test(rules, law_test_rejects_typical) {
-    cr_assert_eq(rule_find("typical")->keeps, LOSSY);
+    cr_assert_eq(((const rule_ops *)registry_find(&rule_registry, "typical"))->keeps, LOSSY);
     for (draft_kind kind = NO_DRAFT; kind < DRAFT_KINDS; kind++)
-        cr_assert_lt(law_test(rule_find("typical"), kind, 1), 1e-12, "draft kind %d", (int)kind);
+        cr_assert_lt(law_test(registry_find(&rule_registry, "typical"), kind, 1), 1e-12, "draft kind %d", (int)kind);
 }
 
 /* The usual mistake: after a rejection, drawing from all tokens rather than from the others. */
@@ -411,7 +412,7 @@ static int reuses_noise(rule *r, const rows *pass, const draft *d, uint64_t posi
 }
 
 Test(rules, law_test_rejects_usual_mistakes) {
-    rule_ops wrong = *rule_find("rejection");
+    rule_ops wrong = *(const rule_ops *)registry_find(&rule_registry, "rejection");
     wrong.accept = redraws;
     cr_assert_lt(law_test(&wrong, FIXED_DRAFT, 1), 1e-12);
     wrong.accept = reuses_noise;
@@ -420,7 +421,7 @@ Test(rules, law_test_rejects_usual_mistakes) {
 
 Test(rejection, certain_tokens_always_stand) {
     const float logits[] = {0, FLT_MAX, 0, 0, 0, FLT_MAX, 0, 1, 0};
-    rule       *r = open_rule(rule_find("rejection"), "", 3);
+    rule       *r = open_rule(registry_find(&rule_registry, "rejection"), "", 3);
     rows        pass = {.n = 3, .vocab = 3, .logits = logits};
     draft       d;
     for (uint64_t seed = 0; seed < 100; seed++) {
@@ -458,7 +459,7 @@ Test(typical, threshold_is_the_smaller_of_two) {
         if (cases[i].token0 > 0) logits[0] = (float)log(cases[i].token0);
         logits[VOCAB + 7] = 30; /* row 1 is sure of token 7 */
         logits[2 * VOCAB + 9] = 1;
-        rule *r = open_rule(rule_find("typical"), cases[i].params, VOCAB);
+        rule *r = open_rule(registry_find(&rule_registry, "typical"), cases[i].params, VOCAB);
         rows  pass = {.n = 3, .vocab = VOCAB, .logits = logits};
         draft d;
         set_draft(&d, (int32_t[]){1, 7}, 2);

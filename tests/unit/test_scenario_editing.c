@@ -240,7 +240,7 @@ static void recognize(const char *task, int *kind, int *wording, slots *s) {
 }
 
 static void make(const char *params, split which, uint64_t i, example *x) {
-    const scenario *s = scenario_find("editing");
+    const scenario *s = registry_find(&scenario_registry, "editing");
     param_values    p;
     err             e = {0};
     cr_assert_eq(param_parse_list(s->name, s->params, s->n_params, params, &p, &e), 0, "%s", e.text);

@@ -190,7 +190,7 @@ static void fulfil(letter *l, const char *wish) {
 }
 
 static void make(const char *params, split which, uint64_t i, example *x) {
-    const scenario *s = scenario_find("multi_turn");
+    const scenario *s = registry_find(&scenario_registry, "multi_turn");
     param_values    p;
     err             e = {0};
     cr_assert_eq(param_parse_list(s->name, s->params, s->n_params, params, &p, &e), 0, "%s", e.text);

@@ -42,10 +42,10 @@ Test(scenarios, records_are_these) {
         {"multi_turn", "5bda3013856355aefb6f086003201445ab019e3298afb129b23f1aaae3b0a157"},
         {"repeat", "61bf1b907a2272980757f8ba5379e8e20eb02ddea9a7fdae34c2010043feb83a"},
     };
-    cr_assert_eq(scenario_count(), sizeof known / sizeof *known);
-    for (size_t i = 0; i < scenario_count(); i++) {
+    cr_assert_eq(scenario_registry.n, sizeof known / sizeof *known);
+    for (size_t i = 0; i < scenario_registry.n; i++) {
         char        hex[DIGEST_HEX];
-        text_buffer all = texts_of(scenario_find(known[i].name), "", SPLIT_TEST, 50);
+        text_buffer all = texts_of(registry_find(&scenario_registry, known[i].name), "", SPLIT_TEST, 50);
         cr_assert_eq(digest_sha256(all.at, all.n, hex, NULL), 0);
         cr_expect_str_eq(hex, known[i].sha256, "%s: %s", known[i].name, hex);
         text_free(&all);
@@ -53,14 +53,14 @@ Test(scenarios, records_are_these) {
 }
 
 Test(scenarios, a_record_does_not_depend_on_those_before_it) {
-    for (size_t i = 0; i < scenario_count(); i++) {
+    for (size_t i = 0; i < scenario_registry.n; i++) {
         example a = {0}, b = {0};
-        for (uint64_t k = 0; k <= 30; k++) make(scenario_at(i), "", SPLIT_TRAIN, k, &a);
-        make(scenario_at(i), "", SPLIT_TRAIN, 30, &b);
+        for (uint64_t k = 0; k <= 30; k++) make(scenario_registry.at[i], "", SPLIT_TRAIN, k, &a);
+        make(scenario_registry.at[i], "", SPLIT_TRAIN, 30, &b);
         cr_expect_str_eq(a.prompt.at, b.prompt.at);
         cr_expect_str_eq(a.output.at, b.output.at);
         cr_expect_eq(a.n_references, b.n_references);
-        make(scenario_at(i), "", SPLIT_TEST, 30, &b);
+        make(scenario_registry.at[i], "", SPLIT_TEST, 30, &b);
         cr_expect_str_neq(a.prompt.at, b.prompt.at);
         example_free(&a);
         example_free(&b);
@@ -69,14 +69,15 @@ Test(scenarios, a_record_does_not_depend_on_those_before_it) {
 
 /* Every reference stands in the prompt, so that a model can copy what a policy copies. */
 Test(scenarios, prompts_hold_their_references) {
-    for (size_t i = 0; i < scenario_count(); i++) {
+    for (size_t i = 0; i < scenario_registry.n; i++) {
         example x = {0};
         for (uint64_t k = 0; k < 200; k++) {
-            make(scenario_at(i), "", k % 2 == 0 ? SPLIT_TRAIN : SPLIT_TEST, k, &x);
+            make(scenario_registry.at[i], "", k % 2 == 0 ? SPLIT_TRAIN : SPLIT_TEST, k, &x);
             cr_assert_gt(x.output.n, 0);
             cr_assert_gt(x.n_references, 0);
             for (size_t r = 0; r < x.n_references; r++)
-                cr_assert_neq(strstr(x.prompt.at, x.references[r].at), NULL, "%s %zu", scenario_at(i)->name, (size_t)k);
+                cr_assert_neq(strstr(x.prompt.at, x.references[r].at), NULL, "%s %zu",
+                              ((const scenario *)scenario_registry.at[i])->name, (size_t)k);
         }
         example_free(&x);
     }
@@ -109,11 +110,11 @@ static int by_prompt(const void *a, const void *b) {
 
 Test(scenarios, outputs_follow_from_prompts) {
     enum { N = 3000 };
-    for (size_t i = 0; i < scenario_count(); i++) {
+    for (size_t i = 0; i < scenario_registry.n; i++) {
         seen   *all = calloc(N, sizeof *all);
         example x = {0};
         for (uint64_t k = 0; k < N; k++) {
-            make(scenario_at(i), "", SPLIT_TRAIN, k, &x);
+            make(scenario_registry.at[i], "", SPLIT_TRAIN, k, &x);
             all[k] = (seen){mem_strdup(x.prompt.at, NULL), mem_strdup(x.output.at, NULL)};
         }
         qsort(all, N, sizeof *all, by_prompt);
@@ -137,7 +138,8 @@ static size_t count(const char *in, const char *what) {
 Test(scenarios, passages_are_as_many_as_asked) {
     example x = {0};
     for (uint64_t k = 0; k < 100; k++) {
-        make(scenario_find("retrieval"), "min_passages=3,max_passages=4,verbatim=1,max_asks=1", SPLIT_TRAIN, k, &x);
+        make(registry_find(&scenario_registry, "retrieval"), "min_passages=3,max_passages=4,verbatim=1,max_asks=1",
+             SPLIT_TRAIN, k, &x);
         cr_assert(x.n_references == 3 || x.n_references == 4);
         /* With verbatim = 1 what is said after the lead stands in a passage, up to its full stop. */
         const char *last = NULL;
@@ -158,7 +160,7 @@ Test(scenarios, renames_are_complete) {
     size_t  found = 0;
     for (uint64_t k = 0; k < 400; k++) {
         char from[48], to[48];
-        make(scenario_find("editing"), "max_changes=1", SPLIT_TRAIN, k, &x);
+        make(registry_find(&scenario_registry, "editing"), "max_changes=1", SPLIT_TRAIN, k, &x);
         const char *at = strstr(x.prompt.at, "Task: Rename ");
         if (at == NULL || sscanf(at, "Task: Rename %47s to %47[a-z_]", from, to) != 2) continue;
         found++;
@@ -184,7 +186,8 @@ Test(scenarios, renames_are_complete) {
 Test(scenarios, long_conversations_end) {
     example x = {0};
     for (uint64_t k = 0; k < 1000; k++) {
-        make(scenario_find("multi_turn"), "min_sentences=2,max_sentences=2,max_turns=3", SPLIT_TEST, k, &x);
+        make(registry_find(&scenario_registry, "multi_turn"), "min_sentences=2,max_sentences=2,max_turns=3", SPLIT_TEST,
+             k, &x);
         cr_assert_eq(count(x.prompt.at, "USER: "), x.n_references + 1);
         cr_assert_gt(x.output.n, 0);
     }
@@ -194,8 +197,8 @@ Test(scenarios, long_conversations_end) {
 Test(scenarios, wrong_names_and_values_are_refused) {
     param_values p;
     err          e = {0};
-    cr_expect_null(scenario_find("retrival"));
-    const scenario *s = scenario_find("retrieval");
+    cr_expect_null(registry_find(&scenario_registry, "retrival"));
+    const scenario *s = registry_find(&scenario_registry, "retrieval");
     cr_expect_eq(param_parse_list(s->name, s->params, s->n_params, "max_passages=17", &p, &e), -1);
     cr_expect_neq(strstr(e.text, "max_passages"), NULL, "%s", e.text);
 }
