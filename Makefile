@@ -249,7 +249,7 @@ unit: $(B)/unit-tests
 	  $(B)/unit-tests --verbose=1 2>&1 | grep -vE '^\[(RUN |PASS)'
 	@! cat $(B)/sanitizer.log.* 2>/dev/null
 
-PYTESTS ?= tests/integration tests/conformance
+PYTESTS ?= tests/integration tests/conformance tests/lint
 integration: $(B)/harness
 	HARNESS=$(CURDIR)/$(B)/harness $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTESTS)
 
@@ -309,6 +309,7 @@ format:
 
 # clang-tidy takes one file at a time: with several, version 14 finds va_lists that are not there.
 lint: deps-lint
+	@$(PYTHON) tests/lint/includes.py
 	@$(MAKE) --no-print-directory $(B)/version.h $(B)/sources.h
 	@clang-format --dry-run -Werror $(SOURCES)
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
