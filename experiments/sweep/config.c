@@ -13,6 +13,7 @@
 #include "engine/base/suggest.h"
 #include "experiments/ini/inifile.h"
 #include "experiments/sweep/config_check.h"
+#include "experiments/sweep/needs.h"
 
 enum { MAX_NAMES = 64 }; /* in lists of what is allowed */
 
@@ -83,6 +84,10 @@ static int keep_text(const char *text, void *at, err *e) {
     if (copy == NULL) return -1;
     *(char **)at = copy;
     return 0;
+}
+
+static int parse_text(const value *v, void *at, err *e) {
+    return keep_text(v->part->raw, at, e);
 }
 
 static int parse_name(const value *v, void *at, err *e) {
@@ -156,6 +161,10 @@ static const key_spec dataset_keys[] = {
                                                                                  "the prompt; 0 = whole"},
     {"max_new_tokens", parse_size,   AT(dataset_config, max_new_tokens), .preset = "256", RANGE(1, INT32_MAX),
                                                                          .help = "longest output"},
+};
+static const key_spec need_keys[] = {
+    {"path",    parse_path, PLACED(need_config, path),    REQUIRED, .help = "a file that this config reads"},
+    {"command", parse_text, PLACED(need_config, command), REQUIRED, .help = "what gets or makes it"},
 };
 /* clang-format on */
 
@@ -372,6 +381,13 @@ static int read_rule(const ini_section *s, const char *name, const char *label, 
     return read_params(s, r->ops->params, r->ops->n_params, r->values, e);
 }
 
+static int read_need(const inifile *f, const ini_section *s, const char *label, config *c, err *e) {
+    need_config *x = &c->needs[c->n_needs++];
+    x->line = s->line;
+    if ((x->label = mem_strdup(label, e)) == NULL) return -1;
+    return read_keys(f, s, need_keys, COUNT(need_keys), x, e);
+}
+
 static const struct {
     const char *kind, *form;
     size_t      min_words, max_words; /* after the kind */
@@ -381,8 +397,9 @@ static const struct {
     {"dataset", "[dataset LABEL]", 1, 1},
     {"policy", "[policy NAME] or [policy NAME LABEL]", 1, 2},
     {"accept", "[accept NAME] or [accept NAME LABEL]", 1, 2},
+    {"needs", "[needs LABEL]", 1, 1}, /* the one that may be absent */
 };
-enum { SWEEP, MODEL, DATASET, POLICY, ACCEPT, KINDS };
+enum { SWEEP, MODEL, DATASET, POLICY, ACCEPT, NEEDS, KINDS };
 
 /* Splits a title into kind, name and label, in the memory of `words`. */
 static int read_title(const ini_section *s, char words[static 3][128], size_t *kind, err *e) {
@@ -421,12 +438,14 @@ static int read_sections(const inifile *f, config *c, err *e) {
         count[kind]++;
     }
     for (kind = 0; kind < KINDS; kind++)
-        if (count[kind] == 0) return err_input(e, "%s: no section %s (at least one)", f->path, kinds[kind].form);
+        if (count[kind] == 0 && kind != NEEDS)
+            return err_input(e, "%s: no section %s (at least one)", f->path, kinds[kind].form);
 
     c->datasets = mem_new(count[DATASET], sizeof *c->datasets, e);
     c->policies = mem_new(count[POLICY], sizeof *c->policies, e);
     c->rules = mem_new(count[ACCEPT], sizeof *c->rules, e);
-    if (c->datasets == NULL || c->policies == NULL || c->rules == NULL) return -1;
+    c->needs = mem_new(count[NEEDS], sizeof *c->needs, e);
+    if (c->needs == NULL || c->datasets == NULL || c->policies == NULL || c->rules == NULL) return -1;
 
     for (size_t i = 0; i < f->n_sections; i++) {
         const ini_section *s = &f->sections[i];
@@ -436,7 +455,8 @@ static int read_sections(const inifile *f, config *c, err *e) {
                      : kind == MODEL   ? read_model(f, s, words[1], c, e)
                      : kind == DATASET ? read_dataset(f, s, words[1], c, e)
                      : kind == POLICY  ? read_policy(s, words[1], words[2], c, e)
-                                       : read_rule(s, words[1], words[2], c, e);
+                     : kind == ACCEPT  ? read_rule(s, words[1], words[2], c, e)
+                                       : read_need(f, s, words[1], c, e);
         if (failed) return -1;
     }
     return 0;
@@ -452,6 +472,7 @@ int config_read(const char *path, const char *const *sets, size_t n_sets, config
     if ((out->path = mem_strdup(path, e)) == NULL || (out->text = mem_strdup(f.text, e)) == NULL) goto out;
     if (read_sections(&f, out, e) != 0) goto out;
     ret = config_check(out, e);
+    if (ret == 0) ret = needs_check(out, n_sets > 0, e);
 out:
     inifile_free(&f);
     if (ret != 0) config_free(out);
@@ -491,6 +512,14 @@ void config_free(config *c) {
         free(c->rules[i].label);
         for (size_t k = 0; k < PARAM_MAX; k++) free(c->rules[i].values[k].at);
     }
+    for (size_t i = 0; i < c->n_needs; i++) {
+        free(c->needs[i].label);
+        free(c->needs[i].path);
+        free(c->needs[i].path_at);
+        free(c->needs[i].command);
+        free(c->needs[i].command_at);
+    }
+    free(c->needs);
     free(c->models);
     free(c->datasets);
     free(c->policies);
