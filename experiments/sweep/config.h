@@ -11,11 +11,7 @@
 #include <stdint.h>
 
 #include "engine/engine.h"
-
-typedef struct {
-    double *at;
-    size_t  n;
-} value_list;
+#include "experiments/ini/keys.h"
 
 typedef struct {
     char             *label; /* of [model LABEL]; LABEL/STEM when the section lists several files */
@@ -88,6 +84,9 @@ typedef struct {
  * values out of range are ERR_INPUT "FILE:LINE: ...". */
 int  config_read(const char *path, const char *const *sets, size_t n_sets, config *out, err *e);
 void config_free(config *c);
+
+/* What `harness help sweep-config` prints. */
+extern const key_file config_keys;
 
 /* The INI file's base name, by which results know it. */
 const char *config_base_name(const config *c);
