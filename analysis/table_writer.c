@@ -9,7 +9,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/base/number.h"
-#include "engine/base/quote.h"
+#include "engine/base/utf8.h"
 
 typedef struct {
     char       *title, *name; /* NULL: not for people, not for programs */
@@ -164,7 +164,7 @@ void table_put_of(table *t, size_t part, size_t whole) {
 /* ---- characters -------------------------------------------------------------------------------------- */
 
 /* Bytes of the UTF-8 character at s, and its code point; a byte that begins none is one of its own. */
-static size_t utf8_next(const char *s, unsigned long *point) {
+static size_t character_next(const char *s, unsigned long *point) {
     size_t n = utf8_length(s, 4, point); /* never reads past the NUL */
     if (n > 0) return n;
     *point = (unsigned char)*s;
@@ -186,7 +186,7 @@ size_t table_width(const char *s) {
                                        {0x1F300, 0x1FAFF}, {0x20000, 0x3FFFD}};
     size_t                width = 0;
     for (unsigned long point; *s != '\0';) {
-        s += utf8_next(s, &point);
+        s += character_next(s, &point);
         width += within(point, zero, sizeof zero / sizeof *zero)   ? 0
                  : within(point, wide, sizeof wide / sizeof *wide) ? 2
                                                                    : 1;
@@ -271,7 +271,7 @@ static char *escape(const char *s, table_format f, err *e) {
     if (out == NULL) return NULL;
     unsigned long point;
     for (size_t len; *s != '\0'; s += len) {
-        len = utf8_next(s, &point);
+        len = character_next(s, &point);
         const char *as = f == TABLE_LATEX ? escape_latex(*s) : f == TABLE_MD ? escape_md(*s) : NULL;
         bool        bad = point < 0x20 || (point >= 0x7F && point < 0xA0) || (len == 1 && point >= 0x80);
         if (bad) as = "?";
