@@ -16,7 +16,7 @@ typedef struct {
 static int open_target(const plan_model *m, target **out, err *e) {
     if (m->weights == NULL)
         *out = target_replay_open(tokenizer_vocab(m->tok), e);
-    else if ((m->blas ? model_decode : model_lay_out)(m->weights, e) == 0)
+    else if ((m->blas ? model_decode : model_pack)(m->weights, e) == 0)
         *out = (m->blas ? target_blas_open : target_transformer_open)(m->weights, m->context, m->threads, e);
     return *out != NULL ? 0 : -1;
 }
