@@ -6,6 +6,7 @@
 
 #include "engine/base/mem.h"
 #include "store/compound.h"
+#include "store/settings.h"
 
 typedef struct {
     const char *path;
@@ -27,33 +28,8 @@ typedef struct {
     bool    named; /* each file must be called after its cell */
 } collection;
 
-/* ---- order ---------------------------------------------------------------------------------------------- */
-
-static int compare_i32(int32_t a, int32_t b) {
-    return (a > b) - (a < b);
-}
-
-int store_cell_compare(const cell_row *a, const cell_row *b) {
-    bool a_plain = strcmp(a->policy, "none") == 0, b_plain = strcmp(b->policy, "none") == 0;
-    int  by;
-    if ((by = strcmp(a->config, b->config)) != 0) return by;
-    if ((by = strcmp(a->model, b->model)) != 0) return by;
-    if ((by = strcmp(a->dataset, b->dataset)) != 0) return by;
-    if ((by = strcmp(a->target, b->target)) != 0) return by;
-    if ((by = compare_i32(a->threads, b->threads)) != 0) return by;
-    if ((by = strcmp(a->gemm, b->gemm)) != 0) return by;
-    if ((by = strcmp(a->rule, b->rule)) != 0) return by;
-    if (a->temperature != b->temperature) return a->temperature < b->temperature ? -1 : 1;
-    if (a_plain != b_plain) return a_plain ? -1 : 1;
-    if ((by = strcmp(a->policy, b->policy)) != 0) return by;
-    if ((by = compare_i32(a->n, b->n)) != 0) return by;
-    if ((by = compare_i32(a->k, b->k)) != 0) return by;
-    if ((by = strverscmp(a->params, b->params)) != 0) return by; /* 5 before 10 */
-    return strcmp(a->id, b->id);
-}
-
 static int compare_sources(const void *a, const void *b) {
-    return store_cell_compare(((const source *)a)->data.cells, ((const source *)b)->data.cells);
+    return settings_compare(((const source *)a)->data.cells, ((const source *)b)->data.cells);
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------- */

@@ -11,18 +11,6 @@
 
 #include "store/store.h"
 
-typedef enum {
-    FIELD_U8,
-    FIELD_U16,
-    FIELD_U32,
-    FIELD_U64,
-    FIELD_I32,
-    FIELD_I64,
-    FIELD_F64,
-    FIELD_STR,
-    FIELD_ID
-} field_kind;
-
 enum { COMPOUND_COLUMNS_MAX = 32, COMPOUND_ID_SIZE = 16 };
 
 typedef struct {

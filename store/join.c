@@ -66,12 +66,11 @@ static int describe_cell(store_data *d, err *e) {
     cell_row *c = d->cells;
     for (size_t i = 0; i < d->n_processes; i++) {
         const process_row *p = &d->processes[i];
-        bool               first = i == 0;
-        if (add_entry(&c->harness_version, p->harness_version, first, e) != 0 ||
-            add_entry(&c->git_commit, p->git_commit, first, e) != 0 || add_entry(&c->cpu, p->cpu, first, e) != 0 ||
-            add_entry(&c->isa, p->isa, first, e) != 0 || add_entry(&c->compiler, p->compiler, first, e) != 0 ||
-            add_entry(&c->flags, p->flags, first, e) != 0)
-            return -1;
+#define ORIGIN_FIELDS
+#define FIELD(kind, name)                                                                                              \
+    if (add_entry(&c->name, p->name, i == 0, e) != 0) return -1;
+#include "store/fields.def"
+#undef ORIGIN_FIELDS
     }
     return 0;
 }

@@ -237,7 +237,7 @@ Test(store_read, other_structure_is_refused) {
         const char *why;
     } cases[] = {
         {no_version, "lacks the attribute schema_version"},
-        {next_version, "schema version is 5 (this program reads 4)"},
+        {next_version, "schema version is 6 (this program reads 5)"},
         {number_for_text, "the attribute sweep is not one text"},
         {no_steps, "steps"},
         {no_configs, "configs"},
