@@ -85,7 +85,8 @@ def load(path):
     trials = trials.merge(described, on="cell", how="left").merge(named, on="sample", how="left")
     if trials[["policy", "sample_id"]].isna().any(axis=None):
         raise ValueError(f"{path}: a trial names a cell or a sample that is not there")
-    steps = steps.merge(trials[["trial", "cell", "sample", "repeat", "policy", "n", "k", "scenario"]], on="trial", how="left")
+    told = trials[["trial", "cell", "sample", "repeat", "policy", "n", "k", "scenario"]]
+    steps = steps.merge(told, on="trial", how="left")
     return {"cells": cells, "samples": samples, "trials": trials, "steps": steps, "about": about, "settings": settings}
 
 

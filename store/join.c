@@ -3,16 +3,14 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "store/compound.h"
+#include "store/store.h"
 
 /* Everything but trials and processes. */
 static int copy_frame(const store_data *from, store_data *to, err *e) {
     if ((to->sweep = mem_strdup(from->sweep != NULL ? from->sweep : "", e)) == NULL) return -1;
     if ((to->created = mem_strdup(from->created != NULL ? from->created : "", e)) == NULL) return -1;
-    for (size_t i = 0; i < from->configs.n; i++)
-        if (store_keep_text(&to->configs, from->configs.at[i].name, from->configs.at[i].text, NULL, e) != 0) return -1;
-    for (size_t i = 0; i < from->costs.n; i++)
-        if (store_keep_text(&to->costs, from->costs.at[i].name, from->costs.at[i].text, NULL, e) != 0) return -1;
+    if (store_keep_texts(&to->configs, &from->configs, e) != 0) return -1;
+    if (store_keep_texts(&to->costs, &from->costs, e) != 0) return -1;
     for (size_t i = 0; i < from->n_cells; i++)
         if (store_add_cell(to, &from->cells[i], e) != 0) return -1;
     for (size_t i = 0; i < from->n_samples; i++)

@@ -128,6 +128,7 @@ void store_free(store_data *d);
 /* `name` is a file's base name. The same name with the same text is kept once; with another text it is kept as
  * "NAME (2)", and so on. *kept, unless NULL, becomes the index of the one that holds the text. */
 int store_keep_text(kept_texts *texts, const char *name, const char *text, size_t *kept, err *e);
+int store_keep_texts(kept_texts *texts, const kept_texts *more, err *e);
 int store_add_cell(store_data *d, const cell_row *row, err *e);
 int store_add_sample(store_data *d, const sample_row *row, err *e);
 int store_add_skipped(store_data *d, const skipped_row *row, err *e);
@@ -145,7 +146,7 @@ int store_add_trial(store_data *d, const trial_row *row, const step_row *steps, 
  *  S4  in each step emitted = accepted + 1; position is the sum of emitted before it; testable is the smaller of
  *      drafted and tokens - 1 - position, and accepted <= testable
  *  S5  a trial's tokens, drafted, testable and accepted are the sums over its steps; its output has `tokens` ids
- *  S6  forced, equal and truncated are 0 or 1, logits_equal 0 to 2; ids and builds have 16 characters
+ *  S6  settings of kind U8, equal and truncated are 0 or 1, logits_equal 0 to 2; ids and builds have 16 characters
  *  S7  no cell has more trials than its row says
  * ERR_INPUT says which row breaks what. Writing and reading call it. */
 int store_check(const store_data *d, err *e);

@@ -49,7 +49,7 @@ typedef struct {
     param_values      policy_params;
     const rule_ops   *rule;
     param_values      rule_params;
-    size_t            baseline; /* index of the group's baseline cell; its own index when it is one */
+    size_t            baseline; /* index of the group's baseline cell */
     char             *params;   /* canonical JSON {"policy":{...},"rule":{...}} */
 } plan_cell;
 
@@ -81,6 +81,9 @@ typedef struct {
 /* `c` must outlive the plan. ERR_INPUT for whatever in the configuration or its files is at fault. */
 int  plan_make(const config *c, const plan_options *o, plan *out, err *e);
 void plan_free(plan *p);
+
+/* Whether it decodes plainly; the other cells of its group are compared with it. */
+bool plan_cell_is_baseline(const plan_cell *c);
 
 /* Trials of a cell: samples times repeats. */
 size_t plan_cell_trials(const plan *p, size_t cell);

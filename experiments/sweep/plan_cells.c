@@ -12,11 +12,6 @@
 
 enum { MAX_CELLS = 1000000 };
 
-/* The baseline's policy is added to every group, so a section that asks for it adds nothing. */
-static bool is_baseline(const policy_ops *ops) {
-    return strcmp(ops->name, "none") == 0;
-}
-
 /* ---- how many ----------------------------------------------------------------------------------------- */
 
 /* Counts stay at MAX_CELLS + 1 once they are over. */
@@ -38,7 +33,7 @@ static size_t points(const value_list *lists, size_t n) {
 int plan_cells_count(const config *c, size_t *out, err *e) {
     size_t policies = 1, rules = 0, models = 0;
     for (size_t i = 0; i < c->n_policies; i++)
-        if (!is_baseline(c->policies[i].ops))
+        if (c->policies[i].ops != &policy_none) /* it is in every group anyway */
             policies = plus(policies, points(c->policies[i].values, c->policies[i].ops->n_params));
     for (size_t i = 0; i < c->n_rules; i++) rules = plus(rules, points(c->rules[i].values, c->rules[i].ops->n_params));
     for (size_t i = 0; i < c->n_models; i++) models = plus(models, c->models[i].threads.n);
@@ -213,8 +208,7 @@ static int add_cell(plan *p, plan_cell cell, err *e) {
 
 /* `cell` holds what the group has in common. */
 static int add_group(plan *p, plan_cell cell, err *e) {
-    cell.policy = registry_find(&policy_registry, "none");
-    if (cell.policy == NULL) return err_run(e, "the policy \"none\" is missing");
+    cell.policy = &policy_none;
     cell.baseline = p->n_cells;
     param_presets(cell.policy->params, cell.policy->n_params, &cell.policy_params);
     if (add_cell(p, cell, e) != 0) return -1;
@@ -222,7 +216,7 @@ static int add_group(plan *p, plan_cell cell, err *e) {
     for (size_t i = 0; i < p->cfg->n_policies; i++) {
         const policy_config *asked = &p->cfg->policies[i];
         odometer             grid = {.lists = asked->values, .n = asked->ops->n_params};
-        if (is_baseline(asked->ops)) continue;
+        if (asked->ops == &policy_none) continue; /* was added */
         cell.policy = asked->ops;
         do {
             cell.policy_params = odometer_values(&grid);
@@ -250,6 +244,10 @@ void plan_cells_free(plan *p) {
     free(p->cells);
     p->cells = NULL;
     p->n_cells = 0;
+}
+
+bool plan_cell_is_baseline(const plan_cell *c) {
+    return c->policy == &policy_none;
 }
 
 size_t plan_cell_trials(const plan *p, size_t cell) {
