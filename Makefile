@@ -59,7 +59,7 @@ KERNELS     := $(filter-out engine/kernels/generic.c,$(wildcard engine/kernels/*
 STORE       := $(wildcard store/*.c)
 DATASETS    := $(wildcard datasets/*.c datasets/scenarios/*.c)
 EXPERIMENTS := $(filter-out experiments/harness.c,$(sort $(shell find experiments -name '*.c')))
-ANALYSIS    := $(wildcard analysis/*.c)
+ANALYSIS    := $(sort $(shell find analysis -name '*.c'))
 TESTS       := $(wildcard tests/unit/*.c tests/fixtures/*.c tests/conformance/*.c)
 
 # The generic kernels are one source compiled once for each instruction set; NAME_avx2.c, NAME_avx512.c and NAME_neon.c have the flags of

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "analysis/table_writer.h"
+#include "analysis/table.h"
 #include "store/settings.h"
 
 typedef struct {

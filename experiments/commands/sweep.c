@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "analysis/tables.h"
+#include "analysis/tables/table_kind.h"
 #include "engine/base/atomic.h"
 #include "engine/base/file.h"
 #include "engine/base/here.h"
@@ -171,7 +171,8 @@ static int finish(const plan *p, const char *dir, const runner_options *o, size_
     fprintf(stderr, "%s: %zu cells, %zu trials, %zu steps in %s\n", c->name, all.n_cells, all.n_trials, all.n_steps,
             shown != NULL ? shown : path);
     free(shown);
-    ret = table_print("summary", &all, TABLE_TEXT, stdout, e);
+    ret = table_print(registry_find(&table_registry, "summary"), &all, registry_find(&table_format_registry, "text"),
+                      stdout, e);
 out:
     for (size_t i = 0; paths != NULL && i < p->n_cells; i++) free(paths[i]);
     free(paths);
