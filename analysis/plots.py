@@ -91,9 +91,13 @@ def load(path):
 
 
 def varying(data):
-    """The columns of cells in which they differ, in the order in which people read them; `policy` always."""
+    """The columns of cells in which they differ, in the order in which people read them: `policy` always, digests
+    only where cells differ in nothing else."""
     cells = data["cells"]
-    return [name for name in (*data["settings"], "other") if name == "policy" or cells[name].nunique() > 1]
+    told = [*(name for name, role in data["settings"].items() if role != "digest"), "other"]
+    if cells.duplicated(told).any():
+        told += [name for name, role in data["settings"].items() if role == "digest"]
+    return [name for name in told if name == "policy" or cells[name].nunique() > 1]
 
 
 def comparable(data, cells, cell):
