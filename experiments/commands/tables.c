@@ -14,7 +14,7 @@ static const char usage[] =
     "Prints one table of a results file (or cell file); without NAME, the summary. analysis/README.md says what\n"
     "each number means.\n"
     "\n"
-    "  -f, --format F    how to write it, one of the formats below; without it, the first\n"
+    "  -f, --format F    one of the formats below; the first is the default\n"
     "  -o, --output OUT  write to the file OUT, which appears whole or not at all, instead of standard output\n"
     "  -l, --list        list the tables there are\n"
     "  -h, --help        this text\n"

@@ -90,7 +90,7 @@ Test(cmd_tables, refuses_bad_use) {
     err e = {0};
     refused("needs [NAME] FILE.h5", &e, RUN(&e, "tables"));
     refused("unexpected argument", &e, RUN(&e, "tables", "summary", "a.h5", "b.h5"));
-    refused("unknown table format \"html\"", &e, RUN(&e, "tables", "a.h5", "-f", "html"));
+    refused("unknown table format \"pages\"", &e, RUN(&e, "tables", "a.h5", "-f", "pages"));
     refused("--nope", &e, RUN(&e, "tables", "a.h5", "--nope"));
     cr_assert_eq(RUN(&e, "tables", "/nonexistent/a.h5"), -1);
     cr_assert(strstr(e.text, "/nonexistent/a.h5") != NULL, "%s", e.text);
