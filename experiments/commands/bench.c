@@ -382,10 +382,11 @@ static int print_json(const bench *b, const options *o, err *e) {
     return 0;
 }
 
-/* A file's base name as a cost file can hold it: one line, no comment, no quotes. The caller frees it. */
+/* A file's base name as a cost file can hold it: one short line, no comment, no quotes. The caller frees it. */
 static char *plain_name(const char *path, err *e) {
+    enum { MOST = 112 }; /* lines of INI files are limited */
     const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
-    char       *name = utf8_clean(base, strlen(base), &utf8_one_line, e);
+    char       *name = utf8_clean(base, strnlen(base, MOST), &utf8_one_line, e);
     for (char *at = name; at != NULL && (at = strpbrk(at, ";#\"'")) != NULL;) *at = '?';
     return name;
 }
