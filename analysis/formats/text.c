@@ -15,7 +15,7 @@ static size_t to_break(const char *s) {
 
 /* Lines that go on an earlier one are indented. */
 static void write_caption(const char *s, FILE *out) {
-    enum { LINE = 100 };
+    enum { LINE = 80 };
     size_t at = 0;
     for (size_t n; *s != '\0'; s += n) {
         n = to_break(s);

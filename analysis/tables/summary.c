@@ -1,4 +1,5 @@
-/* summary.c - one row for each cell: all that is counted and measured of it. */
+/* summary.c - one row for each cell. People see what decides, in 80 columns where only n and k vary; programs see all
+ * that is counted and measured. */
 #include <stdbool.h>
 
 #include "analysis/captions.h"
@@ -32,19 +33,37 @@ static bool cells_are_alike(const table_source *x) {
     return x->d->n_cells > 0;
 }
 
+/* Whether one column says it all: as many trials have the logits of plain decoding as have its ids, where there are
+ * logits. */
+static bool equal_in_both(const table_source *x) {
+    for (size_t c = 0; c < x->d->n_cells; c++)
+        if (x->counts[c].logits_none < x->counts[c].trials && x->counts[c].equal != x->counts[c].logits_equal)
+            return false;
+    return true;
+}
+
 static void add_captions(const table_source *x, bool alike, table *t) {
-    size_t trials = 0, truncated = 0;
+    size_t trials = 0, truncated = 0, without_logits = 0;
+    bool   speedups = false, modeled = false;
     for (size_t c = 0; c < x->d->n_cells; c++) {
         trials += x->counts[c].trials;
         truncated += x->counts[c].truncated;
+        without_logits += x->counts[c].logits_none;
+        speedups = speedups || x->spreads[c].speedup.n > 0;
+        modeled = modeled || x->spreads[c].modeled.n > 0;
     }
+    table_caption(t, "in brackets: 95%% intervals of tokens/step%s",
+                  speedups || modeled ? ", quartiles of speed-ups" : "");
+    if (equal_in_both(x))
+        table_caption(t, "equal: trials whose ids%s are plain decoding's",
+                      without_logits < trials ? " and logits" : "");
     caption_speedups(t, x->d, x->counts, x->spreads);
     if (truncated > 0)
         table_caption(t, "max_new_tokens or the context's end cut the output of %zu of %zu trials", truncated, trials);
     if (alike) table_caption(t, "in each cell: %zu trials, %zu tokens", x->counts[0].trials, x->counts[0].tokens);
 }
 
-static void add_columns(bool alike, table *t) {
+static void add_columns(const table_source *x, bool alike, table *t) {
     static const char *const speedup[SPREAD_COLUMNS] = {"speedup_median", "speedup_q1", "speedup_q3", "speedup_lo",
                                                         "speedup_hi",     "speedup_n",  "speedup_of"};
     static const char *const modeled[SPREAD_COLUMNS] = {
@@ -52,8 +71,8 @@ static void add_columns(bool alike, table *t) {
         "modeled_speedup_hi",     "modeled_speedup_n",  "modeled_speedup_of"};
     table_column(t, COLUMN_RIGHT, alike ? NULL : "trials", "trials");
     table_column(t, COLUMN_RIGHT, alike ? NULL : "tokens", "tokens");
-    table_column(t, COLUMN_RIGHT, "steps", "steps");
-    table_column(t, COLUMN_RIGHT, "tokens/step [95% CI]", "tokens_per_step");
+    table_column(t, COLUMN_RIGHT, NULL, "steps");
+    table_column(t, COLUMN_RIGHT, "tokens/step", "tokens_per_step");
     table_column(t, COLUMN_RIGHT, NULL, "tokens_per_step_lo");
     table_column(t, COLUMN_RIGHT, NULL, "tokens_per_step_hi");
     table_column(t, COLUMN_RIGHT, "coverage", "coverage");
@@ -61,11 +80,11 @@ static void add_columns(bool alike, table *t) {
     table_column(t, COLUMN_RIGHT, NULL, "testable");
     table_column(t, COLUMN_RIGHT, NULL, "accepted");
     table_column(t, COLUMN_RIGHT, "acceptance", "acceptance");
-    add_spread_columns(t, "speed-up [q1, q3]", speedup);
-    add_spread_columns(t, "modeled speed-up [q1, q3]", modeled);
-    table_column(t, COLUMN_RIGHT, "draft ns/step", "draft_ns_per_step");
+    add_spread_columns(t, "speed-up", speedup);
+    add_spread_columns(t, x->d->costs.n > 0 ? "modeled speed-up" : NULL, modeled);
+    table_column(t, COLUMN_RIGHT, NULL, "draft_ns_per_step");
     table_column(t, COLUMN_RIGHT, "equal", NULL);
-    table_column(t, COLUMN_RIGHT, "logits equal", NULL);
+    table_column(t, COLUMN_RIGHT, equal_in_both(x) ? NULL : "logits equal", NULL);
     table_column(t, COLUMN_RIGHT, NULL, "equal");
     table_column(t, COLUMN_RIGHT, NULL, "logits_equal");
     table_column(t, COLUMN_RIGHT, NULL, "logits_none");
@@ -105,7 +124,7 @@ static int print(const table_source *x, err *e) {
     bool   alike = cells_are_alike(x);
     if (t == NULL) return -1;
     add_captions(x, alike, t);
-    add_columns(alike, t);
+    add_columns(x, alike, t);
     for (size_t c = 0; c < x->d->n_cells; c++) {
         table_begin_row(x, c, t);
         put_row(t, &x->counts[c], &x->spreads[c]);
@@ -115,7 +134,7 @@ static int print(const table_source *x, err *e) {
 
 const table_kind table_summary = {
     .name = "summary",
-    .help = "one row for each cell: steps, tokens per step, coverage, acceptance, speed-up, equality",
+    .help = "one row for each cell: tokens per step, coverage, acceptance, speed-up, equality",
     .needs = NEEDS_SPREADS,
     .print = print,
 };

@@ -33,7 +33,7 @@ static const char usage[] =
     "usage: harness bench -m MODEL.gguf [OPTION]...\n"
     "Measures T(k), the time of one pass over k tokens with logits for all of them, beside this machine's read "
     "bandwidth,\n"
-    "and how long the weights took to be read from the file and laid out for the kernels.\n"
+    "and how long the weights took to be read from the file and packed for the kernels.\n"
     "\n"
     "  -m, --model FILE     a GGUF of the Llama architecture\n"
     "  -k, --k LIST         numbers of tokens (default 1,2,3,4,6,8,12,16,24,32,48,64)\n"
@@ -81,7 +81,7 @@ typedef struct {
     float       *logits;                      /* [largest k, vocab] */
     double       weights, head;               /* multiplications per token: in all matrices, in the output's alone */
     double       bytes;                       /* that a pass reads once */
-    uint64_t     laid_out_ns;                 /* what laying out the weights took, with reading them from the file */
+    uint64_t     packed_ns;                   /* what packing the weights took, with reading them from the file */
     double      *rounds;                      /* [n_k + 2, repeats] */
     times        pass[MOST_K], prefill, read; /* read: bytes per second */
     load         load;                        /* while the rounds were measured */
@@ -172,25 +172,20 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
 /* What a pass reads and multiplies: every matrix, and the cache of the tokens before it. */
 static void count_work(bench *b, const options *o) {
     const model_shape *s = &b->m->shape;
-    const matrix      *output = &b->m->output;
-    for (size_t l = 0; l < s->n_layers; l++) {
-        for (size_t i = 0; i < LAYER_MATRICES; i++) {
-            const matrix *w = layer_matrix(&b->m->layers[l], i);
-            b->weights += (double)(w->rows * w->cols);
-            b->bytes += (double)matrix_bytes(w);
-        }
+    const matrix      *w;
+    for (size_t i = 0; (w = model_matrix(b->m, i)) != NULL; i++) {
+        b->weights += (double)(w->rows * w->cols);
+        b->bytes += (double)matrix_bytes(w);
     }
-    b->head = (double)(output->rows * output->cols);
-    b->weights += b->head;
-    b->bytes += (double)matrix_bytes(output);
+    b->head = (double)(b->m->output.rows * b->m->output.cols);
     b->bytes += 2.0 * (double)(s->n_layers * s->n_kv_heads * s->head_dim * o->context) * sizeof(float);
 }
 
 static int open_bench(bench *b, const options *o, err *e) {
     if ((b->m = model_open(o->model, e)) == NULL) return -1;
     uint64_t begun = clock_ns();
-    if (model_lay_out(b->m, e) != 0) return -1;
-    b->laid_out_ns = clock_ns() - begun;
+    if (model_pack(b->m, e) != 0) return -1;
+    b->packed_ns = clock_ns() - begun;
     size_t largest = o->k[o->n_k - 1], most = b->m->shape.context, vocab = b->m->shape.vocab;
     if (o->context + largest > most)
         return err_input(e, "%s: --context %" PRIu64 " and k = %zu do not fit (at most %zu tokens together)", o->model,
@@ -300,7 +295,7 @@ static void print_table(const bench *b, const options *o) {
     const kernel_table *kernels = kernels_get(NULL);
     printf("%s: %s, %" PRIu64 " threads, %.0f MB of weights to read, %" PRIu64 " tokens before the pass\n", o->model,
            kernels->isa, o->threads, b->bytes / 1e6, o->context);
-    printf("weights read from the file and laid out in %.2f s\n", (double)b->laid_out_ns * 1e-9);
+    printf("weights read from the file and packed in %.2f s\n", (double)b->packed_ns * 1e-9);
     printf("read bandwidth %.1f GB/s (quartiles %.1f to %.1f); %" PRIu64 " rounds\n\n", b->read.median / 1e9,
            b->read.low / 1e9, b->read.high / 1e9, o->repeats);
     printf("    k   T(k) ms  quartiles ms   T(k)/T(1)  tokens/s  of bandwidth\n");
@@ -359,7 +354,7 @@ static int print_json(const bench *b, const options *o, err *e) {
     json_object_set_new(root, "logits", json_string(o->last ? "last" : "all"));
     json_object_set_new(root, "repeats", json_integer((json_int_t)o->repeats));
     json_object_set_new(root, "bytes", json_real(b->bytes));
-    json_object_set_new(root, "laid_out_ns", json_integer((json_int_t)b->laid_out_ns));
+    json_object_set_new(root, "packed_ns", json_integer((json_int_t)b->packed_ns));
     json_object_set_new(root, "read_bytes_per_s", json_real(b->read.median));
     if (o->prefill > 0) {
         json_object_set_new(root, "prefill", json_integer((json_int_t)o->prefill));

@@ -108,11 +108,11 @@ Test(table_formats, captions_are_wrapped_after_commas_only) {
     memset(word, 'w', 120);
     word[120] = '\0';
     table_column(t, COLUMN_LEFT, "x", "x");
-    table_caption(t, "a, %.88s = b c d, e", word);
+    table_caption(t, "a, %.68s = b c d, e", word);
     table_caption(t, "%s", word);
     table_caption(t, "%s", "");
     char want[512];
-    snprintf(want, sizeof want, "a, %.88s = b c d,\n  e\n%s\n\n\nx\n-\n", word, word);
+    snprintf(want, sizeof want, "a, %.68s = b c d,\n  e\n%s\n\n\nx\n-\n", word, word);
     expect(written(t, "text"), want);
     table_free(t);
 }

@@ -56,8 +56,9 @@ Test(tables, cells_that_cannot_be_compared_stand_apart) {
     d.cells[2].rule = (char *)"typical";
     d.cells[2].params = (char *)"{\"policy\":{\"k\":4,\"max_n\":5,\"n\":2},\"rule\":{\"eps\":0.25}}";
     expect(printed("scenarios", &d, "text"),
-           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay, threads = 1, gemm = exact,\n"
-           "  forced = yes, temperature = 0, typical.eps = 0.25, llma.k = 4, llma.max_n = 5\n"
+           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay,\n"
+           "  threads = 1, gemm = exact, forced = yes, temperature = 0, typical.eps = 0.25,\n"
+           "  llma.k = 4, llma.max_n = 5\n"
            "tokens per step by scenario\n"
            "\n"
            "rule     policy  n   rag  edit   all\n"
@@ -93,16 +94,18 @@ Test(tables, summary_as_text) {
     store_data d;
     results_sample(&d);
     expect(printed("summary", &d, "text"),
-           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay, threads = 1, gemm = exact,\n"
-           "  forced = yes, rule = greedy, temperature = 0, llma.k = 4, llma.max_n = 5\n"
+           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay,\n"
+           "  threads = 1, gemm = exact, forced = yes, rule = greedy, temperature = 0,\n"
+           "  llma.k = 4, llma.max_n = 5\n"
+           "in brackets: 95% intervals of tokens/step, quartiles of speed-ups\n"
+           "equal: trials whose ids are plain decoding's\n"
            "in each cell: 4 trials, 20 tokens\n"
-           "no values: modeled speed-up [q1, q3]; logits equal\n"
            "\n"
-           "policy  n  steps  tokens/step [95% CI]  coverage  acceptance  speed-up [q1, q3]  draft ns/step  equal\n"
-           "------  -  -----  --------------------  --------  ----------  -----------------  -------------  -----\n"
-           "none    -     20     1.00 [1.00, 1.00]      0.0%           -  1.00 [1.00, 1.00]              0    4/4\n"
-           "llma    1     10     2.00 [1.33, 3.00]     80.0%       71.4%             3 of 4            250    3/4\n"
-           "llma    2     20     1.00 [1.00, 1.00]      0.0%           -  0.50 [0.50, 0.50]             10    4/4\n");
+           "policy  n        tokens/step  coverage  acceptance           speed-up  equal\n"
+           "------  -  -----------------  --------  ----------  -----------------  -----\n"
+           "none    -  1.00 [1.00, 1.00]      0.0%           -  1.00 [1.00, 1.00]    4/4\n"
+           "llma    1  2.00 [1.33, 3.00]     80.0%       71.4%             3 of 4    3/4\n"
+           "llma    2  1.00 [1.00, 1.00]      0.0%           -  0.50 [0.50, 0.50]    4/4\n");
 }
 
 Test(tables, summary_as_csv) {
@@ -128,24 +131,24 @@ Test(tables, summary_as_csv) {
 Test(tables, grid_as_text) {
     store_data d;
     results_sample(&d);
-    expect(printed("grid", &d, "text"),
-           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay, threads = 1, gemm = exact,\n"
-           "  forced = yes, rule = greedy, temperature = 0, llma.k = 4, llma.max_n = 5\n"
-           "tokens and steps of one pass over the data set (the first repeat)\n"
-           "\n"
-           "steps by n (rows) and k (columns), policy = llma\n"
-           "\n"
-           "n  k = 4\n"
-           "-  -----\n"
-           "1      5\n"
-           "2     10\n"
-           "\n"
-           "tokens per step by n (rows) and k (columns), policy = llma\n"
-           "\n"
-           "n  k = 4\n"
-           "-  -----\n"
-           "1   2.00\n"
-           "2   1.00\n");
+    expect(printed("grid", &d, "text"), "demo: config = quick.ini, model = bytes, dataset = demo, target = replay,\n"
+                                        "  threads = 1, gemm = exact, forced = yes, rule = greedy, temperature = 0,\n"
+                                        "  llma.k = 4, llma.max_n = 5\n"
+                                        "tokens and steps of one pass over the data set (the first repeat)\n"
+                                        "\n"
+                                        "steps by n (rows) and k (columns), policy = llma\n"
+                                        "\n"
+                                        "n  k = 4\n"
+                                        "-  -----\n"
+                                        "1      5\n"
+                                        "2     10\n"
+                                        "\n"
+                                        "tokens per step by n (rows) and k (columns), policy = llma\n"
+                                        "\n"
+                                        "n  k = 4\n"
+                                        "-  -----\n"
+                                        "1   2.00\n"
+                                        "2   1.00\n");
 }
 
 Test(tables, grid_as_csv) {
@@ -221,9 +224,11 @@ Test(tables, equality_as_text) {
     store_data d;
     results_sample(&d);
     expect(printed("equality", &d, "text"),
-           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay, threads = 1, gemm = exact,\n"
-           "  forced = yes, rule = greedy, temperature = 0, llma.k = 4, llma.max_n = 5\n"
-           "all cells: outputs equal to the baseline's 11/12; logits bitwise equal 0/0, not applicable 12\n"
+           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay,\n"
+           "  threads = 1, gemm = exact, forced = yes, rule = greedy, temperature = 0,\n"
+           "  llma.k = 4, llma.max_n = 5\n"
+           "all cells: outputs equal to the baseline's 11/12; logits bitwise equal 0/0,\n"
+           "  not applicable 12\n"
            "no values: logits equal; logits equal %; max |logit diff|; min margin\n"
            "\n"
            "policy  n  trials  equal  equal %  first divergence  in sample  truncated\n"
@@ -314,17 +319,52 @@ Test(tables, only_the_summary_waits_for_the_bootstrap) {
     }
 }
 
+/* A choice or a file, beside numbers: the same key. */
+Test(tables, parameters_that_are_texts_are_shown_as_they_are) {
+    store_data d;
+    results_sample(&d);
+    d.cells[1].params = (char *)"{\"policy\":{\"k\":4,\"max_n\":5,\"n\":1,\"order\":\"a, \\\"b\\\"\"},\"rule\":{}}";
+    d.cells[2].params = (char *)"{\"policy\":{\"k\":4,\"max_n\":5,\"n\":2,\"order\":\"c\"},\"rule\":{}}";
+    char *text = printed("summary", &d, "text"), *csv = printed("summary", &d, "csv");
+    cr_assert(strstr(text, "policy  n  order ") != NULL, "%s", text);
+    cr_assert(strstr(text, "llma    1  a, \"b\"  2.00") != NULL, "%s", text);
+    cr_assert(strstr(csv, ",k,policy_max_n,policy_order,rule,") != NULL, "%s", csv);
+    cr_assert(strstr(csv, "llma,1,4,5,\"a, \"\"b\"\"\",greedy") != NULL, "%s", csv);
+    free(text);
+    free(csv);
+}
+
 Test(tables, broken_params_are_an_input_error) {
     store_data d;
     err        e = {0};
     results_sample(&d);
-    d.cells[1].params = (char *)"{\"policy\": {\"max_n\": \"five\"}}";
+    d.cells[1].params = (char *)"{\"policy\": {\"max_n\": [5]}}";
     cr_assert_eq(print_named("summary", &d, "text", stderr, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);
     cr_assert(strstr(e.text, "max_n") != NULL, "%s", e.text);
     d.cells[1].params = (char *)"{";
     cr_assert_eq(print_named("summary", &d, "text", stderr, &e), -1);
     cr_assert(strstr(e.text, "not JSON") != NULL, "%s", e.text);
+}
+
+Test(tables, cost_as_text) {
+    store_data d;
+    results_sample(&d);
+    for (size_t i = 0; i < d.n_trials; i++) {
+        trial_row *t = &d.trials[i];
+        t->draft_ns = 10 * t->steps;
+        t->prefill_ns = 1000;
+        t->verify_ns = 1000 + 90 * (t->steps - 1);
+        t->decode_ns = 100 * t->steps;
+    }
+    for (size_t c = 1; c < d.n_cells; c++) d.cells[c].target = (char *)"transformer";
+    char *s = printed("cost", &d, "text");
+    cr_assert(strstr(s, "policy  n  target       steps  draft ns  pass ns  drafting %\n") != NULL ||
+                  strstr(s, "target       policy  n  steps  draft ns  pass ns  drafting %\n") != NULL,
+              "%s", s);
+    cr_assert(strstr(s, "20        10        -           -\n") != NULL, "no times in replay:\n%s", s);
+    cr_assert(strstr(s, "10        10       90       10.0%\n") != NULL, "%s", s);
+    free(s);
 }
 
 Test(tables, an_unknown_name_lists_the_known) {
