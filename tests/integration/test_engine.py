@@ -182,7 +182,7 @@ def test_a_cost_file_can_be_read_whatever_the_model_is_called(tmp_path):
 
 def test_json_names_a_model_whose_name_is_not_utf8(tmp_path):
     model = os.fsdecode(os.fsencode(tmp_path) + b"/m\xff.gguf")
-    make(model)
+    os.rename(make(tmp_path / "m.gguf"), model)
     done = harness("bench", "-q", "-m", model, "-k", "1", "-r", "1", "-t", "1", "--json")
     assert json.loads(done.text)["model"] == f"{tmp_path}/m\ufffd.gguf"
 
