@@ -1,4 +1,4 @@
-"""harness dataset and harness train: made records, and a small training that is the same every time."""
+"""harness dataset and harness train: generated records, and a small training that is the same every time."""
 import json
 import os
 import pathlib
