@@ -525,14 +525,16 @@ const char *table_help(size_t i) {
     return TABLES[i].help;
 }
 
+const char *const table_format_names[] = {"text", "md", "csv", "latex", NULL};
+
 int table_format_parse(const char *name, table_format *out, err *e) {
-    static const char *const names[] = {"text", "md", "csv", "latex"}; /* in the order of table_format */
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0) {
-            *out = (table_format)i;
+    size_t n = 0;
+    for (; table_format_names[n] != NULL; n++)
+        if (strcmp(name, table_format_names[n]) == 0) {
+            *out = (table_format)n;
             return 0;
         }
-    return err_unknown(e, NULL, "table format", name, names, sizeof names / sizeof *names);
+    return err_unknown(e, NULL, "table format", name, table_format_names, n);
 }
 
 int table_find(const char *name, size_t *i, err *e) {

@@ -8,6 +8,8 @@
 
 typedef enum { TABLE_TEXT, TABLE_MD, TABLE_CSV, TABLE_LATEX } table_format;
 
+extern const char *const table_format_names[]; /* in the order of table_format, NULL after the last one */
+
 int table_format_parse(const char *name, table_format *out, err *e);
 
 /* The tables there are: name and what it shows. The first is printed when none is named. */

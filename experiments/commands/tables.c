@@ -9,54 +9,39 @@
 #include "experiments/commands/commands.h"
 #include "store/store.h"
 
-static const char usage[] =
-    "usage: harness tables [OPTION]... [NAME] FILE.h5\n"
-    "Prints one table of a results file (or cell file); without NAME, the summary. analysis/README.md says what\n"
-    "each number means.\n"
-    "\n"
-    "  -f, --format F    text (default), md, csv (full precision, every column) or latex (booktabs)\n"
-    "  -o, --output OUT  write to the file OUT, which appears whole or not at all, instead of standard output\n"
-    "  -l, --list        list the tables there are\n"
-    "  -h, --help        this text\n";
-
 typedef struct {
     table_format format;
     const char  *name, *file, *output;
-    bool         help, list;
+    bool         list;
 } options;
 
-static int parse_options(int argc, char **argv, options *o, err *e) {
-    static const struct option longs[] = {
-        {"format", required_argument, NULL, 'f'},
-        {"output", required_argument, NULL, 'o'},
-        {"list", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int c;
-    *o = (options){.format = TABLE_TEXT, .name = table_name(0)};
-    while ((c = command_option(argc, argv, ":f:o:lh", longs, e)) != -1) {
-        switch (c) {
-        case 'f':
-            if (table_format_parse(optarg, &o->format, e) != 0) return -1;
-            break;
-        case 'o':
-            o->output = optarg;
-            break;
-        case 'l':
-            o->list = true;
-            return 0;
-        case 'h':
-            o->help = true;
-            return 0;
-        default:
-            return -1;
-        }
-    }
-    if (command_operands(argc, argv, 1, 2, "[NAME] FILE.h5", e) != 0) return -1;
-    if (argc - optind == 2) o->name = argv[optind++];
-    o->file = argv[optind];
-    return table_find(o->name, &(size_t){0}, e); /* before a large file is read */
+static int parse_format(const option_value *v, void *at, err *e) {
+    return table_format_parse(v->text, at, e);
+}
+
+static size_t format_names(const option_spec *s, const char *names[static OPTION_NAMES]) {
+    size_t n = 0;
+    (void)s;
+    for (; table_format_names[n] != NULL; n++) names[n] = table_format_names[n];
+    return n;
+}
+
+static const option_type option_format = {.parse = parse_format, .names = format_names};
+
+static const option_spec specs[] = {
+    {"format", 'f', "F", &option_format, OPTION_AT(options, format), .preset = "text",
+     .help = "text, md, csv with full precision and every column, or latex for booktabs"},
+    {"output", 'o', "OUT", &option_path, OPTION_AT(options, output),
+     .help = "write to the file OUT, which appears whole or not at all, instead of standard output"},
+    {"list", 'l', NULL, &option_flag, OPTION_AT(options, list), .alone = true, .help = "list the tables there are"},
+};
+static const option_spec operands[] = {
+    {"NAME", .type = &option_text, OPTION_AT(options, name)},
+    {"FILE.h5", .type = &option_path, OPTION_AT(options, file), .required = true},
+};
+
+static void list_tables(void) {
+    for (size_t i = 0; i < table_count(); i++) printf("%-10s  %s\n", table_name(i), table_help(i));
 }
 
 /* Not through a stream in memory: glibc's forgets that memory was out, and the table would lack a part. */
@@ -74,18 +59,30 @@ static int print_to_file(const options *o, const store_data *d, err *e) {
     return status;
 }
 
-int cmd_tables(int argc, char **argv, err *e) {
-    options    o;
+static int run(void *opts, err *e) {
+    options   *o = opts;
     store_data d = {0};
-    if (parse_options(argc, argv, &o, e) != 0) return -1;
-    if (o.help || o.list) {
-        if (o.help) fputs(usage, stdout);
-        for (size_t i = 0; o.list && i < table_count(); i++) printf("%-10s  %s\n", table_name(i), table_help(i));
+    if (o->list) {
+        list_tables();
         return 0;
     }
-    if (o.output != NULL && file_check_output(o.output, o.file, e) != 0) return -1;
-    if (store_read(o.file, &d, e) != 0) return -1;
-    int status = o.output != NULL ? print_to_file(&o, &d, e) : table_print(o.name, &d, o.format, stdout, e);
+    if (o->name == NULL) o->name = table_name(0);
+    if (table_find(o->name, &(size_t){0}, e) != 0) return -1; /* before a large file is read */
+    if (o->output != NULL && file_check_output(o->output, o->file, e) != 0) return -1;
+    if (store_read(o->file, &d, e) != 0) return -1;
+    int status = o->output != NULL ? print_to_file(o, &d, e) : table_print(o->name, &d, o->format, stdout, e);
     store_free(&d);
     return status;
 }
+
+const command command_tables = {
+    .name = "tables",
+    .help = "print a results file as tables: text, Markdown, CSV or LaTeX",
+    .about =
+        "Prints one table of a results file (or cell file); without NAME, the summary. analysis/README.md says what "
+        "each number means.",
+    OPTIONS(specs),
+    OPERANDS(operands),
+    .size = sizeof(options),
+    .run = run,
+};

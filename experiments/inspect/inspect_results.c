@@ -9,11 +9,12 @@
 #include "analysis/summary.h"
 #include "engine/base/mem.h"
 #include "experiments/inspect/inspect.h"
+#include "experiments/terminal/terminal.h"
 #include "store/store.h"
 
 /* Prints a text on one line. */
 static void print_text(const char *text) {
-    inspect_text(text, strlen(text), "\\n", "\\t");
+    terminal_print(text, strlen(text), "\\n", "\\t");
 }
 
 static void print_line(const char *name, const char *text) {
