@@ -9,7 +9,8 @@
 
 #include <stdbool.h>
 
-#include "analysis/table_writer.h"
+#include "analysis/table.h"
+#include "store/store.h"
 
 typedef struct {
     char  *name;

@@ -209,7 +209,7 @@ static int run(void *options, err *e) {
     int ret = kernels_get(e) == NULL || open_bench(&b, o, e) != 0 || measure(&b, o, e) != 0 ? -1 : 0;
     if (ret == 0) {
         find_doubts(&b, o);
-        bench_print(&b, o);
+        ret = bench_print(&b, o, e);
     }
     if (ret == 0 && o->cost != NULL) ret = bench_write_cost(&b, o, e);
     close_bench(&b);

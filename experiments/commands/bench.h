@@ -53,7 +53,7 @@ typedef struct {
 } bench;
 
 /* Times to stdout, as a table and a roofline or as JSON; doubts to stderr. */
-void bench_print(const bench *b, const bench_options *o);
+int bench_print(const bench *b, const bench_options *o, err *e);
 
 /* T(k) as a cost file, to o->cost. */
 int bench_write_cost(const bench *b, const bench_options *o, err *e);

@@ -3,11 +3,12 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "datasets/text.h"
 #include "engine/base/atomic.h"
-#include "engine/base/quote.h"
+#include "engine/base/utf8.h"
 #include "engine/kernels/kernels.h"
 #include "experiments/commands/bench.h"
 #include "experiments/sweep/cost.h"
@@ -63,9 +64,12 @@ static void print_roofline(const bench *b, const bench_options *o) {
     }
 }
 
-static void print_json(const bench *b, const bench_options *o) {
+static int print_json(const bench *b, const bench_options *o, err *e) {
+    static const utf8_rules valid = {.invalid = "\xEF\xBF\xBD"}; /* JSON has nothing else */
+    char                   *shown = utf8_clean(o->model, strlen(o->model), &valid, e);
+    if (shown == NULL) return -1;
     json_t *root = json_object(), *list = json_array(), *reasons = json_array();
-    json_object_set_new(root, "model", json_string(o->model));
+    json_object_set_new(root, "model", json_string(shown));
     json_object_set_new(root, "isa", json_string(kernels_get(NULL)->isa));
     json_object_set_new(root, "threads", json_integer((json_int_t)o->threads));
     json_object_set_new(root, "context", json_integer((json_int_t)o->context));
@@ -91,43 +95,31 @@ static void print_json(const bench *b, const bench_options *o) {
     json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
     printf("\n");
     json_decref(root);
+    free(shown);
+    return 0;
 }
 
-void bench_print(const bench *b, const bench_options *o) {
+int bench_print(const bench *b, const bench_options *o, err *e) {
     for (size_t i = 0; i < b->doubts.n; i++) fprintf(stderr, "harness: doubtful: %s\n", b->doubts.text[i]);
     if (b->doubts.n > 0) fprintf(stderr, "harness: %s\n", cost_advice);
-    if (o->json) {
-        print_json(b, o);
-    } else {
-        print_table(b, o);
-        print_roofline(b, o);
-    }
+    if (o->json) return print_json(b, o, e);
+    print_table(b, o);
+    print_roofline(b, o);
+    return 0;
 }
 
-/* A file's base name as a cost file can hold it: one line, no comment, no quotes. */
-static void plain_name(const char *path, char *out, size_t size) {
-    const char *name = path != NULL ? path : "";
-    size_t      n = 0;
-    for (const char *at = name; *at != '\0'; at++)
-        if (*at == '/') name = at + 1;
-    for (size_t length; *name != '\0' && n + 5 < size; name += length) {
-        unsigned long code = 0;
-        length = utf8_length(name, strlen(name), &code);
-        bool plain = length > 0 && !utf8_is_hidden(code) && strchr(";#\"'", *name) == NULL;
-        if (length == 0) length = 1;
-        if (plain)
-            memcpy(out + n, name, length);
-        else
-            out[n] = '?';
-        n += plain ? length : 1;
-    }
-    out[n] = '\0';
+/* A file's base name as a cost file can hold it: one line, no comment, no quotes. The caller frees it. */
+static char *plain_name(const char *path, err *e) {
+    const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
+    char       *name = utf8_clean(base, strlen(base), &utf8_one_line, e);
+    for (char *at = name; at != NULL && (at = strpbrk(at, ";#\"'")) != NULL;) *at = '?';
+    return name;
 }
 
 int bench_write_cost(const bench *b, const bench_options *o, err *e) {
     text_buffer t = {0};
-    char        name[120];
-    plain_name(o->model, name, sizeof name);
+    char       *name = plain_name(o->model, e);
+    if (name == NULL) return -1;
     text_add(&t,
              "; harness bench -m %s -c %" PRIu64 " -t %" PRIu64 " -r %" PRIu64 ": median, first and third quartile\n",
              name, o->context, o->threads, o->repeats);
@@ -142,5 +134,6 @@ int bench_write_cost(const bench *b, const bench_options *o, err *e) {
     int ret = text_check(&t, e);
     if (ret == 0) ret = atomic_write(o->cost, t.at, t.n, false, e);
     text_free(&t);
+    free(name);
     return ret;
 }

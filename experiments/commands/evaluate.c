@@ -6,13 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/table_writer.h"
 #include "datasets/sample.h"
 #include "engine/base/parallel.h"
+#include "engine/base/utf8.h"
 #include "engine/engine.h"
 #include "experiments/commands/commands.h"
 #include "experiments/terminal/data_report.h"
-#include "experiments/terminal/terminal.h"
 
 enum { RUN = 5 };
 
@@ -102,16 +101,22 @@ static int count_output(evaluation *v, const sample *s, bool *exact, err *e) {
     return 0;
 }
 
+/* A record's texts keep their lines. */
+static void print_lines(const char *text, size_t n) {
+    static const utf8_rules lines = {.invalid = "?", .control = "?", .hidden = "?"};
+    utf8_write(text, n, &lines, stdout);
+}
+
 static int print_wrong(const evaluation *v, const sample *s, err *e) {
     size_t n_got = 0, n_want = 0;
     char  *got = tokenizer_decode(v->m->tok, v->trace.output.ids, v->trace.output.n, &n_got, e);
     char  *want = tokenizer_decode(v->m->tok, s->output.ids, s->output.n, &n_want, e);
     if (got != NULL && want != NULL) {
-        terminal_print(s->rec->id, strlen(s->rec->id), "?", "?");
+        utf8_write(s->rec->id, strlen(s->rec->id), &utf8_one_line, stdout);
         printf("\n  expected: ");
-        terminal_print(want, n_want, "\n", "\t");
+        print_lines(want, n_want);
         printf("\n  model:    ");
-        terminal_print(got, n_got, "\n", "\t");
+        print_lines(got, n_got);
         printf("\n");
     }
     int ret = got != NULL && want != NULL ? 0 : -1;
@@ -126,8 +131,8 @@ static double share(double part, double of) {
 
 static void print_row(const tally *t) {
     const char *name = *t->name != '\0' ? t->name : "-";
-    int         gap = 16 - (int)table_width(name);
-    terminal_print(name, strlen(name), "?", "?");
+    int         gap = 16 - (int)utf8_width(name, strlen(name));
+    utf8_write(name, strlen(name), &utf8_one_line, stdout);
     printf("%*s  %7zu  %6.1f%%  %6.1f%%  %6.1f%%  %7.1f%%\n", gap > 0 ? gap : 0, "", t->records,
            share((double)t->exact, (double)t->records), share(t->prefix, (double)t->records),
            share((double)t->copied, (double)t->runs), share((double)t->expected_copied, (double)t->expected_runs));

@@ -9,7 +9,7 @@
 #include "datasets/sample.h"
 #include "engine/base/file.h"
 #include "engine/base/parallel.h"
-#include "engine/base/quote.h"
+#include "engine/base/utf8.h"
 #include "engine/engine.h"
 #include "experiments/commands/commands.h"
 #include "experiments/terminal/spans.h"

@@ -8,6 +8,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/base/number.h"
+#include "engine/base/registry.h"
 #include "engine/base/suggest.h"
 
 /* ---- types --------------------------------------------------------------------------------------------- */
@@ -70,6 +71,19 @@ static int parse_choice(const option_value *v, void *at, err *e) {
                                 : err_unknown(e, NULL, v->name, v->text, names, n); /* an operand */
 }
 
+static size_t plugin_names(const option_spec *s, const char *names[static OPTION_NAMES]) {
+    const registry *r = s->of;
+    size_t          n = 0;
+    for (; n < OPTION_NAMES && n < r->n; n++) names[n] = registry_name(r, n);
+    return n;
+}
+
+static int parse_plugin(const option_value *v, void *at, err *e) {
+    const void *found = registry_named(v->spec->of, v->spec->arg != NULL ? v->name : NULL, v->text, e);
+    memcpy(at, &found, sizeof found); /* the field points to a type of its own */
+    return found != NULL ? 0 : -1;
+}
+
 const option_type option_flag = {.parse = parse_flag, .is_flag = true};
 const option_type option_count = {.parse = parse_count};
 const option_type option_size = {.parse = parse_size};
@@ -77,6 +91,7 @@ const option_type option_real = {.parse = parse_real};
 const option_type option_text = {.parse = parse_text};
 const option_type option_path = {.parse = parse_text, .is_path = true};
 const option_type option_choice = {.parse = parse_choice, .names = choice_names};
+const option_type option_plugin = {.parse = parse_plugin, .names = plugin_names};
 
 const option_spec option_help = {"help", 'h', .type = &option_flag, .alone = true, .help = "this text"};
 
@@ -176,12 +191,23 @@ static int prepare(const option_spec *specs, size_t n, int argc, void *base, err
     return 0;
 }
 
+/* "FILE.h5", or "make|scenarios" of a choice. */
+static void name_operand(const option_spec *s, char *buf, size_t size) {
+    const char *names[OPTION_NAMES];
+    size_t      n = s->type == &option_choice ? choice_names(s, names) : 0, at = 0;
+    if (n == 0) snprintf(buf, size, "%s", s->name);
+    for (size_t i = 0; i < n && at < size; i++)
+        at += (size_t)snprintf(buf + at, size - at, "%s%s", i > 0 ? "|" : "", names[i]);
+}
+
 void options_operands(const option_table *t, char *buf, size_t size) {
     size_t at = 0;
     buf[0] = '\0';
     for (size_t i = 0; i < t->n_operands && at < size; i++) {
         const option_spec *s = &t->operands[i];
-        at += (size_t)snprintf(buf + at, size - at, "%s%s%s%s%s", i > 0 ? " " : "", s->required ? "" : "[", s->name,
+        char               name[128];
+        name_operand(s, name, sizeof name);
+        at += (size_t)snprintf(buf + at, size - at, "%s%s%s%s%s", i > 0 ? " " : "", s->required ? "" : "[", name,
                                s->list ? "..." : "", s->required ? "" : "]");
     }
 }

@@ -53,7 +53,7 @@ struct option_spec {
     bool               alone;     /* a flag after which nothing is read and nothing else is required */
     uint64_t           min, max;  /* of counts */
     double             low, high; /* of reals */
-    const void        *of;        /* option_choice: texts, NULL after the last one */
+    const void        *of;        /* option_plugin: a registry; option_choice: texts, NULL after the last one */
     const char        *help;      /* with the unit */
 };
 
@@ -68,6 +68,7 @@ extern const option_type option_real;   /* double */
 extern const option_type option_text;   /* const char *, borrowed */
 extern const option_type option_path;   /* the same; a file or folder */
 extern const option_type option_choice; /* size_t: the place in the list `of` */
+extern const option_type option_plugin; /* a pointer: to one of the registry in `of` */
 
 /* For types of a command's own: a whole decimal number from min to max, that errors call `name`. */
 int option_parse_count(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *out, err *e);
@@ -91,7 +92,7 @@ typedef struct {
 int  options_parse(const option_table *t, int argc, char **argv, void *base, const option_spec **alone, err *e);
 void options_free(const option_table *t, void *base);
 
-/* "[NAME] FILE.h5" */
+/* "[NAME] FILE.h5"; a choice as "make|scenarios" */
 void options_operands(const option_table *t, char *buf, size_t size);
 
 /* The options, one paragraph each, aligned, at most 80 columns wide. */

@@ -1,18 +1,19 @@
 /* sweep.c - `harness sweep`: configs in, cell files and one results file each out, and a table. */
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "analysis/tables.h"
+#include "analysis/tables/table_kind.h"
 #include "engine/base/atomic.h"
 #include "engine/base/file.h"
+#include "engine/base/here.h"
 #include "engine/kernels/kernels.h"
 #include "experiments/commands/commands.h"
 #include "experiments/ini/inifile.h"
 #include "experiments/sweep/cell.h"
+#include "experiments/sweep/needs.h"
 #include "experiments/sweep/plan_print.h"
 #include "experiments/sweep/runner.h"
 #include "experiments/terminal/data_report.h"
@@ -80,14 +81,6 @@ static char **cell_files(const plan *p, const char *dir, size_t *present, err *e
     return paths;
 }
 
-/* A path to show: relative to the working folder where it lies below, else absolute. */
-static const char *short_path(const char *path, char shown[PATH_MAX]) {
-    char here[PATH_MAX];
-    if (realpath(path, shown) == NULL || getcwd(here, sizeof here) == NULL) return path;
-    size_t n = strlen(here);
-    return strncmp(shown, here, n) == 0 && shown[n] == '/' ? shown + n + 1 : shown;
-}
-
 /* Trials unlike plain decoding though their rule promises the same tokens, whichever run made them. Where BLAS
  * multiplies, nobody promises anything: that is what is measured then. */
 static size_t count_broken(const store_data *d) {
@@ -139,10 +132,12 @@ static int finish(const plan *p, const char *dir, const runner_options *o, size_
     }
     *broken = count_broken(&all);
     if (store_write(path, &all, false, e) != 0) goto out;
-    char shown[PATH_MAX];
+    char *shown = here_path(path, NULL);
     fprintf(stderr, "%s: %zu cells, %zu trials, %zu steps in %s\n", c->name, all.n_cells, all.n_trials, all.n_steps,
-            short_path(path, shown));
-    ret = table_print("summary", &all, TABLE_TEXT, stdout, e);
+            shown != NULL ? shown : path);
+    free(shown);
+    ret = table_print(registry_find(&table_registry, "summary"), &all, registry_find(&table_format_registry, "text"),
+                      stdout, e);
 out:
     for (size_t i = 0; paths != NULL && i < p->n_cells; i++) free(paths[i]);
     free(paths);
@@ -240,18 +235,27 @@ static int show_plan(const plan *p, const options *o, err *e) {
     return ret;
 }
 
+/* A config on its way; one with missing files is skipped. */
+typedef struct {
+    config        cfg;
+    missing_files missing;
+    plan          grid;
+    enum { WAITING, DONE, FAILED } state;
+} job;
+
 /* Two sweeps into one results file would overwrite each other. */
-static int check_distinct(const config *c, size_t n, err *e) {
+static int check_distinct(const job *jobs, size_t n, err *e) {
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < i; k++) {
-            char *a = results_path(&c[i], e), *b = results_path(&c[k], e);
-            int   same = a != NULL && b != NULL ? file_same_place(a, b, e) : -1;
+            const config *one = &jobs[i].cfg, *other = &jobs[k].cfg;
+            char         *a = results_path(one, e), *b = results_path(other, e);
+            int           same = a != NULL && b != NULL ? file_same_place(a, b, e) : -1;
             free(a);
             free(b);
             if (same < 0) return -1;
             if (same > 0)
-                return err_input(e, "%s: writes the same %s/%s.h5 as %s (give each sweep a name of its own)", c[i].path,
-                                 c[i].output, c[i].name, c[k].path);
+                return err_input(e, "%s: writes the same %s/%s.h5 as %s (give each sweep a name of its own)", one->path,
+                                 one->output, one->name, other->path);
         }
     }
     return 0;
@@ -280,37 +284,42 @@ static void report_keys(const plan *p) {
 }
 
 /* Reads and plans every config before the first one runs: a mistake in the last should not cost a night. */
-static int plan_all(const options *o, config *configs, plan *plans, err *e) {
+static int plan_all(const options *o, job *jobs, err *e) {
     size_t       n = o->configs.n;
     plan_options how = {.skip_bad = o->skip_bad, .report = data_report_skipped};
     if (kernels_get(e) == NULL) return -1; /* HARNESS_ISA: replay would not ask before its first cell is done */
     for (size_t i = 0; i < n; i++) {
-        if (config_read(o->configs.at[i], o->sets.at, o->sets.n, &configs[i], e) != 0) return -1;
+        config *c = &jobs[i].cfg;
+        if (config_read(o->configs.at[i], o->sets.at, o->sets.n, c, e) != 0) return -1;
         if (o->output == NULL) continue;
         if (*o->output == '\0') return err_input(e, "--output \"\" is not allowed (a folder)");
         const char *why = ini_unexpanded(o->output);
         if (why != NULL)
             return err_input(e, "--output \"%s\": %s (--set \"sweep.output='%s'\" is a folder of that very name)",
                              o->output, why, o->output);
-        free(configs[i].output);
-        if ((configs[i].output = mem_strdup(o->output, e)) == NULL) return -1;
+        free(c->output);
+        if ((c->output = mem_strdup(o->output, e)) == NULL) return -1;
     }
-    if (check_distinct(configs, n, e) != 0) return -1;
+    if (check_distinct(jobs, n, e) != 0) return -1;
     for (size_t i = 0; i < n; i++)
-        if (check_replaced(&configs[i], e) != 0) return -1;
+        if (check_replaced(&jobs[i].cfg, e) != 0 || needs_find(&jobs[i].cfg, &jobs[i].missing, e) != 0) return -1;
     for (size_t i = 0; i < n; i++) {
-        if (plan_make(&configs[i], &how, &plans[i], e) != 0) return -1;
-        report_keys(&plans[i]);
+        if (jobs[i].missing.n > 0) continue;
+        if (plan_make(&jobs[i].cfg, &how, &jobs[i].grid, e) != 0) return -1;
+        report_keys(&jobs[i].grid);
     }
     return 0;
 }
 
 /* A sweep that fails does not keep the next ones from running. */
-static int run_all(const plan *plans, size_t n, const options *o, err *e) {
+static int run_all(job *jobs, size_t n, const options *o, err *e) {
     int ret = 0;
     for (size_t i = 0; i < n; i++) {
         err why = {0};
-        if (run_plan(&plans[i], o, &why) == 0) continue;
+        if (jobs[i].missing.n > 0) continue;
+        int failed = o->dry_run ? show_plan(&jobs[i].grid, o, &why) : run_plan(&jobs[i].grid, o, &why);
+        jobs[i].state = failed ? FAILED : DONE;
+        if (!failed) continue;
         if (ret != 0) fprintf(stderr, "harness: %s\n", e->text);
         *e = why;
         ret = -1;
@@ -319,22 +328,56 @@ static int run_all(const plan *plans, size_t n, const options *o, err *e) {
     return ret;
 }
 
+/* What became of each of several configs, and what brings the files that were missing. */
+static void print_summary(const job *jobs, size_t n, const options *o) {
+    fprintf(stderr, "%zu configs:\n", n);
+    for (size_t i = 0; i < n; i++) {
+        const job  *j = &jobs[i];
+        const char *word = j->missing.n > 0      ? "skipped"
+                           : j->state == FAILED  ? "failed"
+                           : j->state == WAITING ? "not run"
+                           : o->dry_run          ? "ready"
+                                                 : "ran";
+        fprintf(stderr, "  %-7s  %s\n", word, j->cfg.path);
+        needs_print(&j->missing, "           ", stderr);
+    }
+}
+
+/* Runs or shows all plans, and says what was skipped: before anything runs, for there is time to bring it, and at the
+ * end. */
+static int do_jobs(job *jobs, size_t n, const options *o, err *e) {
+    size_t skipped = 0;
+    for (size_t i = 0; i < n; i++) {
+        const missing_files *m = &jobs[i].missing;
+        if (m->n == 0) continue;
+        skipped++;
+        if (n > 1)
+            fprintf(stderr, "%s: skipped: %zu file%s that it needs %s missing (see below)\n", jobs[i].cfg.path, m->n,
+                    m->n > 1 ? "s" : "", m->n > 1 ? "are" : "is");
+    }
+    int ret = run_all(jobs, n, o, e);
+    if (n > 1)
+        print_summary(jobs, n, o);
+    else
+        needs_print(&jobs[0].missing, "", stderr);
+    if (ret != 0 || skipped == 0) return ret;
+    if (n == 1) return err_run(e, "%s: skipped: files that it needs are missing (see above)", jobs[0].cfg.path);
+    return err_run(e, "%zu of %zu configs were skipped: files that they need are missing (see above)", skipped, n);
+}
+
 static int run(void *opts, err *e) {
     const options *o = opts;
     size_t         n = o->configs.n;
-    config        *configs = mem_new(n, sizeof *configs, e);
-    plan          *plans = mem_new(n, sizeof *plans, e);
-    int            ret = configs != NULL && plans != NULL ? plan_all(o, configs, plans, e) : -1;
-    if (ret == 0 && o->dry_run)
-        for (size_t i = 0; ret == 0 && i < n; i++) ret = show_plan(&plans[i], o, e);
-    else if (ret == 0)
-        ret = run_all(plans, n, o, e);
-    for (size_t i = 0; i < n && plans != NULL && configs != NULL; i++) {
-        plan_free(&plans[i]);
-        config_free(&configs[i]);
+    job           *jobs = mem_new(n, sizeof *jobs, e);
+    if (jobs == NULL) return -1;
+    int ret = plan_all(o, jobs, e);
+    if (ret == 0) ret = do_jobs(jobs, n, o, e);
+    for (size_t i = 0; i < n; i++) {
+        plan_free(&jobs[i].grid);
+        needs_free(&jobs[i].missing);
+        config_free(&jobs[i].cfg);
     }
-    free(plans);
-    free(configs);
+    free(jobs);
     return ret;
 }
 

@@ -7,8 +7,8 @@
 
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
-#include "engine/base/quote.h"
 #include "engine/base/suggest.h"
+#include "engine/base/utf8.h"
 
 enum { MAX_BYTES = 1 << 20 };
 

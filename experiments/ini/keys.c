@@ -168,6 +168,10 @@ static int parse_plugin(const key_value *v, void *at, err *e) {
     return found != NULL ? 0 : -1;
 }
 
+static int parse_line(const key_value *v, void *at, err *e) {
+    return key_keep(v->part->raw, at, e);
+}
+
 static int parse_remark(const key_value *v, void *at, err *e) {
     (void)v, (void)at, (void)e;
     return 0;
@@ -178,6 +182,7 @@ const key_type key_name = {.what = "name", .parse = parse_name};
 const key_type key_path = {.what = "path", .parse = key_path_parse};
 const key_type key_choice = {NULL, parse_choice, .names = choice_names};
 const key_type key_plugin = {NULL, parse_plugin, .names = plugin_names};
+const key_type key_line = {"text", parse_line, .whole_line = true};
 const key_type key_remark = {"text", parse_remark, .whole_line = true};
 
 /* ---- lists of numbers --------------------------------------------------------------------------------- */

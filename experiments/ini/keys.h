@@ -76,6 +76,7 @@ extern const key_type key_name;   /* char *, new memory: ini_plain_name */
 extern const key_type key_path;   /* char *, new memory, relative to the INI file's folder */
 extern const key_type key_choice; /* char *, new memory: one of the texts in `of` */
 extern const key_type key_plugin; /* a pointer: to one of the registry in `of` */
+extern const key_type key_line;   /* char *, new memory: the text of one line, quotes included */
 extern const key_type key_remark; /* any text on one line; kept nowhere, so the field is not touched */
 
 /* The same for types of a file's own. */

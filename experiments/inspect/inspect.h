@@ -21,7 +21,11 @@ int inspect_dataset(const char *path, const char *format, bool skip_bad, err *e)
 int  inspect_distinct(const dataset *d, err *e);
 void inspect_unread(const dataset *d);
 
-/* Text through terminal_print, with every line indented. */
+/* Prints n bytes of a file's text: line ends and tabs as the caller wants them, and '?' for each byte that is not UTF-8
+ * and each character that a terminal would act on or hide. */
+void inspect_text(const char *s, size_t n, const char *line_end, const char *tab);
+
+/* The same with every line indented. */
 void inspect_lines(const char *text);
 
 /* The same on one line, at most `most` bytes of it in whole characters. */

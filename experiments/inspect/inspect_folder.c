@@ -10,7 +10,6 @@
 #include "engine/base/mem.h"
 #include "experiments/inspect/inspect.h"
 #include "experiments/sweep/cell_folder.h"
-#include "experiments/terminal/terminal.h"
 
 typedef struct {
     size_t    cells;
@@ -57,10 +56,10 @@ static int print_sweep(const char *path, const char *cells, const content *c, er
         bool collected = stat(results, &s) == 0;
         printf("%s\nthe folder of the sweep ", path);
         const char *name = strrchr(sweep, '/') + 1;
-        terminal_print(name, strlen(name), "\\n", "\\t");
+        inspect_text(name, strlen(name), "\\n", "\\t");
         printf("\nfinished %zu cells, %lld bytes\nbegun    %zu cells, whose finished trials are kept\nresults  ",
                c->cells, c->bytes, cell_folder_unfinished(sweep));
-        terminal_print(results, strlen(results), "\\n", "\\t");
+        inspect_text(results, strlen(results), "\\n", "\\t");
         puts(collected ? "" : " (not there yet)");
         puts("\nharness sweep CONFIG.ini runs the cells that are missing, and harness sweep -n CONFIG.ini lists them;\n"
              "harness collect gathers those that are finished; harness tables shows what is in the results.");

@@ -6,15 +6,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "analysis/summary.h"
+#include "analysis/records.h"
 #include "engine/base/mem.h"
 #include "experiments/inspect/inspect.h"
-#include "experiments/terminal/terminal.h"
 #include "store/store.h"
 
 /* Prints a text on one line. */
 static void print_text(const char *text) {
-    terminal_print(text, strlen(text), "\\n", "\\t");
+    inspect_text(text, strlen(text), "\\n", "\\t");
 }
 
 static void print_line(const char *name, const char *text) {
@@ -59,7 +58,7 @@ static void print_processes(const store_data *d) {
 }
 
 static int print_counts(const store_data *d, err *e) {
-    record_count *n_of = summary_records(d, e);
+    record_count *n_of = records_count(d, e);
     size_t        duplicates = 0, wanted = 0;
     if (n_of == NULL) return -1;
     for (size_t i = 0; i < d->n_cells; i++) {

@@ -2,8 +2,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/utf8.h"
 #include "experiments/inspect/inspect.h"
-#include "experiments/terminal/terminal.h"
+
+void inspect_text(const char *s, size_t n, const char *line_end, const char *tab) {
+    utf8_rules rules = utf8_one_line;
+    rules.newline = line_end;
+    rules.tab = tab;
+    utf8_write(s, n, &rules, stdout);
+}
 
 void inspect_cut(const char *s, size_t n, size_t most) {
     bool cut = n > most;
@@ -11,7 +18,7 @@ void inspect_cut(const char *s, size_t n, size_t most) {
         n = most;
         while (n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80) n--; /* s[n] begins a character */
     }
-    terminal_print(s, n, "\\n", "\\t");
+    inspect_text(s, n, "\\n", "\\t");
     if (cut) fputs("...", stdout);
 }
 
@@ -19,7 +26,7 @@ void inspect_lines(const char *text) {
     for (size_t n; *text != '\0'; text += n) {
         n = strcspn(text, "\n");
         if (n > 0) fputs("    ", stdout);
-        terminal_print(text, n, "", "\t");
+        inspect_text(text, n, "", "\t");
         putchar('\n');
         if (text[n] == '\n') n++;
     }

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "experiments/inspect/inspect.h"
-#include "experiments/terminal/terminal.h"
 #include "experiments/training/train_state.h"
 
 static void print_last(const curve_file *f) {
@@ -22,7 +21,7 @@ static void print_validations(const curve_file *f) {
         const curve_row *v = &f->validations[i];
         if (v->step != step) continue;
         printf("%8.4f  %7.2f%%  ", v->loss, 100 * v->accuracy);
-        terminal_print(v->source, strlen(v->source), "\\n", "\\t");
+        inspect_text(v->source, strlen(v->source), "\\n", "\\t");
         putchar('\n');
     }
 }
@@ -31,7 +30,7 @@ int inspect_training(const char *path, err *e) {
     curve_file f;
     if (curve_read(path, &f, e) != 0) return -1;
     printf("%s\nthe loss curve of the training ", path);
-    terminal_print(f.name, strlen(f.name), "\\n", "\\t");
+    inspect_text(f.name, strlen(f.name), "\\n", "\\t");
     printf(" (analysis/plot_training.py draws it)\nsteps    %zu\n", f.n_steps);
     if (f.n_steps > 0) print_last(&f);
     if (f.n_validations > 0) print_validations(&f);

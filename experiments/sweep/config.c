@@ -12,6 +12,7 @@
 #include "experiments/ini/inifile.h"
 #include "experiments/ini/keys.h"
 #include "experiments/sweep/config_check.h"
+#include "experiments/sweep/needs.h"
 
 /* ---- types of keys that are a sweep's own ------------------------------------------------------------- */
 
@@ -86,9 +87,13 @@ static const key_spec dataset_keys[] = {
     {"max_new_tokens", &key_size, KEY_AT(dataset_config, max_new_tokens), .preset = "256", KEY_RANGE(1, INT32_MAX),
      .help = "tokens after which an output is cut, a recorded one too"},
 };
+static const key_spec need_keys[] = {
+    {"path", &key_path, KEY_PLACED(need_config, path), .required = true, .help = "a file that this config reads"},
+    {"command", &key_line, KEY_PLACED(need_config, command), .required = true, .help = "what gets or makes it"},
+};
 /* clang-format on */
 
-enum { SWEEP, MODEL, DATASET, POLICY, ACCEPT, KINDS };
+enum { SWEEP, MODEL, DATASET, POLICY, ACCEPT, NEEDS, KINDS };
 static const key_section sections[KINDS] = {
     [SWEEP] = {"sweep", "Once: the name and the output folder.", sweep_keys, KEY_COUNT(sweep_keys)},
     [MODEL] = {"model LABEL", "One or more: what scores tokens.", model_keys, KEY_COUNT(model_keys)},
@@ -99,6 +104,10 @@ static const key_section sections[KINDS] = {
     [ACCEPT] = {.title = "accept NAME",
                 .help = "Or [accept NAME LABEL], one or more: what accepts. Keys are the rule's parameters (harness "
                         "rules); each takes a list of values."},
+    [NEEDS] = {"needs LABEL",
+               "As many as wanted: files that must be got or made first. Without them the config is skipped, and the "
+               "command is shown.",
+               need_keys, KEY_COUNT(need_keys)},
 };
 
 const key_file config_keys = {
@@ -240,6 +249,13 @@ static int read_rule(const ini_section *s, const char *name, const char *label, 
     return read_params(s, r->ops->params, r->ops->n_params, r->values, e);
 }
 
+static int read_need(const inifile *f, const ini_section *s, const char *label, config *c, err *e) {
+    need_config *x = &c->needs[c->n_needs++];
+    x->line = s->line;
+    if ((x->label = mem_strdup(label, e)) == NULL) return -1;
+    return read_keys(f, s, NEEDS, x, e);
+}
+
 static const struct {
     const char *kind, *form;
     size_t      min_words, max_words; /* after the kind */
@@ -249,6 +265,7 @@ static const struct {
     {"dataset", "[dataset LABEL]", 1, 1},
     {"policy", "[policy NAME] or [policy NAME LABEL]", 1, 2},
     {"accept", "[accept NAME] or [accept NAME LABEL]", 1, 2},
+    {"needs", "[needs LABEL]", 1, 1}, /* the one that may be absent */
 };
 
 /* Splits a title into kind, name and label, in the memory of `words`. */
@@ -288,12 +305,14 @@ static int read_sections(const inifile *f, config *c, err *e) {
         count[kind]++;
     }
     for (kind = 0; kind < KINDS; kind++)
-        if (count[kind] == 0) return err_input(e, "%s: no section %s (at least one)", f->path, kinds[kind].form);
+        if (count[kind] == 0 && kind != NEEDS)
+            return err_input(e, "%s: no section %s (at least one)", f->path, kinds[kind].form);
 
     c->datasets = mem_new(count[DATASET], sizeof *c->datasets, e);
     c->policies = mem_new(count[POLICY], sizeof *c->policies, e);
     c->rules = mem_new(count[ACCEPT], sizeof *c->rules, e);
-    if (c->datasets == NULL || c->policies == NULL || c->rules == NULL) return -1;
+    c->needs = mem_new(count[NEEDS], sizeof *c->needs, e);
+    if (c->needs == NULL || c->datasets == NULL || c->policies == NULL || c->rules == NULL) return -1;
 
     for (size_t i = 0; i < f->n_sections; i++) {
         const ini_section *s = &f->sections[i];
@@ -303,7 +322,8 @@ static int read_sections(const inifile *f, config *c, err *e) {
                      : kind == MODEL   ? read_model(f, s, words[1], c, e)
                      : kind == DATASET ? read_dataset(f, s, words[1], c, e)
                      : kind == POLICY  ? read_policy(s, words[1], words[2], c, e)
-                                       : read_rule(s, words[1], words[2], c, e);
+                     : kind == ACCEPT  ? read_rule(s, words[1], words[2], c, e)
+                                       : read_need(f, s, words[1], c, e);
         if (failed) return -1;
     }
     return 0;
@@ -319,6 +339,7 @@ int config_read(const char *path, const char *const *sets, size_t n_sets, config
     if ((out->path = mem_strdup(path, e)) == NULL || (out->text = mem_strdup(f.text, e)) == NULL) goto out;
     if (read_sections(&f, out, e) != 0) goto out;
     ret = config_check(out, e);
+    if (ret == 0) ret = needs_check(out, n_sets > 0, e);
 out:
     inifile_free(&f);
     if (ret != 0) config_free(out);
@@ -358,6 +379,14 @@ void config_free(config *c) {
         free(c->rules[i].label);
         for (size_t k = 0; k < PARAM_MAX; k++) free(c->rules[i].values[k].at);
     }
+    for (size_t i = 0; i < c->n_needs; i++) {
+        free(c->needs[i].label);
+        free(c->needs[i].path);
+        free(c->needs[i].path_at);
+        free(c->needs[i].command);
+        free(c->needs[i].command_at);
+    }
+    free(c->needs);
     free(c->models);
     free(c->datasets);
     free(c->policies);

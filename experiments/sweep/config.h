@@ -52,6 +52,14 @@ typedef struct {
     value_list      values[PARAM_MAX];
 } rule_config;
 
+/* [needs LABEL]: a file that may have to be got or made first. */
+typedef struct {
+    char  *label;
+    size_t line;
+    char  *path, *command; /* command: as in the INI file, whose folder its paths start at (needs.h) */
+    char  *path_at, *command_at;
+} need_config;
+
 typedef struct {
     char           *path; /* of the INI file */
     char           *text; /* its content as read, for /configs; with the overrides in effect appended as comments */
@@ -67,6 +75,8 @@ typedef struct {
     size_t          n_policies;
     rule_config    *rules;
     size_t          n_rules;
+    need_config    *needs;
+    size_t          n_needs;
 } config;
 
 /* `sets`: overrides "section.key=value" from --set, e.g. "policy llma.n=1,2", "sweep.repeats=1"; each must

@@ -4,17 +4,19 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/rules/rule.h"
 #include "experiments/commands/commands.h"
 #include "experiments/terminal/wrap.h"
 
 typedef struct {
-    bool        on, list_them;
-    uint64_t    count;
-    size_t      size, choice;
-    double      real;
-    const char *text, *path, *first, *last;
-    text_list   many, rest;
-    int         custom;
+    bool            on, list_them;
+    uint64_t        count;
+    size_t          size, choice;
+    double          real;
+    const char     *text, *path, *first, *last;
+    text_list       many, rest;
+    int             custom;
+    const rule_ops *rule;
 } things;
 
 static const char *const colours[] = {"red", "green", NULL};
@@ -36,6 +38,8 @@ static const option_spec specs[] = {
     {"path", 0, "FILE", &option_path, OPTION_AT(things, path), .help = "a file"},
     {"many", 'm', "X", &option_text, OPTION_AT(things, many), .list = true, .help = "texts"},
     {"custom", 'c', "X", &custom, OPTION_AT(things, custom), .help = "of a command's own"},
+    {"rule", 0, "NAME", &option_plugin, OPTION_AT(things, rule), .preset = "greedy", .of = &rule_registry,
+     .help = "rule"},
     {"list", 'l', NULL, &option_flag, OPTION_AT(things, list_them), .alone = true, .help = "list them"},
 };
 static const option_spec operands[] = {
@@ -63,12 +67,14 @@ Test(options, of_every_kind_fill_their_fields) {
     const option_spec *alone;
     err                e = {0};
     cr_assert_eq(PARSE(&table, &x, &alone, &e, "-o", "-j4", "--size=18446744073709551615", "--color", "green",
-                       "-r-1e-1", "f.h5", "-t", "-t", "--path", "p", "-m", "a", "--many=b", "-c", "z"),
+                       "-r-1e-1", "f.h5", "-t", "-t", "--path", "p", "-m", "a", "--many=b", "-c", "z",
+                       "--rule=coupled"),
                  0, "%s", e.text);
     cr_assert_null(alone);
     cr_assert(x.on && x.count == 4 && x.size == SIZE_MAX && x.choice == 1 && x.real == -0.1 && x.custom == 'z');
     cr_assert_str_eq(x.text, "-t");
     cr_assert_str_eq(x.path, "p");
+    cr_assert_str_eq(x.rule->name, "coupled");
     cr_assert(x.many.n == 2 && strcmp(x.many.at[0], "a") == 0 && strcmp(x.many.at[1], "b") == 0);
     cr_assert_null(x.first);
     cr_assert_str_eq(x.last, "f.h5");
@@ -111,7 +117,7 @@ Test(options, some_end_the_reading) {
     const option_spec *alone;
     err                e = {0};
     cr_assert_eq(PARSE(&table, &x, &alone, &e, "-l", "--nonsense"), 0, "%s", e.text);
-    cr_assert(alone == &specs[9] && x.list_them);
+    cr_assert(alone == &specs[10] && x.list_them);
     options_free(&table, &x);
     cr_assert_eq(PARSE(&table, &x, &alone, &e, "a", "b", "c", "--help"), 0, "%s", e.text);
     cr_assert_eq(alone, &option_help);
@@ -147,6 +153,9 @@ Test(options, say_what_is_wrong_with_each) {
         {{"--color", "gren"},
          "--color: unknown value \"gren\"; did you mean \"green\"? (allowed: \"red\" or \"green\")"},
         {{"-c", "bad"}, "--custom is bad"},
+        {{"--rule", "gredy"},
+         "--rule: unknown rule \"gredy\"; did you mean \"greedy\"? (allowed: \"greedy\", \"coupled\", \"rejection\" or "
+         "\"typical\")"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         things             x;
@@ -154,7 +163,7 @@ Test(options, say_what_is_wrong_with_each) {
         err                e = {0};
         int                ret = parse(&table, &x, &alone, &e, bad[i].args);
         if (strcmp(bad[i].args[0], "--m") == 0 && ret == 0) { /* --l is --list, alone */
-            cr_assert_eq(alone, &specs[9]);
+            cr_assert_eq(alone, &specs[10]);
             options_free(&table, &x);
             continue;
         }
@@ -174,6 +183,8 @@ Test(options, an_operand_may_be_a_choice) {
     err                       e = {0};
     cr_assert_eq(PARSE(&jobs, &x, &alone, &e, "green"), 0, "%s", e.text);
     cr_assert_eq(x.choice, 1);
+    cr_assert_eq(PARSE(&jobs, &x, &alone, &e, NULL), -1);
+    cr_assert_str_eq(e.text, "thing needs red|green (see harness thing -h)");
     cr_assert_eq(PARSE(&jobs, &x, &alone, &e, "gren"), -1);
     cr_assert_str_eq(e.text, "unknown job \"gren\"; did you mean \"green\"? (allowed: \"red\" or \"green\")");
 }
