@@ -108,11 +108,20 @@ int bench_print(const bench *b, const bench_options *o, err *e) {
     return 0;
 }
 
-/* A file's base name as a cost file can hold it: one line, no comment, no quotes. The caller frees it. */
+enum { MOST_NAME = 120 }; /* bytes; a line of an INI file is not much longer */
+
+/* A file's base name as a cost file can hold it: no long line, no comment, no quotes. The caller frees it. */
 static char *plain_name(const char *path, err *e) {
     const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
     char       *name = utf8_clean(base, strlen(base), &utf8_one_line, e);
-    for (char *at = name; at != NULL && (at = strpbrk(at, ";#\"'")) != NULL;) *at = '?';
+    if (name == NULL) return NULL;
+    for (char *at = name; (at = strpbrk(at, ";#\"'")) != NULL;) *at = '?';
+    size_t n = strlen(name);
+    if (n > MOST_NAME) {
+        n = MOST_NAME;
+        while (n > 0 && ((unsigned char)name[n] & 0xc0) == 0x80) n--; /* name[n] begins a character */
+        name[n] = '\0';
+    }
     return name;
 }
 

@@ -246,7 +246,7 @@ static int check_required(const option_table *t, const bool *given, err *e) {
 }
 
 int options_parse(const option_table *t, int argc, char **argv, void *base, const option_spec **alone, err *e) {
-    getopt_table g;
+    getopt_table g = {0};
     bool         given[OPTION_MOST + 1] = {0};
     *alone = NULL;
     if (prepare(t->options, t->n_options, argc, base, e) != 0 ||

@@ -1,4 +1,5 @@
 /* options_print.c - a table of options, for people. */
+#include <stdbool.h>
 #include <string.h>
 
 #include "experiments/commands/options.h"
@@ -17,14 +18,8 @@ static size_t name_option(const option_spec *s, char *buf, size_t size) {
 static void print_option(const option_spec *s, size_t column, FILE *out) {
     char   name[96], text[1024];
     size_t width = name_option(s, name, sizeof name);
-    fprintf(out, "%*s%s", INDENT, "", name);
-    if (width > WIDEST) {
-        putc('\n', out);
-        width = 0;
-        fprintf(out, "%*s", (int)column, "");
-    } else {
-        fprintf(out, "%*s", (int)(column - INDENT - width), "");
-    }
+    bool   fits = width <= WIDEST;
+    fprintf(out, "%*s%s%s%*s", INDENT, "", name, fits ? "" : "\n", (int)(fits ? column - INDENT - width : column), "");
     snprintf(text, sizeof text, "%s%s%s%s%s", s->help, s->list ? " (repeatable)" : "",
              s->preset != NULL ? " (default\t" : "", s->preset != NULL ? s->preset : "", s->preset != NULL ? ")" : "");
     wrap_print(out, text, column, column);
