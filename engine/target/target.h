@@ -53,7 +53,7 @@ struct target {
     const target_ops *ops;
 };
 
-/* Over shared weights, which are laid out, with a context of `context` tokens. `m` must outlive the target. */
+/* Over shared weights, which are packed, with a context of `context` tokens. `m` must outlive the target. */
 target *target_transformer_open(const model *m, size_t context, int threads, err *e);
 
 /* The same with products through BLAS (engine/model/blas.h), for a model that has been through model_decode: its logits

@@ -30,25 +30,20 @@ enum { READ_BYTES = 512 << 20 };
 /* What a pass reads and multiplies: every matrix, and the cache of the tokens before it. */
 static void count_work(bench *b, const bench_options *o) {
     const model_shape *s = &b->m->shape;
-    const matrix      *output = &b->m->output;
-    for (size_t l = 0; l < s->n_layers; l++) {
-        for (size_t i = 0; i < LAYER_MATRICES; i++) {
-            const matrix *w = layer_matrix(&b->m->layers[l], i);
-            b->weights += (double)(w->rows * w->cols);
-            b->bytes += (double)matrix_bytes(w);
-        }
+    const matrix      *w;
+    for (size_t i = 0; (w = model_matrix(b->m, i)) != NULL; i++) {
+        b->weights += (double)(w->rows * w->cols);
+        b->bytes += (double)matrix_bytes(w);
     }
-    b->head = (double)(output->rows * output->cols);
-    b->weights += b->head;
-    b->bytes += (double)matrix_bytes(output);
+    b->head = (double)(b->m->output.rows * b->m->output.cols);
     b->bytes += 2.0 * (double)(s->n_layers * s->n_kv_heads * s->head_dim * o->context) * sizeof(float);
 }
 
 static int open_bench(bench *b, const bench_options *o, err *e) {
     if ((b->m = model_open(o->model, e)) == NULL) return -1;
     uint64_t begun = clock_ns();
-    if (model_lay_out(b->m, e) != 0) return -1;
-    b->laid_out_ns = clock_ns() - begun;
+    if (model_pack(b->m, e) != 0) return -1;
+    b->packed_ns = clock_ns() - begun;
     size_t largest = o->k.at[o->k.n - 1], most = b->m->shape.context, vocab = b->m->shape.vocab;
     if (o->context + largest > most)
         return err_input(e, "%s: --context %" PRIu64 " and k = %zu do not fit (at most %zu tokens together)", o->model,

@@ -44,7 +44,7 @@ typedef struct {
     float       *logits;                      /* [largest k, vocab] */
     double       weights, head;               /* multiplications per token: in all matrices, in the output's alone */
     double       bytes;                       /* that a pass reads once */
-    uint64_t     laid_out_ns;                 /* what laying out the weights took, with reading them from the file */
+    uint64_t     packed_ns;                   /* what packing the weights took, with reading them from the file */
     double      *rounds;                      /* [k.n + 2, repeats] */
     times        pass[MOST_K], prefill, read; /* read: bytes per second */
     load         load;                        /* while the rounds were measured */

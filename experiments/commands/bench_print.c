@@ -17,7 +17,7 @@ static void print_table(const bench *b, const bench_options *o) {
     const kernel_table *kernels = kernels_get(NULL);
     printf("%s: %s, %" PRIu64 " threads, %.0f MB of weights to read, %" PRIu64 " tokens before the pass\n", o->model,
            kernels->isa, o->threads, b->bytes / 1e6, o->context);
-    printf("weights read from the file and laid out in %.2f s\n", (double)b->laid_out_ns * 1e-9);
+    printf("weights read from the file and packed in %.2f s\n", (double)b->packed_ns * 1e-9);
     printf("read bandwidth %.1f GB/s (quartiles %.1f to %.1f); %" PRIu64 " rounds\n\n", b->read.median / 1e9,
            b->read.low / 1e9, b->read.high / 1e9, o->repeats);
     printf("    k   T(k) ms  quartiles ms   T(k)/T(1)  tokens/s  of bandwidth\n");
@@ -76,7 +76,7 @@ static int print_json(const bench *b, const bench_options *o, err *e) {
     json_object_set_new(root, "logits", json_string(o->last ? "last" : "all"));
     json_object_set_new(root, "repeats", json_integer((json_int_t)o->repeats));
     json_object_set_new(root, "bytes", json_real(b->bytes));
-    json_object_set_new(root, "laid_out_ns", json_integer((json_int_t)b->laid_out_ns));
+    json_object_set_new(root, "packed_ns", json_integer((json_int_t)b->packed_ns));
     json_object_set_new(root, "read_bytes_per_s", json_real(b->read.median));
     if (o->prefill > 0) {
         json_object_set_new(root, "prefill", json_integer((json_int_t)o->prefill));

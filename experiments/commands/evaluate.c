@@ -167,7 +167,7 @@ static int open_evaluation(evaluation *v, const options *o, err *e) {
     const rule_ops   *greedy = registry_named(&rule_registry, "evaluate", "greedy", e);
     param_values      policy_params, rule_params;
     dataset_options   d = {.format = "auto", .limit = (size_t)o->limit, .skip_bad = o->skip_bad};
-    if (llma == NULL || greedy == NULL || (v->m = model_open(o->model, e)) == NULL || model_lay_out(v->m, e) != 0)
+    if (llma == NULL || greedy == NULL || (v->m = model_open(o->model, e)) == NULL || model_pack(v->m, e) != 0)
         return -1;
     param_presets(llma->params, llma->n_params, &policy_params);
     param_presets(greedy->params, greedy->n_params, &rule_params);

@@ -165,7 +165,7 @@ static int encode_input(generation *g, const options *o, err *e) {
 
 static int open_generation(generation *g, const options *o, err *e) {
     if ((g->policy = open_policy(o->policy, e)) == NULL) return -1;
-    if ((g->m = model_open(o->model, e)) == NULL || model_lay_out(g->m, e) != 0) return -1;
+    if ((g->m = model_open(o->model, e)) == NULL || model_pack(g->m, e) != 0) return -1;
     if ((g->rule = open_rule(o->rule, g->m->shape.vocab, e)) == NULL) return -1;
     if (o->check && g->rule->ops->keeps != SAME_TOKENS)
         return err_input(e, "--check cannot hold with --rule %s (only with rules that keep plain decoding's tokens)",

@@ -46,10 +46,6 @@ void cell_worker_close(cell_worker *w) {
     *w = (cell_worker){0};
 }
 
-static bool is_baseline(const cell_job *j) {
-    return &j->w->p->cells[j->cell->baseline] == j->cell;
-}
-
 /* Reads the baseline's trials, unless they are those read last. */
 static int load_baseline(cell_worker *w, size_t baseline, err *e) {
     if (w->has_baseline && w->baseline_cell == baseline) return 0;
@@ -169,7 +165,7 @@ static int run_paired(cell_job *j, size_t s, size_t repeat, err *e) {
     uint64_t         plain_ns = 0;
     comparison       same;
     bool             first = (s + repeat) % 2 == 0;
-    if (!is_baseline(j) && (plain = baseline_trial(j, s, repeat, e)) == NULL) return -1;
+    if (!plan_cell_is_baseline(j->cell) && (plain = baseline_trial(j, s, repeat, e)) == NULL) return -1;
     bool paired = j->paired && plain != NULL;
     if (paired && first && time_plain(j, s, &plain_ns, e) != 0) return -1;
     if (run_trial(j, s, repeat, plain, &same, e) != 0) return -1;
@@ -236,14 +232,14 @@ static int conclude(cell_job *j, bool *finished, err *e) {
 
 static int open_job(cell_job *j, err *e) {
     const plan_cell *c = j->cell;
-    if (!is_baseline(j) && load_baseline(j->w, c->baseline, e) != 0) return -1;
+    if (!plan_cell_is_baseline(j->cell) && load_baseline(j->w, c->baseline, e) != 0) return -1;
     if (cell_trials_init(&j->trials, j->w->p, j->unit->cell, e) != 0) return -1;
     if (cell_frame(j->w->p, c, &j->w->process, &j->trials.rows, e) != 0) return -1;
     if (cell_trials_load(&j->trials, j->w->p, j->w->dir, j->unit->cell, e) != 0) return -1;
     if ((j->target = open_target(j, e)) == NULL) return -1;
     if ((j->policy = policy_open(c->policy, &c->policy_params, e)) == NULL) return -1;
     if ((j->rule = rule_open(c->rule, &c->rule_params, tokenizer_vocab(j->m->tok), e)) == NULL) return -1;
-    return (j->plain = policy_open(registry_find(&policy_registry, "none"), &(param_values){0}, e)) != NULL ? 0 : -1;
+    return (j->plain = policy_open(&policy_none, &(param_values){0}, e)) != NULL ? 0 : -1;
 }
 
 int cell_run(cell_worker *w, const cell_unit *u, bool *finished, err *e) {

@@ -16,7 +16,7 @@ typedef struct {
 static int open_target(const plan_model *m, target **out, err *e) {
     if (m->weights == NULL)
         *out = target_replay_open(tokenizer_vocab(m->tok), e);
-    else if ((m->blas ? model_decode : model_lay_out)(m->weights, e) == 0)
+    else if ((m->blas ? model_decode : model_pack)(m->weights, e) == 0)
         *out = (m->blas ? target_blas_open : target_transformer_open)(m->weights, m->context, m->threads, e);
     return *out != NULL ? 0 : -1;
 }
@@ -28,7 +28,7 @@ static int measure(const plan *p, const plan_cell *c, pace *to, err *e) {
     const sample       *x = &p->samples[c->samples].set.at[0];
     trial_trace         trace = {0};
     target             *t = NULL;
-    policy             *none = policy_open(registry_find(&policy_registry, "none"), &(param_values){0}, e);
+    policy             *none = policy_open(&policy_none, &(param_values){0}, e);
     rule               *r = rule_open(c->rule, &c->rule_params, tokenizer_vocab(m->tok), e);
     int                 ret = none != NULL && r != NULL ? open_target(m, &t, e) : -1;
     decode_setup        d = {
@@ -61,7 +61,7 @@ static int add_finished(const plan *p, const char *dir, size_t cell, pace *to, e
     if (ret == 0) ret = cell_trials_load(&t, p, dir, cell, e);
     for (size_t i = 0; ret == 0 && i < t.rows.n_trials; i++) {
         const trial_row *row = &t.rows.trials[i];
-        bool             plain = p->cells[cell].baseline == cell, twice = p->cfg->paired && !plain;
+        bool             plain = plan_cell_is_baseline(&p->cells[cell]), twice = p->cfg->paired && !plain;
         to->finished[!plain] +=
             (double)(row->prefill_ns + row->decode_ns) + (twice ? (double)(row->prefill_ns + row->plain_ns) : 0);
         to->trials[!plain] += 1;
@@ -82,7 +82,7 @@ static double longest_ns(const plan *p, const plan_cell *c, size_t s, const pace
 /* Mean time of a finished trial like those of this unit; 0 when there is none. */
 static double mean_ns(const plan *p, const cell_unit *u, const pace *by) {
     const plan_cell *c = &p->cells[u->cell];
-    bool             plain = c->baseline == u->cell;
+    bool             plain = plan_cell_is_baseline(c);
     if (by->trials[!plain] > 0) return by->finished[!plain] / by->trials[!plain];
     if (plain || by->trials[0] == 0) return 0;
     bool twice = p->cfg->paired && p->models[c->model].weights != NULL;
@@ -104,7 +104,7 @@ static int add_unit(const plan *p, const char *dir, const cell_unit *u, pace *by
     if (ns > 0) {
         ns *= (double)(trials - kept);
     } else {
-        bool twice = p->cfg->paired && p->models[c->model].weights != NULL && c->baseline != u->cell;
+        bool twice = p->cfg->paired && p->models[c->model].weights != NULL && !plan_cell_is_baseline(c);
         ns = most * (twice ? 2 : 1);
         out->is_guess = true;
     }

@@ -233,7 +233,7 @@ cell_unit *runner_units(const plan *p, const runner_options *o, size_t *n_first,
     for (int first = 1; first >= 0; first--) {
         for (size_t i = 0; i < all; i++) {
             cell_unit u = {i / parts, i % parts, parts};
-            bool      baseline = p->cells[u.cell].baseline == u.cell;
+            bool      baseline = plan_cell_is_baseline(&p->cells[u.cell]);
             if (mine[i] && baseline == (first == 1) && unit_trials(p, &u) > 0) units[(*n)++] = u;
         }
         if (first == 1) *n_first = *n;
@@ -245,7 +245,7 @@ cell_unit *runner_units(const plan *p, const runner_options *o, size_t *n_first,
 /* Makes the weights ready for what multiplies with them, before workers share them. */
 static int prepare_model(const plan *p, size_t cell, err *e) {
     const plan_model *m = &p->models[p->cells[cell].model];
-    if (m->weights == NULL || (m->blas ? model_decode : model_lay_out)(m->weights, e) == 0) return 0;
+    if (m->weights == NULL || (m->blas ? model_decode : model_pack)(m->weights, e) == 0) return 0;
     return err_prefix(e, "%s:%zu: [model %s]", p->cfg->path, m->cfg->line, m->cfg->label);
 }
 

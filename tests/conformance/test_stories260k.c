@@ -16,7 +16,7 @@ static subject subject_open(int threads) {
     err     e = {0};
     subject s = {.m = model_open(conformance_path("data/models/stories260K.gguf"), &e)};
     cr_assert_not_null(s.m, "%s", e.text);
-    cr_assert_eq(model_lay_out(s.m, &e), 0);
+    cr_assert_eq(model_pack(s.m, &e), 0);
     s.t = target_transformer_open(s.m, s.m->shape.context, threads, &e);
     cr_assert_not_null(s.t, "%s", e.text);
     s.bos = tokenizer_bos(s.m->tok);

@@ -319,11 +319,26 @@ Test(tables, only_the_summary_waits_for_the_bootstrap) {
     }
 }
 
+/* A choice or a file, beside numbers: the same key. */
+Test(tables, parameters_that_are_texts_are_shown_as_they_are) {
+    store_data d;
+    results_sample(&d);
+    d.cells[1].params = (char *)"{\"policy\":{\"k\":4,\"max_n\":5,\"n\":1,\"order\":\"a, \\\"b\\\"\"},\"rule\":{}}";
+    d.cells[2].params = (char *)"{\"policy\":{\"k\":4,\"max_n\":5,\"n\":2,\"order\":\"c\"},\"rule\":{}}";
+    char *text = printed("summary", &d, "text"), *csv = printed("summary", &d, "csv");
+    cr_assert(strstr(text, "policy  n  order ") != NULL, "%s", text);
+    cr_assert(strstr(text, "llma    1  a, \"b\"  2.00") != NULL, "%s", text);
+    cr_assert(strstr(csv, ",k,policy_max_n,policy_order,rule,") != NULL, "%s", csv);
+    cr_assert(strstr(csv, "llma,1,4,5,\"a, \"\"b\"\"\",greedy") != NULL, "%s", csv);
+    free(text);
+    free(csv);
+}
+
 Test(tables, broken_params_are_an_input_error) {
     store_data d;
     err        e = {0};
     results_sample(&d);
-    d.cells[1].params = (char *)"{\"policy\": {\"max_n\": \"five\"}}";
+    d.cells[1].params = (char *)"{\"policy\": {\"max_n\": [5]}}";
     cr_assert_eq(print_named("summary", &d, "text", stderr, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);
     cr_assert(strstr(e.text, "max_n") != NULL, "%s", e.text);
