@@ -1,7 +1,6 @@
 /* `harness tables`, called as main calls it. */
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,8 +31,7 @@ static int run(err *e, int argc, const char **argv) {
     char *args[8];
     for (int i = 0; i < argc; i++) args[i] = strdup(argv[i]);
     args[argc] = NULL;
-    optind = 1;
-    int status = cmd_tables(argc, args, e);
+    int status = command_run(&command_tables, argc, args, e);
     for (int i = 0; i < argc; i++) free(args[i]);
     return status;
 }
