@@ -1,7 +1,7 @@
 /* table.h - one table of rows and columns, in memory. analysis/formats/ writes it.
  *
- * Two kinds of reader: people (text, md, latex) get rounded numbers, "-" for what is missing, and shares in
- * percent; programs (csv) get full precision and an empty field. A column may be for one kind only.
+ * A format is for one of two kinds of reader. People get rounded numbers, titles, and shares in percent; programs get
+ * names and full precision. A column may be for one kind only.
  *
  *  T1  The first error (memory) is kept in the table and comes out of table_write: building needs no checks.
  *  T2  A share is cut to one decimal, never rounded up: 100.0% means all of them.
@@ -53,7 +53,7 @@ void table_caption(table *t, const char *fmt, ...) ERR_PRINTF(2, 3);
  * All columns come before the first cell. A column for people without any value is left out and named above. */
 void table_column(table *t, column_side side, const char *title, const char *name);
 
-/* The next row begins a group: some space goes above it (text, latex). */
+/* The next row begins a group: formats for people may leave some space above it. */
 void table_group(table *t);
 
 /* Fill cells from left to right, row by row. */

@@ -50,7 +50,7 @@ static void record_free(record *r) {
     passage_free(&r->output);
 }
 
-/* Takes back the records behind the first n. */
+/* Removes the records after the first n. */
 static void cut_records(dataset *d, size_t n) {
     while (d->n > n) record_free(&d->records[--d->n]);
 }
@@ -242,7 +242,7 @@ static int count_unread(const dataset_format *f, const json_t *object, size_t li
 
 /* ---- the file ---- */
 
-/* Ids of the records behind the first `from`: `seen` maps each id to its line. */
+/* Checks the ids of the records after the first `from`: `seen` maps each id to its line. */
 static int check_ids(const dataset_builder *b, size_t from, json_t *seen, err *e) {
     for (size_t i = from; i < b->data->n; i++) {
         const record *r = &b->data->records[i];

@@ -1,7 +1,7 @@
 /* dataset.h - records read from JSONL: text or token ids, a prompt, references, and maybe an output.
  *
  * A format is one file in datasets/ and one line in formats.def. Readers give records in file order and
- * know nothing of tokenizers, but for what other people's formats demand (see dataset_options).
+ * know nothing of tokenizers, except what other people's formats demand (see dataset_options).
  */
 #ifndef DATASETS_DATASET_H
 #define DATASETS_DATASET_H

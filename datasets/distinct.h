@@ -1,4 +1,4 @@
-/* distinct.h - which records of a dataset are the same but for their ids. */
+/* distinct.h - which records of a dataset differ only in their ids. */
 #ifndef DATASETS_DISTINCT_H
 #define DATASETS_DISTINCT_H
 

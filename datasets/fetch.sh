@@ -23,7 +23,7 @@ A load that broke off goes on where it stopped. Needs curl.
   --mirror URL      load URL/FILE (http or https) instead of the published address; the checks are the same
   -h, --help        this text
 
-Exit status: 0: all that were asked for are there. 1: one could not be fetched, or the user stopped it. 2: the command
+Exit status: 0: all requested files are there. 1: one could not be fetched, or the user stopped it. 2: the command
 line or the manifest is at fault.
 TEXT
 }

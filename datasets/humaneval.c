@@ -1,7 +1,7 @@
 /* humaneval.c - HumanEval, {"task_id", "prompt", "canonical_solution"}, and HumanEvalPack, which has bugs to fix too.
  *
  * Of HumanEval the prompt is the prompt and the canonical solution the output; there is no reference. A line with
- * "buggy_solution" (HumanEvalPack; its task is then HumanEvalFix) asks for a correction instead:
+ * "buggy_solution" (HumanEvalPack; its task is then HumanEvalFix) requests a correction:
  *
  *     prompt     Fix bugs in ENTRY_POINT.\n DECLARATION BUGGY_SOLUTION    (nothing between the last two)
  *     reference  DECLARATION BUGGY_SOLUTION
@@ -30,7 +30,7 @@ static int read_completion(const jsonl *at, const json_t *o, record *r, err *e) 
     return jsonl_text(at, solution, "canonical_solution", &r->output.text, &r->output.n_text, e);
 }
 
-/* The texts one behind the other. */
+/* The texts, one after the other. */
 static int join(passage *p, const char *heading, const json_t *declaration, const json_t *body, err *e) {
     text_buffer t = {0};
     text_add(&t, "%s", heading);

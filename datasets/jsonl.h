@@ -32,7 +32,7 @@ int  jsonl_open(jsonl *j, const char *path, err *e); /* path must outlive it */
 void jsonl_close(jsonl *j);
 
 /* 1: *object is the next line's, to be given to json_decref. 0: the end. -1: this line is bad (ERR_INPUT),
- * and the next call goes on behind it. */
+ * and the next call goes on after it. */
 int jsonl_next(jsonl *j, json_t **object, err *e);
 
 /* An ERR_INPUT "PATH:LINE: ..." about the line given last; control bytes become '?'. Returns -1. */
@@ -43,7 +43,7 @@ const json_t *jsonl_get(const json_t *object, const char *key);
 /* The same, but NULL is an error. */
 const json_t *jsonl_need(const jsonl *j, const json_t *object, const char *key, err *e);
 
-/* An ERR_INPUT that a key is missing, MORE behind it, and what was probably meant to be it. Returns -1. */
+/* An ERR_INPUT that a key is missing, followed by MORE, and what was probably meant to be it. Returns -1. */
 int jsonl_missing(const jsonl *j, const json_t *object, const char *key, const char *more, err *e);
 
 /* Refuses what odd_value() knows, wherever in v it stands; the functions below do so themselves. */

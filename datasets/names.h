@@ -1,4 +1,4 @@
-/* names.h - invented names from syllables, of many thousands each; one in eight belongs to the test split alone.
+/* names.h - invented names from syllables, of many thousands each; one in eight belongs only to the test split.
  *
  * A name is ASCII, begins with a capital and is new in spelling, not a word that readers know. A draw of the
  * test split gives only test names, one of the training split only the others.

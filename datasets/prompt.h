@@ -5,7 +5,7 @@
 #include "datasets/format.h"
 #include "datasets/text.h"
 
-/* The record's prompt from a query (a string, else ERR_INPUT). With append_docs it stands behind the record's
+/* The record's prompt from a query (a string, else ERR_INPUT). With append_docs it follows the record's
  * references, which must be texts, in the template of LLMA's reference code:
  *
  *     docs:\n DOC \n DOC ... \nquery: QUERY\nanswer:
@@ -13,7 +13,7 @@
  * (no blanks around the line ends), each document first cut to doc_tokens tokens by way of its ids. */
 int prompt_query(dataset_builder *b, record *r, const json_t *query, err *e);
 
-/* One turn of a transcript, "SPEAKER: TEXT\n", from a JSON string; and the words that ask for the next answer. */
+/* One turn of a transcript, "SPEAKER: TEXT\n", from a JSON string; and the words that request the next answer. */
 void transcript_turn(text_buffer *t, const char *speaker, const json_t *text);
 void transcript_ask(text_buffer *t);
 

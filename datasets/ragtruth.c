@@ -18,7 +18,7 @@ static bool fits(const json_t *o) {
            jsonl_get(o, "references") == NULL;
 }
 
-/* ---- passages, which stand in one text as "passage 1:TEXT\n\npassage 2:TEXT\n\n" ---- */
+/* ---- passages, which are in one text as "passage 1:TEXT\n\npassage 2:TEXT\n\n" ---- */
 
 /* Where a line begins with "passage NUMBER:", or `end`; the label's length goes to *n. */
 static const char *find_label(const char *s, const char *end, size_t number, size_t *n) {
@@ -43,7 +43,7 @@ static int copy(passage *p, const char *from, const char *to, err *e) {
     return p->text != NULL ? 0 : -1;
 }
 
-/* A reference for each passage, without its label and the line ends behind it. A text that does not begin with a label
+/* A reference for each passage, without its label and the line ends after it. A text that does not begin with a label
  * is one reference, whole. */
 static int read_passages(const jsonl *at, const json_t *passages, record *r, err *e) {
     if (jsonl_string(at, passages, "source_info.passages", e) != 0) return -1;

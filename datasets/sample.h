@@ -8,7 +8,7 @@
 typedef struct {
     const record *rec;
     tokens        prompt;     /* text: BOS first when the tokenizer adds it, and for an empty text when it has one */
-    tokens       *docs;       /* [n_references] their ids, without BOS; memory behind `references` */
+    tokens       *docs;       /* [n_references] their ids, without BOS; the memory of `references` */
     reference    *references; /* [n_references] views of docs */
     size_t        n_references;
     size_t        reference_tokens; /* sum over references */

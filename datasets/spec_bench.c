@@ -1,7 +1,7 @@
 /* spec_bench.c - Spec-Bench's question.jsonl: {"question_id", "category", "turns": [...]}.
  *
  * Each turn becomes a record: id "QUESTION/TURN" with turns from 1, scenario = category. The file holds questions and
- * no answers, so a later turn sees the earlier questions alone, in a plain transcript:
+ * no answers, so a later turn sees only the earlier questions, in a plain transcript:
  *
  *     USER: first question          the whole is the prompt; the lines before the last
  *     USER: second question         "USER:" are this turn's history and its one reference

@@ -1,4 +1,4 @@
-/* text.h - a growing text that remembers when memory ran out, so that writers check once, at the end. */
+/* text.h - a growing text that records that memory ran out, so that writers check only once, at the end. */
 #ifndef DATASETS_TEXT_H
 #define DATASETS_TEXT_H
 

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "engine/base/atomic.h"
-#include "engine/base/suggest.h"
 #include "experiments/commands/commands.h"
 
 /* What stands for a command, though it begins like an option. */
@@ -23,9 +22,9 @@ static const char *command_of(const char *word) {
 }
 
 static int unknown_option(const char *word, err *e) {
-    static const struct option longs[] = {{.name = "help"}, {.name = "version"}, {.name = NULL}};
-    char                       meant[64] = "";
-    if (word[1] == '-') command_suggest_option(word, longs, meant, sizeof meant);
+    static const char *const names[] = {"help", "version"};
+    char                     meant[64] = "";
+    if (word[1] == '-') options_suggest(word, names, 2, meant, sizeof meant);
     return err_input(e, "unknown option '%.200s'%s (see harness -h)", word, meant);
 }
 
@@ -33,10 +32,10 @@ static int run(int argc, char **argv, err *e) {
     if (argc < 2) return err_input(e, "no command (see harness -h)");
     const char *name = command_of(argv[1]);
     if (name[0] == '-') return unknown_option(name, e);
-    const command *c = command_named(name, e);
+    const command *c = registry_named(&command_registry, "command line", name, e);
     if (c == NULL) return -1;
     argv[1] = (char *)c->name;
-    return c->run(argc - 1, argv + 1, e);
+    return command_run(c, argc - 1, argv + 1, e);
 }
 
 /* Models are mapped into memory: this is how a disk that fails, or a file that another program cuts, shows there. */

@@ -34,7 +34,7 @@ static double ratio(double part, double whole) {
 
 static int print(const table_source *x, err *e) {
     time_sums *sums = sums_make(x->d, e);
-    table     *t = sums != NULL ? keyed_table(x, e) : NULL;
+    table     *t = sums != NULL ? table_begin(x, e) : NULL;
     if (t == NULL) {
         free(sums);
         return -1;
@@ -47,7 +47,7 @@ static int print(const table_source *x, err *e) {
     for (size_t c = 0; c < x->d->n_cells; c++) {
         const time_sums *s = &sums[c];
         bool             timed = strcmp(x->d->cells[c].target, "replay") != 0;
-        put_keys(x, c, t);
+        table_begin_row(x, c, t);
         table_put_count(t, x->counts[c].steps);
         table_put_real(t, ratio(s->draft, (double)x->counts[c].steps), 0);
         table_put_real(t, timed ? ratio(s->passes, (double)s->n_passes) : NAN, 0);

@@ -125,7 +125,7 @@ static int print_grid(const table_source *x, const pass_sum *sums, size_t first,
 
 /* Above all grids. */
 static int print_heading(const table_source *x, err *e) {
-    table *t = keyed_table(x, e);
+    table *t = table_begin(x, e);
     if (t == NULL) return -1;
     table_caption(t, "tokens and steps of one pass over the data set (the first repeat)");
     int status = table_write_captions(t, x->format, x->out, e);
@@ -149,14 +149,14 @@ static int print_for_people(const table_source *x, const pass_sum *sums, err *e)
 }
 
 static int print_for_programs(const table_source *x, const pass_sum *sums, err *e) {
-    table *t = keyed_table(x, e);
+    table *t = table_begin(x, e);
     if (t == NULL) return -1;
     table_column(t, COLUMN_RIGHT, NULL, "tokens");
     table_column(t, COLUMN_RIGHT, NULL, "steps");
     table_column(t, COLUMN_RIGHT, NULL, "tokens_per_step");
     for (size_t c = 0; c < x->d->n_cells; c++) {
         if (!has_nk(&x->d->cells[c])) continue;
-        put_keys(x, c, t);
+        table_begin_row(x, c, t);
         table_put_count(t, sums[c].tokens);
         table_put_count(t, sums[c].steps);
         table_put_real(t, tokens_per_step(sums[c].tokens, sums[c].steps), 2);

@@ -2,7 +2,7 @@
 #include "analysis/tables/table_kind.h"
 
 static int print(const table_source *x, err *e) {
-    table *t = keyed_table(x, e);
+    table *t = table_begin(x, e);
     if (t == NULL) return -1;
     table_column(t, COLUMN_RIGHT, "position", "position");
     table_column(t, COLUMN_RIGHT, "reached", "reached");
@@ -13,7 +13,7 @@ static int print(const table_source *x, err *e) {
     for (size_t c = 0; c < x->d->n_cells; c++)
         for (size_t i = 0; i < x->positions[c].n; i++) {
             const position_count *at = &x->positions[c].at[i];
-            put_keys(x, c, t);
+            table_begin_row(x, c, t);
             table_put_count(t, i + 1);
             table_put_count(t, at->reached);
             table_put_count(t, at->tested);

@@ -41,7 +41,7 @@ static void fill_wide(const table_source *x, const scenario_list *list, const sc
     for (size_t i = 0; i < list->n; i++) table_column(t, COLUMN_RIGHT, scenario_title(list->names[i]), NULL);
     table_column(t, COLUMN_RIGHT, "all", NULL);
     for (size_t c = 0; c < x->d->n_cells; c++) {
-        put_keys(x, c, t);
+        table_begin_row(x, c, t);
         for (size_t i = 0; i < list->n; i++) {
             const scenario_sum *s = &sums[c * list->n + i];
             table_put_real(t, tokens_per_step(s->tokens, s->steps), 2);
@@ -61,7 +61,7 @@ static void fill_long(const table_source *x, const scenario_list *list, const sc
         for (size_t i = 0; i < list->n; i++) {
             const scenario_sum *s = &sums[c * list->n + i];
             if (s->trials == 0) continue; /* a scenario of another data set */
-            put_keys(x, c, t);
+            table_begin_row(x, c, t);
             table_put_text(t, list->names[i]);
             table_put_count(t, s->trials);
             table_put_count(t, s->tokens);
@@ -84,7 +84,7 @@ static int print(const table_source *x, err *e) {
         s->tokens += r->tokens;
         s->steps += r->steps;
     }
-    if ((t = keyed_table(x, e)) == NULL) goto out;
+    if ((t = table_begin(x, e)) == NULL) goto out;
     table_caption(t, "tokens per step by scenario");
     if (x->format->for_programs)
         fill_long(x, &list, sums, t);

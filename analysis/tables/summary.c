@@ -120,13 +120,13 @@ static void put_row(table *t, const cell_counts *n, const cell_spreads *s) {
 }
 
 static int print(const table_source *x, err *e) {
-    table *t = keyed_table(x, e);
+    table *t = table_begin(x, e);
     bool   alike = cells_are_alike(x);
     if (t == NULL) return -1;
     add_captions(x, alike, t);
     add_columns(x, alike, t);
     for (size_t c = 0; c < x->d->n_cells; c++) {
-        put_keys(x, c, t);
+        table_begin_row(x, c, t);
         put_row(t, &x->counts[c], &x->spreads[c]);
     }
     return table_finish(x, t, e);

@@ -16,7 +16,7 @@ static const void *const all[] = {
 
 const registry table_registry = REGISTRY("table", all);
 
-table *keyed_table(const table_source *x, err *e) {
+table *table_begin(const table_source *x, err *e) {
     table *t = table_new(e);
     char  *constant = cell_keys_constant(&x->keys, e);
     if (t == NULL || constant == NULL) {
@@ -38,7 +38,7 @@ table *keyed_table(const table_source *x, err *e) {
     return t;
 }
 
-void put_keys(const table_source *x, size_t cell, table *t) {
+void table_begin_row(const table_source *x, size_t cell, table *t) {
     if (cell > 0 && !cell_keys_same_but_policy(&x->keys, cell - 1, cell)) table_group(t);
     table_put_count(t, cell);
     table_put_text(t, x->d->cells[cell].id);

@@ -38,11 +38,11 @@ int table_print(const table_kind *kind, const store_data *d, const table_format 
 /* ---- for the tables ------------------------------------------------------------------------------------ */
 
 /* A table that begins with the cells' keys. Above it are the sweep's name, what is the same in all cells, unfinished
- * cells and records that were left out or are duplicates. */
-table *keyed_table(const table_source *x, err *e);
+ * cells and records that were left out or are duplicates. NULL when that fails. */
+table *table_begin(const table_source *x, err *e);
 
 /* Begins a row with the keys of a cell; space goes above it where it cannot be compared with the cell before it. */
-void put_keys(const table_source *x, size_t cell, table *t);
+void table_begin_row(const table_source *x, size_t cell, table *t);
 
 /* Writes the table and frees it. */
 int table_finish(const table_source *x, table *t, err *e);

@@ -1,7 +1,7 @@
 /* editing.c - a small program, settings or a card, and one or two changes to make; the output is the whole text after
  * them.
  *
- * Each instruction names what it changes so that one line alone can be meant (program.h). Who writes the result token
+ * Each instruction names what it changes so that only one line can be meant (program.h). Who writes the result token
  * by token must know of a change when it comes, so an instruction names what stands before it: the line above, the name
  * that is compared. A line to insert is given whole, with its indentation.
  */
@@ -15,8 +15,8 @@ enum { P_MIN_LINES, P_MAX_LINES, P_MIN_CHANGES, P_MAX_CHANGES };
 static const param_spec params[] = {
     [P_MIN_LINES] = {"min_lines", PARAM_INT, 4, 2, 16, "fewest statements"},
     [P_MAX_LINES] = {"max_lines", PARAM_INT, 8, 2, 16, "most statements"},
-    [P_MIN_CHANGES] = {"min_changes", PARAM_INT, 1, 1, 2, "fewest changes asked for at once"},
-    [P_MAX_CHANGES] = {"max_changes", PARAM_INT, 2, 1, 2, "most changes asked for at once"},
+    [P_MIN_CHANGES] = {"min_changes", PARAM_INT, 1, 1, 2, "fewest changes requested at once"},
+    [P_MAX_CHANGES] = {"max_changes", PARAM_INT, 2, 1, 2, "most changes requested at once"},
 };
 
 typedef enum {
@@ -32,8 +32,8 @@ typedef enum {
 
 enum { WORDINGS = 6 };
 
-/* {x} is what there is and {y} what shall be: names, numbers, signs, words; {l} and {m} are whole lines, written behind
- * a line end. */
+/* {x} is what there is and {y} what takes its place: names, numbers, signs, words; {l} and {m} are whole lines, written
+ * after a line end. */
 static const struct {
     const char *name, *wordings[WORDINGS];
 } changes[CHANGES] = {
@@ -122,7 +122,7 @@ static bool has_name(const program *p, const char *name) {
 }
 
 /* Makes a change and writes its instruction; false, with nothing done, when this program has no place for it. What an
- * instruction names stands in the text `before` any change. */
+ * instruction names is in the text `before` any change. */
 static bool make_change(dice *d, names *taken, change what, const char *wording, const program *before, program *p,
                         text_buffer *instruction) {
     static const char *const signs[] = {"<", ">", "<=", ">=", "==", "!="};
@@ -187,7 +187,7 @@ static bool make_change(dice *d, names *taken, change what, const char *wording,
         if (!is_untouched(before, p, (size_t)at)) return false;
         l = p->lines[at];
         m = (line){.type = LINE_COMMENT, .depth = l.depth, .words = DICE_OF(d, comments)};
-        for (size_t i = 0; i < p->n; i++) /* twice the same, and a copy may go on behind either */
+        for (size_t i = 0; i < p->n; i++) /* twice the same, and a copy may go on after either */
             if (p->lines[i].type == LINE_COMMENT && p->lines[i].words == m.words) return false;
         put_wording(p, wording, NULL, m.words, &l, NULL, instruction);
         program_insert(p, (size_t)at + 1, m);

@@ -1,8 +1,7 @@
-/* multi_turn.c - a conversation: a text, and one or two wishes to have it changed; the output is the text after the
- * last.
+/* multi_turn.c - a conversation: a text, and one or two requests to edit it. The output is the text after the last.
  *
- * Every wish names what it means: a fact by its topic, a value or a name as it stands in the text. The order of
- * sentences is that of the text unless the wish is about it.
+ * Every request names what it is about: a fact by its topic, a value or a name as it is in the text. Sentences keep
+ * their order unless the request changes it.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -15,28 +14,28 @@ enum { P_MIN_SENTENCES, P_MAX_SENTENCES, P_MAX_TURNS };
 static const param_spec params[] = {
     [P_MIN_SENTENCES] = {"min_sentences", PARAM_INT, 3, 2, KIND_FACTS, "fewest sentences of the text"},
     [P_MAX_SENTENCES] = {"max_sentences", PARAM_INT, 6, 2, KIND_FACTS, "most sentences of the text"},
-    [P_MAX_TURNS] = {"max_turns", PARAM_INT, 2, 1, 3, "most wishes"},
+    [P_MAX_TURNS] = {"max_turns", PARAM_INT, 2, 1, 3, "most edit requests"},
 };
 
 typedef enum {
-    WISH_NAME,
-    WISH_VALUE,
-    WISH_DROP,
-    WISH_SHORT,
-    WISH_ONLY,
-    WISH_LIST,
-    WISH_END,
-    WISH_BEGIN,
-    WISH_MOVE,
-    WISHES
-} wish;
+    EDIT_NAME,
+    EDIT_VALUE,
+    EDIT_DROP,
+    EDIT_SHORT,
+    EDIT_ONLY,
+    EDIT_LIST,
+    EDIT_END,
+    EDIT_BEGIN,
+    EDIT_MOVE,
+    EDITS
+} edit;
 
 enum { WORDINGS = 4 };
 
-/* {x} what there is, {y} what shall be. */
+/* {x} is what there is, {y} what takes its place. */
 static const struct {
     const char *name, *wordings[WORDINGS];
-} wishes[WISHES] = {
+} edits[EDITS] = {
     {"name",
      {"Make it about {y} instead of {x}.", "The same about {y} and not {x}, please.", "Write {y} where you wrote {x}.",
       "It is not {x}, it is {y}."}},
@@ -98,7 +97,7 @@ static void write_draft(const draft *x, text_buffer *out) {
     if (x->end != NULL) text_add(out, x->list ? "%s- %s" : "%s%s", between, x->end);
 }
 
-static void put_wish(const char *wording, const char *x, const char *y, text_buffer *out) {
+static void put_request(const char *wording, const char *x, const char *y, text_buffer *out) {
     for (const char *at = wording; *at != '\0';) {
         size_t plain = strcspn(at, "{");
         text_put(out, at, plain);
@@ -108,7 +107,7 @@ static void put_wish(const char *wording, const char *x, const char *y, text_buf
     }
 }
 
-/* Whether a value stands once in the text as whole words: 50 stands in 50,541 too, and brass in a brass plate. */
+/* Whether a value is in the text exactly once, as whole words: 50 is in 50,541 too, and brass in a brass plate. */
 static bool is_single(const draft *x, const char *value) {
     text_buffer text = {0};
     size_t      found = 0, n = strlen(value);
@@ -125,8 +124,8 @@ static void remove_fact(account *a, size_t at) {
     memmove(a->told + at, a->told + at + 1, (a->n - at) * sizeof *a->told);
 }
 
-/* Fulfils a wish and writes it; false, with nothing done, when it has no meaning for this text. */
-static bool fulfil(dice *d, names *taken, wish what, const char *wording, draft *x, text_buffer *out) {
+/* Makes an edit and writes the request for it; false, with nothing done, when it has no meaning for this text. */
+static bool make_edit(dice *d, names *taken, edit what, const char *wording, draft *x, text_buffer *out) {
     static const char *const numbers[] = {"sentence", "two sentences", "three sentences"};
     account                 *a = &x->a;
     size_t                   i = dice_below(d, a->n), told = a->told[i], v = dice_below(d, 2);
@@ -135,57 +134,57 @@ static bool fulfil(dice *d, names *taken, wish what, const char *wording, draft 
     bool                     done = true;
     thing_fill(&a->about, told, a->about.kind->facts[told].topic, &topic);
     switch (what) {
-    case WISH_NAME:
+    case EDIT_NAME:
         snprintf(old, sizeof old, "%s", a->about.name);
         a->about.name = name_draw(d, taken, a->about.kind->names);
-        put_wish(wording, old, a->about.name, out);
+        put_request(wording, old, a->about.name, out);
         break;
-    case WISH_VALUE:
+    case EDIT_VALUE:
         if (!(done = is_single(x, a->about.values[told][v]))) break;
         memcpy(old, a->about.values[told][v], sizeof old);
         do thing_change(d, taken, &a->about, told, v);
         while (strcmp(old, a->about.values[told][v]) == 0 || !is_single(x, a->about.values[told][v]));
-        put_wish(wording, old, a->about.values[told][v], out);
+        put_request(wording, old, a->about.values[told][v], out);
         break;
-    case WISH_DROP:
+    case EDIT_DROP:
         if (!(done = a->n > 1)) break;
-        put_wish(wording, topic.at != NULL ? topic.at : "", "", out);
+        put_request(wording, topic.at != NULL ? topic.at : "", "", out);
         remove_fact(a, i);
         break;
-    case WISH_ONLY:
+    case EDIT_ONLY:
         if (!(done = a->n > 1)) break;
-        put_wish(wording, topic.at != NULL ? topic.at : "", "", out);
+        put_request(wording, topic.at != NULL ? topic.at : "", "", out);
         a->told[0] = told;
         a->n = 1;
         x->begin = x->end = NULL;
         break;
-    case WISH_SHORT:
+    case EDIT_SHORT:
         v = dice_between(d, 1, 3);
         if (!(done = a->n > v && x->begin == NULL && x->end == NULL)) break;
-        put_wish(wording, "", numbers[v - 1], out);
+        put_request(wording, "", numbers[v - 1], out);
         a->n = v;
         break;
-    case WISH_LIST:
+    case EDIT_LIST:
         if (!(done = !x->list && a->n > 1)) break;
-        put_wish(wording, "", "", out);
+        put_request(wording, "", "", out);
         x->list = true;
         break;
-    case WISH_END:
+    case EDIT_END:
         if (!(done = x->end == NULL)) break;
         do x->end = DICE_OF(d, phrases);
         while (x->end == x->begin);
-        put_wish(wording, "", x->end, out);
+        put_request(wording, "", x->end, out);
         break;
-    case WISH_BEGIN:
+    case EDIT_BEGIN:
         if (!(done = x->begin == NULL)) break;
         do x->begin = DICE_OF(d, phrases);
         while (x->begin == x->end);
-        put_wish(wording, "", x->begin, out);
+        put_request(wording, "", x->begin, out);
         break;
-    case WISH_MOVE:
-    case WISHES:
+    case EDIT_MOVE:
+    case EDITS:
         if (!(done = a->n > 1 && x->begin == NULL && x->end == NULL)) break;
-        put_wish(wording, "", "", out);
+        put_request(wording, "", "", out);
         told = a->told[a->n - 1];
         memmove(a->told + 1, a->told, (a->n - 1) * sizeof *a->told);
         a->told[0] = told;
@@ -195,25 +194,26 @@ static bool fulfil(dice *d, names *taken, wish what, const char *wording, draft 
     return done;
 }
 
-/* Of the combinations with a kind of thing training has none that is held out; a test record's last wish is one. */
-static bool may_wish(const dice *d, const kind *k, size_t what, size_t wording, bool last) {
+/* Of the combinations with a kind of thing, training has none that is held out; a test record's last edit request is
+ * one. */
+static bool may_edit(const dice *d, const kind *k, size_t what, size_t wording, bool last) {
     char combination[96];
-    snprintf(combination, sizeof combination, "multi_turn/%s/%s/%zu", k->noun, wishes[what].name, wording);
+    snprintf(combination, sizeof combination, "multi_turn/%s/%s/%zu", k->noun, edits[what].name, wording);
     return d->split == SPLIT_TEST && !last ? true : dice_fits(d, combination);
 }
 
-/* Makes a wish that this split allows for the text as it stands; false, with nothing done, when the dice found none. */
-static bool wish_for(dice *d, names *taken, draft *x, bool last, text_buffer *out) {
+/* Makes an edit that this split allows for the text as it is; false, with nothing done, when the dice found none. */
+static bool request_edit(dice *d, names *taken, draft *x, bool last, text_buffer *out) {
     for (int tries = 0; tries < 1000; tries++) {
-        size_t what = dice_below(d, WISHES), wording = dice_below(d, WORDINGS);
-        if (may_wish(d, x->a.about.kind, what, wording, last) &&
-            fulfil(d, taken, (wish)what, wishes[what].wordings[wording], x, out))
+        size_t what = dice_below(d, EDITS), wording = dice_below(d, WORDINGS);
+        if (may_edit(d, x->a.about.kind, what, wording, last) &&
+            make_edit(d, taken, (edit)what, edits[what].wordings[wording], x, out))
             return true;
     }
     return false;
 }
 
-/* Writes a conversation into an empty example; false when its last wish found nothing left to wish for. */
+/* Writes a conversation into an empty example; false when nothing was left to edit in its last turn. */
 static bool converse(dice *d, const param_values *p, example *out) {
     names  taken = {0};
     draft  x = {0};
@@ -226,15 +226,15 @@ static bool converse(dice *d, const param_values *p, example *out) {
         text_buffer *reference = &out->references[out->n_references++];
         write_draft(&x, reference);
         text_add(&out->prompt, "\nASSISTANT: %s\nUSER: ", reference->at != NULL ? reference->at : "");
-        if (!wish_for(d, &taken, &x, turn + 1 == turns, &out->prompt)) return false;
+        if (!request_edit(d, &taken, &x, turn + 1 == turns, &out->prompt)) return false;
     }
     text_add(&out->prompt, "\nASSISTANT:");
     write_draft(&x, &out->output);
     return true;
 }
 
-/* A text cut down by earlier wishes may leave none of those that are held out for its kind, so that a test record has
- * no last wish: then it is another conversation. */
+/* A text that earlier edits cut down may allow none of those that are held out for its kind. A test record would have
+ * no last request then, so another conversation is begun. */
 static void make(dice *d, const param_values *p, example *out) {
     while (!converse(d, p, out)) {
         text_clear(&out->prompt);
@@ -244,7 +244,7 @@ static void make(dice *d, const param_values *p, example *out) {
 
 const scenario scenario_multi_turn = {
     .name = "multi_turn",
-    .help = "a conversation about a text: the output is the text, changed as the last turn wishes",
+    .help = "a conversation about a text: the output is the text, edited as the last turn requests",
     .params = params,
     .n_params = sizeof params / sizeof *params,
     .make = make,

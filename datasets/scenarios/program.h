@@ -1,6 +1,6 @@
 /* program.h - small invented programs, settings and cards, as statements that can be changed and then written.
  *
- * Every name stands behind a blank wherever it is written, in a program as in an instruction, so that a tokenizer
+ * A blank precedes every name wherever it is written, in a program as in an instruction, so that a tokenizer
  * with marked blanks cuts it into the same pieces in both.
  */
 #ifndef DATASETS_SCENARIOS_PROGRAM_H
@@ -46,7 +46,7 @@ typedef struct {
 } program;
 
 /* A program of about `size` statements (2 to PROGRAM_LINES / 2). No name is set to a number twice, and no number, name
- * of a setting or comparison stands in two lines, so that an instruction can mean one line only. */
+ * of a setting or comparison is in two lines, so that an instruction can mean only one line. */
 void program_draw(dice *d, names *taken, size_t size, program *out);
 
 /* Whether two lines say the same, whatever their depth. */

@@ -1,6 +1,6 @@
 /* repeat.c - invented names, and the same names once more: copying and nothing else.
  *
- * A name follows from nothing but its place in the reference, so what a net gets right here is copied (but for the
+ * A name follows from nothing but its place in the reference, so what a net gets right here is copied (except the
  * known endings of some: _count, _limit). A net that trains on these records before all others finds the copying that
  * they need, and a curve of its accuracy on them shows when.
  */

@@ -14,13 +14,13 @@ enum { PASSAGES = EXAMPLE_REFERENCES, ASKS = 6 };
 enum { P_VERBATIM, P_MIN_PASSAGES, P_MAX_PASSAGES, P_MIN_SENTENCES, P_MAX_SENTENCES, P_MIN_ASKS, P_MAX_ASKS };
 
 static const param_spec params[] = {
-    [P_VERBATIM] = {"verbatim", PARAM_REAL, 0.65, 0, 1, "share of questions that ask for the passages' own words"},
+    [P_VERBATIM] = {"verbatim", PARAM_REAL, 0.65, 0, 1, "share of questions that want the passages' own words"},
     [P_MIN_PASSAGES] = {"min_passages", PARAM_INT, 5, 1, PASSAGES, "fewest passages"},
     [P_MAX_PASSAGES] = {"max_passages", PARAM_INT, 10, 1, PASSAGES, "most passages"},
     [P_MIN_SENTENCES] = {"min_sentences", PARAM_INT, 1, 1, KIND_FACTS, "fewest facts told in a passage"},
     [P_MAX_SENTENCES] = {"max_sentences", PARAM_INT, 2, 1, KIND_FACTS, "most facts told in a passage"},
-    [P_MIN_ASKS] = {"min_asks", PARAM_INT, 1, 1, ASKS, "fewest facts asked for, as far as so many are told"},
-    [P_MAX_ASKS] = {"max_asks", PARAM_INT, 3, 1, ASKS, "most facts asked for"},
+    [P_MIN_ASKS] = {"min_asks", PARAM_INT, 1, 1, ASKS, "fewest requested facts, as far as so many are told"},
+    [P_MAX_ASKS] = {"max_asks", PARAM_INT, 3, 1, ASKS, "most requested facts"},
 };
 
 /* A way of asking and the way of answering that goes with it. {asks} is the list of what is asked. A sentence stands
@@ -118,7 +118,7 @@ static const manner manners[] = {
      " This way, please."},
 };
 
-/* One thing that is asked for. */
+/* One requested thing. */
 typedef struct {
     size_t passage, fact;
 } ask;

@@ -2,7 +2,7 @@
  *
  * Temporary names are ".PID-TIME.part": hidden, not ending in .h5, and unique also among hosts that share
  * a folder, because a name that exists is never taken over. SIGINT, SIGTERM and SIGHUP remove the one that is being
- * written where they would end the program; kill -9 leaves it behind.
+ * written where they would end the program; kill -9 leaves it.
  */
 #include "engine/base/atomic.h"
 
@@ -40,7 +40,7 @@ static char *place_of(const char *path, err *e) {
     return place;
 }
 
-/* Renaming would put a file in the place of a device or a pipe, or leave who reads a standard stream with the old. */
+/* Renaming would replace a device or a pipe by a file, or leave readers of a standard stream with the old file. */
 static int check_place(const char *path, const char *place, err *e) {
     struct stat to, stream;
     if (stat(place, &to) != 0) return errno == ENOENT ? 0 : fails(path, e);

@@ -17,12 +17,12 @@ typedef struct {
     const char *path;  /* the caller's, for errors; must outlive this */
     char       *place; /* what gets written: the path, or where it leads when it is a link */
     char       *folder;
-    char       *part; /* the temporary file, for who wants to read it before it gets its name */
+    char       *part; /* the temporary file, for callers that read it before it gets its name */
     int         fd;
 } atomic_file;
 
-/* The errors of atomic_open and of what follows it, without a file: asked before any work, because what cannot be
- * saved at its end should not cost a night. */
+/* Gives the errors of atomic_open and of what follows it, without making a file. Call it before any work: a result that
+ * cannot be saved should not cost a night. */
 int atomic_check(const char *path, err *e);
 
 /* Removes what is being written. For handlers that end the program. */

@@ -22,7 +22,7 @@ typedef enum {
 
 typedef struct {
     err_kind kind;
-    int      code; /* the errno behind it, else 0: a full disk, say, fails the next file too */
+    int      code; /* the errno that caused it, else 0: a full disk, say, fails the next file too */
     char     text[1024];
 } err;
 
@@ -43,13 +43,13 @@ int err_errno(err *e, const char *path, const char *what);
 
 /* The same for a file that cannot be opened or read. ERR_INPUT "PATH: cannot open: ..." where the path is at fault
  * (nothing is there, a folder is, the name is too long), ERR_RUN "PATH: cannot read: ..." for all else: a disk that
- * fails, a permission that lacks. */
+ * fails, a missing permission. */
 int err_unreadable(err *e, const char *path);
 
 /* Puts "CONTEXT: " before the text that `e` already holds and returns -1. Keeps kind and code. */
 int err_prefix(err *e, const char *fmt, ...) ERR_PRINTF(2, 3);
 
-/* The same with " (ADVICE)" behind it; what is in parentheses there already gets "; ADVICE". */
+/* The same with " (ADVICE)" after the text; inside parentheses that are there already, "; ADVICE". */
 int err_advise(err *e, const char *advice);
 
 /* Writes into buf (size >= 3) `"name", "name" or "name"`, for messages that list what is allowed. */

@@ -22,7 +22,7 @@ static ssize_t read_some(int fd, void *to, size_t n) {
     return got;
 }
 
-/* All that is left, with room for a NUL behind it. */
+/* Reads all that is left, with room for a NUL after it. */
 static int read_rest(int fd, const char *path, size_t most, char **bytes, size_t *n, err *e) {
     enum { CHUNK = 1 << 16 };
     size_t      cap = 0;

@@ -6,7 +6,7 @@
 
 #include "engine/base/err.h"
 
-/* The bytes of a file (or pipe) in new memory, with a NUL behind them, and their number. Errors are err_unreadable's,
+/* The bytes of a file (or pipe) in new memory, followed by a NUL, and their number. Errors are err_unreadable's,
  * and ERR_INPUT for more than `most` bytes. */
 char *file_read(const char *path, size_t most, size_t *n, err *e);
 

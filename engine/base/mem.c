@@ -41,7 +41,7 @@ void *mem_map(size_t n, err *e) {
     size_t some = n > 0 ? n : 1;
     void  *p = fails_now() ? MAP_FAILED : mmap(NULL, some, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) return out_of_memory(n, 1, e);
-    madvise(p, some, MADV_HUGEPAGE); /* a wish */
+    madvise(p, some, MADV_HUGEPAGE); /* only a hint */
     return p;
 }
 

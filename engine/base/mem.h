@@ -18,8 +18,8 @@ void *mem_new(size_t n, size_t size, err *e);
 /* As mem_new, aligned to `align` bytes (a power of two, at least sizeof(void *)). */
 void *mem_new_aligned(size_t n, size_t size, size_t align, err *e);
 
-/* n zeroed bytes in pages of their own, large ones where the system has them: for what is read from end to end. They
- * are given back with mem_unmap. */
+/* n zeroed bytes in pages of their own, large ones where the system has them, for data that is read from end to end.
+ * mem_unmap releases them. */
 void *mem_map(size_t n, err *e);
 void  mem_unmap(void *p, size_t n); /* NULL is fine */
 

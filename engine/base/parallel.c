@@ -8,7 +8,7 @@
 
 enum { ONCE_THREADS = 64 };
 
-/* What a thread has left of its share, in grains: the first in the upper half, the end in the lower. */
+/* What is left of a thread's share, in grains: the first one in the upper half, the end in the lower half. */
 typedef struct {
     _Alignas(64) atomic_uint_fast64_t left; /* in a cache line of its own */
 } share;
@@ -17,7 +17,8 @@ static uint64_t range(uint64_t first, uint64_t end) {
     return first << 32 | end;
 }
 
-/* Takes three quarters of what is left from the front, as its owner, or half of it from the back; at least `least`. */
+/* Takes grains from a share, at least `least`: its owner three quarters of what is left, from the front; a thread that
+ * steals, half of it, from the back. */
 static bool take(share *s, bool owner, uint64_t least, uint64_t *first, uint64_t *end) {
     uint64_t was = atomic_load(&s->left);
     for (;;) {
@@ -47,7 +48,7 @@ void parallel_run(int threads, size_t n, size_t grain, parallel_task *task, void
     {
         size_t   id = (size_t)omp_get_thread_num();
         uint64_t first, end;
-        /* Its own share, then what others have not come to: a processor may be slower than another, or taken away. */
+        /* Its own share, then work stolen from the others: a processor may be slower than another, or taken away. */
         for (size_t i = 0; i < most; i++) {
             share *s = &shares[(id + i) % most];
             while (take(s, i == 0, least, &first, &end))
@@ -73,7 +74,7 @@ static void *work(void *ctx) {
     return NULL;
 }
 
-/* A thread that cannot be had is done without. */
+/* When no more threads can be started, those that run do all the work. */
 void parallel_run_once(int threads, size_t n, size_t grain, parallel_task *task, void *ctx) {
     once      o = {.n = n, .grain = grain, .task = task, .ctx = ctx};
     pthread_t others[ONCE_THREADS];
@@ -85,7 +86,7 @@ void parallel_run_once(int threads, size_t n, size_t grain, parallel_task *task,
     for (int i = 0; i < started; i++) pthread_join(others[i], NULL);
 }
 
-/* OpenMP's own count is of the processors that it started with: OMP_PROC_BIND leaves this thread only one. */
+/* OpenMP counts the processors that it started with. The thread's own mask would say one under OMP_PROC_BIND. */
 int parallel_processors(void) {
     int n = omp_get_num_procs();
     return n > 0 ? n : 1;

@@ -1,4 +1,4 @@
-// PCG behind the C interface of rng.h: the one C++ file of the project, because pcg-cpp is a C++ library.
+// PCG with the C interface of rng.h: the one C++ file of the project, because pcg-cpp is a C++ library.
 #include "engine/base/rng.h"
 
 #include <cstring>

@@ -1,9 +1,9 @@
-/* rng.h - randomness: PCG (pcg-cpp's pcg64, XSL-RR 128/64; O'Neill, HMC-CS-2014-0905) behind C.
+/* rng.h - randomness: PCG (pcg-cpp's pcg64, XSL-RR 128/64; O'Neill, HMC-CS-2014-0905) with a C interface.
  *
  * Two forms of the same generator. `rng_pcg64` is a gsl_rng_type for generators and statistics.
  * `noise` is random access: the number at (seed, stream, position, draw) does not depend on which
- * others were asked for before, so a sampled token depends on its position alone and never on how
- * decoding was split into passes.
+ * others were drawn before. So a sampled token depends only on its position and never on how decoding
+ * was split into passes.
  */
 #ifndef ENGINE_BASE_RNG_H
 #define ENGINE_BASE_RNG_H
@@ -19,7 +19,7 @@ extern "C" {
 
 extern const gsl_rng_type *const rng_pcg64;
 
-/* A generator on its own stream; gsl_rng_set(r, s) alone means stream 0. Free with gsl_rng_free.
+/* A generator on its own stream; gsl_rng_set(r, s) without it means stream 0. Free with gsl_rng_free.
  * NULL when memory is out. */
 gsl_rng *rng_new(uint64_t seed, uint64_t stream);
 

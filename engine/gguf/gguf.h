@@ -85,7 +85,7 @@ size_t             gguf_tensor_count(const gguf *g);
 const gguf_tensor *gguf_tensor_at(const gguf *g, size_t i);
 const gguf_tensor *gguf_find_tensor(const gguf *g, const char *name); /* NULL when absent */
 
-/* Gives back the memory of a tensor's data: a hint, after which they are read from the file again. */
+/* Releases the memory of a tensor's data: a hint. Later reads fetch it from the file again. */
 void gguf_unload(const gguf *g, const void *data, size_t n);
 
 /* Typed access by key. A missing key or a wrong type is an ERR_INPUT that names file and key. Integers

@@ -73,7 +73,7 @@ static const char alignment_key[] = "general.alignment";
 static int begin_value(gguf_writer *w, const char *key, gguf_type type, gguf_type item, uint64_t count, size_t n,
                        err *e) {
     size_t head = 8 + strlen(key) + 4 + 4 + 8;
-    if (strcmp(key, alignment_key) == 0) return err_run(e, "%s is what the file is saved with", key);
+    if (strcmp(key, alignment_key) == 0) return err_run(e, "%s is written when the file is saved", key);
     if (n > SIZE_MAX - head || make_room(&w->values, head + n, e) != 0) return -1;
     add_string(&w->values, key, strlen(key));
     add_u32(&w->values, type);
@@ -196,7 +196,7 @@ static int encode_head(const gguf_writer *w, uint32_t version, uint32_t alignmen
     return 0;
 }
 
-/* Zeros behind n bytes up to the next multiple of the alignment. */
+/* Writes zeros after n bytes, up to the next multiple of the alignment. */
 static int pad(atomic_file *f, size_t n, uint32_t alignment, err *e) {
     static const char zeros[64];
     for (size_t gap = -n & (size_t)(alignment - 1), part; gap > 0; gap -= part) {
@@ -232,7 +232,7 @@ static int write_all(const gguf_writer *w, const bytes *head, uint32_t alignment
     return 0;
 }
 
-/* What we cannot read ourselves gets no name. */
+/* A file that we cannot read ourselves does not get its name. */
 static int check_readable(const atomic_file *f, err *e) {
     gguf *g = gguf_open(f->part, e);
     gguf_close(g);

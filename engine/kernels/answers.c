@@ -31,8 +31,7 @@ static uint32_t next(trial *t) {
     return t->random >> 8;
 }
 
-/* A number in [2^exponent, 2^(exponent + 1)) of either sign, as bits of a type with so many for mantissa and exponent.
- */
+/* A number in [2^exponent, 2^(exponent + 1)) of either sign, as bits of a type with `mantissa` and `exponents` bits. */
 static uint32_t bits_of(trial *t, int mantissa, int exponents, int exponent) {
     uint32_t sign = next(t) & 1, fraction = next(t) & ((UINT32_C(1) << mantissa) - 1);
     uint32_t biased = (uint32_t)(exponent + (1 << (exponents - 1)) - 1);
@@ -53,7 +52,7 @@ static void take(trial *t, const void *bytes, size_t n) {
 
 /* ---- products ------------------------------------------------------------------------------------------ */
 
-/* Every other row is small: with the small activations its products are subnormal. Halves are subnormal themselves. */
+/* Every other row is small: its products with small activations are subnormal. Halves are subnormal themselves. */
 static void store_floats(trial *t, dtype type, uint8_t *out) {
     for (size_t i = 0; i < ROWS * FLOAT_COLS; i++) {
         bool     small = i / FLOAT_COLS % 2 == 1;
@@ -162,7 +161,7 @@ int answers_check(const kernel_table *k, err *e) {
     functions(&t);
     if (t.digest == ANSWERS) return 0;
     return err_run(e,
-                   "%s kernels give other numbers than they must (%016" PRIx64 ", not %016" PRIx64
+                   "%s kernels give wrong numbers (%016" PRIx64 ", not %016" PRIx64
                    "): this program was built, or is run, with floating-point settings that change results, such as "
                    "-ffast-math, fused operations, flushed subnormals or another rounding",
                    k->isa, t.digest, ANSWERS);

@@ -1,8 +1,8 @@
-/* answers.h - whether the kernels give the bits that they must, here and now.
+/* answers.h - checks that the kernels give the right bits in this process.
  *
- * Flags that no macro shows, a preloaded library or a start-up object of the compiler's can change every number: by
- * fusing a product and a sum, by flushing subnormals, by another rounding. So before a table of kernels is used, small
- * known inputs go through its functions, and the bits that come out are compared with those of numerics.md.
+ * Compiler flags that no macro shows, a preloaded library or the compiler's start-up object can change every number: by
+ * fusing a product and a sum, by flushing subnormals, by another rounding. So before a kernel table is used, its
+ * functions run on small known inputs, and the bits that come out are compared with those of numerics.md.
  */
 #ifndef ENGINE_KERNELS_ANSWERS_H
 #define ENGINE_KERNELS_ANSWERS_H

@@ -1,8 +1,8 @@
 /* attend.h - attention with the registers of vec.h (numerics.md, "Attention").
  *
- * Keys come in panels of 16 positions, one to a lane of a register, so that nothing is summed across lanes. Keys and
- * values of a block of positions stay in the first-level cache while all queries meet them, and what is loaded of
- * them is used for a few queries, as many as leave their sums in registers.
+ * Keys are in panels of 16 positions (model/transformer.h has a picture), one position in each lane of a register, so
+ * that nothing is summed across lanes. The keys and values of a block of positions stay in the first-level cache while
+ * all queries use them, and each load serves as many queries as there are registers for their sums.
  */
 #ifndef ENGINE_KERNELS_ATTEND_H
 #define ENGINE_KERNELS_ATTEND_H
@@ -12,8 +12,8 @@
 #include "engine/kernels/lanes.h"
 #include "engine/kernels/vec.h"
 
-/* Positions of a block of keys and of values; then queries and panels of a tile, and queries and registers of their
- * results, in four chains, of another: as many as there are registers for. */
+/* Blocks: positions of keys, positions of values. Tiles, as large as registers allow: SCORED queries by PANELS panels
+ * of keys; MIXED queries by MIX_VECS registers of results in four chains. */
 enum { NEAR_KEYS = 64, NEAR_VALUES = 512, PANEL_VECS = PANEL_ROWS / VEC };
 #if defined(ISA_AVX512)
 enum { SCORED = 4, PANELS = 4, MIXED = 4, MIX_VECS = 1 };
@@ -23,7 +23,7 @@ enum { SCORED = 4, PANELS = 1, MIXED = 2, MIX_VECS = 2 };
 enum { SCORED = 4, PANELS = 1, MIXED = 2, MIX_VECS = 2 };
 #endif
 
-/* Scores of P panels for Q queries. */
+/* Scores P panels for Q queries. */
 INLINE void score(const attend_query *queries, const float *keys, float *scores, size_t stride, size_t head_dim,
                   float scale, int P, int Q) {
     const float *q[SCORED];
@@ -41,7 +41,7 @@ INLINE void score(const attend_query *queries, const float *keys, float *scores,
         vec_store(scores + (size_t)i * stride + p * PANEL_ROWS + v * VEC, vec_mul(sum[p][i][v], vec_all(scale)));
 }
 
-/* Of all panels that n positions are in. */
+/* Scores all panels that hold the first n positions. */
 INLINE void score_panels(const attend_query *queries, const float *keys, float *scores, size_t stride, size_t head_dim,
                          float scale, size_t n, int Q) {
     size_t panels = (n + PANEL_ROWS - 1) / PANEL_ROWS, p = 0;
@@ -51,7 +51,7 @@ INLINE void score_panels(const attend_query *queries, const float *keys, float *
         score(queries, keys + p * head_dim * PANEL_ROWS, scores + p * PANEL_ROWS, stride, head_dim, scale, 1, Q);
 }
 
-/* The positions of a query in the block of `size` from `from` on. */
+/* How many of a query's positions are in the block of `size` positions from `from` on. */
 INLINE size_t near(const attend_query *x, size_t from, size_t size) {
     return x->n <= from ? 0 : x->n - from < size ? x->n - from : size;
 }
@@ -67,7 +67,7 @@ INLINE void score_queries(const attend_query *queries, size_t count, const float
                 i++;
                 continue;
             }
-            for (size_t j = 1; j < SCORED; j++) { /* what is computed behind a query's positions is not used */
+            for (size_t j = 1; j < SCORED; j++) { /* scores after a query's positions are not used */
                 size_t its = near(&queries[i + j], from, NEAR_KEYS);
                 n = its > n ? its : n;
             }
@@ -96,7 +96,7 @@ static float softmax_terms(float *scores, size_t n) {
     return lanes_sum(sum);
 }
 
-/* A part of the results: W registers, the last one with `some` elements. */
+/* A part of the results: W registers, of which the last one holds `some` elements. */
 typedef struct {
     const float *values;
     size_t       head_dim, some;
@@ -133,7 +133,7 @@ INLINE void mix(const value_part *p, const float *weights, size_t stride, size_t
                 sums[i][c][w] = vec_fma(vec_all(weights[(size_t)i * stride + t]), part_load(p, t, w, W), sums[i][c][w]);
 }
 
-/* Elements from d on of all results, from the terms of the softmax and one over their sums. */
+/* Computes elements from d on of all results, from the softmax's terms (`scores`) and the inverses of their sums. */
 INLINE void mix_part(const attend_query *queries, size_t count, const value_part *p, const float *scores, size_t stride,
                      size_t positions, const float *inverse, size_t d, int W) {
     vec sums[ATTEND_QUERIES][4][MIX_VECS];
@@ -184,7 +184,7 @@ INLINE void attend_sized(const attend_query *queries, size_t count, const float 
     }
 }
 
-/* The usual sizes of heads as constants, so that their loops unroll. */
+/* The usual head sizes are constants, so that their loops unroll. */
 static void attend(const attend_query *queries, size_t count, const float *keys, const float *values, float *scores,
                    size_t stride, size_t head_dim, float scale) {
     switch (head_dim) {

@@ -1,8 +1,8 @@
 /* detmath.h - exp, log, sin, cos and rsqrt that give the same bits everywhere.
  *
- * Written with +, -, *, fma, division and sqrt alone, each correctly rounded by IEEE 754
- * (numerics.md, "Functions", gives the methods and the measured errors). Never libm's.
- * The two that run inside loops are inline, so that they vectorize with them.
+ * They use only +, -, *, fma, division and sqrt, each correctly rounded by IEEE 754, and never libm (numerics.md,
+ * "Functions", gives the methods and the measured errors). The two that run inside loops are inline, so that they
+ * vectorize with them.
  */
 #ifndef ENGINE_KERNELS_DETMATH_H
 #define ENGINE_KERNELS_DETMATH_H
@@ -18,7 +18,7 @@ void   det_sincos(double x, double *s, double *c); /* |x| <= 1e7; NaN beyond */
 /* e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln(2) / 2, and the series of e^r to r^7. Results that would
  * be subnormal are +0. */
 static inline float det_expf(float x) {
-    const float shift = 0x1.8p+23f; /* t = shift + n: the integer n stands in the low bits of t */
+    const float shift = 0x1.8p+23f; /* t = shift + n: the integer n is in the low bits of t */
     float       t = fmaf(x, 0x1.715476p+0f, shift);
     float       n = t - shift;
     float       r = fmaf(n, -0x1.62e43p-1f, x);

@@ -1,4 +1,4 @@
-/* floats.c - laying out panels of floats, once, when a model is opened. */
+/* floats.c - packs panels of floats, once, when a model is opened. */
 #include "engine/kernels/floats.h"
 
 #include "engine/kernels/simd.h"
@@ -12,7 +12,7 @@ static uint16_t bf16_flushed(uint16_t h) {
     return (h & 0x7fff) < 0x2680 ? 0 : h;
 }
 
-/* A block of a row, n elements of it and zeros: to a row of a panel's lanes. */
+/* Copies a block of a row, n elements and then zeros, to one row of a panel's lanes. */
 INLINE void pack_block(dtype t, const char *at, size_t n, size_t blocks, char *out) {
     const size_t size = float_lane_bytes(t) / PANEL_ROWS, bytes = FLOAT_LANES * size;
     char         block[FLOAT_LANES * sizeof(float)] = {0};

@@ -1,17 +1,23 @@
 /* floats.h - weights of F32, F16 and BF16 in the order in which kernels read them, and products with them.
  *
- * A sum of numerics.md runs in 16 lanes over blocks of 16 columns, of BF16 over blocks of 16 pairs. Kernels compute 16
- * rows at a time, a row to an element of a register, and one lane after another: nothing is summed across a register,
- * a weight meets all tokens while it is in one, and the sums stay in theirs from the first block to the last.
- * So a matrix is laid out as panels of 16 rows, the last filled up with rows of zeros:
+ * A sum of numerics.md runs in 16 lanes over blocks of 16 columns (BF16: 16 pairs of columns). Kernels compute 16 rows
+ * at a time, one row in each element of a register, and one lane after another. So nothing is summed across a register,
+ * a weight is loaded once for all tokens of a group, and sums stay in registers from the first block to the last.
  *
- *     [4 quartets][blocks][4 lanes][16 rows]    elements, of BF16 pairs of them
+ * A matrix is packed into panels of 16 rows, the last one padded with rows of zeros:
  *
- * Quartets are the lanes that the tree adds up first: 0 8 4 12, 2 10 6 14, 1 9 5 13, 3 11 7 15. Columns past the last
- * are zeros up to a block. BF16 weights below 2^-50 are laid out as zeros.
+ *     [4 quartets][blocks][4 lanes][16 rows]    elements; of BF16, pairs of elements
  *
- * Activations are brought into the same order, a word of four bytes for each element and a token: a float; of BF16
- * a pair of floats, the odd one first, or where an instruction multiplies pairs, the pair in one word. Of a group of T
+ *     quartet 0                                         quartet 1                       ...
+ *     block 0                  block 1             ...  block 0
+ *     lane 0  lane 8  4   12   lane 0  8   4   12  ...  lane 2  10  6   14  ...
+ *     r0..r15 r0..r15 ...
+ *
+ * A quartet is four lanes that the tree adds up first: 0 8 4 12, 2 10 6 14, 1 9 5 13, 3 11 7 15. The last block is
+ * padded with zeros. BF16 weights below 2^-50 become zeros.
+ *
+ * Activations are put into the same order, a word of four bytes for each element and token: a float. Of BF16 it is a
+ * pair of floats, the odd one first, or one word with the pair if an instruction multiplies pairs. For a group of T
  * tokens (tiles.h) a tile computes S lanes at a time (float_lanes):
  *
  *     for each group:  [16 / S][blocks][S lanes][T tokens]
@@ -35,7 +41,7 @@ static inline float float_word(const char *at) {
     return x;
 }
 
-/* Columns that a lane takes of a block. */
+/* Columns of a block in one lane. */
 static inline size_t float_pair(dtype t) {
     return t == DTYPE_BF16 ? 2 : 1;
 }
@@ -45,30 +51,30 @@ static inline size_t float_blocks(dtype t, size_t cols) {
     return (cols + width - 1) / width;
 }
 
-/* Of a lane of a panel. */
+/* Bytes of one lane of one block. */
 static inline size_t float_lane_bytes(dtype t) {
     return PANEL_ROWS * float_pair(t) * (t == DTYPE_F32 ? sizeof(float) : sizeof(uint16_t));
 }
 
-/* The lane that stands at `place`: its four bits backwards. */
+/* The lane at `place`: the four bits of `place` in reverse. */
 static inline size_t float_lane(size_t place) {
     return (place & 1) * 8 + (place & 2) * 2 + (place & 4) / 2 + place / 8;
 }
 
-/* Words of a lane and token. */
+/* Words for each lane and token. */
 static inline size_t float_parts(dtype t) {
     return t == DTYPE_BF16 && !FLOAT_PAIRS ? 2 : 1;
 }
 
-/* Lanes that a tile of T tokens computes at a time, as far as there are registers. */
+/* Lanes that a tile of T tokens computes at a time: as many as there are registers for. */
 static inline size_t float_lanes(size_t T) {
-    return 4 * T <= FLOAT_MOST ? 4 : 2 * T <= FLOAT_MOST ? 2 : 1;
+    return 4 * T <= FLOAT_TILE_TOKENS ? 4 : 2 * T <= FLOAT_TILE_TOKENS ? 2 : 1;
 }
 
 /* Bytes of a panel of `cols` columns. */
 size_t float_panel_bytes(dtype t, size_t cols);
 
-/* Lays out panels [begin, end) of the matrix stored at `w`, whose first panel is at `out`, 64-byte aligned. */
+/* Packs panels [begin, end) of the matrix stored at `w`; panel 0 is at `out`, 64-byte aligned. */
 void float_pack(dtype t, const void *w, size_t rows, size_t cols, size_t begin, size_t end, void *out);
 
 /* Parameters are those of matmul_ops.multiply (kernels.h); floats_portable.c defines what the others compute. */

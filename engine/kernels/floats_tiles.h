@@ -1,6 +1,6 @@
-/* floats_tiles.h - products over panels of floats from tiles of one panel by up to FLOAT_MOST tokens.
+/* floats_tiles.h - products over panels of floats from tiles of one panel by up to FLOAT_TILE_TOKENS tokens.
  *
- * Who includes this has defined FLOAT_ISA, FLOAT_TILES, which is FLOAT_TILES_n for FLOAT_MOST = n, and
+ * A file that includes this first defines FLOAT_ISA, FLOAT_TILES, which is FLOAT_TILES_n for FLOAT_TILE_TOKENS = n, and
  *
  *     vec load(dtype type, const char *lane, int v, int part);
  *                                                   weights of a lane for the rows of register v: of BF16 the odd
@@ -17,13 +17,13 @@
 #include "engine/kernels/vec.h"
 
 enum {
-    WAITING = 72,    /* tokens whose sums wait for the other quartets */
-    AHEAD = 1 << 15, /* bytes, at least */
+    WAITING = 72,                /* tokens whose sums are kept until the other quartets are done */
+    PREFETCH_DISTANCE = 1 << 15, /* bytes, at least */
     VECS = PANEL_ROWS / VEC
 };
 
 #ifndef ISA_AVX512BF16
-/* acc + w x; the word x stands for all rows. */
+/* acc + w x; all rows take the same word x. */
 INLINE vec product(vec w, const char *x, vec acc) {
     return vec_fma(w, vec_all(float_word(x)), acc);
 }
@@ -34,25 +34,25 @@ typedef struct {
     const char *w;
     const char *x;
     size_t      blocks;
-    size_t      ahead; /* what lies as far behind is asked for; 0 when it was; it need not be memory */
+    size_t      ahead; /* prefetch distance in bytes; 0 = already prefetched; may point past the end */
 } float_input;
 
-/* sums[T] = the quartet's sums; half is room for as many. */
+/* sums[T] = the quartet's sums; half is scratch of the same size. */
 INLINE void tile(dtype type, const float_input *in, vec (*sums)[VECS], vec (*half)[VECS], int T) {
     const int    parts = (int)float_parts(type), S = (int)float_lanes((size_t)T);
     const size_t lane_bytes = float_lane_bytes(type);
-    const bool   asks = S < FLOAT_QUARTET || (size_t)(T * parts) * TILE_LINE > TILE_FEW * lane_bytes;
+    const bool   prefetches = S < FLOAT_QUARTET || (size_t)(T * parts) * TILE_LINE > TILE_FEW * lane_bytes;
     const char  *x = in->x;
     for (int from = 0; from < FLOAT_QUARTET; from += S) {
         const char *w = in->w + (size_t)from * lane_bytes;
         uintptr_t   next = (uintptr_t)in->w + in->ahead + (size_t)from * in->blocks * lane_bytes;
-        vec         acc[FLOAT_QUARTET][FLOAT_MOST][VECS];
+        vec         acc[FLOAT_QUARTET][FLOAT_TILE_TOKENS][VECS];
         UNROLL for (int s = 0; s < S; s++) UNROLL for (int t = 0; t < T; t++) UNROLL for (int v = 0; v < VECS; v++)
             acc[s][t][v] = vec_all(0);
         for (size_t b = 0; b < in->blocks; b++) {
             UNROLL for (int s = 0; s < S; s++) {
                 const char *lane = w + (size_t)s * lane_bytes;
-                if (asks) ask_for(next + (size_t)s * lane_bytes);
+                if (prefetches) prefetch(next + (size_t)s * lane_bytes);
                 UNROLL for (int part = 0; part < parts; part++) {
                     vec weights[VECS];
                     UNROLL for (int v = 0; v < VECS; v++) weights[v] = load(type, lane, v, part);
@@ -82,17 +82,17 @@ INLINE void tile(dtype type, const float_input *in, vec (*sums)[VECS], vec (*hal
 
 typedef void tile_fn(const float_input *in, vec (*sums)[VECS], vec (*half)[VECS]);
 
-INLINE void multiply(dtype type, tile_fn *const tiles[FLOAT_MOST], const void *w, const void *x, float *y, size_t cols,
-                     size_t row0, size_t row1, size_t tokens, size_t y_stride) {
-    size_t blocks = float_blocks(type, cols), groups = tile_groups(tokens, FLOAT_MOST);
+INLINE void multiply(dtype type, tile_fn *const tiles[FLOAT_TILE_TOKENS], const void *w, const void *x, float *y,
+                     size_t cols, size_t row0, size_t row1, size_t tokens, size_t y_stride) {
+    size_t blocks = float_blocks(type, cols), groups = tile_groups(tokens, FLOAT_TILE_TOKENS);
     size_t panel = float_panel_bytes(type, cols), quartet = panel / FLOAT_QUARTETS;
-    size_t ahead = (AHEAD / quartet + 1) * quartet;
+    size_t ahead = (PREFETCH_DISTANCE / quartet + 1) * quartet;
     float  few[PANEL_ROWS] = {0}; /* of rows at the end that do not fill a panel */
     for (size_t begin = 0, end; begin < groups; begin = end) {
-        end = groups - begin < WAITING / FLOAT_MOST ? groups : begin + WAITING / FLOAT_MOST;
+        end = groups - begin < WAITING / FLOAT_TILE_TOKENS ? groups : begin + WAITING / FLOAT_TILE_TOKENS;
         size_t first = tile_first(tokens, groups, begin), last = tile_first(tokens, groups, end);
         for (size_t row = row0; row < row1; row += PANEL_ROWS) {
-            vec sums[FLOAT_QUARTETS][WAITING][VECS], half[FLOAT_MOST][VECS];
+            vec sums[FLOAT_QUARTETS][WAITING][VECS], half[FLOAT_TILE_TOKENS][VECS];
             for (size_t q = 0; q < FLOAT_QUARTETS; q++) {
                 for (size_t g = begin; g < end; g++) {
                     size_t      t = tile_first(tokens, groups, g), T = tile_first(tokens, groups, g + 1) - t;
@@ -132,7 +132,7 @@ INLINE void multiply(dtype type, tile_fn *const tiles[FLOAT_MOST], const void *w
 #define FLOAT_TILE_NAME(name, T) tile_##name##_##T,
 #define FLOAT_MULTIPLY(name)                                                                                           \
     FLOAT_TILES(FLOAT_TILE, name)                                                                                      \
-    static tile_fn *const tiles_##name[FLOAT_MOST] = {FLOAT_TILES(FLOAT_TILE_NAME, name)};                             \
+    static tile_fn *const tiles_##name[FLOAT_TILE_TOKENS] = {FLOAT_TILES(FLOAT_TILE_NAME, name)};                      \
     void FLOAT_PASTE(name, FLOAT_ISA)(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,   \
                                       size_t tokens, size_t y_stride) {                                                \
         multiply(DTYPE_##name, tiles_##name, w, x, y, cols, row0, row1, tokens, y_stride);                             \

@@ -1,6 +1,6 @@
-/* generic.c - what an instruction set's table of kernels holds but for products: written once, in portable C that
- * compilers vectorize or with the registers of vec.h; the Makefile compiles it for each. numerics.md says what is
- * computed; this file also shows it.
+/* generic.c - all of a kernel table except the products: written once, in portable C that compilers vectorize or with
+ * the registers of vec.h. The Makefile compiles it for each instruction set. numerics.md says what is computed; this
+ * file also shows it.
  *
  * The 16 lanes of a sum are an array of 16 floats whose inner loop has no dependence between lanes: one
  * AVX-512 register, two of AVX2, four of NEON.
@@ -48,7 +48,7 @@ static void add(float *x, const float *y, size_t n) {
 #define QUOTE(a)     QUOTE_(a)
 #define KERNELS      PASTE(kernels_, KERNEL_ISA)
 #ifndef PANEL_ISA
-#define PANEL_ISA KERNEL_ISA /* avx512bf16 has products of its own for BF16 alone */
+#define PANEL_ISA KERNEL_ISA /* avx512bf16 has its own products only for BF16 */
 #endif
 #define PANEL_ENTRY(name, ...) .matmul[DTYPE_##name] = {prepare_##name, PASTE(panel_##name##_, PANEL_ISA)},
 #define FLOAT_ENTRY(name, isa) .matmul[DTYPE_##name] = {prepare_##name, PASTE(float_##name##_, isa)}

@@ -1,10 +1,10 @@
 /* kernels.h - the arithmetic of the forward pass as a table of functions.
  *
- * There is a table for each instruction set; the one of portable code defines what is computed, and the best that the
- * CPU runs is chosen once. engine/docs/numerics.md is the specification; every entry of every
- * instruction set gives the same bits. HARNESS_ISA=portable|avx2|avx512|avx512bf16|neon forces a choice (an unusable
- * one is an error) and is the only environment variable that reaches these numbers; its result is recorded. (gemm =
- * blas, which is there to show what others do, has OpenBLAS choose its own kernels: OPENBLAS_CORETYPE.)
+ * There is a table for each instruction set. Portable code defines what is computed; the best table that the CPU runs
+ * is chosen once. engine/docs/numerics.md is the specification: every entry of every table gives the same bits.
+ * HARNESS_ISA=portable|avx2|avx512|avx512bf16|neon forces a choice (an unusable one is an error). It is the only
+ * environment variable that can change these numbers, and the choice is recorded. (With gemm = blas, which shows what
+ * other engines do, OpenBLAS chooses its own kernels: OPENBLAS_CORETYPE.)
  */
 #ifndef ENGINE_KERNELS_KERNELS_H
 #define ENGINE_KERNELS_KERNELS_H
@@ -16,15 +16,15 @@
 #include "engine/kernels/dtype.h"
 #include "engine/kernels/panel.h"
 
-/* How one weight type is multiplied. Activations are first brought into the form that the type's dot
- * product is defined over (numerics.md, "Weights"), once per pass, then rows are computed in any order. */
+/* How one weight type is multiplied. Activations are first converted to the form that the type's dot product is defined
+ * over (numerics.md, "Weights"), once per pass. Then rows are computed in any order. */
 typedef struct {
-    /* Columns [begin, end) of x[tokens, cols], counted in PANEL_COLS, the last of them whatever is left:
-     * -> out[kernels_prepared_bytes(cols, tokens)], 64-byte aligned. */
+    /* Converts columns [begin, end) of x[tokens, cols], counted in PANEL_COLS (the last may be fewer), to
+     * out[kernels_prepared_bytes(cols, tokens)], 64-byte aligned. */
     void (*prepare)(const float *x, void *out, size_t cols, size_t tokens, size_t begin, size_t end);
     /* y[t * y_stride + r] = W[r, :] . x[t, :] for r in [row0, row1), t in [0, tokens).
      * w: panels (panel.h), 64-byte aligned; row0 is a multiple of PANEL_ROWS.
-     * x: all columns of these tokens, at least one, prepared together and by this table. */
+     * x: all columns of these tokens (at least one token), prepared together by the same table. */
     void (*multiply)(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1, size_t tokens,
                      size_t y_stride);
 } matmul_ops;
@@ -43,13 +43,13 @@ typedef struct {
     matmul_ops  matmul[DTYPE_COUNT];
     /* out[i] = x[i] * rsqrt(mean(x^2) + eps) * w[i] */
     void (*rmsnorm)(const float *x, const float *w, float *out, size_t n, float eps);
-    /* Up to ATTEND_QUERIES queries of one head of keys and values, each over its own number of positions from the
-     * start: softmax(q . K * scale) V. keys: panels of 16 positions, [positions / 16, head_dim, 16]; what stands behind
-     * a query's positions is not used for it. values: [positions, head_dim]. scores: scratch [count][stride], stride at
-     * least the positions rounded up to 16. */
+    /* softmax(q . K * scale) V for up to ATTEND_QUERIES queries of one head of keys and values, each over its own
+     * number of positions from the start. keys: panels of 16 positions, [positions / 16, head_dim, 16]; keys after a
+     * query's positions do not change its result. values: [positions, head_dim]. scores: scratch [count][stride], with
+     * a stride of at least the positions rounded up to 16. */
     void (*attend)(const attend_query *queries, size_t count, const float *keys, const float *values, float *scores,
                    size_t stride, size_t head_dim, float scale);
-    /* Turns pairs (2i, 2i + 1) of x by an angle each. */
+    /* Rotates each pair (2i, 2i + 1) of x by its own angle. */
     void (*rotate)(float *x, const float *cosine, const float *sine, size_t pairs);
     /* gate[i] = silu(gate[i]) * up[i] */
     void (*swiglu)(float *gate, const float *up, size_t n);
@@ -57,13 +57,13 @@ typedef struct {
     void (*add)(float *x, const float *y, size_t n);
 } kernel_table;
 
-/* Prepared activations of any type take no more. */
+/* Enough for the prepared activations of any type. */
 static inline size_t kernels_prepared_bytes(size_t cols, size_t n_tokens) {
     return (cols + PANEL_COLS - 1) / PANEL_COLS * PANEL_COLS * sizeof(float) * n_tokens;
 }
 
-/* Chooses on first use. ERR_INPUT when HARNESS_ISA asks for what is unknown or cannot run here; ERR_RUN when the chosen
- * ones give other bits than they must (answers.h). */
+/* Chooses on first use. ERR_INPUT when HARNESS_ISA names an instruction set that is unknown or cannot run here; ERR_RUN
+ * when the chosen kernels give wrong bits (answers.h). */
 const kernel_table *kernels_get(err *e);
 
 /* The table of one instruction set by name, for tests; NULL when it is not built or cannot run here. */

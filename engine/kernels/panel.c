@@ -1,4 +1,4 @@
-/* panel.c - laying out panels, once, when a model is opened; floats.c has those of floats. */
+/* panel.c - packs panels, once, when a model is opened; floats.c has those of floats. */
 #include "engine/kernels/panel.h"
 
 #include <string.h>
@@ -51,7 +51,7 @@ static void pack_scales(const quant_block rows[PANEL_ROWS], quant_family family,
     }
 }
 
-/* The rows past the matrix's end are zeros: scales of 0. */
+/* Rows past the end of the matrix become zeros: scales of 0. */
 void panel_pack(dtype t, const void *w, size_t rows, size_t cols, size_t begin, size_t end, void *out) {
     const quant_format *f = quant_format_of(t);
     if (f == NULL) {

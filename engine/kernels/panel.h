@@ -1,22 +1,29 @@
 /* panel.h - block-quantized weights in the order in which kernels read them; floats.h has the others.
  *
- * Kernels compute 16 rows at a time, one to a lane, and a register holds 4 columns of each. So the rows of a matrix are
- * laid out as panels of 16, the last filled up with rows of zeros, and memory is read once from front to back, in one
- * stream, scales with their codes. A panel is
+ * Kernels compute 16 rows at a time, one in each lane, and a register holds 4 columns of each row. So the rows of a
+ * matrix are packed into panels of 16, the last one padded with rows of zeros. Memory is read once from front to back,
+ * in one stream, with the scales before their codes:
  *
- *     for each stretch of columns:    scales [a line of 64 bytes, or 5 for 256 columns], codes for each 32 columns
+ *     SCALE (Q8_0, Q5_0, Q4_0), 64 columns     | 16 + 16 halves d | codes, columns 0..31 | codes, columns 32..63 | ...
+ *     SCALE_MIN (Q4_1, Q5_1), 32 columns       | 16 d, 16 m       | codes, columns 0..31 | ...
+ *     K (Q4_K, Q5_K), 256 columns              | 16 d, 16 e, then for each j: 16 s[j], 16 m[j] | 8 times codes | ...
+ *     K_SIGNED (Q6_K), 256 columns             | 16 d, 16 s[0], ..., 16 s[15], unused          | 8 times codes | ...
+ *                                                one line of 64 bytes; of K and K_SIGNED, five
  *
- * where a stretch is two blocks of SCALE, the last one perhaps alone, and a block of the others.
+ * The last scales of SCALE may be those of one block, and its line is half empty then.
  *
- * The 32 columns are 8 groups of 4. Codes of 8 bits are [8 groups][16 rows][4 columns] bytes. Of shorter ones, byte
- * [v][row][column], v = 0..3, holds the low 4 bits of groups v and v + 4; behind them, a fifth bit of group g is bit g
- * of byte [row][column]; a fifth and a sixth are bits 2 (g mod 4) and the next of byte [g / 4][row][column].
+ * Codes of 32 columns are 8 groups of 4 columns. With 8 bits they are [8 groups][16 rows][4 columns] bytes:
  *
- * The scales of a block, each for 16 rows: the halves of quants.h; then for each j the small integers, s and m by
- * turns.
+ *     group 0                            group 1           ...  group 7
+ *     row 0   row 1   ...  row 15        row 0   ...
+ *     c c c c c c c c ...  c c c c       c c c c ...            64 bytes a group: a register of AVX-512
  *
- * Codes are unsigned because that is what `vpdpbusd` multiplies: unsigned by signed bytes. The layout is the same for
- * every instruction set, and as large as what is stored, within 3% for rows of 128 columns and more.
+ * With fewer bits, byte [v][row][column] (v = 0..3) holds the low 4 bits of groups v and v + 4. After these, with 5
+ * bits, the fifth bit of group g is bit g of byte [row][column]. With 6 bits, the fifth and sixth of group g are bits
+ * 2 (g mod 4) and 2 (g mod 4) + 1 of byte [g / 4][row][column].
+ *
+ * Codes are unsigned because `vpdpbusd` multiplies unsigned by signed bytes. The layout is the same for every
+ * instruction set. It takes as much memory as the file's blocks, within 3% for rows of 128 columns and more.
  */
 #ifndef ENGINE_KERNELS_PANEL_H
 #define ENGINE_KERNELS_PANEL_H
@@ -29,18 +36,18 @@
 
 enum {
     PANEL_ROWS = 16,
-    PANEL_COLS = 32, /* that share a scale of the activations */
-    PANEL_GROUP = 4, /* columns that lie side by side */
+    PANEL_COLS = 32, /* columns that share a scale of the activations */
+    PANEL_GROUP = 4, /* columns that are side by side */
     PANEL_GROUPS = PANEL_COLS / PANEL_GROUP,
     PANEL_VECTOR = PANEL_ROWS * PANEL_GROUP /* bytes */
 };
 
-/* Of 32 columns. */
+/* Bytes of the codes of 32 columns. */
 static inline size_t panel_code_bytes(int bits) {
     return (bits == 8 ? 8 : (size_t)bits) * PANEL_VECTOR;
 }
 
-/* Where 32 columns are: bytes from the panel's start to the scales of their block, and to their codes. */
+/* Where the b-th 32 columns are: bytes from the panel's start to the scales of their block, and to their codes. */
 typedef struct {
     size_t scales, codes;
 } panel_place;
@@ -60,11 +67,11 @@ static inline size_t panel_count(size_t n_rows) {
     return (n_rows + PANEL_ROWS - 1) / PANEL_ROWS;
 }
 
-/* Lays out panels [begin, end) of the matrix stored at `w`, whose first panel is at `out`, 64-byte aligned. */
+/* Packs panels [begin, end) of the matrix stored at `w`; panel 0 is at `out`, 64-byte aligned. */
 void panel_pack(dtype t, const void *w, size_t rows, size_t cols, size_t begin, size_t end, void *out);
 
 /* ---- activations ----------------------------------------------------------------------------------------
- * Of a group of T tokens (tiles.h), `cols` activations each (numerics.md, "Blocks"):
+ * For a group of T tokens (tiles.h) with `cols` activations each (numerics.md, "Blocks"):
  *
  *     q      [cols / 4][T][4] int8
  *     scale  [cols / 32][T] f32
@@ -72,7 +79,7 @@ void panel_pack(dtype t, const void *w, size_t rows, size_t cols, size_t begin, 
  *                   integer dot product
  *            K_SIGNED: bias [cols / 16][T] int32, the same over 16 columns
  *            SCALE_MIN, K:    sum [cols / 32][T] f32, scale times the sum of q
- *     room that no kernel reads
+ *     padding that no kernel reads
  */
 typedef struct {
     const int8_t  *q;
@@ -81,12 +88,12 @@ typedef struct {
     const float   *sum;
 } panel_activations;
 
-/* Of a token. */
+/* Bytes for each token. */
 static inline size_t panel_activation_bytes(size_t cols) {
     return cols + cols / PANEL_COLS * 12;
 }
 
-/* Of the group of T tokens that begins with token `first`. */
+/* The activations of the group of T tokens that begins with token `first`. */
 static inline panel_activations panel_activations_at(const void *prepared, size_t cols, size_t first, size_t T) {
     const int8_t *q = (const int8_t *)prepared + first * panel_activation_bytes(cols);
     const void   *scale = q + cols * T, *rest = q + (cols + cols / PANEL_COLS * sizeof(float)) * T;

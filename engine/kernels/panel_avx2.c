@@ -57,17 +57,17 @@ INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], i
     const panel_activations a = in->a;
     const size_t            parts = f.family == QUANT_K_SIGNED ? 2 : 1, groups = PANEL_GROUPS / parts,
                  per_block = f.cols / PANEL_COLS;
-    __m256 acc[HALVES][PANEL_MOST];
+    __m256 acc[HALVES][PANEL_TILE_TOKENS];
     UNROLL for (int t = 0; t < T; t++) acc[0][t] = acc[1][t] = _mm256_setzero_ps();
     for (size_t b = 0; b < blocks; b++) {
         panel_place    at = panel_place_of(f.family, f.bits, b);
         const uint8_t *codes = in->panel + at.codes, *block_scales = in->panel + at.scales;
-        look_ahead(in, b);
+        panel_prefetch(in, b);
         UNROLL for (size_t part = 0; part < parts; part++) {
-            __m256i sum[HALVES][PANEL_MOST];
+            __m256i sum[HALVES][PANEL_TILE_TOKENS];
             UNROLL for (int t = 0; t < T; t++) sum[0][t] = sum[1][t] = _mm256_setzero_si256();
             UNROLL for (size_t g = part * groups; g < (part + 1) * groups; g++) {
-                __m256i x_even[PANEL_MOST], x_odd[PANEL_MOST];
+                __m256i x_even[PANEL_TILE_TOKENS], x_odd[PANEL_TILE_TOKENS];
                 UNROLL for (int t = 0; t < T; t++) {
                     int32_t four;
                     memcpy(&four, a.q + ((b * PANEL_GROUPS + g) * (size_t)T + (size_t)t) * PANEL_GROUP, sizeof four);

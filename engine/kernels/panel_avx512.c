@@ -59,14 +59,14 @@ INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], i
     const size_t per_block = f.cols / PANEL_COLS, parts = f.family == QUANT_K_SIGNED ? 2 : 1,
                  groups = PANEL_GROUPS / parts;
     panel_activations a = in->a;
-    __m512            acc[PANEL_MOST];
+    __m512            acc[PANEL_TILE_TOKENS];
     UNROLL for (int t = 0; t < T; t++) acc[t] = _mm512_setzero_ps();
     for (size_t b = 0; b < in->blocks; b++) {
         panel_place    at = panel_place_of(f.family, f.bits, b);
         const uint8_t *codes = in->panel + at.codes, *scales = in->panel + at.scales;
-        look_ahead(in, b);
+        panel_prefetch(in, b);
         UNROLL for (size_t part = 0; part < parts; part++) {
-            __m512i sum[PANEL_MOST];
+            __m512i sum[PANEL_TILE_TOKENS];
             UNROLL for (int t = 0; t < T; t++) {
                 int32_t bias = 0;
                 if (f.family == QUANT_SCALE || f.family == QUANT_K_SIGNED) bias = a.bias[(int)part * T + t];

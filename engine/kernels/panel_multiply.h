@@ -15,25 +15,26 @@
 #include "engine/kernels/simd.h"
 #include "engine/kernels/tiles.h"
 
-/* A type's parameters, constants where what takes them is inlined. */
+/* A type's parameters: constants in inlined functions. */
 typedef struct {
     quant_family family;
     int          bits, zero;
     size_t       cols; /* of a block */
 } panel_format;
 
-/* A panel, a group of tokens, and what is to be read next. */
+/* A panel, a group of tokens, and what to prefetch. */
 typedef struct {
     const uint8_t    *panel;
     size_t            blocks; /* of 32 columns */
     panel_activations a;
-    uintptr_t         next; /* asked for, `asks` bytes at each block; need not be memory */
-    size_t            asks;
+    uintptr_t         next;       /* what is prefetched from here on; may point past the end */
+    size_t            next_bytes; /* of it at each block */
 } panel_input;
 
-/* At block b. */
-INLINE void look_ahead(const panel_input *in, size_t b) {
-    for (uintptr_t at = in->next + b * in->asks, end = at + in->asks; at < end; at += TILE_LINE) ask_for(at);
+/* The share of block b. */
+INLINE void panel_prefetch(const panel_input *in, size_t b) {
+    for (uintptr_t at = in->next + b * in->next_bytes, end = at + in->next_bytes; at < end; at += TILE_LINE)
+        prefetch(at);
 }
 
 typedef void panel_multiply(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,

@@ -68,11 +68,11 @@ INLINE int32x4_t dot(int32x4_t sum, int8x16_t w, int8x16_t x, size_t lane) {
 
 /* Part `part` of block b, rows 4 h to 4 h + 3, of T tokens. */
 INLINE void add_quarter(panel_format f, const uint8_t *codes, const uint8_t *scales, size_t j, size_t part,
-                        size_t parts, size_t b, size_t h, const panel_activations *a, float32x4_t acc[PANEL_MOST],
-                        int T) {
+                        size_t parts, size_t b, size_t h, const panel_activations *a,
+                        float32x4_t acc[PANEL_TILE_TOKENS], int T) {
     const size_t   groups = PANEL_GROUPS / parts;
     const uint8_t *wide = scales + 2 * h * QUARTER, *small = scales + h * QUARTER;
-    int32x4_t      sum[PANEL_MOST];
+    int32x4_t      sum[PANEL_TILE_TOKENS];
     UNROLL for (int t = 0; t < T; t++) sum[t] = vdupq_n_s32(0);
     UNROLL for (size_t g = part * groups; g < (part + 1) * groups; g++) {
         int8x16_t w = weights_of(f, codes, g, h);
@@ -98,12 +98,12 @@ INLINE void add_quarter(panel_format f, const uint8_t *codes, const uint8_t *sca
 INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], int T) {
     const size_t blocks = in->blocks;
     const size_t parts = f.family == QUANT_K_SIGNED ? 2 : 1, per_block = f.cols / PANEL_COLS;
-    float32x4_t  acc[QUARTERS][PANEL_MOST];
+    float32x4_t  acc[QUARTERS][PANEL_TILE_TOKENS];
     UNROLL for (size_t h = 0; h < QUARTERS; h++) {
         UNROLL for (int t = 0; t < T; t++) acc[h][t] = vdupq_n_f32(0);
     }
     for (size_t b = 0; b < blocks; b++) {
-        look_ahead(in, b);
+        panel_prefetch(in, b);
         panel_place    at = panel_place_of(f.family, f.bits, b);
         const uint8_t *codes = in->panel + at.codes, *scales = in->panel + at.scales;
         UNROLL for (size_t part = 0; part < parts; part++) {

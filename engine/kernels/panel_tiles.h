@@ -1,14 +1,14 @@
-/* panel_tiles.h - products over panels from tiles of one panel by up to PANEL_MOST tokens.
+/* panel_tiles.h - products over panels from tiles of one panel by up to PANEL_TILE_TOKENS tokens.
  *
- * Who includes this has defined PANEL_ISA, PANEL_TILES, which is PANEL_TILES_n for PANEL_MOST = n, and
+ * A file that includes this first defines PANEL_ISA, PANEL_TILES, which is PANEL_TILES_n for PANEL_TILE_TOKENS = n, and
  *
  *     INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], int T);
  *
  * which computes y[T][16] and calls look_ahead at each block of 32 columns. It becomes panel_NAME_ISA for every type.
  *
- * Codes are unpacked once for all tokens of a group, which are as many as leave their sums in registers; for the next
- * group they are in the second-level cache. Memory is read from front to back: while a panel meets a group, a share of
- * the next panel is asked for.
+ * Codes are unpacked once for all tokens of a group, whose sums fit into registers; the next group finds the panel in
+ * the second-level cache. Memory is read from front to back: while a panel is multiplied with a group of tokens, a
+ * share of the next panel is prefetched.
  */
 #ifndef ENGINE_KERNELS_PANEL_TILES_H
 #define ENGINE_KERNELS_PANEL_TILES_H
@@ -20,22 +20,22 @@
 
 typedef void tile_fn(const panel_input *in, float y[][PANEL_ROWS]);
 
-INLINE void multiply(tile_fn *const tiles[PANEL_MOST], size_t bytes, const void *w, const void *x, float *y,
+INLINE void multiply(tile_fn *const tiles[PANEL_TILE_TOKENS], size_t bytes, const void *w, const void *x, float *y,
                      size_t cols, size_t row0, size_t row1, size_t tokens, size_t y_stride) {
-    size_t blocks = cols / PANEL_COLS, groups = tile_groups(tokens, PANEL_MOST);
-    size_t lines = (bytes / TILE_LINE + blocks * groups - 1) / (blocks * groups); /* to ask for at each block */
+    size_t blocks = cols / PANEL_COLS, groups = tile_groups(tokens, PANEL_TILE_TOKENS);
+    size_t lines = (bytes / TILE_LINE + blocks * groups - 1) / (blocks * groups); /* to prefetch at each block */
     if (tokens * PANEL_GROUPS * blocks * TILE_LINE <= TILE_FEW * bytes) lines = 0;
     for (size_t row = row0; row < row1; row += PANEL_ROWS) {
         const uint8_t *panel = (const uint8_t *)w + row / PANEL_ROWS * bytes;
         size_t         n_rows = row1 - row < PANEL_ROWS ? row1 - row : PANEL_ROWS;
         for (size_t g = 0; g < groups; g++) {
-            float       out[PANEL_MOST][PANEL_ROWS];
+            float       out[PANEL_TILE_TOKENS][PANEL_ROWS];
             size_t      t = tile_first(tokens, groups, g), T = tile_first(tokens, groups, g + 1) - t;
             panel_input in = {.panel = panel,
                               .blocks = blocks,
                               .a = panel_activations_at(x, cols, t, T),
                               .next = (uintptr_t)panel + bytes + g * blocks * lines * TILE_LINE,
-                              .asks = lines * TILE_LINE};
+                              .next_bytes = lines * TILE_LINE};
             tiles[T - 1](&in, out);
             for (size_t i = 0; i < T; i++) memcpy(y + (t + i) * y_stride + row, out[i], n_rows * sizeof(float));
         }
@@ -60,7 +60,7 @@ INLINE void multiply(tile_fn *const tiles[PANEL_MOST], size_t bytes, const void 
 #define PANEL_TILE_NAME(T, name) tile_##name##_##T,
 #define PANEL_MULTIPLY(name, ...)                                                                                      \
     PANEL_TILES(PANEL_TILE, name, __VA_ARGS__)                                                                         \
-    static tile_fn *const tiles_##name[PANEL_MOST] = {PANEL_TILES(PANEL_TILE_NAME, name)};                             \
+    static tile_fn *const tiles_##name[PANEL_TILE_TOKENS] = {PANEL_TILES(PANEL_TILE_NAME, name)};                      \
     void PANEL_PASTE(name, PANEL_ISA)(const void *w, const void *x, float *y, size_t cols, size_t row0, size_t row1,   \
                                       size_t tokens, size_t y_stride) {                                                \
         multiply(tiles_##name, panel_bytes(DTYPE_##name, cols), w, x, y, cols, row0, row1, tokens, y_stride);          \

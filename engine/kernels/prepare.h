@@ -1,4 +1,4 @@
-/* prepare.h - activations in the form and the order in which products take them (floats.h, panel.h). */
+/* prepare.h - converts activations to the form and the order in which products read them (floats.h, panel.h). */
 #ifndef ENGINE_KERNELS_PREPARE_H
 #define ENGINE_KERNELS_PREPARE_H
 
@@ -14,7 +14,7 @@
 
 /* ---- floats ------------------------------------------------------------------------------------------- */
 
-/* Rounds to bf16, nearest and ties to even, in the upper half; NaN stays NaN, and below 2^-50 is zero. */
+/* Rounds to bf16 (nearest, ties to even) in the upper half; NaN stays NaN, and less than 2^-50 becomes zero. */
 INLINE uint32_t bf16_bits(float x) {
     uint32_t bits = float_bits(x);
     uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000;
@@ -22,7 +22,7 @@ INLINE uint32_t bf16_bits(float x) {
     return (rounded & 0x7fffffff) < 0x26800000 ? 0 : rounded;
 }
 
-/* The words of a token's block of activations, which is all there. */
+/* The words of one token's block of activations, which is complete. */
 INLINE void words_of(dtype type, const float *x, uint32_t words[2][FLOAT_LANES]) {
     for (size_t l = 0; l < FLOAT_LANES; l++) {
         if (type != DTYPE_BF16) {
@@ -39,7 +39,7 @@ INLINE void words_of(dtype type, const float *x, uint32_t words[2][FLOAT_LANES])
 INLINE void prepare_floats(dtype type, const float *x, void *out, size_t cols, size_t n_tokens, size_t begin,
                            size_t end) {
     const size_t parts = float_parts(type), width = FLOAT_LANES * float_pair(type);
-    size_t       blocks = float_blocks(type, cols), groups = tile_groups(n_tokens, FLOAT_MOST);
+    size_t       blocks = float_blocks(type, cols), groups = tile_groups(n_tokens, FLOAT_TILE_TOKENS);
     begin *= PANEL_COLS / width;
     end = end * PANEL_COLS < cols ? end * (PANEL_COLS / width) : blocks;
     for (size_t g = 0; g < groups; g++) {
@@ -47,7 +47,7 @@ INLINE void prepare_floats(dtype type, const float *x, void *out, size_t cols, s
         size_t S = float_lanes(T);
         char  *group = (char *)out + first * blocks * FLOAT_LANES * parts * FLOAT_WORD;
         for (size_t b = begin; b < end; b++) {
-            uint32_t words[FLOAT_MOST][2][FLOAT_LANES];
+            uint32_t words[FLOAT_TILE_TOKENS][2][FLOAT_LANES];
             size_t   n = cols - b * width;
             for (size_t t = 0; t < T; t++) {
                 const float *from = x + (first + t) * cols + b * width;
@@ -84,7 +84,7 @@ INLINE float quantize_activations(const float *x, int32_t *q) {
     float amax = bits_float(bits);
     bool  normal = amax >= 0x1p-100f && amax < INFINITY;
     float inverse = normal ? 127 / amax : 0;
-    /* Adding 1.5 * 2^23 rounds to an integer, ties to even, which then stands in the low bits. */
+    /* Adding 1.5 * 2^23 rounds to an integer, ties to even, which is in the low bits then. */
     for (int i = 0; i < PANEL_COLS; i++)
         q[i] = (int32_t)(float_bits(normal ? x[i] * inverse + 0x1.8p+23f : 0x1.8p+23f) - 0x4b400000);
     return normal ? amax / 127 : bits >= 0x7f800000 ? NAN : 0;
@@ -98,7 +98,7 @@ INLINE int32_t sum_of(const int32_t *q, size_t n) {
 
 INLINE void prepare_blocks(quant_family family, int zero, const float *x, void *out, size_t cols, size_t n_tokens,
                            size_t begin, size_t end) {
-    size_t groups = tile_groups(n_tokens, PANEL_MOST);
+    size_t groups = tile_groups(n_tokens, PANEL_TILE_TOKENS);
     for (size_t g = 0; g < groups; g++) {
         size_t   first = tile_first(n_tokens, groups, g), T = tile_first(n_tokens, groups, g + 1) - first;
         char    *group = (char *)out + first * panel_activation_bytes(cols);

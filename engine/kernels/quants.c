@@ -1,4 +1,4 @@
-/* quants.c - how GGUF lays the eight block types out, and what a block means. */
+/* quants.c - GGUF's layouts of the eight block types, and the weights that a block holds. */
 #include "engine/kernels/quants.h"
 
 #include <stdbool.h>
@@ -141,7 +141,7 @@ static void pack_Q6_K(const quant_block *in, void *stored) {
     memcpy(h + 80, in->half, 2);
 }
 
-/* ---- what a block means ------------------------------------------------------------------------------ */
+/* ---- weights of a block ------------------------------------------------------------------------------ */
 
 #define FORMAT(name, family, bits, zero, cols) [DTYPE_##name] = {family, bits, zero, cols, unpack_##name, pack_##name},
 static const quant_format formats[DTYPE_COUNT] = {QUANT_TYPES(FORMAT)};

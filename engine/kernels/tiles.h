@@ -1,8 +1,8 @@
-/* tiles.h - how many tokens meet a weight at once, for the instruction set that a file is compiled for.
+/* tiles.h - how many tokens are multiplied with a weight at once, for the instruction set that a file is compiled for.
  *
- * The tokens of a pass go in groups of nearly equal size, up to as many as there are registers for their sums. Their
- * activations are prepared group by group, tokens side by side (floats.h, panel.h), so what prepares and what
- * multiplies is compiled for the same instruction set.
+ * The tokens of a pass are split into groups of nearly equal size, each no larger than there are registers for its
+ * sums. Activations are prepared group by group, tokens side by side (floats.h, panel.h). So preparing and multiplying
+ * are compiled for the same instruction set.
  */
 #ifndef ENGINE_KERNELS_TILES_H
 #define ENGINE_KERNELS_TILES_H
@@ -10,16 +10,16 @@
 #include <stddef.h>
 
 /* ISA_NAME comes from the Makefile, for all files of an instruction set.
- * FLOAT_MOST, PANEL_MOST: tokens of a group, of floats and of blocks.
+ * FLOAT_TILE_TOKENS, PANEL_TILE_TOKENS: the most tokens of a group, for weights that are floats and blocks.
  * FLOAT_PAIRS: whether BF16 is multiplied in pairs. */
 #if defined(ISA_AVX512)
-enum { FLOAT_MOST = 24, PANEL_MOST = 12 };
+enum { FLOAT_TILE_TOKENS = 24, PANEL_TILE_TOKENS = 12 };
 #elif defined(ISA_AVX2)
-enum { FLOAT_MOST = 6, PANEL_MOST = 3 };
+enum { FLOAT_TILE_TOKENS = 6, PANEL_TILE_TOKENS = 3 };
 #elif defined(ISA_NEON)
-enum { FLOAT_MOST = 6, PANEL_MOST = 4 };
+enum { FLOAT_TILE_TOKENS = 6, PANEL_TILE_TOKENS = 4 };
 #else
-enum { FLOAT_MOST = 1, PANEL_MOST = 1 };
+enum { FLOAT_TILE_TOKENS = 1, PANEL_TILE_TOKENS = 1 };
 #endif
 #ifdef ISA_AVX512BF16
 enum { FLOAT_PAIRS = 1 };
@@ -27,9 +27,9 @@ enum { FLOAT_PAIRS = 1 };
 enum { FLOAT_PAIRS = 0 };
 #endif
 
-/* Panels are longer than a page, and memory is read faster when what comes next is asked for (simd.h). But of few
- * products for a line, a processor that reads one stream looks ahead better by itself. (Zen 4, with TILE_FEW = 0:
- * one token takes 1.09 times as long, four 1.02 to 1.05 times.) */
+/* Panels are longer than a page, so prefetching the next ones speeds memory up (simd.h). But with few products for each
+ * line, the processor's own prefetcher does better on a single stream. (Zen 4, with TILE_FEW = 0: one token takes 1.09
+ * times as long, four tokens 1.02 to 1.05 times.) */
 enum { TILE_LINE = 64, TILE_FEW = 4 /* products */ };
 
 static inline size_t tile_groups(size_t n_tokens, size_t most) {

@@ -1,4 +1,4 @@
-/* vec.h - a register of floats, of the instruction set that a file is compiled for; without one, a single float. */
+/* vec.h - a register of floats of the instruction set that a file is compiled for; in portable code, a single float. */
 #ifndef ENGINE_KERNELS_VEC_H
 #define ENGINE_KERNELS_VEC_H
 
@@ -127,7 +127,7 @@ INLINE vec vec_fma(vec a, vec b, vec c) {
 }
 #endif
 
-/* The first n of a register, and zeros. */
+/* Loads the first n elements; the others are 0. */
 INLINE vec vec_load_first(const float *at, size_t n) {
     float all[VEC] = {0};
     memcpy(all, at, n * sizeof *at);

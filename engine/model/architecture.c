@@ -8,7 +8,7 @@
 
 static const void *const all[] = {
 #define ARCHITECTURE(name) &architecture_##name,
-#include "engine/model/architectures/architectures.def"
+#include "engine/model/architectures.def"
 #undef ARCHITECTURE
 };
 

@@ -1,7 +1,7 @@
 /* architecture.h - a family of models as data: what its GGUF files are called, what they say and what they hold.
  *
  * model.c reads files by such a description; export, make-model and quantize write by it. What is computed with the
- * weights is in transformer.c. architectures/architectures.def says how to add one.
+ * weights is in transformer.c. architectures.def says how to add one.
  */
 #ifndef ENGINE_MODEL_ARCHITECTURE_H
 #define ENGINE_MODEL_ARCHITECTURE_H
@@ -104,7 +104,7 @@ typedef struct {
 } architecture;
 
 #define ARCHITECTURE(name) extern const architecture architecture_##name;
-#include "engine/model/architectures/architectures.def"
+#include "engine/model/architectures.def"
 #undef ARCHITECTURE
 
 extern const registry architecture_registry;

@@ -1,4 +1,4 @@
-/* blas.c - what blas.h says. */
+/* blas.c - loads OpenBLAS and calls it. */
 #include "engine/model/blas.h"
 
 #include <dlfcn.h>
@@ -11,7 +11,7 @@
 
 #define LIBRARY "libopenblas.so.0"
 
-enum { BUFFERS = 256 << 20 }; /* more than it takes for a thread */
+enum { BUFFERS = 256 << 20 }; /* more than it allocates for a thread */
 
 static struct {
     void (*set_threads)(int);
@@ -35,12 +35,12 @@ int blas_open(err *e) {
     static bool opened;
     fenv_t      ours;
     if (opened) return 0;
-    /* Where there is no memory for its buffers it asks for them again and again. */
+    /* Without memory for its buffers, OpenBLAS would try to allocate them forever. */
     void *room = malloc(BUFFERS);
     if (room == NULL) return err_run(e, "out of memory (OpenBLAS needs %d MiB)", BUFFERS >> 20);
     free(room);
-    /* One thread at first, which is none: where no more may be started it would raise SIGINT. blas_set_threads asks for
-     * more when they are wanted. */
+    /* One thread at first, so that it starts none: where no more threads may be started it would raise SIGINT.
+     * blas_set_threads starts more when they are needed. */
     const char *threads = getenv("OPENBLAS_NUM_THREADS");
     char       *kept = threads != NULL ? mem_strdup(threads, e) : NULL;
     if (threads != NULL && kept == NULL) return -1;
@@ -82,7 +82,7 @@ void blas_dgemm(enum CBLAS_TRANSPOSE ta, enum CBLAS_TRANSPOSE tb, int m, int n, 
     blas.dgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
-/* One token is a matrix times a vector there, as it is elsewhere. */
+/* One token is a matrix times a vector, as in other engines. */
 void blas_multiply(const matrix *w, const float *x, size_t n, float *y) {
     int rows = (int)w->rows, cols = (int)w->cols;
     if (n == 1)

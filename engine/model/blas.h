@@ -1,8 +1,8 @@
-/* blas.h - OpenBLAS, for training and for `gemm = blas`: products as other engines do them, whose sums run in whatever
+/* blas.h - OpenBLAS, for training and for `gemm = blas`: products as other engines compute them, with sums in whatever
  * order is fastest.
  *
- * It is loaded when it is first needed and not linked, because it starts a thread for each processor when it is loaded:
- * where threads or memory are limited, commands that need none of it would not start.
+ * It is not linked but loaded when it is first needed, because it starts a thread for each processor when it is loaded.
+ * Where threads or memory are limited, commands that do not need it would not start.
  */
 #ifndef ENGINE_MODEL_BLAS_H
 #define ENGINE_MODEL_BLAS_H
@@ -16,7 +16,7 @@
 /* Loads it, once, before anything below and before threads use it. ERR_RUN when it is not there. */
 int blas_open(err *e);
 
-/* Which kernels it chose for this machine: on these its sums depend. After blas_open. */
+/* Which kernels it chose for this machine; its sums depend on them. After blas_open. */
 const char *blas_kernels(void);
 
 /* Threads of every product from now on, in the whole process. */

@@ -1,4 +1,4 @@
-/* mix.c - names and rules. */
+/* mix.c - the mixtures' names, and which matrices get the better type. */
 #include "engine/model/mix.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* mix.h - which type each tensor of a file has: one for all matrices, or llama.cpp's usual mixtures. */
+/* mix.h - the type of each matrix of a file: one for all, or llama.cpp's usual mixtures. */
 #ifndef ENGINE_MODEL_MIX_H
 #define ENGINE_MODEL_MIX_H
 
@@ -24,9 +24,8 @@ const type_mix *type_mix_named(const char *where, const char *name, err *e);
  * `cols` is no multiple of the type's block, Q8_0 or, at last, F16. */
 dtype type_mix_of(const type_mix *m, const char *tensor, size_t cols, size_t n_layers, bool tied);
 
-/* Encodes n rows of `cols` floats, whole blocks of the type, into out[n * dtype_bytes(t, cols)]; rows are dealt over
- * threads.
- */
+/* Encodes n rows of `cols` floats, whole blocks of the type, into out[n * dtype_bytes(t, cols)]; threads
+ * share the rows. */
 void mix_encode_rows(dtype t, const float *rows, size_t n, size_t cols, int threads, void *out);
 
 #endif

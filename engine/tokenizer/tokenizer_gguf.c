@@ -132,11 +132,11 @@ static int index_spellings(tokenizer *t, const gguf *g, err *e) {
     for (size_t i = 0; i < t->vocab; i++) {
         const piece *p = &t->pieces[i];
         if (p->n_spelling == 0) continue;
-        int32_t twin = tokenizer_find(t, p->spelling, p->n_spelling);
-        if (twin >= 0) {
+        int32_t duplicate = tokenizer_find(t, p->spelling, p->n_spelling);
+        if (duplicate >= 0) {
             char name[QUOTED];
             return err_input(e, "%s: tokens %d and %zu are both spelled %s (each spelling once)", gguf_path(g),
-                             (int)twin, i, quote(name, sizeof name, p->spelling, p->n_spelling));
+                             (int)duplicate, i, quote(name, sizeof name, p->spelling, p->n_spelling));
         }
         size_t at = (size_t)digest64(p->spelling, p->n_spelling);
         while (t->slots[at & t->slot_mask] >= 0) at++;

@@ -24,7 +24,7 @@ typedef enum {
 } piece_type;
 
 typedef struct {
-    const char *spelling; /* in the vocabulary; U+2581 stands for a space in normal and unused pieces */
+    const char *spelling; /* in the vocabulary; U+2581 is a space in normal and unused pieces */
     const char *text;     /* as it enters a text */
     uint32_t    n_spelling, n_text;
     float       score;

@@ -1,9 +1,9 @@
 /* tokenizer_spm.c - SentencePiece BPE encoding (Kudo and Richardson, EMNLP 2018), in O(n log n).
  *
- * A text is cut at special pieces first, longest pieces first; what lies between is merged: its characters
- * form a linked list, and a heap holds every pair of neighbours that spells a piece. The best score is
- * merged first, the leftmost of equals. What no piece spells in the end becomes byte pieces, or else
- * the unknown piece, one for a run of them.
+ * A text is cut at special pieces first, longest pieces first. The characters of each span between them form a linked
+ * list, and a heap holds every pair of neighbours that spells a piece. The pair with the best score is merged first,
+ * the leftmost of equals. What no piece spells in the end becomes byte pieces, or else the unknown piece, one for a run
+ * of them.
  *
  * Where SentencePiece and llama.cpp differ: as in llama.cpp, the dummy prefix is added to each text after
  * a special piece. As in SentencePiece, merges never yield a control or byte piece, and an unused
@@ -13,7 +13,7 @@
  *  E1  A heap entry is stale when a side was merged since: the sides' lengths no longer add up to its length.
  *  E2  The heap never holds two entries for each symbol: it begins with less than one, and each merge takes
  *      one and adds at most two.
- *  E3  A symbol is at least one byte of the text, but for the prefix.
+ *  E3  A symbol is at least one byte of the text, except the prefix.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -116,7 +116,7 @@ static int32_t mark_spaces(encoder *s, const char *text, size_t n) {
     return (int32_t)(at - s->marked);
 }
 
-/* One symbol for each character; a byte that is not UTF-8 stands alone. */
+/* One symbol for each character; a byte that is not UTF-8 is a symbol of its own. */
 static int32_t make_symbols(encoder *s, int32_t n) {
     int32_t count = 0;
     for (int32_t at = 0; at < n; count++) {

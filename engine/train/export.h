@@ -16,7 +16,7 @@ typedef struct {
 int export_gguf(const char *path, const export_options *o, const net_shape *s, const float *params, const bpe *b,
                 err *e);
 
-/* A file with the tokenizer alone. */
+/* Writes a file with only the tokenizer. */
 int export_vocabulary(const char *path, const char *name, const bpe *b, err *e);
 
 #endif

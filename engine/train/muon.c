@@ -1,4 +1,4 @@
-/* muon.c - the orthogonal factor by products alone. */
+/* muon.c - the orthogonal factor from products only. */
 #include "engine/train/muon.h"
 
 #include <math.h>

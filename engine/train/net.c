@@ -2,8 +2,8 @@
  *
  * Matrices are row-major: activations are tokens x width, a weight is out x in, so y = x W^T, dx = dy W and
  * dW += dy^T x. Query, key and value weights follow each other in the flat array and are multiplied as one matrix;
- * so are gate and up. Of a layer, the backward pass needs what struct tape keeps; norms' outputs, attention weights
- * and SwiGLU's products are computed again, which is cheaper than writing and reading them.
+ * so are gate and up. The backward pass of a layer reads what struct tape keeps. Norms' outputs,
+ * attention weights and SwiGLU's products are computed again, which is cheaper than writing and reading them.
  *
  * Invariants: the caller has checked the batch (ids below vocab, sizes within net_new's).
  */
@@ -38,7 +38,7 @@ enum {
     LAYER_TENSORS = 9
 };
 
-/* What a layer leaves behind for its backward pass. */
+/* What a layer keeps for its backward pass. */
 typedef struct {
     real *x;       /* [n, dim] its input */
     real *qkv;     /* [n, 3 dim] queries and keys rotated */
@@ -214,7 +214,7 @@ HOT void softmax_again(real *s, size_t n, real max, real inverse) {
     for (size_t i = 0; i < n; i++) s[i] = fast_exp(s[i] - max) * inverse;
 }
 
-/* d := p (d - sum(p d)) scale: the gradient before a softmax from that behind it. */
+/* d := p (d - sum(p d)) scale: from the gradient of a softmax's output to that of its input. */
 HOT void softmax_gradient(const real *p, real *d, size_t n, real scale) {
     real sum;
 #define TERM(i) p[i] * d[i]
@@ -264,7 +264,7 @@ HOT void swiglu_gradient(const real *gate, const real *up, const real *dh, real 
     }
 }
 
-/* Rotates neighbouring pairs by the position's angles; `way` -1 turns back, which is the gradient's way. */
+/* Rotates neighbouring pairs by the position's angles; `way` -1 rotates back, as the gradient needs. */
 HOT void rotate_row(real *x, const real *cosine, const real *sine, size_t pairs, real way) {
     for (size_t i = 0; i < pairs; i++) {
         real a = x[2 * i], b = x[2 * i + 1], s = sine[i] * way;

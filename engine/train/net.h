@@ -46,7 +46,7 @@ size_t     net_params(const net_shape *s); /* length of the flat arrays */
  *   attention does not start flat.
  * - Matrices that write into the residual stream are 0, so that later layers first see the tokens themselves.
  * - Embeddings are normal with deviation 1 / sqrt(dim), plus a row of half that deviation that all of them share:
- * without biases only what tokens have in common lets a head choose by position alone. As the output matrix is the
+ * without biases, only what tokens have in common lets a head choose by position. As the output matrix is the
  * same, the shared row adds the same to all logits, which changes nothing. */
 int net_init(const net_shape *s, uint64_t seed, real *params, err *e);
 

@@ -107,7 +107,7 @@ typedef struct {
     bool          learn;
 } job;
 
-/* Lays a lesson behind those of the batch. */
+/* Appends a lesson to the batch. */
 static void lay(lane *l, net_batch *b, const lesson *x, double prompt_weight) {
     size_t n = x->ids.n - 1;
     for (size_t i = 0; i < n; i++) {

@@ -16,13 +16,6 @@
 #include "experiments/sweep/cell_folder.h"
 #include "store/settings.h"
 
-static const char usage[] =
-    "usage: harness collect DIR [-o FILE]\n"
-    "Merges the cell files in DIR/cells, or in DIR itself, into one results file and prints its counts.\n"
-    "\n"
-    "  -o, --output FILE  the results file (default DIR.h5); replaced when it is there\n"
-    "  -h, --help         this text\n";
-
 typedef struct {
     char **at;
     size_t n, cap;
@@ -187,23 +180,32 @@ out:
     return ret;
 }
 
-int cmd_collect(int argc, char **argv, err *e) {
-    static const struct option longs[] = {
-        {"output", required_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    const char *output = NULL;
-    int         c;
-    while ((c = command_option(argc, argv, ":o:h", longs, e)) != -1) {
-        if (c == '?') return -1;
-        if (c == 'o') output = optarg;
-        if (c == 'h') {
-            fputs(usage, stdout);
-            return 0;
-        }
-    }
-    if (command_operands(argc, argv, 1, 1, "a folder", e) != 0) return -1;
-    const char *dir = argv[optind];
-    char       *path = output != NULL ? mem_strdup(output, e) : default_output(dir, e);
-    int         ret = path != NULL ? collect(dir, path, e) : -1;
+typedef struct {
+    const char *dir, *output;
+} options;
+
+static const option_spec specs[] = {
+    {"output", 'o', "FILE", &option_path, OPTION_AT(options, output),
+     .help = "the results file (default DIR.h5); replaced when it is there"},
+};
+static const option_spec operands[] = {
+    {"DIR", .type = &option_path, OPTION_AT(options, dir), .required = true},
+};
+
+static int run(void *opts, err *e) {
+    const options *o = opts;
+    char          *path = o->output != NULL ? mem_strdup(o->output, e) : default_output(o->dir, e);
+    int            ret = path != NULL ? collect(o->dir, path, e) : -1;
     free(path);
     return ret;
 }
+
+const command command_collect = {
+    .name = "collect",
+    .help = "merge finished cells into one results file",
+    .about = "Merges the cell files in DIR/cells, or in DIR itself, into one results file and prints its counts.",
+    OPTIONS(specs),
+    OPERANDS(operands),
+    .size = sizeof(options),
+    .run = run,
+};

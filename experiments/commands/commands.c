@@ -1,100 +1,90 @@
 #include "experiments/commands/commands.h"
 
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/number.h"
-#include "engine/base/suggest.h"
+#include "engine/base/mem.h"
+#include "experiments/terminal/wrap.h"
 
-static const command commands[] = {
-#define COMMAND(id, name, help) {name, help, cmd_##id},
+static const void *const all[] = {
+#define COMMAND(name) &command_##name,
 #include "experiments/commands/commands.def"
 #undef COMMAND
 };
-enum { COMMANDS = sizeof commands / sizeof *commands };
 
-size_t command_total(void) {
-    return COMMANDS;
+const registry command_registry = REGISTRY("command", all);
+
+static option_table table_of(const command *c) {
+    return (option_table){c->name, c->options, c->operands, c->n_options, c->n_operands};
 }
 
-const command *command_at(size_t i) {
-    return &commands[i];
+int command_run(const command *c, int argc, char **argv, err *e) {
+    const option_table t = table_of(c);
+    const option_spec *alone;
+    void              *options = mem_new(1, c->size, e);
+    if (options == NULL) return -1;
+    int ret = options_parse(&t, argc, argv, options, &alone, e);
+    if (ret == 0 && alone == &option_help)
+        command_print_help(c);
+    else if (ret == 0)
+        ret = c->run(options, e);
+    options_free(&t, options);
+    free(options);
+    return ret;
 }
 
-const command *command_named(const char *name, err *e) {
-    const char *names[COMMANDS];
-    for (size_t i = 0; i < COMMANDS; i++) {
-        if (strcmp(commands[i].name, name) == 0) return &commands[i];
-        names[i] = commands[i].name;
-    }
-    err_unknown(e, "command line", "command", name, names, COMMANDS);
-    return NULL;
-}
+/* ---- help ------------------------------------------------------------------------------------------------ */
 
-void command_suggest_option(const char *wrong, const struct option *longs, char *buf, size_t size) {
-    enum { MOST = 64 };
-    const char *names[MOST], *fits[MOST];
-    char        name[64];
-    size_t      n = 0, n_fits = 0, at = 0, length = strcspn(wrong + 2, "=");
-    snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : 0), wrong + 2);
-    for (; n < MOST && longs[n].name != NULL; n++) {
-        names[n] = longs[n].name;
-        if (strncmp(names[n], name, length) == 0) fits[n_fits++] = names[n];
-    }
+/* "-m FILE [OPTION]... [NAME] FILE.h5" */
+static void usage_of(const command *c, char *buf, size_t size) {
+    const option_table t = table_of(c);
+    char               operands[256];
+    size_t             at = 0;
     buf[0] = '\0';
-    if (*name == '\0') return;
-    if (n_fits == 0 && (fits[0] = suggest(name, names, n)) != NULL) n_fits = 1;
-    for (size_t i = 0; i < n_fits && at < size; i++)
-        at += (size_t)snprintf(buf + at, size - at, "%s'--%s'", i == 0 ? "; did you mean " : " or ", fits[i]);
-    if (n_fits > 0 && at < size) snprintf(buf + at, size - at, "?");
-}
-
-int command_option(int argc, char **argv, const char *shorts, const struct option *longs, err *e) {
-    opterr = 0;
-    int c = getopt_long(argc, argv, shorts, longs, NULL);
-    if (c != '?' && c != ':') return c;
-
-    /* optopt is 0 after an unknown long option; otherwise a known option's value or an unknown character, and
-     * then, inside a cluster, argv[optind - 1] may still be the argument before it. */
-    char        character[] = {'-', (char)optopt, '\0'}, meant[128] = "";
-    const char *shown = argv[optind - 1], *why = "unknown option";
-    if (c == ':') {
-        why = "no value after option";
-    } else if (optopt > 127 || (optopt != 0 && strchr(shorts, optopt) != NULL)) {
-        why = "no value is allowed in option";
-    } else if (optopt != 0) {
-        shown = character;
-    } else {
-        command_suggest_option(shown, longs, meant, sizeof meant);
+    for (size_t i = 0; i < c->n_options && at < size; i++) {
+        const option_spec *s = &c->options[i];
+        char               letter[] = {'-', s->letter, '\0'};
+        if (!s->required) continue;
+        at += (size_t)snprintf(buf + at, size - at, "%s%s %s ", s->letter != 0 ? letter : "--",
+                               s->letter != 0 ? "" : s->name, s->arg);
     }
-    err_input(e, "%s '%.200s'%s (see harness %s -h)", why, shown, meant, argv[0]);
-    return '?';
+    options_operands(&t, operands, sizeof operands);
+    if (at < size)
+        snprintf(buf + at, size - at, "%s%s%s", c->n_options > 0 ? "[OPTION]..." : "",
+                 c->n_options > 0 && c->n_operands > 0 ? " " : "", operands);
 }
 
-int command_count(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *out, err *e) {
-    if (count_parse(text, min, max, out)) return 0;
-    return err_input(e, "%s \"%.100s\" is not allowed (an integer from %" PRIu64 " to %" PRIu64 ")", name, text, min,
-                     max);
-}
-
-int command_operands(int argc, char **argv, int min, int max, const char *what, err *e) {
-    int n = argc - optind;
-    if (n < min) return err_input(e, "%s needs %s (see harness %s -h)", argv[0], what, argv[0]);
-    if (n > max) return err_input(e, "unexpected argument '%.200s' (see harness %s -h)", argv[optind + max], argv[0]);
-    return 0;
-}
-
-int command_help_only(int argc, char **argv, const char *usage, bool *done, err *e) {
-    static const struct option longs[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    int                        c;
-    *done = false;
-    while ((c = command_option(argc, argv, ":h", longs, e)) != -1) {
-        if (c == '?') return -1;
-        *done = true;
+static void print_usage(const command *c) {
+    char        made[512];
+    const char *form = c->usage != NULL ? c->usage : made;
+    usage_of(c, made, sizeof made);
+    for (bool first = true; form != NULL; first = false) {
+        const char *end = strchr(form, '\n');
+        size_t      n = end != NULL ? (size_t)(end - form) : strlen(form);
+        char        line[640];
+        int         indent = snprintf(line, sizeof line, "%s harness %s ", first ? "usage:" : "      ", c->name);
+        snprintf(line + indent, sizeof line - (size_t)indent, "%.*s", (int)n, form);
+        printf("%.*s", indent - (n == 0 ? 1 : 0), line);
+        wrap_print(stdout, line + indent, (size_t)indent, (size_t)indent);
+        form = end != NULL ? end + 1 : NULL;
     }
-    if (*done) fputs(usage, stdout);
-    return *done ? 0 : command_operands(argc, argv, 0, 0, "no argument", e);
+}
+
+void command_print_help(const command *c) {
+    const option_table t = table_of(c);
+    print_usage(c);
+    wrap_print(stdout, c->about, 0, 0);
+    putchar('\n');
+    options_print(&t, stdout);
+    if (c->notes != NULL) {
+        putchar('\n');
+        wrap_print(stdout, c->notes, 0, 0);
+    }
+    if (c->lists != NULL) {
+        putchar('\n');
+        c->lists();
+    }
 }
 
 void command_print_params(const param_spec *params, size_t n) {
@@ -102,6 +92,7 @@ void command_print_params(const param_spec *params, size_t n) {
         const char *type = params[i].type == PARAM_INT ? "integer" : "number";
         printf("  %s = %.15g (%s, %.15g to %.15g)\n", params[i].name, params[i].preset, type, params[i].min,
                params[i].max);
-        printf("      %s\n", params[i].help);
+        printf("      ");
+        wrap_print(stdout, params[i].help, 6, 6);
     }
 }

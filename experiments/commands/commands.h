@@ -1,50 +1,51 @@
-/* commands.h - the commands of the program, and what their option parsing shares.
+/* commands.h - the commands of the program.
  *
- * A command gets argv[0] = its own name and optind = 1. It returns 0, or -1 with the error; results go to
- * stdout, everything else to stderr. Only main prints errors and exits.
+ * A command is a constant in a file of its own and a line in commands.def. It declares its options and operands
+ * (options.h); its run() gets them parsed. Results go to stdout, everything else to stderr. Only main prints errors and
+ * exits.
  */
 #ifndef EXPERIMENTS_COMMANDS_H
 #define EXPERIMENTS_COMMANDS_H
 
-#include <getopt.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "engine/base/err.h"
 #include "engine/base/param.h"
+#include "engine/base/registry.h"
+#include "experiments/commands/options.h"
 
-#define COMMAND(id, name, help) int cmd_##id(int argc, char **argv, err *e);
+typedef struct {
+    const char *name; /* first, as in every plug-in */
+    const char *help; /* one line */
+
+    /* What follows "harness NAME" in the usage, one line for each form; NULL: made from the tables. */
+    const char *usage;
+    const char *about;   /* paragraphs before the options */
+    const char *notes;   /* paragraphs after them, or NULL */
+    void (*lists)(void); /* prints what only the program knows, after all that; or NULL */
+
+    const option_spec *options, *operands;
+    size_t             n_options, n_operands;
+    size_t             size; /* of the struct that they fill */
+
+    /* With the options parsed, in memory that is zeroed before and freed after: 0, or -1 with the error. */
+    int (*run)(void *options, err *e);
+} command;
+
+#define OPTIONS(table)  .options = (table), .n_options = sizeof(table) / sizeof *(table)
+#define OPERANDS(table) .operands = (table), .n_operands = sizeof(table) / sizeof *(table)
+
+#define COMMAND(name) extern const command command_##name;
 #include "experiments/commands/commands.def"
 #undef COMMAND
 
-typedef struct {
-    const char *name, *help;
-    int (*run)(int argc, char **argv, err *e);
-} command;
+extern const registry command_registry; /* every command, of commands.def */
 
-size_t         command_total(void);
-const command *command_at(size_t i);
-/* NULL and an ERR_INPUT that lists the commands when there is none of this name. */
-const command *command_named(const char *name, err *e);
+/* Runs a command on argv[1..argc), or prints its help when that is asked for. */
+int command_run(const command *c, int argc, char **argv, err *e);
 
-/* getopt_long with errors of our own: gives the next option, -1 after the last one, and '?' with an ERR_INPUT
- * in place of getopt's message. `shorts` begins with ":". */
-int command_option(int argc, char **argv, const char *shorts, const struct option *longs, err *e);
+/* What -h prints: usage, text, options. */
+void command_print_help(const command *c);
 
-/* Writes "; did you mean '--NAME'?" when an option is near, or all that an abbreviation may stand for; else "". */
-void command_suggest_option(const char *wrong, const struct option *longs, char *buf, size_t size);
-
-/* A whole decimal number from min to max, the value of option `name`. */
-int command_count(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *out, err *e);
-
-/* ERR_INPUT unless the arguments after the options number min to max; `what` names them. */
-int command_operands(int argc, char **argv, int min, int max, const char *what, err *e);
-
-/* Reads the arguments of a command that takes -h alone; then prints `usage` and sets *done. */
-int command_help_only(int argc, char **argv, const char *usage, bool *done, err *e);
-
-/* Parameters of a policy or rule with default, type, range and help. */
+/* Parameters of a policy, rule or scenario with default, type, range and help. */
 void command_print_params(const param_spec *params, size_t n);
 
 #endif

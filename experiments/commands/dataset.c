@@ -12,88 +12,47 @@
 #include "datasets/scenario.h"
 #include "engine/base/atomic.h"
 #include "engine/base/mem.h"
-#include "engine/base/suggest.h"
 #include "experiments/commands/commands.h"
+#include "experiments/terminal/wrap.h"
 
-static const char usage[] =
-    "usage: harness dataset make --scenario NAME[:P=V,...]... [OPTION]...\n"
-    "       harness dataset scenarios\n"
-    "Makes records of a scenario: prompt, references and the one right output, as JSONL in the native format.\n"
-    "The second form lists the scenarios with their parameters.\n"
-    "\n"
-    "      --scenario NAME[:P=V,..]  what to make, such as retrieval:max_passages=4 (repeatable: one after the other)\n"
-    "      --count N                 records of each scenario (default 100)\n"
-    "      --first N                 number of the first one (default 0)\n"
-    "      --seed N                  other records for every seed (default 1)\n"
-    "      --split train|test        test records have names and combinations that no training record has (default "
-    "train)\n"
-    "  -o, --output FILE             a file, which appears when it is whole (default: stdout)\n"
-    "  -h, --help                    this text\n";
+enum { MAKE, SCENARIOS };
+static const char *const jobs[] = {[MAKE] = "make", [SCENARIOS] = "scenarios", NULL};
+static const char *const splits[] = {[SPLIT_TRAIN] = "train", [SPLIT_TEST] = "test", NULL};
 
 typedef struct {
-    const char **scenarios; /* [n], borrowed from argv */
-    size_t       n;
-    uint64_t     count, first, seed;
-    split        split;
-    const char  *output;
-    bool         help;
+    text_list   scenarios;
+    uint64_t    count, first, seed;
+    size_t      job, split; /* in the lists above */
+    const char *output;
 } options;
 
-static int parse_options(int argc, char **argv, options *o, err *e) {
-    enum { SCENARIO = 256, COUNT, FIRST, SEED, SPLIT };
-    static const char *const   splits[] = {"train", "test"};
-    static const struct option longs[] = {
-        {"scenario", required_argument, NULL, SCENARIO},
-        {"count", required_argument, NULL, COUNT},
-        {"first", required_argument, NULL, FIRST},
-        {"seed", required_argument, NULL, SEED},
-        {"split", required_argument, NULL, SPLIT},
-        {"output", required_argument, NULL, 'o'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int c, ret = 0;
-    *o = (options){.count = 100, .seed = 1, .split = SPLIT_TRAIN};
-    if ((o->scenarios = mem_new((size_t)argc, sizeof *o->scenarios, e)) == NULL) return -1;
-    while (ret == 0 && (c = command_option(argc, argv, ":o:h", longs, e)) != -1) {
-        switch (c) {
-        case SCENARIO:
-            o->scenarios[o->n++] = optarg;
-            break;
-        case COUNT:
-            ret = command_count("--count", optarg, 1, INT32_MAX, &o->count, e);
-            break;
-        case FIRST:
-            ret = command_count("--first", optarg, 0, INT32_MAX, &o->first, e);
-            break;
-        case SEED:
-            ret = command_count("--seed", optarg, 0, UINT64_MAX, &o->seed, e);
-            break;
-        case SPLIT:
-            o->split = strcmp(optarg, "test") == 0 ? SPLIT_TEST : SPLIT_TRAIN;
-            if (o->split == SPLIT_TRAIN && strcmp(optarg, "train") != 0)
-                ret = err_unknown(e, "--split", "value", optarg, splits, 2);
-            break;
-        case 'o':
-            o->output = optarg;
-            break;
-        case 'h':
-            o->help = true;
-            return 0;
-        default:
-            return -1;
-        }
-    }
-    return ret;
-}
+/* clang-format off */
+static const option_spec specs[] = {
+    {"scenario", 0, "NAME[:P=V,..]", &option_text, OPTION_AT(options, scenarios), .list = true,
+     .help = "what to make, such as retrieval:max_passages=4; several: one after the other"},
+    {"count", 0, "N", &option_count, OPTION_AT(options, count), .preset = "100", OPTION_RANGE(1, INT32_MAX),
+     .help = "records of each scenario"},
+    {"first", 0, "N", &option_count, OPTION_AT(options, first), .preset = "0", OPTION_RANGE(0, INT32_MAX),
+     .help = "number of the first record"},
+    {"seed", 0, "N", &option_count, OPTION_AT(options, seed), .preset = "1", OPTION_RANGE(0, UINT64_MAX),
+     .help = "every seed makes other records"},
+    {"split", 0, "SPLIT", &option_choice, OPTION_AT(options, split), .preset = "train", .of = splits,
+     .help = "train or test; test records have names and combinations that no training record has"},
+    {"output", 'o', "FILE", &option_path, OPTION_AT(options, output),
+     .help = "a file, which appears when it is whole (default: standard output)"},
+};
+/* clang-format on */
+static const option_spec operands[] = {
+    {"job", .type = &option_choice, OPTION_AT(options, job), .required = true, .of = jobs},
+};
 
-static int list_scenarios(void) {
+static void list_scenarios(void) {
     for (size_t i = 0; i < scenario_registry.n; i++) {
         const scenario *s = scenario_registry.at[i];
-        printf("%s%s\n  %s\n", i > 0 ? "\n" : "", s->name, s->help);
+        printf("%s%s\n  ", i > 0 ? "\n" : "", s->name);
+        wrap_print(stdout, s->help, 2, 2);
         command_print_params(s->params, s->n_params);
     }
-    return 0;
 }
 
 /* "NAME" or "NAME:P=V,...". */
@@ -144,8 +103,8 @@ static int make_records(const options *o, const scenario *s, const param_values 
     int         ret = 0;
     for (uint64_t i = 0; i < o->count && ret == 0; i++) {
         text_clear(&line);
-        if (scenario_make(s, p, o->seed, o->split, o->first + i, &x, e) != 0 ||
-            add_line(s, o->split, o->first + i, &x, &line, e) != 0)
+        if (scenario_make(s, p, o->seed, (split)o->split, o->first + i, &x, e) != 0 ||
+            add_line(s, (split)o->split, o->first + i, &x, &line, e) != 0)
             ret = -1;
         else if (file != NULL)
             ret = atomic_put(file, line.at, line.n, e);
@@ -161,25 +120,25 @@ static int make_records(const options *o, const scenario *s, const param_values 
 static int refuse_twice(const options *o, size_t i, const scenario *s, err *e) {
     size_t n = strlen(s->name);
     for (size_t k = 0; k < i; k++)
-        if (strncmp(o->scenarios[k], s->name, n) == 0 && strchr(":", o->scenarios[k][n]) != NULL)
+        if (strncmp(o->scenarios.at[k], s->name, n) == 0 && strchr(":", o->scenarios.at[k][n]) != NULL)
             return err_input(e,
                              "--scenario %s: %s is given twice, and their records' ids would be the same (a file each)",
-                             o->scenarios[i], s->name);
+                             o->scenarios.at[i], s->name);
     return 0;
 }
 
 static int make_all(const options *o, atomic_file *file, err *e) {
     const scenario *s;
     param_values    p;
-    for (size_t i = 0; i < o->n; i++) /* before anything is written */
-        if (parse_scenario(o->scenarios[i], &s, &p, e) != 0 || refuse_twice(o, i, s, e) != 0) return -1;
-    for (size_t i = 0; i < o->n; i++)
-        if (parse_scenario(o->scenarios[i], &s, &p, e) != 0 || make_records(o, s, &p, file, e) != 0) return -1;
+    for (size_t i = 0; i < o->scenarios.n; i++) /* before anything is written */
+        if (parse_scenario(o->scenarios.at[i], &s, &p, e) != 0 || refuse_twice(o, i, s, e) != 0) return -1;
+    for (size_t i = 0; i < o->scenarios.n; i++)
+        if (parse_scenario(o->scenarios.at[i], &s, &p, e) != 0 || make_records(o, s, &p, file, e) != 0) return -1;
     return 0;
 }
 
 static int dataset_make(const options *o, err *e) {
-    if (o->n == 0) return err_input(e, "dataset make needs --scenario NAME (see harness dataset scenarios)");
+    if (o->scenarios.n == 0) return err_input(e, "dataset make needs --scenario NAME (see harness dataset scenarios)");
     if (o->output == NULL) return make_all(o, NULL, e);
     atomic_file file;
     int         ret = atomic_open(&file, o->output, e);
@@ -189,20 +148,22 @@ static int dataset_make(const options *o, err *e) {
     return ret;
 }
 
-int cmd_dataset(int argc, char **argv, err *e) {
-    options o;
-    int     ret = parse_options(argc, argv, &o, e);
-    if (ret == 0 && o.help) {
-        fputs(usage, stdout);
-    } else if (ret == 0 && (ret = command_operands(argc, argv, 1, 1, "make or scenarios", e)) == 0) {
-        static const char *const known[] = {"make", "scenarios"};
-        if (strcmp(argv[optind], "make") == 0)
-            ret = dataset_make(&o, e);
-        else if (strcmp(argv[optind], "scenarios") == 0)
-            ret = list_scenarios();
-        else
-            ret = err_unknown(e, "dataset", "job", argv[optind], known, 2);
-    }
-    free(o.scenarios);
-    return ret;
+static int run(void *opts, err *e) {
+    const options *o = opts;
+    if (o->job == MAKE) return dataset_make(o, e);
+    list_scenarios();
+    return 0;
 }
+
+const command command_dataset = {
+    .name = "dataset",
+    .help = "make records of a scenario, as many as wanted",
+    .usage = "make --scenario NAME[:P=V,..] [OPTION]...\nscenarios",
+    .about =
+        "Makes records of a scenario: a prompt, references and the one right output, as JSONL in the native format. "
+        "The second form lists the scenarios with their parameters.",
+    OPTIONS(specs),
+    OPERANDS(operands),
+    .size = sizeof(options),
+    .run = run,
+};

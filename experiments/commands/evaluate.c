@@ -13,29 +13,33 @@
 #include "experiments/commands/commands.h"
 #include "experiments/terminal/data_report.h"
 
-static const char usage[] =
-    "usage: harness evaluate -m MODEL.gguf [OPTION]... FILE.jsonl\n"
-    "Decodes every record's prompt greedily and compares with the record's output, by scenario:\n"
-    "  exact      outputs equal to the expected one, to the last token\n"
-    "  prefix     mean share of the expected output up to the first difference\n"
-    "  copied     runs of 5 tokens of the model's outputs that stand in the record's references\n"
-    "  expected   the same of the expected outputs\n"
-    "\n"
-    "  -m, --model FILE         weights and tokenizer, a GGUF of the Llama architecture\n"
-    "      --skip-bad           count and report bad lines instead of stopping at the first\n"
-    "      --limit N            records to take from the start (default 0: all)\n"
-    "  -n, --max-new-tokens N   most tokens to generate (default 512)\n"
-    "  -t, --threads N          default 1; the texts do not depend on it\n"
-    "      --wrong N            print the first N outputs that are not exact (default 0)\n"
-    "  -h, --help               this text\n";
-
 enum { RUN = 5 };
 
 typedef struct {
     const char *model, *path;
     uint64_t    limit, max_new_tokens, threads, wrong;
-    bool        skip_bad, help;
+    bool        skip_bad;
 } options;
+
+/* clang-format off */
+static const option_spec specs[] = {
+    {"model", 'm', "MODEL.gguf", &option_path, OPTION_AT(options, model), .required = true,
+     .help = "weights and tokenizer, a GGUF of the Llama architecture"},
+    {"skip-bad", 0, NULL, &option_flag, OPTION_AT(options, skip_bad),
+     .help = "count and report bad lines instead of stopping at the first"},
+    {"limit", 0, "N", &option_count, OPTION_AT(options, limit), .preset = "0", OPTION_RANGE(0, INT32_MAX),
+     .help = "records to take from the start; 0 = all"},
+    {"max-new-tokens", 'n', "N", &option_count, OPTION_AT(options, max_new_tokens), .preset = "512",
+     OPTION_RANGE(1, INT32_MAX), .help = "most tokens to generate"},
+    {"threads", 't', "N", &option_count, OPTION_AT(options, threads), .preset = "1", OPTION_RANGE(1, PARALLEL_THREADS),
+     .help = "threads of a pass; the texts do not depend on them"},
+    {"wrong", 0, "N", &option_count, OPTION_AT(options, wrong), .preset = "0", OPTION_RANGE(0, INT32_MAX),
+     .help = "print the first N outputs that are not exact"},
+};
+/* clang-format on */
+static const option_spec operands[] = {
+    {"FILE.jsonl", .type = &option_path, OPTION_AT(options, path), .required = true},
+};
 
 /* Counts of one scenario. */
 typedef struct {
@@ -56,52 +60,6 @@ typedef struct {
     size_t      n_tallies, cap_tallies;
     size_t      cut; /* outputs that max_new_tokens or the context ended */
 } evaluation;
-
-static int parse_options(int argc, char **argv, options *o, err *e) {
-    enum { LIMIT = 256, WRONG, SKIP_BAD };
-    static const struct option longs[] = {
-        {"model", required_argument, NULL, 'm'},
-        {"limit", required_argument, NULL, LIMIT},
-        {"max-new-tokens", required_argument, NULL, 'n'},
-        {"threads", required_argument, NULL, 't'},
-        {"wrong", required_argument, NULL, WRONG},
-        {"skip-bad", no_argument, NULL, SKIP_BAD},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int c, ret = 0;
-    *o = (options){.max_new_tokens = 512, .threads = 1};
-    while (ret == 0 && (c = command_option(argc, argv, ":m:n:t:h", longs, e)) != -1) {
-        switch (c) {
-        case 'm':
-            o->model = optarg;
-            break;
-        case LIMIT:
-            ret = command_count("--limit", optarg, 0, INT32_MAX, &o->limit, e);
-            break;
-        case 'n':
-            ret = command_count("--max-new-tokens", optarg, 1, INT32_MAX, &o->max_new_tokens, e);
-            break;
-        case 't':
-            ret = command_count("--threads", optarg, 1, PARALLEL_THREADS, &o->threads, e);
-            break;
-        case WRONG:
-            ret = command_count("--wrong", optarg, 0, INT32_MAX, &o->wrong, e);
-            break;
-        case SKIP_BAD:
-            o->skip_bad = true;
-            break;
-        case 'h':
-            o->help = true;
-            return 0;
-        default:
-            return -1;
-        }
-    }
-    if (ret != 0 || command_operands(argc, argv, 1, 1, "one dataset", e) != 0) return -1;
-    o->path = argv[optind];
-    return o->model != NULL ? 0 : err_input(e, "evaluate needs -m MODEL.gguf (see harness evaluate -h)");
-}
 
 /* ---- counting ---------------------------------------------------------------------------------------- */
 
@@ -266,14 +224,23 @@ static int evaluate(evaluation *v, const options *o, err *e) {
     return 0;
 }
 
-int cmd_evaluate(int argc, char **argv, err *e) {
-    options    o;
+static int run(void *opts, err *e) {
     evaluation v = {0};
-    int        ret = parse_options(argc, argv, &o, e);
-    if (ret == 0 && o.help)
-        fputs(usage, stdout);
-    else if (ret == 0)
-        ret = evaluate(&v, &o, e);
+    int        ret = evaluate(&v, opts, e);
     close_evaluation(&v);
     return ret;
 }
+
+const command command_evaluate = {
+    .name = "evaluate",
+    .help = "compare a model's outputs with those a dataset expects",
+    .about = "Decodes the prompt of every record greedily and compares with the record's output, by scenario:\n"
+             "  exact      outputs equal to the expected one, to the last token\n"
+             "  prefix     mean share of the expected output before the first difference\n"
+             "  copied     runs of 5 tokens in the model's outputs that are in the references\n"
+             "  expected   the same of the expected outputs",
+    OPTIONS(specs),
+    OPERANDS(operands),
+    .size = sizeof(options),
+    .run = run,
+};

@@ -9,37 +9,18 @@
 #include "datasets/sample.h"
 #include "engine/base/file.h"
 #include "engine/base/parallel.h"
-#include "engine/base/suggest.h"
 #include "engine/base/utf8.h"
 #include "engine/engine.h"
 #include "experiments/commands/commands.h"
 #include "experiments/terminal/spans.h"
 #include "experiments/terminal/terminal.h"
 
-static const char usage[] =
-    "usage: harness generate -m MODEL.gguf (-p PROMPT | -f FILE) [-r FILE]... [OPTION]...\n"
-    "Generates one text. What follows the prompt goes to stdout as it is decoded, statistics to stderr.\n"
-    "\n"
-    "  -m, --model FILE           weights and tokenizer, a GGUF of the Llama architecture\n"
-    "  -p, --prompt TEXT          the prompt, or\n"
-    "  -f, --prompt-file FILE     a file that holds it\n"
-    "  -r, --reference FILE       text that may be copied from (repeatable)\n"
-    "      --policy NAME[:P=V,..] what drafts, such as llma:n=1,k=20 (default llma; see harness policies)\n"
-    "      --rule NAME[:P=V,..]   what accepts, such as coupled:temperature=0.7 (default greedy; see harness rules)\n"
-    "      --seed N               of sampling (default 1)\n"
-    "  -n, --max-new-tokens N     most tokens to generate (default 256)\n"
-    "  -t, --threads N            default 1; the text does not depend on it\n"
-    "      --color WHEN           copied spans by source: auto (default: on a terminal), always or never\n"
-    "      --hash                 end with the line `logits HEX`, a hash of every emitted position's logits\n"
-    "      --check                decode plainly as well; fail unless ids and logits are equal\n"
-    "  -h, --help                 this text\n";
-
 typedef struct {
-    const char  *model, *prompt, *prompt_file, *policy, *rule;
-    const char **references; /* [n_references], borrowed from argv */
-    size_t       n_references;
-    uint64_t     seed, max_new_tokens, threads;
-    bool         colours, hash, check, help;
+    const char *model, *prompt, *prompt_file, *policy, *rule;
+    text_list   references;
+    uint64_t    seed, max_new_tokens, threads;
+    size_t      colour; /* in `whens` */
+    bool        hash, check;
 } options;
 
 /* Everything that one generation needs, and what comes of it. */
@@ -60,90 +41,36 @@ typedef struct {
 
 /* ---- options --------------------------------------------------------------------------------------- */
 
-static int parse_colour(const char *when, bool *colours, err *e) {
-    static const char *const known[] = {"auto", "always", "never"};
-    if (strcmp(when, "auto") == 0)
-        *colours = terminal_colours(STDOUT_FILENO);
-    else if (strcmp(when, "always") == 0 || strcmp(when, "never") == 0)
-        *colours = when[0] == 'a';
-    else
-        return err_unknown(e, "--color", "value", when, known, 3);
-    return 0;
-}
+enum { AUTO, ALWAYS, NEVER };
+static const char *const whens[] = {[AUTO] = "auto", [ALWAYS] = "always", [NEVER] = "never", NULL};
 
-static int parse_options(int argc, char **argv, options *o, err *e) {
-    enum { POLICY = 256, RULE, SEED, COLOUR, HASH, CHECK };
-    static const struct option longs[] = {
-        {"model", required_argument, NULL, 'm'},
-        {"prompt", required_argument, NULL, 'p'},
-        {"prompt-file", required_argument, NULL, 'f'},
-        {"reference", required_argument, NULL, 'r'},
-        {"policy", required_argument, NULL, POLICY},
-        {"rule", required_argument, NULL, RULE},
-        {"seed", required_argument, NULL, SEED},
-        {"max-new-tokens", required_argument, NULL, 'n'},
-        {"threads", required_argument, NULL, 't'},
-        {"color", required_argument, NULL, COLOUR},
-        {"hash", no_argument, NULL, HASH},
-        {"check", no_argument, NULL, CHECK},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int c, ret = 0;
-    *o = (options){.policy = "llma", .rule = "greedy", .seed = 1, .max_new_tokens = 256, .threads = 1};
-    if (parse_colour("auto", &o->colours, e) != 0) return -1;
-    if ((o->references = mem_new((size_t)argc, sizeof *o->references, e)) == NULL) return -1;
-    while (ret == 0 && (c = command_option(argc, argv, ":m:p:f:r:n:t:h", longs, e)) != -1) {
-        switch (c) {
-        case 'm':
-            o->model = optarg;
-            break;
-        case 'p':
-            o->prompt = optarg;
-            break;
-        case 'f':
-            o->prompt_file = optarg;
-            break;
-        case 'r':
-            o->references[o->n_references++] = optarg;
-            break;
-        case POLICY:
-            o->policy = optarg;
-            break;
-        case RULE:
-            o->rule = optarg;
-            break;
-        case SEED:
-            ret = command_count("--seed", optarg, 0, INT64_MAX, &o->seed, e);
-            break;
-        case 'n':
-            ret = command_count("--max-new-tokens", optarg, 1, INT32_MAX, &o->max_new_tokens, e);
-            break;
-        case 't':
-            ret = command_count("--threads", optarg, 1, PARALLEL_THREADS, &o->threads, e);
-            break;
-        case COLOUR:
-            ret = parse_colour(optarg, &o->colours, e);
-            break;
-        case HASH:
-            o->hash = true;
-            break;
-        case CHECK:
-            o->check = true;
-            break;
-        case 'h':
-            o->help = true;
-            return 0;
-        default:
-            return -1;
-        }
-    }
-    if (ret != 0) return -1;
-    if (o->model == NULL) return err_input(e, "generate needs -m MODEL.gguf (see harness generate -h)");
-    if ((o->prompt != NULL) == (o->prompt_file != NULL))
-        return err_input(e, "generate needs one of -p PROMPT and -f FILE (see harness generate -h)");
-    return command_operands(argc, argv, 0, 0, "no argument", e);
-}
+/* clang-format off */
+static const option_spec specs[] = {
+    {"model", 'm', "MODEL.gguf", &option_path, OPTION_AT(options, model), .required = true,
+     .help = "weights and tokenizer, a GGUF of the Llama architecture"},
+    {"prompt", 'p', "TEXT", &option_text, OPTION_AT(options, prompt), .help = "the prompt"},
+    {"prompt-file", 'f', "FILE", &option_path, OPTION_AT(options, prompt_file),
+     .help = "a file that holds the prompt, instead of -p"},
+    {"reference", 'r', "FILE", &option_path, OPTION_AT(options, references), .list = true,
+     .help = "text that may be copied from"},
+    {"policy", 0, "NAME[:P=V,..]", &option_text, OPTION_AT(options, policy), .preset = "llma",
+     .help = "what drafts, such as llma:n=1,k=20; harness policies lists them"},
+    {"rule", 0, "NAME[:P=V,..]", &option_text, OPTION_AT(options, rule), .preset = "greedy",
+     .help = "what accepts, such as coupled:temperature=0.7; harness rules lists them"},
+    {"seed", 0, "N", &option_count, OPTION_AT(options, seed), .preset = "1", OPTION_RANGE(0, INT64_MAX),
+     .help = "seed of sampling"},
+    {"max-new-tokens", 'n', "N", &option_count, OPTION_AT(options, max_new_tokens), .preset = "256",
+     OPTION_RANGE(1, INT32_MAX), .help = "most tokens to generate"},
+    {"threads", 't', "N", &option_count, OPTION_AT(options, threads), .preset = "1", OPTION_RANGE(1, PARALLEL_THREADS),
+     .help = "threads of a pass; the text does not depend on them"},
+    {"color", 0, "WHEN", &option_choice, OPTION_AT(options, colour), .preset = "auto", .of = whens,
+     .help = "show copied spans in a colour for each source: auto (on a terminal), always or never"},
+    {"hash", 0, NULL, &option_flag, OPTION_AT(options, hash),
+     .help = "end with the line \"logits HEX\", a hash of the logits at every emitted position"},
+    {"check", 0, NULL, &option_flag, OPTION_AT(options, check),
+     .help = "decode plainly as well; fail unless ids and logits are equal"},
+};
+/* clang-format on */
 
 enum { NAME_SIZE = 64 };
 
@@ -220,12 +147,12 @@ static int encode_reference(const tokenizer *t, const char *path, tokens *out, e
 
 static int encode_input(generation *g, const options *o, err *e) {
     if (encode_prompt(g, o, e) != 0) return -1;
-    g->references = mem_new(o->n_references, sizeof *g->references, e);
-    g->views = mem_new(o->n_references, sizeof *g->views, e);
+    g->references = mem_new(o->references.n, sizeof *g->references, e);
+    g->views = mem_new(o->references.n, sizeof *g->views, e);
     if (g->references == NULL || g->views == NULL) return -1;
-    for (; g->n_references < o->n_references; g->n_references++) {
+    for (; g->n_references < o->references.n; g->n_references++) {
         tokens *r = &g->references[g->n_references];
-        if (encode_reference(g->m->tok, o->references[g->n_references], r, e) != 0) {
+        if (encode_reference(g->m->tok, o->references.at[g->n_references], r, e) != 0) {
             tokens_free(r);
             return -1;
         }
@@ -336,7 +263,8 @@ static int generate(generation *g, const options *o, err *e) {
         g->setup.input.truth = g->baseline.output.ids;
         g->setup.input.n_truth = g->baseline.output.n;
     }
-    if (spans_begin(&g->out, g->m->tok, g->prompt_is_empty, o->references, o->n_references, o->colours,
+    bool colours = o->colour == ALWAYS || (o->colour == AUTO && terminal_colours(STDOUT_FILENO));
+    if (spans_begin(&g->out, g->m->tok, g->prompt_is_empty, o->references.at, o->references.n, colours,
                     isatty(STDOUT_FILENO) == 1, e) != 0)
         return -1;
     g->setup.sink = (decode_sink){spans_step, &g->out};
@@ -349,15 +277,23 @@ static int generate(generation *g, const options *o, err *e) {
     return o->check ? check(g, o, e) : 0;
 }
 
-int cmd_generate(int argc, char **argv, err *e) {
-    options    o;
-    generation g = {0};
-    int        ret = parse_options(argc, argv, &o, e);
-    if (ret == 0 && o.help)
-        fputs(usage, stdout);
-    else if (ret == 0)
-        ret = generate(&g, &o, e);
+static int run(void *opts, err *e) {
+    const options *o = opts;
+    generation     g = {0};
+    if ((o->prompt != NULL) == (o->prompt_file != NULL))
+        return err_input(e, "generate needs one of -p TEXT and -f FILE (see harness generate -h)");
+    int ret = generate(&g, o, e);
     close_generation(&g);
-    free(o.references);
     return ret;
 }
+
+const command command_generate = {
+    .name = "generate",
+    .help = "generate a text, with its copies shown and checked",
+    .usage = "-m MODEL.gguf (-p TEXT | -f FILE) [OPTION]...",
+    .about = "Generates one text. What follows the prompt goes to standard output as it is decoded, statistics go to "
+             "standard error.",
+    OPTIONS(specs),
+    .size = sizeof(options),
+    .run = run,
+};

@@ -1,52 +1,82 @@
-/* help.c - `harness help`: what commands there are, or the usage of one. */
+/* help.c - `harness help`: what commands there are, the help of one, or what an INI file holds. */
 #include <stdio.h>
 
-#include <string.h>
-
+#include "engine/base/suggest.h"
 #include "experiments/commands/commands.h"
 #include "experiments/sweep/config.h"
 #include "experiments/sweep/cost.h"
+#include "experiments/terminal/wrap.h"
 #include "experiments/training/train_config.h"
 
-static const key_file *const files[] = {&config_keys, &train_config_keys, &cost_keys};
+static const void *const files[] = {&config_keys, &train_config_keys, &cost_keys};
 
-static const char usage[] = "usage: harness help [COMMAND | FILE]\n"
-                            "Lists the commands, or prints what harness COMMAND -h does, or what an INI file holds.\n"
-                            "\n"
-                            "  -h, --help  this text\n";
+static const registry file_registry = REGISTRY("file", files);
 
-static void list_commands(void) {
-    printf("usage: harness COMMAND [OPTION]... [ARGUMENT]...\n"
-           "Measures inference with reference: text that is copied, checked by the model, and the same bit for bit.\n"
-           "\n");
-    for (size_t i = 0; i < command_total(); i++) printf("  %-10s %s\n", command_at(i)->name, command_at(i)->help);
+typedef struct {
+    const char *topic; /* NULL: all */
+} options;
+
+static const option_spec operands[] = {
+    {"TOPIC", .type = &option_text, OPTION_AT(options, topic)},
+};
+
+static void list_topics(void) {
+    wrap_print(
+        stdout,
+        "usage: harness COMMAND [OPTION]... [ARGUMENT]...\n"
+        "Measures inference with reference: text that is copied, checked by the model, and the same bit for bit.\n",
+        0, 0);
+    for (size_t i = 0; i < command_registry.n; i++) {
+        const command *c = command_registry.at[i];
+        printf("  %-11s %s\n", c->name, c->help);
+    }
+    printf("\nINI files:\n");
+    for (size_t i = 0; i < file_registry.n; i++) {
+        const key_file *f = file_registry.at[i];
+        printf("  %-13s %s\n", f->name, f->help);
+    }
     printf("\n");
-    for (size_t i = 0; i < KEY_COUNT(files); i++) printf("  %-13s %s\n", files[i]->name, files[i]->help);
-    printf("\n"
-           "harness COMMAND -h, or harness help COMMAND, says more about one.\n"
-           "Exit status: 0 done; 1 something failed while working; 2 usage, configuration or input error.\n");
+    wrap_print(
+        stdout,
+        "harness COMMAND -h, or harness help COMMAND, says more about one; harness help FILE lists the keys of an "
+        "INI file.\n"
+        "Exit status: 0 done; 1 something failed while working; 2 usage, configuration or input error.",
+        0, 0);
 }
 
-int cmd_help(int argc, char **argv, err *e) {
-    static const struct option longs[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    for (int c; (c = command_option(argc, argv, ":h", longs, e)) != -1;) {
-        if (c == '?') return -1;
-        fputs(usage, stdout);
-        return 0;
-    }
-    if (command_operands(argc, argv, 0, 1, "at most one COMMAND", e) != 0) return -1;
-    if (optind == argc) {
-        list_commands();
-        return 0;
-    }
-    for (size_t i = 0; i < KEY_COUNT(files); i++) {
-        if (strcmp(files[i]->name, argv[optind]) != 0) continue;
-        keys_print(files[i], stdout);
-        return 0;
-    }
-    const command *c = command_named(argv[optind], e);
-    if (c == NULL) return -1;
-    char *help[] = {(char *)c->name, "-h", NULL};
-    optind = 0; /* another command line begins */
-    return c->run(2, help, e);
+static int unknown_topic(const char *topic, err *e) {
+    const char *names[64];
+    size_t      n = 0;
+    for (size_t i = 0; i < command_registry.n; i++) names[n++] = registry_name(&command_registry, i);
+    for (size_t i = 0; i < file_registry.n; i++) names[n++] = registry_name(&file_registry, i);
+    return err_unknown(e, "command line", "command", topic, names, n);
 }
+
+static int run(void *opts, err *e) {
+    const options *o = opts;
+    if (o->topic == NULL) {
+        list_topics();
+        return 0;
+    }
+    const command  *c = registry_find(&command_registry, o->topic);
+    const key_file *f = registry_find(&file_registry, o->topic);
+    if (c != NULL)
+        command_print_help(c);
+    else if (f != NULL)
+        keys_print(f, stdout);
+    else
+        return unknown_topic(o->topic, e);
+    return 0;
+}
+
+const command command_help = {
+    .name = "help",
+    .help = "list the commands, or say more about one",
+    .usage = "[COMMAND | FILE]",
+    .about =
+        "Lists the commands and the INI files, or says more about one: what harness COMMAND -h prints, or the keys of "
+        "a file with their types, ranges and defaults.",
+    OPERANDS(operands),
+    .size = sizeof(options),
+    .run = run,
+};

@@ -9,29 +9,30 @@
 #include "engine/base/filekind.h"
 #include "experiments/commands/commands.h"
 #include "experiments/inspect/inspect.h"
+#include "experiments/terminal/wrap.h"
 #include "experiments/training/train_state.h"
-
-static const char usage[] =
-    "usage: harness inspect [OPTION]... FILE\n"
-    "Says what FILE holds. Its kind is told by its first bytes: a GGUF file (metadata, tensors, whether the harness\n"
-    "can run it), a results file or a training's loss curve in HDF5, and else a dataset in JSONL. FILE may also be a\n"
-    "sweep's folder, OUTPUT/NAME. Files of other kinds are named, with what to do.\n"
-    "\n"
-    "  -f, --format F    format of a dataset (default: auto)\n"
-    "      --skip-bad    count and report bad dataset lines instead of stopping at the first\n"
-    "  -h, --help        this text\n";
-
-static void print_help(void) {
-    fputs(usage, stdout);
-    printf("\nFormats of datasets:\n");
-    for (size_t i = 0; i < format_registry.n; i++)
-        printf("  %-17s %s\n", registry_name(&format_registry, i), dataset_format_help(i));
-}
 
 typedef struct {
     const char *path, *format; /* NULL: not given */
     bool        skip_bad;
 } options;
+
+static const option_spec specs[] = {
+    {"format", 'f', "F", &option_text, OPTION_AT(options, format), .help = "format of a dataset (default auto)"},
+    {"skip-bad", 0, NULL, &option_flag, OPTION_AT(options, skip_bad),
+     .help = "count and report bad dataset lines instead of stopping at the first"},
+};
+static const option_spec operands[] = {
+    {"FILE", .type = &option_path, OPTION_AT(options, path), .required = true},
+};
+
+static void list_formats(void) {
+    printf("Formats of datasets:\n");
+    for (size_t i = 0; i < format_registry.n; i++) {
+        printf("  %-11s ", registry_name(&format_registry, i));
+        wrap_print(stdout, dataset_format_help(i), 14, 14);
+    }
+}
 
 static int inspect_file(const options *o, err *e) {
     file_kind kind;
@@ -47,9 +48,10 @@ static int inspect_file(const options *o, err *e) {
     return inspect_dataset(o->path, o->format != NULL ? o->format : "auto", o->skip_bad, e);
 }
 
-static int inspect(const options *o, err *e) {
-    struct stat st = {0};
-    FILE       *f = fopen(o->path, "rb"); /* also what is refused: who writes into a pipe waits for a reader */
+static int run(void *opts, err *e) {
+    const options *o = opts;
+    struct stat    st = {0};
+    FILE          *f = fopen(o->path, "rb"); /* also what is refused: who writes into a pipe waits for a reader */
     if (f == NULL) {
         err_unreadable(e, o->path);
         return fetch_advise(o->path, e);
@@ -67,25 +69,16 @@ static int inspect(const options *o, err *e) {
     return inspect_file(o, e);
 }
 
-int cmd_inspect(int argc, char **argv, err *e) {
-    enum { SKIP_BAD = 256 };
-    static const struct option longs[] = {
-        {"format", required_argument, NULL, 'f'},
-        {"skip-bad", no_argument, NULL, SKIP_BAD},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    options o = {0};
-    for (int c; (c = command_option(argc, argv, ":f:h", longs, e)) != -1;) {
-        if (c == '?') return -1;
-        if (c == 'h') {
-            print_help();
-            return 0;
-        }
-        if (c == 'f') o.format = optarg;
-        if (c == SKIP_BAD) o.skip_bad = true;
-    }
-    if (command_operands(argc, argv, 1, 1, "FILE", e) != 0) return -1;
-    o.path = argv[optind];
-    return inspect(&o, e);
-}
+const command command_inspect = {
+    .name = "inspect",
+    .help = "say what is in a GGUF, JSONL or HDF5 file",
+    .about =
+        "Says what FILE holds. Its first bytes tell its kind: a GGUF file (metadata, tensors, whether the harness can "
+        "run it), a results file or a training's loss curve in HDF5, or else a dataset in JSONL. FILE may also be a "
+        "sweep's folder, OUTPUT/NAME. A file of another kind is named, with what to do.",
+    .lists = list_formats,
+    OPTIONS(specs),
+    OPERANDS(operands),
+    .size = sizeof(options),
+    .run = run,
+};

@@ -12,29 +12,15 @@
 #include "experiments/commands/commands.h"
 #include "experiments/commands/writing.h"
 
-static const char usage[] =
-    "usage: harness make-model [OPTION]... OUT.gguf\n"
-    "Writes a model of the Llama architecture with random weights: it babbles, at the speed of a real one.\n"
-    "\n"
-    "  -s, --shape SHAPE     15m, 1.1b (default) or 7b, or with changes: 1.1b:layers=4,vocab=4096; parts see below\n"
-    "  -t, --type TYPE       of the matrices, as in harness quantize (default: q8_0)\n"
-    "      --tokenizer FILE  takes the vocabulary of another GGUF, and its size; without it, bytes and made-up words\n"
-    "      --seed N          of the weights (default 1)\n"
-    "      --threads N       default: 2; the file does not depend on it\n"
-    "  -q, --quiet           no progress\n"
-    "  -h, --help            this text\n"
-    "\n"
-    "Parts of a shape:\n";
-
 enum { DIM, LAYERS, HEADS, KV_HEADS, FFN, VOCAB, CONTEXT, PARTS };
 static const param_spec parts[PARTS] = {
     [DIM] = {"dim", PARAM_INT, 2048, 2, 65536, "width of the residual stream"},
-    [LAYERS] = {"layers", PARAM_INT, 22, 1, 1000, ""},
+    [LAYERS] = {"layers", PARAM_INT, 22, 1, 1000, "of the net"},
     [HEADS] = {"heads", PARAM_INT, 32, 1, 1024, "dim / heads must be even"},
     [KV_HEADS] = {"kv_heads", PARAM_INT, 4, 1, 1024, "of keys and values; divides heads"},
     [FFN] = {"ffn", PARAM_INT, 5632, 1, 262144, "width of the feed-forward layers"},
-    [VOCAB] = {"vocab", PARAM_INT, 32000, 260, 457235, ""},
-    [CONTEXT] = {"context", PARAM_INT, 2048, 8, 1048576, "tokens"},
+    [VOCAB] = {"vocab", PARAM_INT, 32000, 260, 457235, "ids of the tokenizer"},
+    [CONTEXT] = {"context", PARAM_INT, 2048, 8, 1048576, "tokens that the model takes at most"},
 };
 
 static const struct {
@@ -49,17 +35,18 @@ enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 typedef struct {
     const type_mix *mix;
-    const char     *tokenizer;
+    const char     *tokenizer, *out;
     param_values    shape;
     uint64_t        seed, threads;
-    bool            quiet, help;
+    bool            quiet;
 } options;
 
 /* A name, with or without changes behind a colon, or changes to the default. */
-static int parse_shape(const char *text, param_values *v, err *e) {
-    const char *names[SHAPES];
-    char        name[32];
-    size_t      n = strcspn(text, ":="), i = 0;
+static int parse_shape(const option_value *option, void *at, err *e) {
+    const char   *names[SHAPES], *text = option->text;
+    param_values *v = at;
+    char          name[32];
+    size_t        n = strcspn(text, ":="), i = 0;
     param_presets(parts, PARTS, v);
     if (text[n] == '=') return param_parse_over("--shape", parts, PARTS, text, v, e);
     snprintf(name, sizeof name, "%.*s", (int)n, text);
@@ -70,55 +57,39 @@ static int parse_shape(const char *text, param_values *v, err *e) {
     return param_parse_over("--shape", parts, PARTS, text[n] == ':' ? text + n + 1 : "", v, e);
 }
 
-static int parse_options(int argc, char **argv, options *o, err *e) {
-    enum { TOKENIZER = 256, SEED, THREADS };
-    static const struct option longs[] = {
-        {"shape", required_argument, NULL, 's'},
-        {"type", required_argument, NULL, 't'},
-        {"tokenizer", required_argument, NULL, TOKENIZER},
-        {"seed", required_argument, NULL, SEED},
-        {"threads", required_argument, NULL, THREADS},
-        {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int ret = parse_shape("1.1b", &o->shape, e);
-    o->mix = type_mix_named("--type", "q8_0", e);
-    for (int c; ret == 0 && (c = command_option(argc, argv, ":s:t:qh", longs, e)) != -1;) {
-        switch (c) {
-        case 's':
-            ret = parse_shape(optarg, &o->shape, e);
-            break;
-        case 't':
-            ret = (o->mix = type_mix_named("--type", optarg, e)) != NULL ? 0 : -1;
-            break;
-        case TOKENIZER:
-            o->tokenizer = optarg;
-            break;
-        case SEED:
-            ret = command_count("--seed", optarg, 0, UINT64_MAX, &o->seed, e);
-            break;
-        case THREADS:
-            ret = command_count("--threads", optarg, 1, PARALLEL_THREADS, &o->threads, e);
-            break;
-        case 'q':
-            o->quiet = true;
-            break;
-        case 'h':
-            o->help = true;
-            return 0;
-        default:
-            return -1;
-        }
-    }
-    if (ret != 0) return -1;
-    const double *s = o->shape.at;
+static const option_type option_shape = {.parse = parse_shape};
+
+/* clang-format off */
+static const option_spec specs[] = {
+    {"shape", 's', "SHAPE", &option_shape, OPTION_AT(options, shape), .preset = "1.1b",
+     .help = "15m, 1.1b or 7b, or one with changes, such as 1.1b:layers=4,vocab=4096; its parts are listed below"},
+    {"type", 't', "TYPE", &option_mix, OPTION_AT(options, mix), .preset = "q8_0",
+     .help = "type of the matrices, as in harness quantize"},
+    {"tokenizer", 0, "FILE", &option_path, OPTION_AT(options, tokenizer),
+     .help = "take the vocabulary of another GGUF, and its size; without it: bytes and made-up words"},
+    {"seed", 0, "N", &option_count, OPTION_AT(options, seed), .preset = "1", OPTION_RANGE(0, UINT64_MAX),
+     .help = "seed of the weights"},
+    {"threads", 0, "N", &option_count, OPTION_AT(options, threads), .preset = "2", OPTION_RANGE(1, PARALLEL_THREADS),
+     .help = "threads; the file does not depend on them"},
+    {"quiet", 'q', NULL, &option_flag, OPTION_AT(options, quiet), .help = "no progress"},
+};
+/* clang-format on */
+static const option_spec operands[] = {
+    {"OUT.gguf", .type = &option_path, OPTION_AT(options, out), .required = true},
+};
+
+static int check_shape(const double *s, err *e) {
     if (fmod(s[DIM], 2 * s[HEADS]) != 0)
         return err_input(e, "--shape: dim = %g over heads = %g is not allowed (an even number for each head)", s[DIM],
                          s[HEADS]);
     if (fmod(s[HEADS], s[KV_HEADS]) != 0)
         return err_input(e, "--shape: heads = %g, kv_heads = %g (a divisor of heads)", s[HEADS], s[KV_HEADS]);
-    return command_operands(argc, argv, 1, 1, "OUT.gguf", e);
+    return 0;
+}
+
+static void list_parts(void) {
+    printf("Parts of a shape:\n");
+    command_print_params(parts, PARTS);
 }
 
 /* ---- the tokenizer ------------------------------------------------------------------------------------- */
@@ -304,8 +275,8 @@ static model_shape shape_of(const options *o) {
                          .rope_scale = 1};
 }
 
-static int make_model(const char *path, options *o, err *e) {
-    if (o->tokenizer != NULL && file_check_output(path, o->tokenizer, e) != 0) return -1;
+static int make_model(options *o, err *e) {
+    if (o->tokenizer != NULL && file_check_output(o->out, o->tokenizer, e) != 0) return -1;
     making         k = {.w = gguf_writer_new(e), .o = o};
     random_matrix *matrices = NULL;
     int            ret = k.w != NULL ? 0 : -1;
@@ -322,19 +293,26 @@ static int make_model(const char *path, options *o, err *e) {
     for (size_t i = 0; ret == 0 && i < k.shape.dim; i++) k.ones[i] = 1;
     if (ret == 0) ret = put_keys(&k, e);
     if (ret == 0) ret = put_weights(&k, e);
-    if (ret == 0) ret = writing_save(&k.done, k.w, path, o->quiet, e);
+    if (ret == 0) ret = writing_save(&k.done, k.w, o->out, o->quiet, e);
     free(matrices);
     free(k.ones);
     gguf_writer_free(k.w);
     return ret;
 }
 
-int cmd_make_model(int argc, char **argv, err *e) {
-    options o = {.seed = 1, .threads = 2};
-    if (parse_options(argc, argv, &o, e) != 0) return -1;
-    /* What changes the bits of kernels changes encoded weights. */
-    if (!o.help) return kernels_get(e) != NULL ? make_model(argv[optind], &o, e) : -1;
-    fputs(usage, stdout);
-    command_print_params(parts, PARTS);
-    return 0;
+static int run(void *opts, err *e) {
+    options *o = opts;
+    if (check_shape(o->shape.at, e) != 0) return -1;
+    return kernels_get(e) != NULL ? make_model(o, e) : -1; /* what changes their bits changes encoded weights */
 }
+
+const command command_make_model = {
+    .name = "make-model",
+    .help = "write a model of random weights in any shape, to measure with",
+    .about = "Writes a model of the Llama architecture with random weights: it babbles, at the speed of a real one.",
+    .lists = list_parts,
+    OPTIONS(specs),
+    OPERANDS(operands),
+    .size = sizeof(options),
+    .run = run,
+};

@@ -1,23 +1,31 @@
 /* policies.c - `harness policies`: what can draft, as the code declares it. */
+#include "engine/policies/policy.h"
+
 #include <stdio.h>
 
-#include "engine/policies/policy.h"
 #include "experiments/commands/commands.h"
+#include "experiments/terminal/wrap.h"
 
-int cmd_policies(int argc, char **argv, err *e) {
-    static const char usage[] = "usage: harness policies\n"
-                                "Lists the drafting policies: what [policy NAME] in a config and --policy NAME take.\n"
-                                "A parameter is shown with its default, type and range.\n"
-                                "\n"
-                                "  -h, --help  this text\n";
-    bool              done;
-    if (command_help_only(argc, argv, usage, &done, e) != 0) return -1;
-    for (size_t i = 0; !done && i < policy_registry.n; i++) {
+static int run(void *options, err *e) {
+    (void)options, (void)e;
+    for (size_t i = 0; i < policy_registry.n; i++) {
         const policy_ops *p = policy_registry.at[i];
-        printf("%s%s\n  %s\n", i > 0 ? "\n" : "", p->name, p->help);
-        if (p->origin != NULL) printf("  from: %s\n", p->origin);
+        printf("%s%s\n  ", i > 0 ? "\n" : "", p->name);
+        wrap_print(stdout, p->help, 2, 2);
+        if (p->origin != NULL) {
+            printf("  from: ");
+            wrap_print(stdout, p->origin, 8, 8);
+        }
         if (p->needs & NEEDS_TRUTH) printf("  needs: the output that plain decoding gives\n");
         command_print_params(p->params, p->n_params);
     }
     return 0;
 }
+
+const command command_policies = {
+    .name = "policies",
+    .help = "list drafting policies with their parameters",
+    .about = "Lists the drafting policies: what [policy NAME] in a config and --policy NAME take. A parameter is shown "
+             "with its default, type and range.",
+    .run = run,
+};

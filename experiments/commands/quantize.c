@@ -11,24 +11,25 @@
 #include "experiments/commands/commands.h"
 #include "experiments/commands/writing.h"
 
-static const char usage[] =
-    "usage: harness quantize -t TYPE IN.gguf OUT.gguf\n"
-    "Writes a model with its matrices as TYPE; norms and metadata stay as they are. Scales are fitted by least "
-    "squares.\n"
-    "\n"
-    "  -t, --type TYPE     f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k; q4_k_m and q5_k_m are\n"
-    "                      mixtures as llama.cpp makes them, with q6_k where it matters most\n"
-    "      --threads N     default: 2; the file does not depend on it\n"
-    "  -q, --quiet         no progress\n"
-    "  -h, --help          this text\n"
-    "\n"
-    "Rows that are no whole blocks of TYPE become q8_0 or f16. Quantizing what is quantized already loses twice.\n";
-
 typedef struct {
     const type_mix *mix;
-    int             threads;
-    bool            quiet, help;
+    const char     *in, *out;
+    uint64_t        threads;
+    bool            quiet;
 } options;
+
+static const option_spec specs[] = {
+    {"type", 't', "TYPE", &option_mix, OPTION_AT(options, mix), .required = true,
+     .help = "f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k or q6_k; q4_k_m and q5_k_m are mixtures as "
+             "llama.cpp makes them, with q6_k where it matters most"},
+    {"threads", 0, "N", &option_count, OPTION_AT(options, threads), .preset = "2", OPTION_RANGE(1, PARALLEL_THREADS),
+     .help = "threads; the file does not depend on them"},
+    {"quiet", 'q', NULL, &option_flag, OPTION_AT(options, quiet), .help = "no progress"},
+};
+static const option_spec operands[] = {
+    {"IN.gguf", .type = &option_path, OPTION_AT(options, in), .required = true},
+    {"OUT.gguf", .type = &option_path, OPTION_AT(options, out), .required = true},
+};
 
 /* A matrix on its way: its stored rows, and what the new type loses of them. */
 typedef struct {
@@ -39,43 +40,6 @@ typedef struct {
     writing           *done;
     double             error, power; /* sums of squares */
 } conversion;
-
-static int parse_options(int argc, char **argv, options *o, err *e) {
-    enum { THREADS = 256 };
-    static const struct option longs[] = {
-        {"type", required_argument, NULL, 't'},
-        {"threads", required_argument, NULL, THREADS},
-        {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    uint64_t threads = 2;
-    *o = (options){0};
-    for (int c; (c = command_option(argc, argv, ":t:qh", longs, e)) != -1;) {
-        switch (c) {
-        case 't':
-            if ((o->mix = type_mix_named("--type", optarg, e)) == NULL) return -1;
-            break;
-        case THREADS:
-            if (command_count("--threads", optarg, 1, PARALLEL_THREADS, &threads, e) != 0) return -1;
-            break;
-        case 'q':
-            o->quiet = true;
-            break;
-        case 'h':
-            o->help = true;
-            return 0;
-        default:
-            return -1;
-        }
-    }
-    o->threads = (int)threads;
-    if (o->mix == NULL) {
-        err_input(e, "quantize needs -t TYPE (see harness quantize -h)");
-        return -1;
-    }
-    return command_operands(argc, argv, 2, 2, "IN.gguf and OUT.gguf", e);
-}
 
 static int convert_rows(void *ctx, size_t row, size_t n, void *out, err *e) {
     conversion *c = ctx;
@@ -135,7 +99,7 @@ static int put_tensors(const gguf *g, const options *o, uint32_t layers, gguf_wr
         } else {
             all[i] = (conversion){.from = t,
                                   .to = type_mix_of(o->mix, name, (size_t)t->shape[0], layers, tied),
-                                  .threads = o->threads,
+                                  .threads = (int)o->threads,
                                   .height = (size_t)(t->shape[1] * t->shape[2] * t->shape[3]),
                                   .done = done};
             writing_add(done, all[i].to, all[i].height, (size_t)t->shape[0]);
@@ -172,20 +136,20 @@ static void print_report(const conversion *all, size_t n) {
     }
 }
 
-static int quantize(const char *in, const char *out, const options *o, err *e) {
-    if (file_check_output(out, in, e) != 0) return -1;
-    gguf        *g = gguf_open(in, e);
+static int quantize(const options *o, err *e) {
+    if (file_check_output(o->out, o->in, e) != 0) return -1;
+    gguf        *g = gguf_open(o->in, e);
     gguf_writer *w = gguf_writer_new(e);
     conversion  *all = NULL;
     writing      done = {0};
     uint32_t     layers = 0;
     int          ret = g != NULL && w != NULL ? 0 : -1;
     if (ret == 0) ret = count_layers(g, &layers, e);
-    if (ret == 0 && gguf_tensor_count(g) == 0) ret = err_input(e, "%s: the file holds no tensors", in);
+    if (ret == 0 && gguf_tensor_count(g) == 0) ret = err_input(e, "%s: the file holds no tensors", o->in);
     if (ret == 0) ret = (all = mem_new(gguf_tensor_count(g), sizeof *all, e)) != NULL ? 0 : -1;
     if (ret == 0) ret = copy_values(g, o->mix, w, e);
     if (ret == 0) ret = put_tensors(g, o, layers, w, all, &done, e);
-    if (ret == 0) ret = writing_save(&done, w, out, o->quiet, e);
+    if (ret == 0) ret = writing_save(&done, w, o->out, o->quiet, e);
     if (ret == 0) print_report(all, gguf_tensor_count(g));
     free(all);
     gguf_writer_free(w);
@@ -193,13 +157,21 @@ static int quantize(const char *in, const char *out, const options *o, err *e) {
     return ret;
 }
 
-int cmd_quantize(int argc, char **argv, err *e) {
-    options o;
-    if (parse_options(argc, argv, &o, e) != 0) return -1;
-    if (o.help) {
-        fputs(usage, stdout);
-        return 0;
-    }
+static int run(void *opts, err *e) {
     if (kernels_get(e) == NULL) return -1; /* what changes their bits changes encoded weights */
-    return quantize(argv[optind], argv[optind + 1], &o, e);
+    return quantize(opts, e);
 }
+
+const command command_quantize = {
+    .name = "quantize",
+    .help = "write a model with other types of weights",
+    .about =
+        "Writes a model with its matrices as TYPE; norms and metadata stay as they are. Scales are fitted by least "
+        "squares.",
+    .notes = "Rows that are not whole blocks of TYPE become q8_0 or f16. Quantizing what is already quantized loses "
+             "twice.",
+    OPTIONS(specs),
+    OPERANDS(operands),
+    .size = sizeof(options),
+    .run = run,
+};

@@ -1,5 +1,4 @@
 /* sweep.c - `harness sweep`: configs in, cell files and one results file each out, and a table. */
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,86 +18,52 @@
 #include "experiments/sweep/runner.h"
 #include "experiments/terminal/data_report.h"
 
-static const char usage[] =
-    "usage: harness sweep [OPTION]... CONFIG.ini...\n"
-    "Runs or resumes the grid of each config, collects OUTPUT/NAME.h5 and prints its summary table.\n"
-    "Finished cells are kept in OUTPUT/NAME/cells, finished trials of the others in OUTPUT/NAME/unfinished; a sweep "
-    "that\n"
-    "was stopped or killed goes on where it was when the same command is given again. What a config holds is in\n"
-    "experiments/README.md. A config is skipped when files are missing that its [needs ...] sections say how to get.\n"
-    "\n"
-    "  -n, --dry-run              print the grid, what of it is done and how long the rest takes; run nothing\n"
-    "  -s, --set SECTION.KEY=VAL  override a value, e.g. --set \"policy llma.k=5,10\" (repeatable)\n"
-    "  -o, --output DIR           results folder, instead of the configs' own\n"
-    "  -j, --jobs N               worker processes (default 1; they share the cores, so timings suffer)\n"
-    "      --shard I/N            run the I-th of N parts (for job arrays over one results folder); where there are\n"
-    "                             more parts than cells, cells are split by records\n"
-    "      --skip-bad             count and report bad dataset lines instead of stopping at the first\n"
-    "  -q, --quiet                no progress\n"
-    "  -h, --help                 this text\n"
-    "\n"
-    "Exit status: 0: all configs ran. 1: one failed or was skipped (the others ran), or the user stopped it. 2: the\n"
-    "command line, a config or its data are at fault, and nothing ran.\n";
-
 typedef struct {
     runner_options run;
-    const char   **sets; /* [n_sets], borrowed from argv */
-    size_t         n_sets;
+    text_list      configs, sets;
     const char    *output;
     bool           dry_run, skip_bad;
 } options;
 
 /* "I/N" with 1 <= I <= N. */
-static int parse_shard(const char *text, runner_options *o, err *e) {
-    uint64_t    i, n;
-    const char *slash = strchr(text, '/');
-    char        first[24];
-    if (slash == NULL || (size_t)(slash - text) >= sizeof first)
-        return err_input(e, "--shard \"%.100s\" is not allowed (I/N, such as 1/4)", text);
-    snprintf(first, sizeof first, "%.*s", (int)(slash - text), text);
-    if (command_count("--shard: N", slash + 1, 1, 1000000, &n, e) != 0) return -1;
-    if (command_count("--shard: I", first, 1, n, &i, e) != 0) return -1;
+static int parse_shard(const option_value *v, void *at, err *e) {
+    runner_options *o = at;
+    uint64_t        i, n;
+    const char     *slash = strchr(v->text, '/');
+    char            first[24];
+    if (slash == NULL || (size_t)(slash - v->text) >= sizeof first)
+        return err_input(e, "--shard \"%.100s\" is not allowed (I/N, such as 1/4)", v->text);
+    snprintf(first, sizeof first, "%.*s", (int)(slash - v->text), v->text);
+    if (option_parse_count("--shard: N", slash + 1, 1, 1000000, &n, e) != 0) return -1;
+    if (option_parse_count("--shard: I", first, 1, n, &i, e) != 0) return -1;
     o->shard = (size_t)i - 1;
     o->n_shards = (size_t)n;
     return 0;
 }
 
-static int parse_jobs(const char *text, runner_options *o, err *e) {
-    uint64_t n;
-    if (command_count("--jobs", text, 1, 1024, &n, e) != 0) return -1;
-    o->jobs = (size_t)n;
-    return 0;
-}
+static const option_type option_shard = {.parse = parse_shard};
 
-static int parse_options(int argc, char **argv, options *o, bool *help, err *e) {
-    enum { SHARD = 256, SKIP_BAD };
-    static const struct option longs[] = {
-        {"dry-run", no_argument, NULL, 'n'},
-        {"set", required_argument, NULL, 's'},
-        {"output", required_argument, NULL, 'o'},
-        {"jobs", required_argument, NULL, 'j'},
-        {"shard", required_argument, NULL, SHARD},
-        {"skip-bad", no_argument, NULL, SKIP_BAD},
-        {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int c;
-    *o = (options){.run = {.jobs = 1, .n_shards = 1}};
-    if ((o->sets = mem_new((size_t)argc, sizeof *o->sets, e)) == NULL) return -1;
-    while ((c = command_option(argc, argv, ":ns:o:j:qh", longs, e)) != -1) {
-        if (c == '?') return -1;
-        if (c == 'n') o->dry_run = true;
-        if (c == 's') o->sets[o->n_sets++] = optarg;
-        if (c == 'o') o->output = optarg;
-        if (c == 'j' && parse_jobs(optarg, &o->run, e) != 0) return -1;
-        if (c == SHARD && parse_shard(optarg, &o->run, e) != 0) return -1;
-        if (c == SKIP_BAD) o->skip_bad = true;
-        if (c == 'q') o->run.quiet = true;
-        if (c == 'h') *help = true;
-    }
-    return *help ? 0 : command_operands(argc, argv, 1, INT_MAX, "at least one CONFIG.ini", e);
-}
+/* clang-format off */
+static const option_spec specs[] = {
+    {"dry-run", 'n', NULL, &option_flag, OPTION_AT(options, dry_run),
+     .help = "print the grid, how much of it is done and how long the rest takes; run nothing"},
+    {"set", 's', "SECTION.KEY=VAL", &option_text, OPTION_AT(options, sets), .list = true,
+     .help = "override a value, such as \"policy llma.k=5,10\""},
+    {"output", 'o', "DIR", &option_path, OPTION_AT(options, output),
+     .help = "results folder, instead of the configs' own"},
+    {"jobs", 'j', "N", &option_size, OPTION_AT(options, run.jobs), .preset = "1", OPTION_RANGE(1, 1024),
+     .help = "worker processes; they share the cores, so timings suffer"},
+    {"shard", 0, "I/N", &option_shard, OPTION_AT(options, run), .preset = "1/1",
+     .help = "run the I-th of N parts, for job arrays over one results folder; where there are more parts than cells, "
+             "cells are split by records"},
+    {"skip-bad", 0, NULL, &option_flag, OPTION_AT(options, skip_bad),
+     .help = "count and report bad dataset lines instead of stopping at the first"},
+    {"quiet", 'q', NULL, &option_flag, OPTION_AT(options, run.quiet), .help = "no progress"},
+};
+/* clang-format on */
+static const option_spec operands[] = {
+    {"CONFIG.ini", .type = &option_path, OPTION_AT(options, configs), .required = true, .list = true},
+};
 
 /* The cell files of a plan in its order, and how many exist. */
 static char **cell_files(const plan *p, const char *dir, size_t *present, err *e) {
@@ -221,6 +186,14 @@ static int open_output(const config *c, const char *dir, err *e) {
     return ret == 0 ? check_places(c, dir, e) : -1;
 }
 
+static void print_report(const char *name, const runner_report *r) {
+    if (r->trials > 0)
+        fprintf(stderr, "%s: ran %zu trials in %.2f s (%.*f records per second)\n", name, r->trials, r->seconds,
+                (double)r->trials < 10 * r->seconds ? 2 : 0, (double)r->trials / r->seconds);
+    if (r->reused > 0) fprintf(stderr, "%s: %zu of %zu cells were finished before\n", name, r->reused, r->cells);
+    if (r->kept > 0) fprintf(stderr, "%s: %zu trials of unfinished cells were there before\n", name, r->kept);
+}
+
 /* A failed cell does not keep the rest from being saved: its error is reported after that. */
 static int run_plan(const plan *p, const options *o, err *e) {
     runner_report report;
@@ -233,14 +206,7 @@ static int run_plan(const plan *p, const options *o, err *e) {
     plan_warn(p, dir, &o->run, stderr);
     int ran = runner_run(p, dir, &o->run, &report, &why);
     int ret = 0;
-    if (report.trials > 0)
-        fprintf(stderr, "%s: ran %zu trials in %.2f s (%.*f records per second)\n", p->cfg->name, report.trials,
-                report.seconds, (double)report.trials < 10 * report.seconds ? 2 : 0,
-                (double)report.trials / report.seconds);
-    if (report.reused > 0)
-        fprintf(stderr, "%s: %zu of %zu cells were finished before\n", p->cfg->name, report.reused, report.cells);
-    if (report.kept > 0)
-        fprintf(stderr, "%s: %zu trials of unfinished cells were there before\n", p->cfg->name, report.kept);
+    print_report(p->cfg->name, &report);
     size_t broken = 0;
     if (ran == 0) ret = finish(p, dir, &o->run, &broken, e);
     free(dir);
@@ -318,12 +284,13 @@ static void report_keys(const plan *p) {
 }
 
 /* Reads and plans every config before the first one runs: a mistake in the last should not cost a night. */
-static int plan_all(char **paths, size_t n, const options *o, job *jobs, err *e) {
+static int plan_all(const options *o, job *jobs, err *e) {
+    size_t       n = o->configs.n;
     plan_options how = {.skip_bad = o->skip_bad, .report = data_report_skipped};
     if (kernels_get(e) == NULL) return -1; /* HARNESS_ISA: replay would not ask before its first cell is done */
     for (size_t i = 0; i < n; i++) {
         config *c = &jobs[i].cfg;
-        if (config_read(paths[i], o->sets, o->n_sets, c, e) != 0) return -1;
+        if (config_read(o->configs.at[i], o->sets.at, o->sets.n, c, e) != 0) return -1;
         if (o->output == NULL) continue;
         if (*o->output == '\0') return err_input(e, "--output \"\" is not allowed (a folder)");
         const char *why = ini_unexpanded(o->output);
@@ -398,22 +365,32 @@ static int do_jobs(job *jobs, size_t n, const options *o, err *e) {
     return err_run(e, "%zu of %zu configs were skipped: files that they need are missing (see above)", skipped, n);
 }
 
-int cmd_sweep(int argc, char **argv, err *e) {
-    options o;
-    bool    help = false;
-    int     ret = parse_options(argc, argv, &o, &help, e);
-    size_t  n = ret == 0 && !help ? (size_t)(argc - optind) : 0;
-    job    *jobs = mem_new(n, sizeof *jobs, e);
-    if (jobs == NULL) ret = -1;
-    if (help) fputs(usage, stdout);
-    if (ret == 0) ret = plan_all(argv + optind, n, &o, jobs, e);
-    if (ret == 0 && n > 0) ret = do_jobs(jobs, n, &o, e);
-    for (size_t i = 0; i < n && jobs != NULL; i++) {
+static int run(void *opts, err *e) {
+    const options *o = opts;
+    size_t         n = o->configs.n;
+    job           *jobs = mem_new(n, sizeof *jobs, e);
+    if (jobs == NULL) return -1;
+    int ret = plan_all(o, jobs, e);
+    if (ret == 0) ret = do_jobs(jobs, n, o, e);
+    for (size_t i = 0; i < n; i++) {
         plan_free(&jobs[i].grid);
         needs_free(&jobs[i].missing);
         config_free(&jobs[i].cfg);
     }
     free(jobs);
-    free(o.sets);
     return ret;
 }
+
+const command command_sweep = {
+    .name = "sweep",
+    .help = "run or resume the grid of a config, collect and print it",
+    .about =
+        "Runs or resumes the grid of each config, collects OUTPUT/NAME.h5 and prints its summary table. Finished "
+        "cells are kept in OUTPUT/NAME/cells, finished trials of the others in OUTPUT/NAME/unfinished: a sweep that "
+        "was stopped or killed goes on where it was when the same command is given again. harness help "
+        "sweep-config says what a config holds.",
+    OPTIONS(specs),
+    OPERANDS(operands),
+    .size = sizeof(options),
+    .run = run,
+};

@@ -7,70 +7,40 @@
 #include "engine/base/atomic.h"
 #include "engine/base/file.h"
 #include "experiments/commands/commands.h"
+#include "experiments/terminal/wrap.h"
 #include "store/store.h"
-
-static const char usage[] =
-    "usage: harness tables [OPTION]... [NAME] FILE.h5\n"
-    "Prints one table of a results file (or cell file); without NAME, the summary. analysis/README.md says what\n"
-    "each number means.\n"
-    "\n"
-    "  -f, --format F    how to write it, one of the formats below; without it, the first\n"
-    "  -o, --output OUT  write to the file OUT, which appears whole or not at all, instead of standard output\n"
-    "  -l, --list        list the tables there are\n"
-    "  -h, --help        this text\n"
-    "\n"
-    "Formats:\n";
 
 typedef struct {
     const table_format *format;
     const table_kind   *kind;
     const char         *file, *output;
-    bool                help, list;
+    bool                list;
 } options;
 
-static int parse_options(int argc, char **argv, options *o, err *e) {
-    static const struct option longs[] = {
-        {"format", required_argument, NULL, 'f'},
-        {"output", required_argument, NULL, 'o'},
-        {"list", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int c;
-    *o = (options){.format = table_format_registry.at[0], .kind = table_registry.at[0]};
-    while ((c = command_option(argc, argv, ":f:o:lh", longs, e)) != -1) {
-        switch (c) {
-        case 'f':
-            if ((o->format = registry_named(&table_format_registry, NULL, optarg, e)) == NULL) return -1;
-            break;
-        case 'o':
-            o->output = optarg;
-            break;
-        case 'l':
-            o->list = true;
-            return 0;
-        case 'h':
-            o->help = true;
-            return 0;
-        default:
-            return -1;
-        }
-    }
-    if (command_operands(argc, argv, 1, 2, "[NAME] FILE.h5", e) != 0) return -1;
-    if (argc - optind == 2 && (o->kind = registry_named(&table_registry, NULL, argv[optind++], e)) == NULL) return -1;
-    o->file = argv[optind];
-    return 0;
-}
+/* clang-format off */
+static const option_spec specs[] = {
+    {"format", 'f', "F", &option_plugin, OPTION_AT(options, format), .preset = "text", .of = &table_format_registry,
+     .help = "how to write it, one of the formats below"},
+    {"output", 'o', "OUT", &option_path, OPTION_AT(options, output),
+     .help = "write to the file OUT, which appears whole or not at all, instead of standard output"},
+    {"list", 'l', NULL, &option_flag, OPTION_AT(options, list), .alone = true, .help = "list the tables there are"},
+};
+/* clang-format on */
+static const option_spec operands[] = {
+    {"NAME", .type = &option_plugin, OPTION_AT(options, kind), .of = &table_registry},
+    {"FILE.h5", .type = &option_path, OPTION_AT(options, file), .required = true},
+};
 
-static void print_help(void) {
-    fputs(usage, stdout);
+static void list_formats(void) {
+    printf("Formats:\n");
     for (size_t i = 0; i < table_format_registry.n; i++) {
         const table_format *f = table_format_registry.at[i];
-        printf("  %-16s  %s\n", f->name, f->help);
+        printf("  %-6s ", f->name);
+        wrap_print(stdout, f->help, 9, 9);
     }
 }
 
-static void print_list(void) {
+static void list_tables(void) {
     for (size_t i = 0; i < table_registry.n; i++) {
         const table_kind *k = table_registry.at[i];
         printf("%-10s  %s\n", k->name, k->help);
@@ -92,18 +62,30 @@ static int print_to_file(const options *o, const store_data *d, err *e) {
     return status;
 }
 
-int cmd_tables(int argc, char **argv, err *e) {
-    options    o;
+static int run(void *opts, err *e) {
+    options   *o = opts;
     store_data d = {0};
-    if (parse_options(argc, argv, &o, e) != 0) return -1;
-    if (o.help || o.list) {
-        if (o.help) print_help();
-        if (o.list) print_list();
+    if (o->list) {
+        list_tables();
         return 0;
     }
-    if (o.output != NULL && file_check_output(o.output, o.file, e) != 0) return -1;
-    if (store_read(o.file, &d, e) != 0) return -1;
-    int status = o.output != NULL ? print_to_file(&o, &d, e) : table_print(o.kind, &d, o.format, stdout, e);
+    if (o->kind == NULL) o->kind = table_registry.at[0];
+    if (o->output != NULL && file_check_output(o->output, o->file, e) != 0) return -1;
+    if (store_read(o->file, &d, e) != 0) return -1;
+    int status = o->output != NULL ? print_to_file(o, &d, e) : table_print(o->kind, &d, o->format, stdout, e);
     store_free(&d);
     return status;
 }
+
+const command command_tables = {
+    .name = "tables",
+    .help = "print a results file as tables: text, Markdown, CSV or LaTeX",
+    .about =
+        "Prints one table of a results file (or cell file); without NAME, the summary. analysis/README.md says what "
+        "each number means.",
+    .lists = list_formats,
+    OPTIONS(specs),
+    OPERANDS(operands),
+    .size = sizeof(options),
+    .run = run,
+};

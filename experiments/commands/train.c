@@ -19,25 +19,26 @@
 #include "experiments/training/train_data.h"
 #include "experiments/training/train_state.h"
 
-static const char usage[] =
-    "usage: harness train [OPTION]... CONFIG.ini\n"
-    "Trains a small Llama on records of the scenarios (see harness dataset scenarios) and writes it as a GGUF.\n"
-    "OUTPUT/NAME.checkpoint keeps what is done; a training that was stopped or killed goes on from there, to the same\n"
-    "bits, when the same command is given again. OUTPUT/NAME.h5 is the loss curve. The GGUF is written with every\n"
-    "checkpoint.\n"
-    "\n"
-    "  -n, --dry-run              say what would be trained\n"
-    "  -s, --set SECTION.KEY=VAL  override a value, e.g. --set train.threads=4 (repeatable)\n"
-    "      --until N              stop after step N with a checkpoint (the schedule stays that of all steps)\n"
-    "  -q, --quiet                no progress\n"
-    "  -h, --help                 this text\n";
-
 typedef struct {
-    const char **sets; /* [n_sets], borrowed from argv */
-    size_t       n_sets;
-    uint64_t     until;
-    bool         dry_run, quiet, help;
+    const char *config;
+    text_list   sets;
+    uint64_t    until;
+    bool        dry_run, quiet;
 } options;
+
+/* clang-format off */
+static const option_spec specs[] = {
+    {"dry-run", 'n', NULL, &option_flag, OPTION_AT(options, dry_run), .help = "say what would be trained"},
+    {"set", 's', "SECTION.KEY=VAL", &option_text, OPTION_AT(options, sets), .list = true,
+     .help = "override a value, such as train.threads=4"},
+    {"until", 0, "N", &option_count, OPTION_AT(options, until), OPTION_RANGE(1, INT32_MAX),
+     .help = "stop after step N with a checkpoint; the schedule stays that of all steps"},
+    {"quiet", 'q', NULL, &option_flag, OPTION_AT(options, quiet), .help = "no progress"},
+};
+/* clang-format on */
+static const option_spec operands[] = {
+    {"CONFIG.ini", .type = &option_path, OPTION_AT(options, config), .required = true},
+};
 
 /* All that a training holds. */
 typedef struct {
@@ -57,40 +58,6 @@ static volatile sig_atomic_t stop_asked;
 static void on_stop(int sig) {
     atomic_end_at(sig); /* the second one ends the program */
     stop_asked = 1;
-}
-
-static int parse_options(int argc, char **argv, options *o, err *e) {
-    enum { UNTIL = 256 };
-    static const struct option longs[] = {
-        {"dry-run", no_argument, NULL, 'n'},       {"set", required_argument, NULL, 's'},
-        {"until", required_argument, NULL, UNTIL}, {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
-    };
-    int c, ret = 0;
-    *o = (options){0};
-    if ((o->sets = mem_new((size_t)argc, sizeof *o->sets, e)) == NULL) return -1;
-    while (ret == 0 && (c = command_option(argc, argv, ":ns:qh", longs, e)) != -1) {
-        switch (c) {
-        case 'n':
-            o->dry_run = true;
-            break;
-        case 's':
-            o->sets[o->n_sets++] = optarg;
-            break;
-        case UNTIL:
-            ret = command_count("--until", optarg, 1, INT32_MAX, &o->until, e);
-            break;
-        case 'q':
-            o->quiet = true;
-            break;
-        case 'h':
-            o->help = true;
-            return 0;
-        default:
-            return -1;
-        }
-    }
-    return ret != 0 ? -1 : command_operands(argc, argv, 1, 1, "one config", e);
 }
 
 /* ---- before the first step --------------------------------------------------------------------------- */
@@ -322,19 +289,29 @@ static int train(training *x, const options *o, err *e) {
     return 0;
 }
 
-int cmd_train(int argc, char **argv, err *e) {
-    options  o;
-    training x = {0};
-    int      ret = parse_options(argc, argv, &o, e);
-    if (ret == 0 && o.help) {
-        fputs(usage, stdout);
-    } else if (ret == 0 && (ret = train_config_read(argv[optind], o.sets, o.n_sets, &x.c, e)) == 0) {
-        if (o.dry_run)
-            describe(&x.c);
-        else
-            ret = train(&x, &o, e);
-        training_close(&x);
-    }
-    free(o.sets);
+static int run(void *opts, err *e) {
+    const options *o = opts;
+    training       x = {0};
+    if (train_config_read(o->config, o->sets.at, o->sets.n, &x.c, e) != 0) return -1;
+    int ret = 0;
+    if (o->dry_run)
+        describe(&x.c);
+    else
+        ret = train(&x, o, e);
+    training_close(&x);
     return ret;
 }
+
+const command command_train = {
+    .name = "train",
+    .help = "train a small model on scenarios: tokenizer, weights, loss curve",
+    .about =
+        "Trains a small Llama on records of the scenarios (harness dataset scenarios) and writes it as a GGUF, with "
+        "every checkpoint. OUTPUT/NAME.checkpoint keeps what is done: a training that was stopped or killed goes on "
+        "from there, to the same bits, when the same command is given again. OUTPUT/NAME.h5 is the loss curve. "
+        "harness help train-config says what a config holds.",
+    OPTIONS(specs),
+    OPERANDS(operands),
+    .size = sizeof(options),
+    .run = run,
+};

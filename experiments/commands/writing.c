@@ -2,6 +2,15 @@
 
 #include <string.h>
 
+#include "engine/model/mix.h"
+
+static int parse_mix(const option_value *v, void *at, err *e) {
+    *(const type_mix **)at = type_mix_named(v->name, v->text, e);
+    return *(const type_mix **)at != NULL ? 0 : -1;
+}
+
+const option_type option_mix = {.parse = parse_mix};
+
 /* Rounded up, so that what is there is never none. */
 static size_t megabytes(size_t bytes) {
     return (bytes + 999999) / 1000000;

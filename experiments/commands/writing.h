@@ -4,7 +4,11 @@
 
 #include "engine/gguf/gguf_write.h"
 #include "engine/kernels/dtype.h"
+#include "experiments/commands/options.h"
 #include "experiments/terminal/progress.h"
+
+/* A type of weights or a mixture of them, by name: const type_mix *. */
+extern const option_type option_mix;
 
 /* Zeroed before the first matrix. */
 typedef struct {

@@ -150,17 +150,17 @@ void cost_free(cost_model *c) {
     *c = (cost_model){0};
 }
 
-double cost_pass(const cost_model *c, size_t k) {
-    if (k < 1 || k > c->k[c->n - 1]) return NAN;
+double cost_pass(const cost_model *c, size_t m) {
+    if (m < 1 || m > c->k[c->n - 1]) return NAN;
     size_t i = 0;
-    while (c->k[i] < k) i++;
-    if (c->k[i] == k) return c->ns[i];
-    double share = (double)(k - c->k[i - 1]) / (double)(c->k[i] - c->k[i - 1]);
+    while (c->k[i] < m) i++;
+    if (c->k[i] == m) return c->ns[i];
+    double share = (double)(m - c->k[i - 1]) / (double)(c->k[i] - c->k[i - 1]);
     return c->ns[i - 1] + share * (c->ns[i] - c->ns[i - 1]);
 }
 
-/* A median of eleven rounds is uncertain by three hundredths where the quartiles lie a tenth apart (1.25 sigma / sqrt
- * n): as much as neighbouring k differ in what they gain. On a quiet machine quartiles are a hundredth or two apart. */
+/* A median of eleven rounds is uncertain by three hundredths where the quartiles are a tenth apart (1.25 sigma / sqrt
+ * n): as much as neighbouring m differ in what they gain. On a quiet machine quartiles are a hundredth or two apart. */
 static const double WIDE = 0.1;
 
 const char cost_advice[] = "these times are not fit for a cost file: measure again when the machine is quiet, or pin "

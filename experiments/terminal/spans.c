@@ -40,8 +40,8 @@ void spans_free(spans *s) {
 }
 
 static void write_text(const spans *s, size_t n) {
-    static const utf8_rules shown = {.invalid = "\xEF\xBF\xBD", .control = "\xEF\xBF\xBD"}, all = {0};
-    utf8_write(s->text, n, s->terminal ? &shown : &all, stdout);
+    static const utf8_rules shown = {.invalid = "\xEF\xBF\xBD", .control = "\xEF\xBF\xBD"}, as_is = {0};
+    utf8_write(s->text, n, s->terminal ? &shown : &as_is, stdout);
 }
 
 /* Writes the ids' text, in the style unless that is NULL. */

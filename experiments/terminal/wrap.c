@@ -3,19 +3,25 @@
 #include <stdbool.h>
 #include <string.h>
 
+static void print_word(FILE *out, const char *word, size_t n) {
+    for (size_t i = 0; i < n; i++) putc(word[i] == '\t' ? ' ' : word[i], out);
+}
+
 /* One line of the text, up to its "\n" or end, from column `at`. */
 static void print_line(FILE *out, const char *text, size_t at, size_t indent) {
-    for (bool first = true; *text != '\n' && *text != '\0'; first = false) {
-        size_t n = strcspn(text, " \n"), gap = first ? 0 : 1;
-        if (!first && at + gap + n > WRAP_COLUMNS) {
+    for (size_t gap = 0; *text != '\n' && *text != '\0';) {
+        size_t n = strcspn(text, " \n");
+        if (gap > 0 && at + gap + n > WRAP_COLUMNS) {
             fprintf(out, "\n%*s", (int)indent, "");
             at = indent;
             gap = 0;
         }
-        fprintf(out, "%*s%.*s", (int)gap, "", (int)n, text);
+        fprintf(out, "%*s", (int)gap, "");
+        print_word(out, text, n);
         at += gap + n;
         text += n;
-        text += strspn(text, " ");
+        gap = strspn(text, " ");
+        text += gap;
     }
     putc('\n', out);
 }

@@ -8,19 +8,20 @@ from program import harness
 
 
 def commands():
-    return re.findall(r"^  (\w+) +\S", harness("--help").text, re.M)
+    return re.findall(r"^  ([\w-]+) +\S", harness("--help").text.split("INI files:")[0], re.M)
 
 
 def test_help_lists_commands_that_all_have_help():
     names = commands()
-    assert {"sweep", "generate", "collect", "tables", "inspect", "policies", "rules"} <= set(names)
+    assert {"sweep", "generate", "collect", "tables", "make-model", "inspect", "policies", "rules"} <= set(names)
+    assert all(len(line) <= 80 for line in harness("--help").text.splitlines())
     for name in names:
         for option in ("-h", "--help"):
             done = harness(name, option)
             assert done.text.startswith(f"usage: harness {name}"), name
             assert done.error == "", name
             for line in done.text.splitlines():
-                assert len(line) <= 120, line
+                assert len(line) <= 80, line
 
 
 def test_inspect_lists_the_formats_of_datasets():
@@ -82,6 +83,19 @@ def test_help_describes_a_cost_file():
     assert described("cost-file") == {"cost": {"model": "", "threads": "", "loaded": "no"}, "T": {}}
 
 
+def test_every_option_can_be_asked_for_as_its_help_says():
+    for name in commands():
+        text = harness(name, "-h").text
+        options = re.findall(r"^  (?:-(\w), |    )--([\w-]+)(?: (\S+))?(?:  |$)", text, re.M)
+        assert ("h", "help", "") in options, name
+        for letter, word, value in options:
+            for option in filter(None, [f"-{letter}" if letter else "", f"--{word}"]):
+                if value:
+                    assert f"no value after option '{option}'" in harness(name, option, status=2).error
+                else:
+                    assert harness(name, option, "-h").text, (name, option)
+
+
 def test_version():
     assert re.fullmatch(r"harness \d+\.\d+\.\d+\n", harness("--version").text)
     assert harness("version").text == harness("--version").text
@@ -93,6 +107,7 @@ def test_version():
     (["zzzzzzzz"], ['unknown command "zzzzzzzz"', '"policies"']),
     ([""], ['unknown command ""']),
     (["--halp"], ["unknown option '--halp'; did you mean '--help'?"]),
+    (["help", "swep-config"], ['unknown command "swep-config"; did you mean "sweep-config"?']),
     (["help", "swep"], ['unknown command "swep"; did you mean "sweep"?']),
     (["help", "sweep", "tables"], ["unexpected argument 'tables'"]),
     (["version", "2"], ["unexpected argument '2'"]),
@@ -119,6 +134,14 @@ def test_version():
     (["policies", "a" * 100000], ["unexpected argument"]),
     (["generate", "-m"], ["no value after option '-m'"]),
     (["generate", "--seed"], ["no value after option '--seed'"]),
+    (["generate", "-p", "x"], ["generate needs -m MODEL.gguf (see harness generate -h)"]),
+    (["evaluate", "d.jsonl"], ["evaluate needs -m MODEL.gguf (see harness evaluate -h)"]),
+    (["quantize", "a", "b"], ["quantize needs -t TYPE (see harness quantize -h)"]),
+    (["quantize", "-t", "f16", "a"], ["quantize needs IN.gguf OUT.gguf (see harness quantize -h)"]),
+    (["sweep"], ["sweep needs CONFIG.ini... (see harness sweep -h)"]),
+    (["tables"], ["tables needs [NAME] FILE.h5 (see harness tables -h)"]),
+    (["dataset", "make"], ["dataset make needs --scenario NAME (see harness dataset scenarios)"]),
+    (["dataset", "make", "--split", "tset"], ['--split: unknown value "tset"; did you mean "test"?']),
 ])
 def test_usage_errors(args, words):
     done = harness(*args, status=2)

@@ -180,6 +180,13 @@ def test_a_cost_file_can_be_read_whatever_the_model_is_called(tmp_path):
     assert "1 cell, 1 trial" in harness("sweep", "-n", tmp_path / "c.ini").text
 
 
+def test_json_names_a_model_whose_name_is_not_utf8(tmp_path):
+    model = os.fsdecode(os.fsencode(tmp_path) + b"/m\xff.gguf")
+    os.rename(make(tmp_path / "m.gguf"), model)
+    done = harness("bench", "-q", "-m", model, "-k", "1", "-r", "1", "-t", "1", "--json")
+    assert json.loads(done.text)["model"] == f"{tmp_path}/m\ufffd.gguf"
+
+
 def test_bench_tells_noise_from_data(tmp_path):
     model = make(tmp_path / "m.gguf")
     processors = len(os.sched_getaffinity(0))

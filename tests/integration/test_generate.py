@@ -125,9 +125,9 @@ def test_the_environment_may_forbid_colours_and_the_option_decides(model, env, a
 
 
 @pytest.mark.parametrize("args, words", [
-    (["-m", "{model}"], ["one of -p PROMPT and -f FILE"]),
+    (["-m", "{model}"], ["one of -p TEXT and -f FILE"]),
     (["-p", "x"], ["-m MODEL.gguf"]),
-    (["-m", "{model}", "-p", "x", "-f", "y"], ["one of -p PROMPT and -f FILE"]),
+    (["-m", "{model}", "-p", "x", "-f", "y"], ["one of -p TEXT and -f FILE"]),
     (["-m", "/no/such.gguf", "-p", "x"], ["/no/such.gguf"]),
     (["-m", "{model}", "-f", "/no/such.txt"], ["/no/such.txt: cannot open"]),
     (["-m", "{model}", "-f", "/"], ["/: cannot read"]),

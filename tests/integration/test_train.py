@@ -1,4 +1,4 @@
-"""harness dataset and harness train: made records, and a small training that is the same every time."""
+"""harness dataset and harness train: generated records, and a small training that is the same every time."""
 import json
 import os
 import pathlib
@@ -319,7 +319,7 @@ def test_scenarios_are_listed():
 
 @pytest.mark.parametrize("args, message", [
     (["make"], "needs --scenario"),
-    ([], "make or scenarios"),
+    ([], "dataset needs make|scenarios"),
     (["mke"], 'did you mean "make"'),
     (["make", "--scenario", "retreival"], 'did you mean "retrieval"'),
     (["make", "--scenario", "retrieval:passages=3"], "passages"),
@@ -384,7 +384,7 @@ def test_a_stopped_writer_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("args, message", [(["x"], "-m MODEL"), (["-m", "x.gguf"], "one dataset"),
+@pytest.mark.parametrize("args, message", [(["x"], "-m MODEL"), (["-m", "x.gguf"], "evaluate needs FILE.jsonl"),
                                            (["-m", "x.gguf", "a", "b"], "unexpected")])
 def test_evaluate_bad_use(args, message):
     assert message in harness("evaluate", *args, status=2).error

@@ -39,8 +39,7 @@ static void write_cells(void) {
 static int run(const char *dir, const char *option, const char *output, err *e) {
     char *argv[] = {(char *)"collect", (char *)dir, (char *)option, (char *)output, NULL};
     int   argc = option == NULL ? 2 : output == NULL ? 3 : 4;
-    optind = 0; /* glibc: begin anew */
-    return cmd_collect(argc, argv, e);
+    return command_run(&command_collect, argc, argv, e);
 }
 
 static void assert_collected(const char *path) {

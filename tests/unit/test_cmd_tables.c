@@ -1,7 +1,6 @@
 /* `harness tables`, called as main calls it. */
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,8 +31,7 @@ static int run(err *e, int argc, const char **argv) {
     char *args[8];
     for (int i = 0; i < argc; i++) args[i] = strdup(argv[i]);
     args[argc] = NULL;
-    optind = 1;
-    int status = cmd_tables(argc, args, e);
+    int status = command_run(&command_tables, argc, args, e);
     for (int i = 0; i < argc; i++) free(args[i]);
     return status;
 }
@@ -90,7 +88,7 @@ Test(cmd_tables, refuses_bad_use) {
     err e = {0};
     refused("needs [NAME] FILE.h5", &e, RUN(&e, "tables"));
     refused("unexpected argument", &e, RUN(&e, "tables", "summary", "a.h5", "b.h5"));
-    refused("unknown table format \"html\"", &e, RUN(&e, "tables", "a.h5", "-f", "html"));
+    refused("unknown table format \"pages\"", &e, RUN(&e, "tables", "a.h5", "-f", "pages"));
     refused("--nope", &e, RUN(&e, "tables", "a.h5", "--nope"));
     cr_assert_eq(RUN(&e, "tables", "/nonexistent/a.h5"), -1);
     cr_assert(strstr(e.text, "/nonexistent/a.h5") != NULL, "%s", e.text);

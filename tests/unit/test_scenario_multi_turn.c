@@ -1,5 +1,6 @@
 /* The scenario multi_turn, read as a stranger reads it: each text of a conversation must be the one before it after
- * what its wish says, the output included. Only the table of facts is shared with the maker, to know what a topic is.
+ * what its request says, the output included. Only the table of facts is shared with the maker, to know what a topic
+ * is.
  */
 #include <criterion/criterion.h>
 #include <ctype.h>
@@ -9,7 +10,7 @@
 #include "datasets/scenario.h"
 #include "datasets/scenarios/facts.h"
 
-enum { SENTENCES = 12, CHARS = 256, TURNS = 8, WISHES = 9, WORDINGS = 4 };
+enum { SENTENCES = 12, CHARS = 256, TURNS = 8, EDITS = 9, WORDINGS = 4 };
 enum { NAME, VALUE, DROP, ONLY, SHORT, END, BEGIN, LIST, MOVE };
 
 typedef struct {
@@ -19,7 +20,7 @@ typedef struct {
 } letter;
 
 /* {x} is what there is, {y} what shall be. */
-static const char *const wordings[WISHES][WORDINGS] = {
+static const char *const wordings[EDITS][WORDINGS] = {
     {"Make it about {y} instead of {x}.", "The same about {y} and not {x}, please.", "Write {y} where you wrote {x}.",
      "It is not {x}, it is {y}."},
     {"Not {x} but {y} is right.", "Correct {x} to {y}.", "I made a mistake: it is {y}, not {x}.", "Put {y} for {x}."},
@@ -132,30 +133,30 @@ static size_t the_sentence(const letter *l, const char *topic) {
     return at;
 }
 
-/* Which wish it is; {y} of an addition is a whole sentence, and no wording fits two wishes in these texts. */
-static int recognize(const char *wish, int *wording, char *x, char *y) {
-    for (int k = WISHES; k-- > 0;) { /* the plainest last: "Put {y} for {x}." fits much */
+/* Which request it is; {y} of an addition is a whole sentence, and no wording fits two requests in these texts. */
+static int recognize(const char *request, int *wording, char *x, char *y) {
+    for (int k = EDITS; k-- > 0;) { /* the plainest last: "Put {y} for {x}." fits much */
         for (int w = 0; w < WORDINGS; w++) {
-            if (!matches(wordings[k][w], wish, "", x, y)) continue;
+            if (!matches(wordings[k][w], request, "", x, y)) continue;
             *wording = w;
             return k;
         }
     }
-    cr_assert_fail("no wording fits: %s", wish);
+    cr_assert_fail("no wording fits: %s", request);
     return 0;
 }
 
-static void fulfil(letter *l, const char *wish) {
+static void apply(letter *l, const char *request) {
     static const char *const numbers[] = {"sentence", "two sentences", "three sentences"};
     char                     x[CHARS] = "", y[CHARS] = "", last[CHARS];
-    int                      wording, what = recognize(wish, &wording, x, y);
+    int                      wording, what = recognize(request, &wording, x, y);
     size_t                   at;
     switch (what) {
     case NAME:
-        cr_assert_geq(replace(l, x, y), 1, "%s", wish);
+        cr_assert_geq(replace(l, x, y), 1, "%s", request);
         break;
     case VALUE:
-        cr_assert_eq(replace(l, x, y), 1, "%s", wish);
+        cr_assert_eq(replace(l, x, y), 1, "%s", request);
         cr_assert_str_neq(x, y);
         break;
     case DROP:
@@ -168,7 +169,7 @@ static void fulfil(letter *l, const char *wish) {
         break;
     case SHORT:
         for (at = 0; at < 3 && strcmp(numbers[at], y) != 0;) at++;
-        cr_assert(at < 3 && l->n > at + 1, "%s", wish);
+        cr_assert(at < 3 && l->n > at + 1, "%s", request);
         l->n = at + 1;
         break;
     case END:
@@ -197,29 +198,29 @@ static void make(const char *params, split which, uint64_t i, example *x) {
     cr_assert_eq(scenario_make(s, &p, 13, which, i, x, &e), 0, "%s", e.text);
 }
 
-/* The wishes of a prompt: those of its lines that follow a text. */
-static size_t wishes_of(const char *prompt, char wishes[TURNS][CHARS]) {
+/* The requests of a prompt: those of its lines that follow a text. */
+static size_t requests_of(const char *prompt, char requests[TURNS][CHARS]) {
     size_t n = 0;
     for (const char *at = prompt; (at = strstr(at, "\nUSER: ")) != NULL;) {
         at += 7;
         cr_assert_lt(n, TURNS);
-        snprintf(wishes[n++], CHARS, "%.*s", (int)strcspn(at, "\n"), at);
+        snprintf(requests[n++], CHARS, "%.*s", (int)strcspn(at, "\n"), at);
     }
     return n;
 }
 
-Test(scenario_multi_turn, texts_are_what_wishes_say) {
+Test(scenario_multi_turn, texts_are_what_requests_say) {
     static const char *const params[] = {"", "min_sentences=2,max_sentences=3,max_turns=1", "min_sentences=6"};
     example                  x = {0};
     for (size_t k = 0; k < sizeof params / sizeof *params; k++) {
         for (uint64_t i = 0; i < 500; i++) {
-            char wishes[TURNS][CHARS];
+            char requests[TURNS][CHARS];
             make(params[k], i % 2 == 0 ? SPLIT_TRAIN : SPLIT_TEST, i, &x);
-            cr_assert_eq(wishes_of(x.prompt.at, wishes), x.n_references);
+            cr_assert_eq(requests_of(x.prompt.at, requests), x.n_references);
             for (size_t r = 0; r < x.n_references; r++) {
                 letter before = letter_of(x.references[r].at);
                 letter after = letter_of(r + 1 < x.n_references ? x.references[r + 1].at : x.output.at);
-                fulfil(&before, wishes[r]);
+                apply(&before, requests[r]);
                 cr_assert_eq(before.n, after.n, "%s%s", x.prompt.at, x.output.at);
                 cr_assert_eq(before.list, after.list);
                 for (size_t s = 0; s < after.n; s++) cr_assert_str_eq(before.at[s], after.at[s], "%s", x.prompt.at);
@@ -229,7 +230,7 @@ Test(scenario_multi_turn, texts_are_what_wishes_say) {
     example_free(&x);
 }
 
-/* All sentences but those that the last wish brings or changes stand in the turn before. */
+/* All sentences but those that the last request brings or changes stand in the turn before. */
 Test(scenario_multi_turn, outputs_repeat_most_sentences) {
     example x = {0};
     size_t  same = 0, sentences = 0;
@@ -263,24 +264,25 @@ static size_t kind_of(const char *text) {
     return found;
 }
 
-/* A test record's last wish is put in words that training never has for this kind of thing, but has for others. */
+/* A test record's last edit request is put in words that training never has for this kind of thing, but has for others.
+ */
 Test(scenario_multi_turn, tests_combine_what_training_has_apart) {
     enum { KINDS = 16 };
-    bool    seen[2][WISHES][WORDINGS][KINDS] = {0};
+    bool    seen[2][EDITS][WORDINGS][KINDS] = {0};
     example x = {0};
     cr_assert_leq(kind_count(), KINDS);
     for (int which = 0; which < 2; which++) {
         for (uint64_t i = 0; i < 6000; i++) {
-            char wishes[TURNS][CHARS], a[CHARS], b[CHARS];
+            char requests[TURNS][CHARS], a[CHARS], b[CHARS];
             make("", (split)which, i, &x);
-            size_t n = wishes_of(x.prompt.at, wishes), about = kind_of(x.references[0].at);
+            size_t n = requests_of(x.prompt.at, requests), about = kind_of(x.references[0].at);
             for (size_t turn = which == SPLIT_TEST ? n - 1 : 0; turn < n; turn++) {
-                int wording, wish = recognize(wishes[turn], &wording, a, b);
-                seen[which][wish][wording][about] = true;
+                int wording, request = recognize(requests[turn], &wording, a, b);
+                seen[which][request][wording][about] = true;
             }
         }
     }
-    for (int k = 0; k < WISHES; k++) {
+    for (int k = 0; k < EDITS; k++) {
         for (int w = 0; w < WORDINGS; w++) {
             bool trained = false;
             for (size_t i = 0; i < kind_count(); i++) {

@@ -182,7 +182,7 @@ Test(scenarios, renames_are_complete) {
     example_free(&x);
 }
 
-/* Earlier wishes may leave a text for which no held-out wish has a meaning: such a record is begun again. */
+/* Earlier edits may leave a text for which no held-out edit has a meaning: such a record is begun again. */
 Test(scenarios, long_conversations_end) {
     example x = {0};
     for (uint64_t k = 0; k < 1000; k++) {

@@ -119,6 +119,7 @@ Test(table_formats, captions_are_wrapped_after_commas_only) {
 
 /* ---- what all of them promise -------------------------------------------------------------------------- */
 
+static const char controls[] = "a\033[31m\tb\x7f\xc2\x9b\xff\xc3( \xe2\x82";
 static const char special[] = "a,b|c_d*e`f\\g<h>i&j%k$l#m{n}o~p^q\"r s";
 
 /* Every kind of cell, in rows of a text, a number and one that nothing is in; the last row begins a group. */
@@ -156,7 +157,7 @@ static const char *find_escaped(const char *text, const table_format *f, const c
 
 Test(table_formats, each_writes_every_kind_of_cell) {
     static const char *const        for_people[] = {"7", "0.50", "1.5 [1.0, 2.0]", "50.0%", "5/7", "5 of 7"},
-                             *const for_programs[] = {"7", "0.5", "1.5", "0.5", "5/7", ""};
+                             *const for_programs[] = {"7", "0.5", "1.5", "0.5", "5/7", NULL};
     table                          *t = every_kind_of_cell();
     for (size_t i = 0; i < table_format_registry.n; i++) {
         const table_format *f = table_format_registry.at[i];
@@ -168,7 +169,8 @@ Test(table_formats, each_writes_every_kind_of_cell) {
         cr_assert_not_null(at = find_escaped(at, f, "number"), "%s:\n%s", f->name, all);
         for (size_t c = 0; c < sizeof for_people / sizeof *for_people; c++) { /* in this order */
             const char *want = f->for_programs ? for_programs[c] : for_people[c];
-            cr_assert_not_null(at = find_escaped(at, f, want), "%s: no %s in\n%s", f->name, want, all);
+            at = want != NULL ? find_escaped(at, f, want) : strstr(at, f->missing);
+            cr_assert_not_null(at, "%s: no %s in\n%s", f->name, want, all);
         }
         cr_assert_not_null(strstr(all, f->missing));
         cr_assert_not_null(find_escaped(at, f, special), "%s:\n%s", f->name, all);
@@ -179,23 +181,23 @@ Test(table_formats, each_writes_every_kind_of_cell) {
     table_free(t);
 }
 
-/* Nothing from a file talks to the terminal of a person, and programs get every byte. */
-Test(table_formats, each_shows_controls_as_its_readers_need) {
-    static const char text[] = "a\033[31m\tb\x7f\xc2\x9b\xff\xc3( \xe2\x82";
+/* Nothing from a file talks to the terminal of a person. */
+Test(table_formats, those_for_people_show_no_controls) {
     for (size_t i = 0; i < table_format_registry.n; i++) {
         const table_format *f = table_format_registry.at[i];
         err                 e = {0};
-        char               *shown = f->escape(text, &e);
+        if (f->for_programs) continue;
+        char *shown = f->escape(controls, &e);
         cr_assert_not_null(shown, "%s", e.text);
-        if (f->for_programs) {
-            cr_assert_str_eq(shown, text);
-        } else {
-            for (const char *at = shown; *at != '\0'; at++)
-                cr_assert(*at >= ' ' && *at < 0x7F, "%s: byte %02x", f->name, (unsigned char)*at);
-            cr_assert_not_null(strstr(shown, "?"));
-        }
+        for (const char *at = shown; *at != '\0'; at++)
+            cr_assert(*at >= ' ' && *at < 0x7F, "%s: byte %02x", f->name, (unsigned char)*at);
+        cr_assert_not_null(strstr(shown, "?"));
         free(shown);
     }
+}
+
+Test(table_formats, csv_keeps_every_byte) {
+    expect(single(controls, "csv"), controls);
 }
 
 Test(table_formats, each_writes_a_table_without_columns_or_rows) {
@@ -233,11 +235,9 @@ Test(table_formats, each_tells_of_the_first_failed_allocation) {
 }
 
 Test(table_formats, an_unknown_name_lists_the_known) {
-    err e = {0};
-    cr_assert_null(registry_named(&table_format_registry, NULL, "html", &e));
-    cr_assert_str_eq(e.text, "unknown table format \"html\" (allowed: \"text\", \"md\", \"csv\" or \"latex\")");
+    static const char begin[] = "unknown table format \"latx\"; did you mean \"latex\"? (allowed: \"text\", \"md\", ";
+    err               e = {0};
     cr_assert_null(registry_named(&table_format_registry, NULL, "latx", &e));
-    cr_assert_str_eq(
-        e.text,
-        "unknown table format \"latx\"; did you mean \"latex\"? (allowed: \"text\", \"md\", \"csv\" or \"latex\")");
+    cr_assert_eq(e.kind, ERR_INPUT);
+    cr_assert_eq(strncmp(e.text, begin, sizeof begin - 1), 0, "%s", e.text);
 }

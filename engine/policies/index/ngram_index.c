@@ -25,7 +25,7 @@ static const uint64_t hash_empty = 0x243f6a8885a308d3u; /* so that token 0 does 
 
 /* ---- one table -------------------------------------------------------------------------------------- */
 
-/* Moves the entries to a table of `slots`, a power of two. Tags alone say where they go: the text is not read. */
+/* Moves the entries to a table of `slots`, a power of two. Tags say where they go: the text is not read. */
 static int table_grow(ngram_table *t, size_t slots, err *e) {
     struct ngram_slot *bigger = mem_new(slots, sizeof *bigger, e);
     if (bigger == NULL) return -1;
@@ -91,7 +91,7 @@ static int index_enter(ngram_index *x, size_t end, err *e) {
         if (n < x->min_n) continue;
         ngram_table       *t = &x->tables[n - x->min_n];
         struct ngram_slot *slot = table_find(t, text, key, n, (uint32_t)h);
-        if (slot->at != 0) continue; /* an earlier one stands */
+        if (slot->at != 0) continue; /* an earlier place stays */
         *slot = (struct ngram_slot){(uint32_t)h, (uint32_t)(key - text) + 1};
         if (++t->used * 2 > t->mask && table_grow(t, (t->mask + 1) * 2, e) != 0) return -1;
     }

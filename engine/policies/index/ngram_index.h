@@ -1,7 +1,16 @@
 /* ngram_index.h - where each n-gram of some token sequences occurs first.
  *
- * First means: in the lowest sequence, and there at the lowest position. Keys are compared token by token: an
- * equal hash alone is never a match. A look-up costs the same however much is indexed.
+ * First means: in the lowest sequence, and there at the lowest position. Keys are compared token by token; an equal
+ * hash is never enough. A look-up costs the same however much is indexed. With two sequences and n = 2:
+ *
+ *     text    7  3  9  3 | 5  7  3  9           starts = 0, 4
+ *     owner   0  0  0  0 | 1  1  1  1
+ *             ^  ^  ^      ^
+ *     tables[2 - min_n]   7 3 -> 0   3 9 -> 1   9 3 -> 2   5 7 -> 4
+ *
+ * 7 3 and 3 9 occur again in the second sequence but keep their first place. 3 5 crosses a border, so it is none. A
+ * slot holds the low half of an n-gram's hash and 1 + the index of its first token in `text`; the hash also says where
+ * in the table the slot is.
  *
  *  N1  An n-gram lies within one sequence.
  *  N2  A sequence that holds an n-gram holds its suffixes too. So when a suffix of a history is not in the index,
