@@ -9,7 +9,7 @@ import pytest
 from program import HARNESS, harness
 from sweeps import ROOT
 
-CONFIGS = ["divergence.ini", "llma_rag.ini", "llma_rag_real.ini", "quick.ini", "replay.ini"]
+CONFIGS = ["divergence.ini", "grid.ini", "llma_rag.ini", "llma_rag_real.ini", "quick.ini", "replay.ini"]
 SHORTER = ["--set", "policy llma.n=1", "--set", "policy llma.k=5", "--set", "sweep.repeats=1", "--set", "sweep.paired=no"]  # it takes its time
 
 
@@ -42,13 +42,15 @@ def test_all_our_configs_in_a_fresh_copy(fresh):
     assert sorted(os.listdir(fresh / "experiments/configs")) == CONFIGS
     out, error = sweep(fresh / "experiments", "../harness", "-q", *[f"configs/{name}" for name in CONFIGS], *SHORTER,
                        status=1)
-    assert sorted(p.name for p in (fresh / "results").iterdir()) == ["quick", "quick.h5", "replay", "replay.h5"]
+    assert sorted(p.name for p in (fresh / "results").iterdir()) == ["grid", "grid.h5", "quick", "quick.h5", "replay",
+                                                                        "replay.h5"]
     assert "quick: config = quick.ini" in out and "replay: config = replay.ini" in out
     assert error.startswith("configs/divergence.ini: skipped: 2 files that it needs are missing (see below)\n")
-    assert ("\n5 configs:\n"
+    assert ("\n6 configs:\n"
             "  skipped  configs/divergence.ini\n"
             "           ../build/copier-f32.gguf is missing; to get it, run:\n"
             "               ../harness quantize -t f32 ../datasets/models/copier.gguf ../build/copier-f32.gguf\n") in error
+    assert "  ran      configs/grid.ini\n" in error
     assert ("  skipped  configs/llma_rag.ini\n"
             "           ../datasets/data/ggml-vocab-llama-spm.gguf is missing; to get it, run:\n"
             "               ../datasets/fetch.sh llama-vocab\n"
@@ -56,7 +58,7 @@ def test_all_our_configs_in_a_fresh_copy(fresh):
             "               ../datasets/fetch.sh llma-rag\n") in error
     assert error.endswith("  ran      configs/quick.ini\n"
                           "  ran      configs/replay.ini\n"
-                          "harness: 3 of 5 configs were skipped: files that they need are missing (see above)\n")
+                          "harness: 3 of 6 configs were skipped: files that they need are missing (see above)\n")
     # All of them are ones that are missing, and the fetched ones are in the manifest.
     manifest = [line.split("\t")[0] for line in (fresh / "datasets/manifest.tsv").read_text().splitlines()]
     for name in re.findall(r"fetch\.sh (\S+)", error):
