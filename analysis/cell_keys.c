@@ -45,8 +45,10 @@ static int set(cell_key *key, size_t cell, const char *value, err *e) {
     return key->at[cell] != NULL ? 0 : -1;
 }
 
-static int set_text(cell_keys *k, const char *name, size_t cell, const char *value, err *e) {
-    return set(key_for(k, name, "", false, e), cell, value, e);
+static int set_text(cell_keys *k, const char *name, const char *prefix, size_t cell, const char *value, err *e) {
+    cell_key *key = key_for(k, name, prefix, false, e);
+    if (key != NULL) key->number = false; /* a name here, whatever it is elsewhere */
+    return set(key, cell, value, e);
 }
 
 static int set_real(cell_keys *k, const char *name, const char *prefix, size_t cell, double x, err *e) {
@@ -69,9 +71,13 @@ static int set_params(cell_keys *k, size_t cell, const json_t *params, const cha
     const char *name;
     json_t     *value, *values = json_object_get(params, section);
     json_object_foreach(values, name, value) {
-        if (strcmp(name, "n") == 0 || strcmp(name, "k") == 0 || strcmp(name, "temperature") == 0) continue;
-        if (!json_is_number(value)) return err_input(e, "cell %zu: params.%s.%s is not a number", cell, section, name);
-        if (set_real(k, name, prefix, cell, json_number_value(value), e) != 0) return -1;
+        bool has_column = strcmp(name, "n") == 0 || strcmp(name, "k") == 0 || strcmp(name, "temperature") == 0;
+        if (has_column && json_is_number(value)) continue;
+        if (!json_is_number(value) && !json_is_string(value))
+            return err_input(e, "cell %zu: params.%s.%s is neither a number nor a text", cell, section, name);
+        int ret = json_is_number(value) ? set_real(k, name, prefix, cell, json_number_value(value), e)
+                                        : set_text(k, name, prefix, cell, json_string_value(value), e);
+        if (ret != 0) return -1;
     }
     return 0;
 }
@@ -80,7 +86,7 @@ static int set_params(cell_keys *k, size_t cell, const json_t *params, const cha
 
 /* As cells are sorted: what is compared (the policy) changes fastest. */
 enum { PLACES = 15, PLACE_RULE_PARAMETER = 9, PLACE_POLICY = 10, PLACE_POLICY_PARAMETER = 13, PLACE_DIGEST = 14 };
-enum { DIGEST_SHOWN = 12 }; /* of a digest's digits, to people */
+enum { DIGEST_SHOWN = 12, SHORT_SIZE = 32 }; /* of a digest's digits, to people; room for them and what is before */
 
 static size_t place(const cell_key *key) {
     static const char *const order[PLACES] = {"config", "model",  "dataset", "target",      "threads",
@@ -133,6 +139,17 @@ static bool is_digest(const cell_key *key) {
     return place(key) == PLACE_DIGEST;
 }
 
+/* The key's value as people see it: the first digits of a digest will do. NULL where the key does not apply. */
+static const char *shown(const cell_key *key, size_t cell, char buf[SHORT_SIZE]) {
+    static const char file[] = "sha256:"; /* a file parameter, by its content */
+    const char       *text = key->at[cell];
+    if (text == NULL) return NULL;
+    size_t prefix = strncmp(text, file, sizeof file - 1) == 0 ? sizeof file - 1 : 0;
+    if (prefix == 0 && !is_digest(key)) return text;
+    snprintf(buf, SHORT_SIZE, "%.*s", (int)(prefix + DIGEST_SHOWN), text);
+    return buf;
+}
+
 /* Hides digests unless they alone tell two cells apart, which then are neighbours (store_cell_compare). */
 static void hide_digests(cell_keys *k) {
     for (size_t i = 0; i < k->n; i++) k->keys[i].hidden = is_digest(&k->keys[i]);
@@ -166,22 +183,23 @@ int cell_keys_make(const store_data *d, cell_keys *out, err *e) {
             }
             int status = 0;
             if (pass == 0) {
-                status = set_text(out, "policy", c, row->policy, e) != 0 || set_int(out, "n", c, row->n, e) != 0 ||
+                status = set_text(out, "policy", "", c, row->policy, e) != 0 || set_int(out, "n", c, row->n, e) != 0 ||
                          set_int(out, "k", c, row->k, e) != 0 ||
                          set_params(out, c, params, "policy", "policy_", e) != 0;
             } else {
-                status =
-                    set_text(out, "rule", c, row->rule, e) != 0 ||
-                    set_real(out, "temperature", "", c, row->temperature, e) != 0 ||
-                    set_params(out, c, params, "rule", "rule_", e) != 0 ||
-                    set_text(out, "dataset", c, row->dataset, e) != 0 ||
-                    set_text(out, "model", c, row->model, e) != 0 || set_text(out, "target", c, row->target, e) != 0 ||
-                    set_text(out, "forced", c, row->forced ? "yes" : "no", e) != 0 ||
-                    set_int(out, "threads", c, row->threads, e) != 0 || set_text(out, "gemm", c, row->gemm, e) != 0 ||
-                    set_text(out, "config", c, row->config, e) != 0 ||
-                    set_text(out, "dataset_sha256", c, row->dataset_sha256, e) != 0 ||
-                    set_text(out, "model_sha256", c, row->model_sha256, e) != 0 ||
-                    set_text(out, "build", c, row->build, e) != 0;
+                status = set_text(out, "rule", "", c, row->rule, e) != 0 ||
+                         set_real(out, "temperature", "", c, row->temperature, e) != 0 ||
+                         set_params(out, c, params, "rule", "rule_", e) != 0 ||
+                         set_text(out, "dataset", "", c, row->dataset, e) != 0 ||
+                         set_text(out, "model", "", c, row->model, e) != 0 ||
+                         set_text(out, "target", "", c, row->target, e) != 0 ||
+                         set_text(out, "forced", "", c, row->forced ? "yes" : "no", e) != 0 ||
+                         set_int(out, "threads", c, row->threads, e) != 0 ||
+                         set_text(out, "gemm", "", c, row->gemm, e) != 0 ||
+                         set_text(out, "config", "", c, row->config, e) != 0 ||
+                         set_text(out, "dataset_sha256", "", c, row->dataset_sha256, e) != 0 ||
+                         set_text(out, "model_sha256", "", c, row->model_sha256, e) != 0 ||
+                         set_text(out, "build", "", c, row->build, e) != 0;
             }
             json_decref(params);
             if (status != 0) goto fail;
@@ -218,19 +236,18 @@ void cell_keys_columns(const cell_keys *k, table *t) {
 void cell_keys_put(const cell_keys *k, size_t cell, table *t) {
     const cell_key *key;
     for (size_t at = 0, i = 0; (key = next_key(k, &at, &i)) != NULL;) {
-        char digest[DIGEST_SHOWN + 1];
-        if (!is_column(key)) continue;
-        snprintf(digest, sizeof digest, "%s", key->at[cell] != NULL ? key->at[cell] : "");
-        table_put_text(t, is_digest(key) ? digest : key->at[cell]);
+        char text[SHORT_SIZE];
+        if (is_column(key)) table_put_text(t, shown(key, cell, text));
     }
     for (size_t i = 0; i < k->n; i++) table_put_text(t, k->keys[i].at[cell]);
 }
 
 /* Puts ", name = value" behind *list. */
 static int list_add(char **list, const cell_key *key, size_t cell, err *e) {
+    char  text[SHORT_SIZE];
     char *longer =
         mem_printf(e, "%s%s%s%s%s = %s", *list, **list != '\0' ? ", " : "", key->owner != NULL ? key->owner : "",
-                   key->owner != NULL ? "." : "", key->name, key->at[cell]);
+                   key->owner != NULL ? "." : "", key->name, shown(key, cell, text));
     free(*list);
     *list = longer;
     return longer != NULL ? 0 : -1;

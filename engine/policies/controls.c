@@ -8,7 +8,7 @@
 enum { K };
 
 static const param_spec params[] = {
-    [K] = {"k", PARAM_INT, 8, 1, DRAFT_CAP, "copy length in tokens, the last token included: k - 1 are drafted"},
+    [K] = PARAM_INTEGER("k", 8, 1, DRAFT_CAP, "copy length in tokens, the last token included: k - 1 are drafted"),
 };
 
 typedef struct {
@@ -23,7 +23,7 @@ static int control_observe(policy *p, const int32_t *ids, size_t n, err *e) {
 }
 
 static size_t control_longest(const param_values *v) {
-    return (size_t)v->at[K] - 1;
+    return (size_t)v->at[K].integer - 1;
 }
 
 /* How many tokens to draft. */

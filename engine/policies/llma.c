@@ -22,10 +22,10 @@
 enum { N, K, MAX_N, CUT };
 
 static const param_spec params[] = {
-    [N] = {"n", PARAM_INT, 1, 1, NGRAM_MAX, "trigger length: fewest last tokens that must match"},
-    [K] = {"k", PARAM_INT, 20, 1, DRAFT_CAP, "copy length in tokens, the last token included: k - 1 are drafted"},
-    [MAX_N] = {"max_n", PARAM_INT, 5, 1, NGRAM_MAX, "longest trigger tried, in tokens; n when n is larger"},
-    [CUT] = {"cut", PARAM_INT, 768, 0, INT32_MAX, "tokens of each reference that are used; 0 = all"},
+    [N] = PARAM_INTEGER("n", 1, 1, NGRAM_MAX, "trigger length: fewest last tokens that must match"),
+    [K] = PARAM_INTEGER("k", 20, 1, DRAFT_CAP, "copy length in tokens, the last token included: k - 1 are drafted"),
+    [MAX_N] = PARAM_INTEGER("max_n", 5, 1, NGRAM_MAX, "longest trigger tried, in tokens; n when n is larger"),
+    [CUT] = PARAM_INTEGER("cut", 768, 0, INT32_MAX, "tokens of each reference that are used; 0 = all"),
 };
 
 typedef struct {
@@ -52,7 +52,8 @@ static int llma_index_reference(llma_state *s, const reference *r, size_t cut, c
 
 static int llma_begin(policy *p, const policy_input *in, err *e) {
     llma_state *s = p->state;
-    size_t      n = (size_t)p->params.at[N], max_n = (size_t)p->params.at[MAX_N], cut = (size_t)p->params.at[CUT];
+    size_t      n = (size_t)p->params.at[N].integer, max_n = (size_t)p->params.at[MAX_N].integer;
+    size_t      cut = (size_t)p->params.at[CUT].integer;
     size_t      expected = 0;
     for (size_t i = 0; i < in->n_references; i++) {
         size_t used = in->references[i].n;
@@ -88,7 +89,7 @@ static int llma_propose(policy *p, size_t limit, draft *d, err *e) {
     ngram_place    first = places[found - 1];
     const int32_t *ids = ngram_index_tokens(&s->index, first.sequence, &n_reference);
     size_t         from = first.position + length;
-    size_t         copied = n_reference - from, most = (size_t)p->params.at[K] - 1;
+    size_t         copied = n_reference - from, most = (size_t)p->params.at[K].integer - 1;
     if (copied > most) copied = most;
     if (copied > limit) copied = limit;
     draft_extend(d, ids + from, copied);
@@ -99,7 +100,7 @@ static int llma_propose(policy *p, size_t limit, draft *d, err *e) {
 }
 
 static size_t llma_longest(const param_values *v) {
-    return (size_t)v->at[K] - 1;
+    return (size_t)v->at[K].integer - 1;
 }
 
 static void llma_end(policy *p) {

@@ -9,14 +9,14 @@ enum { TEMPERATURE };
 enum { DRAW_TOKEN };
 
 static const param_spec params[] = {
-    [TEMPERATURE] = {"temperature", PARAM_REAL, 1, 0.01, 100, "softmax temperature"},
+    [TEMPERATURE] = PARAM_REAL("temperature", 1, 0.01, 100, "softmax temperature"),
 };
 
 static int coupled_accept(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws, verdict *out,
                           err *e) {
     if (rule_check(r, pass, d, e) != 0) return -1;
     for (size_t i = 0;; i++) {
-        const double *p = rule_probs(r, pass, i, r->params.at[TEMPERATURE]);
+        const double *p = rule_probs(r, pass, i, r->params.at[TEMPERATURE].real);
         int32_t       sampled = probs_sample(p, pass->vocab, noise_uniform(draws, position + i, DRAW_TOKEN));
         if (i < d->n && d->ids[i] == sampled) continue;
         *out = (verdict){.accepted = i, .next = sampled};

@@ -13,7 +13,7 @@ enum { TEMPERATURE };
 enum { DRAW_ACCEPT, DRAW_TOKEN, DRAW_REST };
 
 static const param_spec params[] = {
-    [TEMPERATURE] = {"temperature", PARAM_REAL, 1, 0.01, 100, "softmax temperature"},
+    [TEMPERATURE] = PARAM_REAL("temperature", 1, 0.01, 100, "softmax temperature"),
 };
 
 static int rejection_accept(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws, verdict *out,
@@ -22,7 +22,7 @@ static int rejection_accept(rule *r, const rows *pass, const draft *d, uint64_t 
     size_t   i = 0;
     unsigned draw = DRAW_TOKEN;
     for (;; i++) {
-        rule_probs(r, pass, i, r->params.at[TEMPERATURE]);
+        rule_probs(r, pass, i, r->params.at[TEMPERATURE].real);
         if (i == d->n) break;
         double *p = &r->p[d->ids[i]];
         if (noise_uniform(draws, position + i, DRAW_ACCEPT) < *p) continue;

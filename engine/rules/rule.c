@@ -20,21 +20,23 @@ const registry rule_registry = REGISTRY("rule", all);
 rule *rule_open(const rule_ops *ops, const param_values *params, size_t vocab, err *e) {
     rule *r = mem_new(1, sizeof *r, e);
     if (r == NULL) return NULL;
-    *r = (rule){.ops = ops, .params = *params, .vocab = vocab};
-    if ((ops->needs & GIVES_LOGITS) == 0) return r;
-    r->p = mem_new(vocab, sizeof *r->p, e);
-    if (r->p != NULL) return r;
-    free(r);
+    r->ops = ops;
+    r->vocab = vocab;
+    bool scratch = (ops->needs & GIVES_LOGITS) != 0;
+    if (param_values_copy(params, &r->params, e) == 0 && (!scratch || (r->p = mem_new(vocab, sizeof *r->p, e)) != NULL))
+        return r;
+    rule_close(r);
     return NULL;
 }
 
 void rule_close(rule *r) {
     if (r == NULL) return;
+    param_values_free(&r->params);
     free(r->p);
     free(r);
 }
 
 double rule_temperature(const rule_ops *ops, const param_values *params) {
     int i = param_find(ops->params, ops->n_params, "temperature");
-    return i < 0 ? 0 : params->at[i];
+    return i < 0 ? 0 : params->at[i].real;
 }

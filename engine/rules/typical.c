@@ -9,9 +9,9 @@
 enum { EPS, ALPHA, TEMPERATURE };
 
 static const param_spec params[] = {
-    [EPS] = {"eps", PARAM_REAL, 0.09, 0, 1, "probability that is always enough (posterior_threshold)"},
-    [ALPHA] = {"alpha", PARAM_REAL, 0.3, 0, 1, "share of exp(-entropy) that is enough (posterior_alpha)"},
-    [TEMPERATURE] = {"temperature", PARAM_REAL, 1, 0.01, 100, "softmax temperature"},
+    [EPS] = PARAM_REAL("eps", 0.09, 0, 1, "probability that is always enough (posterior_threshold)"),
+    [ALPHA] = PARAM_REAL("alpha", 0.3, 0, 1, "share of exp(-entropy) that is enough (posterior_alpha)"),
+    [TEMPERATURE] = PARAM_REAL("temperature", 1, 0.01, 100, "softmax temperature"),
 };
 
 static double threshold(const double *p, size_t n, double eps, double alpha) {
@@ -24,12 +24,12 @@ static double threshold(const double *p, size_t n, double eps, double alpha) {
 static int typical_accept(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws, verdict *out,
                           err *e) {
     (void)position, (void)draws;
-    const double *at = r->params.at;
-    size_t        i = 0;
+    const param_value *at = r->params.at;
+    size_t             i = 0;
     if (rule_check(r, pass, d, e) != 0) return -1;
     for (; i < d->n; i++) {
-        const double *p = rule_probs(r, pass, i, at[TEMPERATURE]);
-        if (!(p[d->ids[i]] > threshold(p, pass->vocab, at[EPS], at[ALPHA]))) break;
+        const double *p = rule_probs(r, pass, i, at[TEMPERATURE].real);
+        if (!(p[d->ids[i]] > threshold(p, pass->vocab, at[EPS].real, at[ALPHA].real))) break;
     }
     *out = (verdict){.accepted = i, .next = logits_argmax(pass->logits + i * pass->vocab, pass->vocab)};
     return 0;

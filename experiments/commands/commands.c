@@ -99,9 +99,24 @@ int command_help_only(int argc, char **argv, const char *usage, bool *done, err 
 
 void command_print_params(const param_spec *params, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        const char *type = params[i].type == PARAM_INT ? "integer" : "number";
-        printf("  %s = %.15g (%s, %.15g to %.15g)\n", params[i].name, params[i].preset, type, params[i].min,
-               params[i].max);
-        printf("      %s\n", params[i].help);
+        const param_spec *p = &params[i];
+        char              allowed[512];
+        size_t            choices = 0;
+        switch (p->type) {
+        case PARAM_IS_INTEGER:
+        case PARAM_IS_REAL:
+            printf("  %s = %.15g (%s, %.15g to %.15g)\n", p->name, p->preset,
+                   p->type == PARAM_IS_INTEGER ? "integer" : "number", p->min, p->max);
+            break;
+        case PARAM_IS_CHOICE:
+            while (p->choices[choices] != NULL) choices++;
+            err_list(allowed, sizeof allowed, p->choices, choices);
+            printf("  %s = %s (%s)\n", p->name, p->choices[(size_t)p->preset], allowed);
+            break;
+        case PARAM_IS_FILE:
+            printf("  %s = FILE (must be given)\n", p->name);
+            break;
+        }
+        printf("      %s\n", p->help);
     }
 }

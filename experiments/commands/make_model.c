@@ -28,46 +28,51 @@ static const char usage[] =
 
 enum { DIM, LAYERS, HEADS, KV_HEADS, FFN, VOCAB, CONTEXT, PARTS };
 static const param_spec parts[PARTS] = {
-    [DIM] = {"dim", PARAM_INT, 2048, 2, 65536, "width of the residual stream"},
-    [LAYERS] = {"layers", PARAM_INT, 22, 1, 1000, ""},
-    [HEADS] = {"heads", PARAM_INT, 32, 1, 1024, "dim / heads must be even"},
-    [KV_HEADS] = {"kv_heads", PARAM_INT, 4, 1, 1024, "of keys and values; divides heads"},
-    [FFN] = {"ffn", PARAM_INT, 5632, 1, 262144, "width of the feed-forward layers"},
-    [VOCAB] = {"vocab", PARAM_INT, 32000, 260, 457235, ""},
-    [CONTEXT] = {"context", PARAM_INT, 2048, 8, 1048576, "tokens"},
+    [DIM] = PARAM_INTEGER("dim", 2048, 2, 65536, "width of the residual stream"),
+    [LAYERS] = PARAM_INTEGER("layers", 22, 1, 1000, ""),
+    [HEADS] = PARAM_INTEGER("heads", 32, 1, 1024, "dim / heads must be even"),
+    [KV_HEADS] = PARAM_INTEGER("kv_heads", 4, 1, 1024, "of keys and values; divides heads"),
+    [FFN] = PARAM_INTEGER("ffn", 5632, 1, 262144, "width of the feed-forward layers"),
+    [VOCAB] = PARAM_INTEGER("vocab", 32000, 260, 457235, ""),
+    [CONTEXT] = PARAM_INTEGER("context", 2048, 8, 1048576, "tokens"),
 };
 
 static const struct {
-    const char  *name;
-    param_values is;
+    const char *name;
+    size_t      is[PARTS];
 } shapes[] = {
-    {"15m", {{288, 6, 6, 6, 768, 32000, 2048}}},
-    {"1.1b", {{2048, 22, 32, 4, 5632, 32000, 2048}}},
-    {"7b", {{4096, 32, 32, 32, 11008, 32000, 2048}}},
+    {"15m", {288, 6, 6, 6, 768, 32000, 2048}},
+    {"1.1b", {2048, 22, 32, 4, 5632, 32000, 2048}},
+    {"7b", {4096, 32, 32, 32, 11008, 32000, 2048}},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 typedef struct {
     const type_mix *mix;
     const char     *tokenizer;
-    param_values    shape;
+    size_t          shape[PARTS];
     uint64_t        seed, threads;
     bool            quiet, help;
 } options;
 
 /* A name, with or without changes behind a colon, or changes to the default. */
-static int parse_shape(const char *text, param_values *v, err *e) {
-    const char *names[SHAPES];
-    char        name[32];
-    size_t      n = strcspn(text, ":="), i = 0;
-    param_presets(parts, PARTS, v);
-    if (text[n] == '=') return param_parse_over("--shape", parts, PARTS, text, v, e);
-    snprintf(name, sizeof name, "%.*s", (int)n, text);
-    for (; i < SHAPES; i++) names[i] = shapes[i].name;
-    for (i = 0; i < SHAPES && strcmp(name, names[i]) != 0;) i++;
-    if (i == SHAPES) return err_unknown(e, "--shape", "shape", name, names, SHAPES);
-    *v = shapes[i].is;
-    return param_parse_over("--shape", parts, PARTS, text[n] == ':' ? text + n + 1 : "", v, e);
+static int parse_shape(const char *text, size_t shape[PARTS], err *e) {
+    const char  *names[SHAPES], *changes = text;
+    char         name[32];
+    size_t       n = strcspn(text, ":="), i = 0;
+    param_values v;
+    param_presets(parts, PARTS, &v);
+    if (text[n] != '=') {
+        snprintf(name, sizeof name, "%.*s", (int)n, text);
+        for (; i < SHAPES; i++) names[i] = shapes[i].name;
+        for (i = 0; i < SHAPES && strcmp(name, names[i]) != 0;) i++;
+        if (i == SHAPES) return err_unknown(e, "--shape", "shape", name, names, SHAPES);
+        for (size_t k = 0; k < PARTS; k++) v.at[k].integer = (int64_t)shapes[i].is[k];
+        changes = text[n] == ':' ? text + n + 1 : "";
+    }
+    if (param_parse_over("--shape", parts, PARTS, changes, &v, e) != 0) return -1;
+    for (size_t k = 0; k < PARTS; k++) shape[k] = (size_t)v.at[k].integer;
+    return 0;
 }
 
 static int parse_options(int argc, char **argv, options *o, err *e) {
@@ -82,12 +87,12 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    int ret = parse_shape("1.1b", &o->shape, e);
+    int ret = parse_shape("1.1b", o->shape, e);
     o->mix = type_mix_named("--type", "q8_0", e);
     for (int c; ret == 0 && (c = command_option(argc, argv, ":s:t:qh", longs, e)) != -1;) {
         switch (c) {
         case 's':
-            ret = parse_shape(optarg, &o->shape, e);
+            ret = parse_shape(optarg, o->shape, e);
             break;
         case 't':
             ret = (o->mix = type_mix_named("--type", optarg, e)) != NULL ? 0 : -1;
@@ -112,19 +117,19 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
         }
     }
     if (ret != 0) return -1;
-    const double *s = o->shape.at;
-    if (fmod(s[DIM], 2 * s[HEADS]) != 0)
-        return err_input(e, "--shape: dim = %g over heads = %g is not allowed (an even number for each head)", s[DIM],
+    const size_t *s = o->shape;
+    if (s[DIM] % (2 * s[HEADS]) != 0)
+        return err_input(e, "--shape: dim = %zu over heads = %zu is not allowed (an even number for each head)", s[DIM],
                          s[HEADS]);
-    if (fmod(s[HEADS], s[KV_HEADS]) != 0)
-        return err_input(e, "--shape: heads = %g, kv_heads = %g (a divisor of heads)", s[HEADS], s[KV_HEADS]);
+    if (s[HEADS] % s[KV_HEADS] != 0)
+        return err_input(e, "--shape: heads = %zu, kv_heads = %zu (a divisor of heads)", s[HEADS], s[KV_HEADS]);
     return command_operands(argc, argv, 1, 1, "OUT.gguf", e);
 }
 
 /* ---- the tokenizer ------------------------------------------------------------------------------------- */
 
 /* All that begins with "tokenizer." in another file; its number of pieces. */
-static int copy_tokenizer(const char *path, gguf_writer *w, double *vocab, err *e) {
+static int copy_tokenizer(const char *path, gguf_writer *w, size_t *vocab, err *e) {
     gguf *g = gguf_open(path, e);
     if (g == NULL) return -1;
     int    ret = 0;
@@ -134,7 +139,7 @@ static int copy_tokenizer(const char *path, gguf_writer *w, double *vocab, err *
         char              key[128];
         if (!gguf_str_copy(v->key, key, sizeof key) || strncmp(key, "tokenizer.", 10) != 0) continue;
         ret = gguf_put_raw(w, key, v->type, v->item, v->count, v->data, v->bytes, e);
-        if (strcmp(key, "tokenizer.ggml.tokens") == 0) *vocab = (double)v->count;
+        if (strcmp(key, "tokenizer.ggml.tokens") == 0) *vocab = (size_t)v->count;
         copied++;
     }
     if (ret == 0 && copied == 0) ret = err_input(e, "%s: there is no tokenizer in this file", path);
@@ -239,16 +244,16 @@ static int put_matrix(gguf_writer *w, const options *o, random_matrix *m, size_t
     m->cols = cols;
     m->done = done;
     m->threads = (int)o->threads;
-    m->type = type_mix_of(o->mix, m->name, cols, (size_t)o->shape.at[LAYERS], false);
+    m->type = type_mix_of(o->mix, m->name, cols, o->shape[LAYERS], false);
     writing_add(done, m->type, height, cols);
     return gguf_put_rows(w, m->name, m->type, 2, shape, make_rows, m, e);
 }
 
 static int put_weights(gguf_writer *w, const options *o, random_matrix *matrices, const float *ones, writing *done,
                        err *e) {
-    const double *s = o->shape.at;
-    size_t        dim = (size_t)s[DIM], kv = dim / (size_t)s[HEADS] * (size_t)s[KV_HEADS], ffn = (size_t)s[FFN];
-    size_t        vocab = (size_t)s[VOCAB];
+    const size_t *s = o->shape;
+    size_t        dim = s[DIM], kv = dim / s[HEADS] * s[KV_HEADS], ffn = s[FFN];
+    size_t        vocab = s[VOCAB];
     const struct {
         const char *part;
         size_t      height, cols;
@@ -258,7 +263,7 @@ static int put_weights(gguf_writer *w, const options *o, random_matrix *matrices
     const uint64_t           norm_shape[] = {dim};
     strcpy(matrices->name, "token_embd.weight");
     if (put_matrix(w, o, matrices++, vocab, dim, done, e) != 0) return -1;
-    for (size_t l = 0; l < (size_t)s[LAYERS]; l++) {
+    for (size_t l = 0; l < s[LAYERS]; l++) {
         for (size_t i = 0; i < 2; i++) {
             char name[48];
             snprintf(name, sizeof name, "blk.%zu.%s.weight", l, norms[i]);
@@ -275,12 +280,12 @@ static int put_weights(gguf_writer *w, const options *o, random_matrix *matrices
 }
 
 static int put_shape(gguf_writer *w, const options *o, err *e) {
-    const double *s = o->shape.at;
+    const size_t *s = o->shape;
     const struct {
         const char *key;
-        double      value;
+        size_t      value;
     } counts[] = {
-        {"general.file_type", o->mix->file_type},
+        {"general.file_type", (size_t)o->mix->file_type},
         {"llama.context_length", s[CONTEXT]},
         {"llama.embedding_length", s[DIM]},
         {"llama.block_count", s[LAYERS]},
@@ -303,13 +308,13 @@ static int make_model(const char *path, options *o, err *e) {
     if (o->tokenizer != NULL && file_check_output(path, o->tokenizer, e) != 0) return -1;
     writing        done = {0};
     gguf_writer   *w = gguf_writer_new(e);
-    random_matrix *matrices = mem_new(2 + 7 * (size_t)o->shape.at[LAYERS], sizeof *matrices, e);
-    float         *ones = mem_new((size_t)o->shape.at[DIM], sizeof *ones, e);
+    random_matrix *matrices = mem_new(2 + 7 * o->shape[LAYERS], sizeof *matrices, e);
+    float         *ones = mem_new(o->shape[DIM], sizeof *ones, e);
     int            ret = w != NULL && matrices != NULL && ones != NULL ? 0 : -1;
-    for (size_t i = 0; ret == 0 && i < (size_t)o->shape.at[DIM]; i++) ones[i] = 1;
+    for (size_t i = 0; ret == 0 && i < o->shape[DIM]; i++) ones[i] = 1;
     if (ret == 0)
-        ret = o->tokenizer != NULL ? copy_tokenizer(o->tokenizer, w, &o->shape.at[VOCAB], e)
-                                   : put_words(w, (size_t)o->shape.at[VOCAB], e);
+        ret = o->tokenizer != NULL ? copy_tokenizer(o->tokenizer, w, &o->shape[VOCAB], e)
+                                   : put_words(w, o->shape[VOCAB], e);
     if (ret == 0) ret = put_shape(w, o, e);
     if (ret == 0) ret = put_weights(w, o, matrices, ones, &done, e);
     if (ret == 0) ret = writing_save(&done, w, path, o->quiet, e);

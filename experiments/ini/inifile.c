@@ -59,6 +59,19 @@ const ini_entry *ini_find(const ini_section *s, const char *key) {
     return find_entry(s, key);
 }
 
+int ini_check_keys(const ini_section *s, const char *const *names, size_t n, err *e) {
+    for (size_t i = 0; i < s->n_entries; i++) {
+        const ini_entry *entry = &s->entries[i];
+        bool             known = false;
+        for (size_t k = 0; k < n && !known; k++) known = strcmp(entry->key, names[k]) == 0;
+        if (known) continue;
+        char what[128];
+        snprintf(what, sizeof what, "key of [%s]", s->title);
+        return err_unknown(e, entry->parts[0].where, what, entry->key, names, n);
+    }
+    return 0;
+}
+
 static int add_part(ini_entry *entry, const char *text, const char *where, err *e) {
     if (mem_reserve(&entry->parts, &entry->cap, entry->n_parts + 1, e) != 0) return -1;
     ini_part *part = &entry->parts[entry->n_parts++];

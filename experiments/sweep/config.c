@@ -63,7 +63,7 @@ static int parse_size(const value *v, void *at, err *e) {
 static int parse_item(const value *v, void *at, err *e) {
     uint64_t n;
     if (parse_integer(v, &n, e) != 0) return -1;
-    *(double *)at = (double)n;
+    *(param_value *)at = (param_value){.type = PARAM_IS_INTEGER, .integer = (int64_t)n};
     return 0;
 }
 
@@ -161,35 +161,6 @@ static const key_spec dataset_keys[] = {
 
 /* ---- keys into fields --------------------------------------------------------------------------------- */
 
-/* A list of numbers: parse() turns each text into one. Equal items would make equal cells, so they are errors. */
-typedef int parse_double(const void *spec, const ini_part *item, double *out, err *e);
-
-typedef struct {
-    const char   *key;
-    parse_double *parse;
-    const void   *spec;
-    value_list   *out;
-    size_t        cap;
-} number_list;
-
-static int add_number(void *ctx, const ini_part *item, err *e) {
-    number_list *list = ctx;
-    value_list  *out = list->out;
-    if (mem_reserve(&out->at, &list->cap, out->n + 1, e) != 0) return -1;
-    double *v = &out->at[out->n];
-    if (list->parse(list->spec, item, v, e) != 0) return -1;
-    for (size_t i = 0; i < out->n; i++)
-        if (out->at[i] == *v)
-            return err_input(e, "%s: %s lists %s twice (each value once)", item->where, list->key, item->text);
-    out->n++;
-    return 0;
-}
-
-static int list_values(const ini_entry *entry, parse_double *parse, const void *spec, value_list *out, err *e) {
-    number_list list = {entry->key, parse, spec, out, 0};
-    return ini_items(entry, add_number, &list, e);
-}
-
 typedef struct {
     const inifile  *file;
     const key_spec *key;
@@ -199,39 +170,17 @@ static value value_of(const inifile *f, const key_spec *key, const ini_part *par
     return (value){f, key, part, part->text, part->where};
 }
 
-static int parse_key_item(const void *spec, const ini_part *item, double *out, err *e) {
-    const key_context *k = spec;
+static int parse_key_item(const void *ctx, const ini_part *item, param_value *out, err *e) {
+    const key_context *k = ctx;
     value              v = value_of(k->file, k->key, item);
     return k->key->parse(&v, out, e);
-}
-
-static int parse_param_item(const void *spec, const ini_part *item, double *out, err *e) {
-    if (strpbrk(item->text, " \t") != NULL) {
-        const param_spec *p = spec;
-        return err_input(e, "%s: %s = \"%s\" is not one value (VALUE, VALUE, ... with commas)", item->where, p->name,
-                         item->text);
-    }
-    return param_parse(spec, item->text, out, e) == 0 ? 0 : err_prefix(e, "%s", item->where);
-}
-
-static int check_keys(const ini_section *s, const char *const *names, size_t n, err *e) {
-    for (size_t i = 0; i < s->n_entries; i++) {
-        const ini_entry *entry = &s->entries[i];
-        bool             known = false;
-        for (size_t k = 0; k < n && !known; k++) known = strcmp(entry->key, names[k]) == 0;
-        if (known) continue;
-        char what[128];
-        snprintf(what, sizeof what, "key of [%s]", s->title);
-        return err_unknown(e, entry->parts[0].where, what, entry->key, names, n);
-    }
-    return 0;
 }
 
 /* Fills the struct at `base` from a section by its table. */
 static int read_keys(const inifile *f, const ini_section *s, const key_spec *keys, size_t n, void *base, err *e) {
     const char *names[MAX_NAMES] = {0};
     for (size_t i = 0; i < n; i++) names[i] = keys[i].name;
-    if (check_keys(s, names, n, e) != 0) return -1;
+    if (ini_check_keys(s, names, n, e) != 0) return -1;
 
     for (size_t i = 0; i < n; i++) {
         const key_spec  *key = &keys[i];
@@ -249,31 +198,12 @@ static int read_keys(const inifile *f, const ini_section *s, const key_spec *key
         else if (key->place != 0 && keep_text(entry->parts[0].where, (char *)base + key->place, e) != 0)
             return -1;
         if (key->list) {
-            if (list_values(entry, parse_key_item, &(key_context){f, key}, at, e) != 0) return -1;
+            if (value_list_read(entry, parse_key_item, &(key_context){f, key}, at, e) != 0) return -1;
         } else {
             const ini_part *part = ini_value(entry, e);
             if (part == NULL) return -1;
             value v = value_of(f, key, part);
             if (key->parse(&v, at, e) != 0) return -1;
-        }
-    }
-    return 0;
-}
-
-/* Fills values[n] from a section by parameter declarations. */
-static int read_params(const ini_section *s, const param_spec *specs, size_t n, value_list *values, err *e) {
-    const char *names[PARAM_MAX] = {0};
-    for (size_t i = 0; i < n; i++) names[i] = specs[i].name;
-    if (check_keys(s, names, n, e) != 0) return -1;
-
-    for (size_t i = 0; i < n; i++) {
-        const ini_entry *entry = ini_find(s, specs[i].name);
-        if (entry != NULL) {
-            if (list_values(entry, parse_param_item, &specs[i], &values[i], e) != 0) return -1;
-        } else {
-            if ((values[i].at = mem_new(1, sizeof(double), e)) == NULL) return -1;
-            values[i].at[0] = specs[i].preset;
-            values[i].n = 1;
         }
     }
     return 0;
@@ -356,20 +286,20 @@ static int read_dataset(const inifile *f, const ini_section *s, const char *labe
     return read_keys(f, s, dataset_keys, COUNT(dataset_keys), d, e);
 }
 
-static int read_policy(const ini_section *s, const char *name, const char *label, config *c, err *e) {
+static int read_policy(const inifile *f, const ini_section *s, const char *name, const char *label, config *c, err *e) {
     policy_config *p = &c->policies[c->n_policies++];
     p->line = s->line;
     if ((p->ops = registry_named(&policy_registry, s->where, name, e)) == NULL) return -1;
     if ((p->label = mem_strdup(label, e)) == NULL) return -1;
-    return read_params(s, p->ops->params, p->ops->n_params, p->values, e);
+    return values_read(f, s, p->ops->params, p->ops->n_params, p->values, e);
 }
 
-static int read_rule(const ini_section *s, const char *name, const char *label, config *c, err *e) {
+static int read_rule(const inifile *f, const ini_section *s, const char *name, const char *label, config *c, err *e) {
     rule_config *r = &c->rules[c->n_rules++];
     r->line = s->line;
     if ((r->ops = registry_named(&rule_registry, s->where, name, e)) == NULL) return -1;
     if ((r->label = mem_strdup(label, e)) == NULL) return -1;
-    return read_params(s, r->ops->params, r->ops->n_params, r->values, e);
+    return values_read(f, s, r->ops->params, r->ops->n_params, r->values, e);
 }
 
 static const struct {
@@ -435,8 +365,8 @@ static int read_sections(const inifile *f, config *c, err *e) {
         int failed = kind == SWEEP     ? read_sweep(f, s, c, e)
                      : kind == MODEL   ? read_model(f, s, words[1], c, e)
                      : kind == DATASET ? read_dataset(f, s, words[1], c, e)
-                     : kind == POLICY  ? read_policy(s, words[1], words[2], c, e)
-                                       : read_rule(s, words[1], words[2], c, e);
+                     : kind == POLICY  ? read_policy(f, s, words[1], words[2], c, e)
+                                       : read_rule(f, s, words[1], words[2], c, e);
         if (failed) return -1;
     }
     return 0;
@@ -469,7 +399,7 @@ void config_free(config *c) {
         free(m->label);
         free(m->path);
         free(m->tokenizer);
-        free(m->threads.at);
+        value_list_free(&m->threads);
         free(m->gemm);
         free(m->cost);
         free(m->path_at);
@@ -485,11 +415,11 @@ void config_free(config *c) {
     }
     for (size_t i = 0; i < c->n_policies; i++) {
         free(c->policies[i].label);
-        for (size_t k = 0; k < PARAM_MAX; k++) free(c->policies[i].values[k].at);
+        for (size_t k = 0; k < PARAM_MAX; k++) value_list_free(&c->policies[i].values[k]);
     }
     for (size_t i = 0; i < c->n_rules; i++) {
         free(c->rules[i].label);
-        for (size_t k = 0; k < PARAM_MAX; k++) free(c->rules[i].values[k].at);
+        for (size_t k = 0; k < PARAM_MAX; k++) value_list_free(&c->rules[i].values[k]);
     }
     free(c->models);
     free(c->datasets);

@@ -11,11 +11,7 @@
 #include <stdint.h>
 
 #include "engine/engine.h"
-
-typedef struct {
-    double *at;
-    size_t  n;
-} value_list;
+#include "experiments/sweep/values.h"
 
 typedef struct {
     char             *label; /* of [model LABEL]; LABEL/STEM when the section lists several files */

@@ -61,20 +61,6 @@ static int check_pairs(const config *c, err *e) {
     return 0;
 }
 
-static bool lists_meet(const value_list *a, const value_list *b) {
-    for (size_t i = 0; i < a->n; i++)
-        for (size_t k = 0; k < b->n; k++)
-            if (a->at[i] == b->at[k]) return true;
-    return false;
-}
-
-/* Two grids over the same parameters share a cell exactly when every parameter has a common value. */
-static bool grids_meet(const value_list *a, const value_list *b, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (!lists_meet(&a[i], &b[i])) return false;
-    return true;
-}
-
 /* "[KIND NAME]" or "[KIND NAME LABEL]" */
 static void section_title(char *buf, size_t size, const char *kind, const char *name, const char *label) {
     snprintf(buf, size, "[%s %s%s%s]", kind, name, *label != '\0' ? " " : "", label);
@@ -93,13 +79,13 @@ static int check_twins(const config *c, err *e) {
     for (size_t i = 0; i < c->n_policies; i++)
         for (size_t k = 0; k < i; k++) {
             const policy_config *a = &c->policies[k], *b = &c->policies[i];
-            if (a->ops == b->ops && grids_meet(a->values, b->values, a->ops->n_params))
+            if (a->ops == b->ops && values_meet(a->values, b->values, a->ops->n_params))
                 return refuse_twins(c->path, "policy", b->ops->name, b->label, b->line, a->label, a->line, e);
         }
     for (size_t i = 0; i < c->n_rules; i++)
         for (size_t k = 0; k < i; k++) {
             const rule_config *a = &c->rules[k], *b = &c->rules[i];
-            if (a->ops == b->ops && grids_meet(a->values, b->values, a->ops->n_params))
+            if (a->ops == b->ops && values_meet(a->values, b->values, a->ops->n_params))
                 return refuse_twins(c->path, "accept", b->ops->name, b->label, b->line, a->label, a->line, e);
         }
     return 0;

@@ -80,7 +80,7 @@ static int add_model(plan *p, const model_config *cfg, err *e) {
     }
     if ((cfg->path != NULL ? open_weights(p, cfg, &m, e) : open_replay(p, cfg, &m, e)) != 0) return -1;
     for (size_t i = 0; i < cfg->threads.n; i++) {
-        m.threads = (int)cfg->threads.at[i];
+        m.threads = (int)cfg->threads.at[i].integer;
         m.blas = strcmp(cfg->gemm, "blas") == 0;
         if (m.blas && blas_open(e) != 0) return -1;
         p->models[p->n_models++] = m;

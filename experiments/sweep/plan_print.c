@@ -1,5 +1,6 @@
 #include "experiments/sweep/plan_print.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "experiments/sweep/estimate.h"
@@ -10,9 +11,9 @@ static const char *plural(size_t n) {
 }
 
 static void print_params(const param_spec *specs, size_t n, const param_values *v, FILE *out) {
-    char text[40];
+    char text[PATH_MAX];
     for (size_t i = 0; i < n; i++) {
-        param_format(&specs[i], v->at[i], text, sizeof text);
+        param_format(&specs[i], &v->at[i], text, sizeof text);
         fprintf(out, " %s=%s", specs[i].name, text);
     }
 }

@@ -16,67 +16,69 @@
 
 enum { SEED, STEPS, BATCH, LANES, MICRO_TOKENS, THREADS, CHECKPOINT, VALIDATE, VALIDATION, PROMPT_WEIGHT };
 static const param_spec run_keys[] = {
-    [SEED] = {"seed", PARAM_INT, 1, 0, 9007199254740992.0, "of weights and records"},
-    [STEPS] = {"steps", PARAM_INT, 1000, 1, 1e8, "of the whole training; the schedule ends there"},
-    [BATCH] = {"batch", PARAM_INT, 32, 1, 65536, "records in a step"},
-    [LANES] = {"lanes", PARAM_INT, 2, 1, 256, "parts of a batch, at most one thread each; the numbers depend on it"},
-    [MICRO_TOKENS] = {"micro_tokens", PARAM_INT, 2048, 1, 1e6, "tokens that a lane runs at once"},
-    [THREADS] = {"threads", PARAM_INT, 2, 1, PARALLEL_THREADS, "the numbers do not depend on it"},
-    [CHECKPOINT] = {"checkpoint", PARAM_INT, 200, 0, 1e8, "steps between checkpoints; 0 = at the end alone"},
-    [VALIDATE] = {"validate", PARAM_INT, 0, 0, 1e8, "steps between validations; 0 = never"},
-    [VALIDATION] = {"validation", PARAM_INT, 32, 1, 65536, "test records of each source"},
-    [PROMPT_WEIGHT] = {"prompt_weight", PARAM_REAL, 0, 0, 1, "of the prompt's tokens in the loss; the output's have 1"},
+    [SEED] = PARAM_INTEGER("seed", 1, 0, 9007199254740992.0, "of weights and records"),
+    [STEPS] = PARAM_INTEGER("steps", 1000, 1, 1e8, "of the whole training; the schedule ends there"),
+    [BATCH] = PARAM_INTEGER("batch", 32, 1, 65536, "records in a step"),
+    [LANES] = PARAM_INTEGER("lanes", 2, 1, 256, "parts of a batch, at most one thread each; the numbers depend on it"),
+    [MICRO_TOKENS] = PARAM_INTEGER("micro_tokens", 2048, 1, 1e6, "tokens that a lane runs at once"),
+    [THREADS] = PARAM_INTEGER("threads", 2, 1, PARALLEL_THREADS, "the numbers do not depend on it"),
+    [CHECKPOINT] = PARAM_INTEGER("checkpoint", 200, 0, 1e8, "steps between checkpoints; 0 = at the end alone"),
+    [VALIDATE] = PARAM_INTEGER("validate", 0, 0, 1e8, "steps between validations; 0 = never"),
+    [VALIDATION] = PARAM_INTEGER("validation", 32, 1, 65536, "test records of each source"),
+    [PROMPT_WEIGHT] = PARAM_REAL("prompt_weight", 0, 0, 1, "of the prompt's tokens in the loss; the output's have 1"),
 };
 
 enum { LAYERS, DIM, HEADS, FFN, CONTEXT, ROPE_THETA, RMS_EPS };
 static const param_spec model_keys[] = {
-    [LAYERS] = {"layers", PARAM_INT, 4, 1, 1000, "of the net"},
-    [DIM] = {"dim", PARAM_INT, 256, 2, 65536, "width of the residual stream"},
-    [HEADS] = {"heads", PARAM_INT, 8, 1, 1024, "dim / heads must be an even number"},
-    [FFN] = {"ffn", PARAM_INT, 640, 1, 262144, "width of the feed-forward layers"},
-    [CONTEXT] = {"context", PARAM_INT, 1024, 8, 131072, "tokens of the longest record"},
-    [ROPE_THETA] = {"rope_theta", PARAM_REAL, 10000, 1, 1e9, "base of the rotation frequencies"},
-    [RMS_EPS] = {"rms_eps", PARAM_REAL, 1e-5, 1e-12, 0.1, "of RMSNorm"},
+    [LAYERS] = PARAM_INTEGER("layers", 4, 1, 1000, "of the net"),
+    [DIM] = PARAM_INTEGER("dim", 256, 2, 65536, "width of the residual stream"),
+    [HEADS] = PARAM_INTEGER("heads", 8, 1, 1024, "dim / heads must be an even number"),
+    [FFN] = PARAM_INTEGER("ffn", 640, 1, 262144, "width of the feed-forward layers"),
+    [CONTEXT] = PARAM_INTEGER("context", 1024, 8, 131072, "tokens of the longest record"),
+    [ROPE_THETA] = PARAM_REAL("rope_theta", 10000, 1, 1e9, "base of the rotation frequencies"),
+    [RMS_EPS] = PARAM_REAL("rms_eps", 1e-5, 1e-12, 0.1, "of RMSNorm"),
 };
 
 enum { LR, MIN_LR, WARMUP, BETA1, BETA2, EPS, DECAY, CLIP };
 static const param_spec adamw_keys[] = {
-    [LR] = {"lr", PARAM_REAL, 1e-3, 1e-9, 10, "highest rate of learning"},
-    [MIN_LR] = {"min_lr", PARAM_REAL, 1e-5, 0, 10, "rate at the end"},
-    [WARMUP] = {"warmup", PARAM_INT, 100, 0, 1e8, "steps until the highest rate"},
-    [BETA1] = {"beta1", PARAM_REAL, 0.9, 0, 0.999999, "memory of the first moment"},
-    [BETA2] = {"beta2", PARAM_REAL, 0.98, 0, 0.999999, "memory of the second moment"},
-    [EPS] = {"eps", PARAM_REAL, 1e-8, 1e-20, 1, "added to the root of the second moment"},
-    [DECAY] = {"decay", PARAM_REAL, 0.1, 0, 10, "weight decay of matrices, times the rate"},
-    [CLIP] = {"clip", PARAM_REAL, 1, 0, 1e9, "largest norm of a gradient; 0 = any"},
+    [LR] = PARAM_REAL("lr", 1e-3, 1e-9, 10, "highest rate of learning"),
+    [MIN_LR] = PARAM_REAL("min_lr", 1e-5, 0, 10, "rate at the end"),
+    [WARMUP] = PARAM_INTEGER("warmup", 100, 0, 1e8, "steps until the highest rate"),
+    [BETA1] = PARAM_REAL("beta1", 0.9, 0, 0.999999, "memory of the first moment"),
+    [BETA2] = PARAM_REAL("beta2", 0.98, 0, 0.999999, "memory of the second moment"),
+    [EPS] = PARAM_REAL("eps", 1e-8, 1e-20, 1, "added to the root of the second moment"),
+    [DECAY] = PARAM_REAL("decay", 0.1, 0, 10, "weight decay of matrices, times the rate"),
+    [CLIP] = PARAM_REAL("clip", 1, 0, 1e9, "largest norm of a gradient; 0 = any"),
 };
 
 enum { MUON_LR, MUON_MOMENTUM };
 static const param_spec muon_keys[] = {
-    [MUON_LR] = {"lr", PARAM_REAL, 0, 0, 10, "highest rate of the matrices between layers; 0 = they are AdamW's too"},
-    [MUON_MOMENTUM] = {"momentum", PARAM_REAL, 0.95, 0, 0.999999, "memory of the gradient"},
+    [MUON_LR] = PARAM_REAL("lr", 0, 0, 10, "highest rate of the matrices between layers; 0 = they are AdamW's too"),
+    [MUON_MOMENTUM] = PARAM_REAL("momentum", 0.95, 0, 0.999999, "memory of the gradient"),
 };
 
 enum { VOCAB, RECORDS };
 static const param_spec tokenizer_keys[] = {
-    [VOCAB] = {"vocab", PARAM_INT, 2048, 260, 65536, "ids of the tokenizer"},
-    [RECORDS] = {"records", PARAM_INT, 4000, 1, 1e7, "that it is trained on, of the last step's mix"},
+    [VOCAB] = PARAM_INTEGER("vocab", 2048, 260, 65536, "ids of the tokenizer"),
+    [RECORDS] = PARAM_INTEGER("records", 4000, 1, 1e7, "that it is trained on, of the last step's mix"),
 };
 
 enum { SHARE, FROM, UNTIL };
 static const param_spec source_keys[] = {
-    [SHARE] = {"share", PARAM_REAL, 1, 0, 1e6, "parts of the mix"},
-    [FROM] = {"from", PARAM_INT, 0, 0, 1e8, "first step with this source"},
-    [UNTIL] = {"until", PARAM_INT, 0, 0, 1e8, "first step without it again; 0 = never"},
+    [SHARE] = PARAM_REAL("share", 1, 0, 1e6, "parts of the mix"),
+    [FROM] = PARAM_INTEGER("from", 0, 0, 1e8, "first step with this source"),
+    [UNTIL] = PARAM_INTEGER("until", 0, 0, 1e8, "first step without it again; 0 = never"),
 };
 
-/* A key's number, if the specs have that key: 1 when it was taken, 0 when it is another's. */
-static int take(const ini_entry *entry, const param_spec *specs, size_t n, double *values, err *e) {
+/* A key's value, if the specs have that key: 1 when it was taken, 0 when it is another's. */
+static int take(const char *ini, const ini_entry *entry, const param_spec *specs, size_t n, param_value *values,
+                err *e) {
     int i = param_find(specs, n, entry->key);
     if (i < 0) return 0;
     const ini_part *v = ini_value(entry, e);
     if (v == NULL) return -1;
-    return param_parse(&specs[i], v->text, &values[i], e) != 0 ? err_prefix(e, "%s", v->where) : 1;
+    param_value_free(&values[i]);
+    return ini_param(ini, &specs[i], v, &values[i], e) == 0 ? 1 : -1;
 }
 
 static int unknown_key(const ini_entry *entry, const param_spec *a, size_t n_a, const param_spec *b, size_t n_b,
@@ -90,20 +92,21 @@ static int unknown_key(const ini_entry *entry, const param_spec *a, size_t n_a, 
 }
 
 /* A section of numbers alone. */
-static int read_numbers(const ini_section *s, const param_spec *specs, size_t n, double *values, err *e) {
+static int read_numbers(const char *ini, const ini_section *s, const param_spec *specs, size_t n, param_value *values,
+                        err *e) {
     for (size_t i = 0; i < s->n_entries; i++) {
-        int taken = take(&s->entries[i], specs, n, values, e);
+        int taken = take(ini, &s->entries[i], specs, n, values, e);
         if (taken < 0) return -1;
         if (taken == 0) return unknown_key(&s->entries[i], specs, n, NULL, 0, NULL, 0, e);
     }
     return 0;
 }
 
-static int read_run(const ini_section *s, train_config *c, double *values, err *e) {
+static int read_run(const ini_section *s, train_config *c, param_value *values, err *e) {
     static const char *const texts[] = {"name", "output"};
     for (size_t i = 0; i < s->n_entries; i++) {
         const ini_entry *entry = &s->entries[i];
-        int              taken = take(entry, run_keys, COUNT(run_keys), values, e);
+        int              taken = take(c->path, entry, run_keys, COUNT(run_keys), values, e);
         if (taken < 0) return -1;
         if (taken > 0) continue;
         bool is_name = strcmp(entry->key, "name") == 0;
@@ -153,7 +156,7 @@ static int read_source(const ini_section *s, train_config *c, err *e) {
     static const char *const texts[] = {"scenario"};
     const ini_entry         *which = ini_find(s, "scenario");
     const ini_part          *v;
-    double                   values[COUNT(source_keys)];
+    param_value              values[COUNT(source_keys)];
     if (c->n_sources == TRAIN_SOURCES) return err_input(e, "%s: more than %d sources", s->where, TRAIN_SOURCES);
     train_source *x = &c->sources[c->n_sources++];
     if ((x->name = mem_strdup(s->title + strlen("source "), e)) == NULL) return -1;
@@ -161,21 +164,23 @@ static int read_source(const ini_section *s, train_config *c, err *e) {
     if ((v = ini_value(which, e)) == NULL) return -1;
     if ((x->scenario = registry_named(&scenario_registry, v->where, v->text, e)) == NULL) return -1;
     param_presets(x->scenario->params, x->scenario->n_params, &x->params);
-    for (size_t i = 0; i < COUNT(source_keys); i++) values[i] = source_keys[i].preset;
+    for (size_t i = 0; i < COUNT(source_keys); i++) values[i] = param_preset(&source_keys[i]);
     for (size_t i = 0; i < s->n_entries; i++) {
         const ini_entry *entry = &s->entries[i];
         if (entry == which) continue;
-        int taken = take(entry, source_keys, COUNT(source_keys), values, e);
-        if (taken == 0) taken = take(entry, x->scenario->params, x->scenario->n_params, x->params.at, e);
+        int taken = take(c->path, entry, source_keys, COUNT(source_keys), values, e);
+        if (taken == 0) taken = take(c->path, entry, x->scenario->params, x->scenario->n_params, x->params.at, e);
         if (taken < 0) return -1;
         if (taken == 0)
             return unknown_key(entry, source_keys, COUNT(source_keys), x->scenario->params, x->scenario->n_params,
                                texts, COUNT(texts), e);
     }
-    if (scenario_check(x->scenario, &x->params, e) != 0) return err_prefix(e, "%s", s->where);
-    x->share = values[SHARE];
-    x->from = (size_t)values[FROM];
-    x->until = (size_t)values[UNTIL];
+    if (param_check_files(x->scenario->name, x->scenario->params, x->scenario->n_params, &x->params, e) != 0 ||
+        scenario_check(x->scenario, &x->params, e) != 0)
+        return err_prefix(e, "%s", s->where);
+    x->share = values[SHARE].real;
+    x->from = (size_t)values[FROM].integer;
+    x->until = (size_t)values[UNTIL].integer;
     if (x->until != 0 && x->until <= x->from)
         return err_input(e, "%s: until = %zu is not allowed (after from = %zu)",
                          blame(ini_find(s, "until"), ini_find(s, "from"), s->where), x->until, x->from);
@@ -183,7 +188,7 @@ static int read_source(const ini_section *s, train_config *c, err *e) {
 }
 
 typedef struct {
-    double run[COUNT(run_keys)], model[COUNT(model_keys)], adamw[COUNT(adamw_keys)], muon[COUNT(muon_keys)],
+    param_value run[COUNT(run_keys)], model[COUNT(model_keys)], adamw[COUNT(adamw_keys)], muon[COUNT(muon_keys)],
         tokenizer[COUNT(tokenizer_keys)];
 } numbers;
 
@@ -196,13 +201,13 @@ static int read_sections(const inifile *f, train_config *c, numbers *v, err *e) 
         if (strcmp(s->title, "train") == 0)
             ret = read_run(s, c, v->run, e), has_train = true;
         else if (strcmp(s->title, "model") == 0)
-            ret = read_numbers(s, model_keys, COUNT(model_keys), v->model, e);
+            ret = read_numbers(f->path, s, model_keys, COUNT(model_keys), v->model, e);
         else if (strcmp(s->title, "adamw") == 0)
-            ret = read_numbers(s, adamw_keys, COUNT(adamw_keys), v->adamw, e);
+            ret = read_numbers(f->path, s, adamw_keys, COUNT(adamw_keys), v->adamw, e);
         else if (strcmp(s->title, "muon") == 0)
-            ret = read_numbers(s, muon_keys, COUNT(muon_keys), v->muon, e);
+            ret = read_numbers(f->path, s, muon_keys, COUNT(muon_keys), v->muon, e);
         else if (strcmp(s->title, "tokenizer") == 0)
-            ret = read_numbers(s, tokenizer_keys, COUNT(tokenizer_keys), v->tokenizer, e);
+            ret = read_numbers(f->path, s, tokenizer_keys, COUNT(tokenizer_keys), v->tokenizer, e);
         else if (strcmp(s->title, "export") == 0)
             ret = read_export(s, c, e);
         else if (strncmp(s->title, "source ", 7) == 0)
@@ -259,35 +264,35 @@ static int check_width(const inifile *f, const train_config *c, const char *key,
 /* The numbers into their places, and what no single value shows. */
 static int settle(const inifile *f, train_config *c, const numbers *v, err *e) {
     trainer_options *t = &c->trainer;
-    t->shape = (net_shape){.layers = (size_t)v->model[LAYERS],
-                           .dim = (size_t)v->model[DIM],
-                           .heads = (size_t)v->model[HEADS],
-                           .ffn = (size_t)v->model[FFN],
-                           .vocab = (size_t)v->tokenizer[VOCAB],
-                           .rope_theta = v->model[ROPE_THETA],
-                           .rms_eps = v->model[RMS_EPS]};
-    t->optimizer.adamw = (adamw){.lr = v->adamw[LR],
-                                 .min_lr = v->adamw[MIN_LR],
-                                 .beta1 = v->adamw[BETA1],
-                                 .beta2 = v->adamw[BETA2],
-                                 .eps = v->adamw[EPS],
-                                 .decay = v->adamw[DECAY],
-                                 .clip = v->adamw[CLIP],
-                                 .warmup = (size_t)v->adamw[WARMUP],
-                                 .steps = (size_t)v->run[STEPS]};
-    t->optimizer.muon_lr = v->muon[MUON_LR];
-    t->optimizer.muon_momentum = v->muon[MUON_MOMENTUM];
-    t->lanes = (size_t)v->run[LANES];
-    t->context = (size_t)v->model[CONTEXT];
-    t->micro_tokens = (size_t)v->run[MICRO_TOKENS];
-    t->prompt_weight = v->run[PROMPT_WEIGHT];
-    t->threads = (int)v->run[THREADS];
-    c->seed = (uint64_t)v->run[SEED];
-    c->batch = (size_t)v->run[BATCH];
-    c->checkpoint = (size_t)v->run[CHECKPOINT];
-    c->validate = (size_t)v->run[VALIDATE];
-    c->validation = (size_t)v->run[VALIDATION];
-    c->vocabulary_records = (size_t)v->tokenizer[RECORDS];
+    t->shape = (net_shape){.layers = (size_t)v->model[LAYERS].integer,
+                           .dim = (size_t)v->model[DIM].integer,
+                           .heads = (size_t)v->model[HEADS].integer,
+                           .ffn = (size_t)v->model[FFN].integer,
+                           .vocab = (size_t)v->tokenizer[VOCAB].integer,
+                           .rope_theta = v->model[ROPE_THETA].real,
+                           .rms_eps = v->model[RMS_EPS].real};
+    t->optimizer.adamw = (adamw){.lr = v->adamw[LR].real,
+                                 .min_lr = v->adamw[MIN_LR].real,
+                                 .beta1 = v->adamw[BETA1].real,
+                                 .beta2 = v->adamw[BETA2].real,
+                                 .eps = v->adamw[EPS].real,
+                                 .decay = v->adamw[DECAY].real,
+                                 .clip = v->adamw[CLIP].real,
+                                 .warmup = (size_t)v->adamw[WARMUP].integer,
+                                 .steps = (size_t)v->run[STEPS].integer};
+    t->optimizer.muon_lr = v->muon[MUON_LR].real;
+    t->optimizer.muon_momentum = v->muon[MUON_MOMENTUM].real;
+    t->lanes = (size_t)v->run[LANES].integer;
+    t->context = (size_t)v->model[CONTEXT].integer;
+    t->micro_tokens = (size_t)v->run[MICRO_TOKENS].integer;
+    t->prompt_weight = v->run[PROMPT_WEIGHT].real;
+    t->threads = (int)v->run[THREADS].integer;
+    c->seed = (uint64_t)v->run[SEED].integer;
+    c->batch = (size_t)v->run[BATCH].integer;
+    c->checkpoint = (size_t)v->run[CHECKPOINT].integer;
+    c->validate = (size_t)v->run[VALIDATE].integer;
+    c->validation = (size_t)v->run[VALIDATION].integer;
+    c->vocabulary_records = (size_t)v->tokenizer[RECORDS].integer;
     if (t->shape.dim % t->shape.heads != 0 || t->shape.dim / t->shape.heads % 2 != 0)
         return err_input(e, "%s: dim = %zu over heads = %zu is not allowed (a whole even number for each head)",
                          where(f, "model", "heads", "model", "dim"), t->shape.dim, t->shape.heads);
@@ -314,22 +319,40 @@ static int settle(const inifile *f, train_config *c, const numbers *v, err *e) {
     return 0;
 }
 
-/* The identity of a training: every number but those that only say how it is run. */
+static void add_value(text_buffer *t, const param_spec *spec, const param_value *v) {
+    switch (v->type) {
+    case PARAM_IS_CHOICE:
+        text_add(t, "%s=%s\n", spec->name, spec->choices[v->choice]);
+        break;
+    case PARAM_IS_FILE:
+        text_add(t, "%s=%s\n", spec->name, v->file->sha256);
+        break;
+    default:
+        text_add(t, "%s=%.17g\n", spec->name, param_number(v));
+    }
+}
+
+static void add_values(text_buffer *t, const param_spec *specs, size_t n, const param_value *v) {
+    for (size_t i = 0; i < n; i++) add_value(t, &specs[i], &v[i]);
+}
+
+/* The identity of a training: every value but those that only say how it is run. */
 static int make_digest(train_config *c, const numbers *v, err *e) {
     text_buffer t = {0};
     for (size_t i = 0; i < COUNT(run_keys); i++)
-        if (i != THREADS && i != CHECKPOINT) text_add(&t, "%s=%.17g\n", run_keys[i].name, v->run[i]);
-    for (size_t i = 0; i < COUNT(model_keys); i++) text_add(&t, "%s=%.17g\n", model_keys[i].name, v->model[i]);
-    for (size_t i = 0; i < COUNT(adamw_keys); i++) text_add(&t, "%s=%.17g\n", adamw_keys[i].name, v->adamw[i]);
-    for (size_t i = 0; i < COUNT(muon_keys); i++) text_add(&t, "muon.%s=%.17g\n", muon_keys[i].name, v->muon[i]);
-    for (size_t i = 0; i < COUNT(tokenizer_keys); i++)
-        text_add(&t, "%s=%.17g\n", tokenizer_keys[i].name, v->tokenizer[i]);
+        if (i != THREADS && i != CHECKPOINT) add_value(&t, &run_keys[i], &v->run[i]);
+    add_values(&t, model_keys, COUNT(model_keys), v->model);
+    add_values(&t, adamw_keys, COUNT(adamw_keys), v->adamw);
+    for (size_t i = 0; i < COUNT(muon_keys); i++) {
+        text_add(&t, "muon.");
+        add_value(&t, &muon_keys[i], &v->muon[i]);
+    }
+    add_values(&t, tokenizer_keys, COUNT(tokenizer_keys), v->tokenizer);
     for (size_t i = 0; i < c->n_sources; i++) {
         const train_source *x = &c->sources[i];
         text_add(&t, "[%s] %s share=%.17g from=%zu until=%zu\n", x->name, x->scenario->name, x->share, x->from,
                  x->until);
-        for (size_t k = 0; k < x->scenario->n_params; k++)
-            text_add(&t, "%s=%.17g\n", x->scenario->params[k].name, x->params.at[k]);
+        add_values(&t, x->scenario->params, x->scenario->n_params, x->params.at);
     }
     int ret = text_check(&t, e);
     if (ret == 0) ret = digest_sha256(t.at, t.n, c->digest, e);
@@ -347,11 +370,11 @@ int train_config_read(const char *path, const char *const *sets, size_t n_sets, 
     inifile f;
     numbers v;
     *c = (train_config){.export_type = DTYPE_Q8_0};
-    for (size_t i = 0; i < COUNT(run_keys); i++) v.run[i] = run_keys[i].preset;
-    for (size_t i = 0; i < COUNT(model_keys); i++) v.model[i] = model_keys[i].preset;
-    for (size_t i = 0; i < COUNT(adamw_keys); i++) v.adamw[i] = adamw_keys[i].preset;
-    for (size_t i = 0; i < COUNT(muon_keys); i++) v.muon[i] = muon_keys[i].preset;
-    for (size_t i = 0; i < COUNT(tokenizer_keys); i++) v.tokenizer[i] = tokenizer_keys[i].preset;
+    for (size_t i = 0; i < COUNT(run_keys); i++) v.run[i] = param_preset(&run_keys[i]);
+    for (size_t i = 0; i < COUNT(model_keys); i++) v.model[i] = param_preset(&model_keys[i]);
+    for (size_t i = 0; i < COUNT(adamw_keys); i++) v.adamw[i] = param_preset(&adamw_keys[i]);
+    for (size_t i = 0; i < COUNT(muon_keys); i++) v.muon[i] = param_preset(&muon_keys[i]);
+    for (size_t i = 0; i < COUNT(tokenizer_keys); i++) v.tokenizer[i] = param_preset(&tokenizer_keys[i]);
     if ((c->path = mem_strdup(path, e)) == NULL || inifile_read(path, &f, e) != 0) {
         train_config_free(c);
         return -1;
@@ -371,7 +394,10 @@ int train_config_read(const char *path, const char *const *sets, size_t n_sets, 
 }
 
 void train_config_free(train_config *c) {
-    for (size_t i = 0; i < c->n_sources; i++) free(c->sources[i].name);
+    for (size_t i = 0; i < c->n_sources; i++) {
+        free(c->sources[i].name);
+        param_values_free(&c->sources[i].params);
+    }
     free(c->path);
     free(c->text);
     free(c->name);

@@ -47,7 +47,7 @@ static void read_good(const char *text, const char *const *sets, size_t n, confi
 
 static void expect_list(const value_list *l, size_t n, const double *values) {
     cr_assert_eq(l->n, n);
-    for (size_t i = 0; i < n; i++) cr_assert_eq(l->at[i], values[i]);
+    for (size_t i = 0; i < n; i++) cr_assert_eq(param_number(&l->at[i]), values[i]);
 }
 #define EXPECT_LIST(list, ...)                                                                                         \
     expect_list(list, sizeof((double[]){__VA_ARGS__}) / sizeof(double), (double[]){__VA_ARGS__})

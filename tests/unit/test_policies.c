@@ -545,7 +545,7 @@ Test(policies, survive_every_failing_allocation) {
         draft             want, got;
         bool              begun = false;
         param_presets(ops->params, ops->n_params, &values);
-        if (strcmp(ops->name, "llma") == 0) values.at[3] = 4; /* cut */
+        if (strcmp(ops->name, "llma") == 0) values.at[3].integer = 4; /* cut */
         policy *p = policy_open(ops, &values, &e);
         cr_assert_eq(trial(p, &in, &want, &e), 0, "%s", e.text);
         policy_close(p);

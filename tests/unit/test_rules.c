@@ -387,7 +387,7 @@ Test(rules, law_test_rejects_typical) {
 /* The usual mistake: after a rejection, drawing from all tokens rather than from the others. */
 static int redraws(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws, verdict *out, err *e) {
     (void)e;
-    double t = r->params.at[0];
+    double t = r->params.at[0].real;
     for (size_t i = 0;; i++) {
         const double *p = rule_probs(r, pass, i, t);
         if (i < d->n && noise_uniform(draws, position + i, 0) < p[d->ids[i]]) continue;
@@ -400,7 +400,7 @@ static int redraws(rule *r, const rows *pass, const draft *d, uint64_t position,
 static int reuses_noise(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws, verdict *out,
                         err *e) {
     (void)e;
-    double t = r->params.at[0];
+    double t = r->params.at[0].real;
     for (size_t i = 0;; i++) {
         rule_probs(r, pass, i, t);
         double u = noise_uniform(draws, position + i, 0);
