@@ -47,7 +47,7 @@ enum { LAYER_MATRICES = 7 };
 /* Matrix i of a layer, in the order above. */
 matrix *layer_matrix(layer_weights *w, size_t i);
 
-typedef struct {
+typedef struct model {
     gguf          *file;
     tokenizer     *tok;
     model_shape    shape;

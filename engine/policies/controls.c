@@ -15,10 +15,10 @@ typedef struct {
     size_t position; /* tokens that stand in the output */
 } control_state;
 
-static int control_observe(policy *p, const int32_t *ids, size_t n, err *e) {
-    (void)ids, (void)e;
+static int control_observe(policy *p, const step_view *step, err *e) {
+    (void)e;
     control_state *s = p->state;
-    s->position += n;
+    s->position = step->position + step->n;
     return 0;
 }
 

@@ -18,6 +18,7 @@
 #include "engine/base/tokens.h"
 #include "engine/policies/index/ngram_index.h"
 #include "engine/policies/policy.h"
+#include "engine/tokenizer/tokenizer.h"
 
 enum { N, K, MAX_N, CUT };
 
@@ -67,13 +68,13 @@ static int llma_begin(policy *p, const policy_input *in, err *e) {
     return 0;
 }
 
-static int llma_observe(policy *p, const int32_t *ids, size_t n, err *e) {
+static int llma_observe(policy *p, const step_view *step, err *e) {
     (void)e;
     llma_state *s = p->state;
-    size_t      taken = n < NGRAM_MAX ? n : NGRAM_MAX;
+    size_t      taken = step->n < NGRAM_MAX ? step->n : NGRAM_MAX;
     size_t      kept = s->n_last < NGRAM_MAX - taken ? s->n_last : NGRAM_MAX - taken;
     memmove(s->last, s->last + s->n_last - kept, kept * sizeof *s->last);
-    if (taken > 0) memcpy(s->last + kept, ids + n - taken, taken * sizeof *s->last);
+    if (taken > 0) memcpy(s->last + kept, step->emitted + step->n - taken, taken * sizeof *s->last);
     s->n_last = kept + taken;
     return 0;
 }

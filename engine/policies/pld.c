@@ -41,9 +41,9 @@ static int pld_begin(policy *p, const policy_input *in, err *e) {
     return ngram_index_append(&s->index, in->prompt, in->n_prompt, e);
 }
 
-static int pld_observe(policy *p, const int32_t *ids, size_t n, err *e) {
+static int pld_observe(policy *p, const step_view *step, err *e) {
     pld_state *s = p->state;
-    return ngram_index_append(&s->index, ids, n, e);
+    return ngram_index_append(&s->index, step->emitted, step->n, e);
 }
 
 static int pld_propose(policy *p, size_t limit, draft *d, err *e) {

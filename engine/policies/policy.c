@@ -56,8 +56,8 @@ int policy_begin(policy *p, const policy_input *in, err *e) {
     return 0;
 }
 
-int policy_observe(policy *p, const int32_t *ids, size_t n, err *e) {
-    if (p->ops->observe != NULL && p->ops->observe(p, ids, n, e) != 0) return err_prefix(e, "policy %s", p->ops->name);
+int policy_observe(policy *p, const step_view *step, err *e) {
+    if (p->ops->observe != NULL && p->ops->observe(p, step, e) != 0) return err_prefix(e, "policy %s", p->ops->name);
     return 0;
 }
 
@@ -72,8 +72,9 @@ int policy_propose(policy *p, size_t limit, draft *d, err *e) {
     for (size_t i = 0; i < d->n; i++) {
         if (d->ids[i] < 0 || (size_t)d->ids[i] >= p->in.vocab)
             return err_run(e, "policy %s drafted id %d (0 to %zu)", name, (int)d->ids[i], p->in.vocab - 1);
-        if (d->parent[i] != (int32_t)i - 1)
-            return err_run(e, "policy %s drafted a tree (only chains are checked)", name);
+        if (d->parent[i] < DRAFT_ROOT || d->parent[i] >= (int32_t)i)
+            return err_run(e, "policy %s drafted node %zu below node %d (parents come first)", name, i,
+                           (int)d->parent[i]);
     }
     return 0;
 }

@@ -16,7 +16,6 @@
 #include "engine/base/registry.h"
 #include "engine/base/rng.h"
 #include "engine/draft.h"
-#include "engine/tokenizer/tokenizer.h"
 
 typedef struct {
     const int32_t *ids;
@@ -30,14 +29,24 @@ typedef struct {
     const reference *references;
     size_t           n_references;
     /* The baseline's output, for policies with NEEDS_TRUTH and then not NULL even when empty; else NULL. */
-    const int32_t   *truth;
-    size_t           n_truth;
-    size_t           vocab;
-    const tokenizer *tok; /* of the ids; NULL when there is none */
-    noise            noise;
+    const int32_t          *truth;
+    size_t                  n_truth;
+    size_t                  vocab;
+    const struct tokenizer *tok; /* of the ids; NULL when there is none */
+    noise                   noise;
 } policy_input;
 
 enum { NEEDS_TRUTH = 1 };
+
+/* What became of a step. */
+typedef struct {
+    const int32_t *emitted; /* [n] tokens that now stand in the output; the whole of it begins at emitted - position */
+    size_t         n;
+    size_t         position; /* index in the output of the first of them */
+    const draft   *draft;    /* what was proposed */
+    const verdict *verdict;  /* what stood: its path, then its own token, are the emitted ones */
+    const struct rows *rows; /* what the target said (rows.h) */
+} step_view;
 
 typedef struct policy policy;
 
@@ -50,9 +59,10 @@ typedef struct {
     size_t            state_bytes; /* zeroed memory given to begin; 0 = none */
     /* A new trial. Builds indexes; its time counts as drafting time of step 0. */
     int (*begin)(policy *p, const policy_input *in, err *e);
-    /* Tokens that now stand in the output, in order. Called after each step. NULL = not interested. */
-    int (*observe)(policy *p, const int32_t *ids, size_t n, err *e);
-    /* Fills d (given empty) with at most `limit` tokens; none is fine. NULL = never drafts. */
+    /* Called after each step. NULL = not interested. */
+    int (*observe)(policy *p, const step_view *step, err *e);
+    /* Fills d (given empty) with at most `limit` tokens, by draft_add or draft_extend; none is fine. NULL = never
+     * drafts. */
     int (*propose)(policy *p, size_t limit, draft *d, err *e);
     /* Most tokens that a draft can have with these parameters. NULL where propose is. */
     size_t (*longest)(const param_values *params);
@@ -72,9 +82,10 @@ void    policy_close(policy *p); /* NULL is fine */
 int policy_begin(policy *p, const policy_input *in, err *e);
 /* Frees what the last trial left. begin and close do so too: a call of its own keeps it out of the timing. */
 void policy_end(policy *p);
-int  policy_observe(policy *p, const int32_t *ids, size_t n, err *e);
-/* Clears d first; checks what comes back (at most limit and longest, ids in the vocabulary, a chain): a policy that
- * breaks these is an ERR_RUN, not a wrong result. */
+int  policy_observe(policy *p, const step_view *step, err *e);
+/* Clears d first; checks what comes back (at most limit and longest, ids in the vocabulary, parents before their
+ * children): a policy that breaks these is an ERR_RUN, not a wrong result. Whether a tree can be checked is the
+ * target's to say. */
 int policy_propose(policy *p, size_t limit, draft *d, err *e);
 
 /* Most tokens of a draft; 0 for a policy that never drafts. */

@@ -218,8 +218,10 @@ static int open_evaluation(evaluation *v, const options *o, err *e) {
     const rule_ops   *greedy = registry_named(&rule_registry, "evaluate", "greedy", e);
     param_values      policy_params, rule_params;
     dataset_options   d = {.format = "auto", .limit = (size_t)o->limit, .skip_bad = o->skip_bad};
-    if (llma == NULL || greedy == NULL || (v->m = model_open(o->model, e)) == NULL || model_lay_out(v->m, e) != 0)
-        return -1;
+    if (llma == NULL || greedy == NULL || (v->m = model_open(o->model, e)) == NULL) return -1;
+    const target_spec spec = {
+        .weights = v->m, .vocab = v->m->shape.vocab, .context = v->m->shape.context, .threads = (int)o->threads};
+    if (target_prepare(&target_transformer, &spec, e) != 0) return -1;
     param_presets(llma->params, llma->n_params, &policy_params);
     param_presets(greedy->params, greedy->n_params, &rule_params);
     sample_options s = {
@@ -229,7 +231,7 @@ static int open_evaluation(evaluation *v, const options *o, err *e) {
     return samples_prepare(&v->data, v->m->tok, &s, data_report_skipped, NULL, &v->samples, e) != 0 ||
                    (v->policy = policy_open(llma, &policy_params, e)) == NULL ||
                    (v->rule = rule_open(greedy, &rule_params, v->m->shape.vocab, e)) == NULL ||
-                   (v->target = target_transformer_open(v->m, v->m->shape.context, (int)o->threads, e)) == NULL
+                   (v->target = target_open(&target_transformer, &spec, e)) == NULL
                ? -1
                : 0;
 }

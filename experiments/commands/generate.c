@@ -236,15 +236,22 @@ static int encode_input(generation *g, const options *o, err *e) {
 
 /* ---- one generation -------------------------------------------------------------------------------- */
 
+static target_spec spec_of(const generation *g, const options *o) {
+    return (target_spec){
+        .weights = g->m, .vocab = g->m->shape.vocab, .context = g->m->shape.context, .threads = (int)o->threads};
+}
+
 static int open_generation(generation *g, const options *o, err *e) {
     if ((g->policy = open_policy(o->policy, e)) == NULL) return -1;
-    if ((g->m = model_open(o->model, e)) == NULL || model_lay_out(g->m, e) != 0) return -1;
+    if ((g->m = model_open(o->model, e)) == NULL) return -1;
+    target_spec spec = spec_of(g, o);
+    if (target_prepare(&target_transformer, &spec, e) != 0) return -1;
     if ((g->rule = open_rule(o->rule, g->m->shape.vocab, e)) == NULL) return -1;
     if (o->check && g->rule->ops->keeps != SAME_TOKENS)
         return err_input(e, "--check cannot hold with --rule %s (only with rules that keep plain decoding's tokens)",
                          g->rule->ops->name);
     if (encode_input(g, o, e) != 0) return -1;
-    if ((g->target = target_transformer_open(g->m, g->m->shape.context, (int)o->threads, e)) == NULL) return -1;
+    if ((g->target = target_open(&target_transformer, &spec, e)) == NULL) return -1;
     g->setup = (decode_setup){
         .target = g->target,
         .policy = g->policy,
@@ -317,9 +324,9 @@ static int check(generation *g, const options *o, err *e) {
                 g->trace.output.n);
         return 0;
     }
-    target *plain = target_transformer_open(g->m, g->m->shape.context, (int)o->threads, e);
-
-    int ret = plain != NULL ? compare_recompute(&g->setup, plain, &c, e) : -1;
+    target_spec spec = spec_of(g, o);
+    target     *plain = target_open(&target_transformer, &spec, e);
+    int         ret = plain != NULL ? compare_recompute(&g->setup, plain, &c, e) : -1;
     target_close(plain);
     if (ret != 0) return err_prefix(e, "the output differs from plain decoding's, and measuring it failed");
     return err_run(e,

@@ -2,7 +2,22 @@
 #include <stdio.h>
 
 #include "engine/rules/rule.h"
+#include "engine/target/target.h"
 #include "experiments/commands/commands.h"
+
+/* And the targets that give it. */
+static void print_needs(const rule_ops *r) {
+    size_t given = 0;
+    for (size_t i = 0; i < target_registry.n; i++)
+        given += (((const target_ops *)target_registry.at[i])->gives & r->needs) == r->needs;
+    printf("  needs: %s (", r->needs & GIVES_LOGITS ? "logits" : "the target's choices");
+    if (given == target_registry.n) printf("any target");
+    for (size_t i = 0, n = 0; i < target_registry.n && given < target_registry.n; i++) {
+        const target_ops *t = target_registry.at[i];
+        if ((t->gives & r->needs) == r->needs) printf("%s%s", n++ == 0 ? "target " : " or ", t->name);
+    }
+    printf(")\n");
+}
 
 int cmd_rules(int argc, char **argv, err *e) {
     static const char        usage[] = "usage: harness rules\n"
@@ -22,8 +37,7 @@ int cmd_rules(int argc, char **argv, err *e) {
         printf("%s%s\n  %s\n", i > 0 ? "\n" : "", r->name, r->help);
         if (r->origin != NULL) printf("  from: %s\n", r->origin);
         printf("  keeps: %s\n", keeps[r->keeps]);
-        printf("  needs: %s\n",
-               r->needs & GIVES_LOGITS ? "logits (target transformer)" : "the target's choices (any target)");
+        print_needs(r);
         command_print_params(r->params, r->n_params);
     }
     return 0;

@@ -57,8 +57,8 @@ int cell_frame(const plan *p, const plan_cell *c, const process_row *own, store_
                    .k = plan_cell_param(c, "k"),
                    .temperature = rule_temperature(c->rule, &c->rule_params),
                    .params = c->params,
-                   .threads = m->threads,
-                   .gemm = m->cfg->gemm,
+                   .threads = m->spec.threads,
+                   .gemm = (char *)gemm_name(m->spec.gemm),
                    .trials = (uint32_t)(set->n * p->cfg->repeats),
                    .build = (char *)c->build,
     };

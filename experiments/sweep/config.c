@@ -101,9 +101,14 @@ static int parse_tokenizer(const value *v, void *at, err *e) {
 }
 
 static int parse_gemm(const value *v, void *at, err *e) {
-    static const char *const names[] = {"exact", "blas"};
-    bool                     known = strcmp(v->text, names[0]) == 0 || strcmp(v->text, names[1]) == 0;
-    return known ? keep_text(v->text, at, e) : err_unknown(e, v->where, v->key->name, v->text, names, 2);
+    const char *names[GEMMS];
+    for (size_t i = 0; i < GEMMS; i++) {
+        names[i] = gemm_name((gemm)i);
+        if (strcmp(v->text, names[i]) != 0) continue;
+        *(gemm *)at = (gemm)i;
+        return 0;
+    }
+    return err_unknown(e, v->where, v->key->name, v->text, names, GEMMS);
 }
 
 static int parse_target(const value *v, void *at, err *e) {
@@ -132,9 +137,9 @@ static const key_spec sweep_keys[] = {
     {"paired",  parse_bool, AT(config, paired),  .preset = "no", .help = "time plain decoding again beside every trial"},
 };
 static const key_spec model_keys[] = {
-    {"target",    parse_target,    AT(model_config, target),    REQUIRED, .help = "transformer or replay"},
-    {"path",      parse_path,      PLACED(model_config, path),      .help = "transformer: GGUF with weights and tokenizer; a list is swept"},
-    {"tokenizer", parse_tokenizer, PLACED(model_config, tokenizer), .help = "replay: GGUF with a tokenizer, or \"bytes\"; a list is swept"},
+    {"target",    parse_target,    AT(model_config, target),    REQUIRED, .help = "what scores tokens, such as transformer"},
+    {"path",      parse_path,      PLACED(model_config, path),      .help = "GGUF with weights and tokenizer; a list is swept"},
+    {"tokenizer", parse_tokenizer, PLACED(model_config, tokenizer), .help = "GGUF with a tokenizer, or \"bytes\"; a list is swept"},
     {"threads",   parse_item,      AT(model_config, threads),   .preset = "1", .list = true, RANGE(1, PARALLEL_THREADS),
                                                                 .help = "threads of a forward pass"},
     {"gemm",      parse_gemm,      AT(model_config, gemm),      .preset = "exact", .help = "exact or blas"},
@@ -400,7 +405,6 @@ void config_free(config *c) {
         free(m->path);
         free(m->tokenizer);
         value_list_free(&m->threads);
-        free(m->gemm);
         free(m->cost);
         free(m->path_at);
         free(m->tokenizer_at);

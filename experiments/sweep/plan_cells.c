@@ -102,10 +102,10 @@ static json_t *setting_model(const plan_model *m) {
                      "label",   m->cfg->label,                               /* is in the cell's row */
                      "target",  m->cfg->target->name,                        /* what scores tokens */
                      "sha256",  m->sha256,                                   /* the weights, or the tokenizer */
-                     "threads", m->threads,                                  /* times, never tokens */
-                     "gemm",    m->cfg->gemm,                                /* how products round */
-                     "blas",    m->blas ? blas_kernels() : NULL,             /* so do these kernels, each in its way */
-                     "context", (json_int_t)m->context,                      /* where outputs are cut */
+                     "threads", m->spec.threads,                                  /* times, never tokens */
+                     "gemm",    gemm_name(m->spec.gemm),                                /* how products round */
+                     "blas",    m->spec.gemm == GEMM_BLAS ? blas_kernels() : NULL,             /* so do these kernels, each in its way */
+                     "context", (json_int_t)m->spec.context,                      /* where outputs are cut */
                      "cost",    m->cost != NULL ? m->cost->sha256 : NULL);   /* modeled_speedup */
 }
 

@@ -89,7 +89,7 @@ static void decode_forced(const char *name, const char *params, const recorded *
     cr_assert_eq(param_parse_list(name, ops->params, ops->n_params, params, &values, &e), 0, "%s", e.text);
     policy      *p = policy_open(ops, &values, &e);
     rule        *r = rule_open(registry_find(&rule_registry, "greedy"), &(param_values){0}, VOCAB, &e);
-    target      *t = target_replay_open(VOCAB, &e);
+    target      *t = target_open(registry_find(&target_registry, "replay"), &(target_spec){.vocab = VOCAB}, &e);
     decode_setup setup = {
         .target = t,
         .policy = p,

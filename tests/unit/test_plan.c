@@ -74,7 +74,7 @@ Test(plan, lays_out_the_grid_in_order) {
     cr_assert_eq(p.n_samples, 2); /* so each dataset is prepared once */
     cr_assert_eq(p.samples[0].set.n, 2);
     cr_assert_eq(p.samples[1].set.n, 1);
-    cr_assert(p.models[0].threads == 2 && p.models[1].threads == 1 && p.models[2].threads == 1);
+    cr_assert(p.models[0].spec.threads == 2 && p.models[1].spec.threads == 1 && p.models[2].spec.threads == 1);
     cr_assert_str_eq(p.models[2].cfg->label, "b");
 
     static const struct {
@@ -335,11 +335,11 @@ Test(plan, transformers_share_their_file) {
     cr_assert_eq(p.n_toks, 0);
     cr_assert_eq(digest_sha256_file("w.gguf", hex, &e), 0);
     for (size_t i = 0; i < 3; i++) {
-        cr_assert_eq(p.models[i].weights, p.weights[0]);
+        cr_assert_eq(p.models[i].spec.weights, p.weights[0]);
         cr_assert_str_eq(p.models[i].sha256, hex);
     }
-    cr_assert_eq(p.models[1].context, tiny_default().context);
-    cr_assert_eq(p.models[2].context, 64);
+    cr_assert_eq(p.models[1].spec.context, tiny_default().context);
+    cr_assert_eq(p.models[2].spec.context, 64);
     cr_assert_eq(p.n_samples, 2); /* one for each context */
     done(&p);
     expect_refused(WEIGHTED "context = 257\n" FREE LLMA GREEDY, NULL, "c.ini:7: [model m] context = 257");

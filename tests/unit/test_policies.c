@@ -21,14 +21,28 @@ static policy *open_policy(const char *name, const char *text) {
     return p;
 }
 
+static size_t shown; /* tokens since the trial began */
+
+static int try_begin(policy *p, const policy_input *in, err *e) {
+    shown = 0;
+    return policy_begin(p, in, e);
+}
+
 static void begin(policy *p, const policy_input *in) {
     err e = {0};
-    cr_assert_eq(policy_begin(p, in, &e), 0, "%s", e.text);
+    cr_assert_eq(try_begin(p, in, &e), 0, "%s", e.text);
+}
+
+/* A step that emitted these tokens. */
+static int try_observe(policy *p, const int32_t *ids, size_t n, err *e) {
+    step_view step = {.emitted = ids, .n = n, .position = shown};
+    shown += n;
+    return policy_observe(p, &step, e);
 }
 
 static void observe(policy *p, const int32_t *ids, size_t n) {
     err e = {0};
-    cr_assert_eq(policy_observe(p, ids, n, &e), 0, "%s", e.text);
+    cr_assert_eq(try_observe(p, ids, n, &e), 0, "%s", e.text);
 }
 
 static void propose(policy *p, size_t limit, draft *d) {
@@ -93,16 +107,29 @@ static int breaks_sign(policy *p, size_t limit, draft *d, err *e) {
     return 0;
 }
 
-static int breaks_chain(policy *p, size_t limit, draft *d, err *e) {
+static int breaks_order(policy *p, size_t limit, draft *d, err *e) {
     (void)p, (void)limit, (void)e;
     draft_extend(d, IDS(1, 2));
-    d->parent[1] = -1;
+    d->parent[0] = 1;
+    return 0;
+}
+
+static int breaks_root(policy *p, size_t limit, draft *d, err *e) {
+    (void)p, (void)limit, (void)e;
+    draft_add(d, -2, 1);
     return 0;
 }
 
 static int breaks_longest(policy *p, size_t limit, draft *d, err *e) {
     (void)p, (void)limit, (void)e;
     draft_extend(d, IDS(1, 2, 3, 4));
+    return 0;
+}
+
+static int drafts_tree(policy *p, size_t limit, draft *d, err *e) {
+    (void)p, (void)limit, (void)e;
+    draft_add(d, draft_add(d, DRAFT_ROOT, 1), 2);
+    draft_add(d, DRAFT_ROOT, 3);
     return 0;
 }
 
@@ -113,7 +140,7 @@ static size_t three(const param_values *v) {
 
 Test(policies, broken_ones_are_caught) {
     int (*const breaks[])(policy *, size_t, draft *, err *) = {breaks_limit, breaks_vocabulary, breaks_sign,
-                                                               breaks_chain, breaks_longest};
+                                                               breaks_order, breaks_root,       breaks_longest};
     for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++) {
         policy_ops   ops = {.name = "broken", .propose = breaks[i], .longest = three};
         param_values none = {0};
@@ -125,6 +152,18 @@ Test(policies, broken_ones_are_caught) {
         cr_assert_eq(e.kind, ERR_RUN);
         policy_close(p);
     }
+}
+
+Test(policies, trees_are_the_targets_to_refuse) {
+    policy_ops   ops = {.name = "branching", .propose = drafts_tree, .longest = three};
+    param_values none = {0};
+    err          e = {0};
+    draft        d;
+    policy      *p = policy_open(&ops, &none, &e);
+    begin(p, &(policy_input){.vocab = VOCAB});
+    propose(p, 5, &d);
+    cr_assert(d.n == 3 && d.branches);
+    policy_close(p);
 }
 
 Test(policies, none_never_drafts) {
@@ -522,8 +561,8 @@ Test(policies, random_depends_on_the_position_alone) {
 static int trial(policy *p, const policy_input *in, draft *d, err *e) {
     static int32_t many[200];
     for (int i = 0; i < 200; i++) many[i] = i;
-    if (policy_begin(p, in, e) != 0 || policy_observe(p, many, 200, e) != 0) return -1;
-    if (policy_observe(p, IDS('a'), e) != 0) return -1;
+    if (try_begin(p, in, e) != 0 || try_observe(p, many, 200, e) != 0) return -1;
+    if (try_observe(p, IDS('a'), e) != 0) return -1;
     return policy_propose(p, DRAFT_CAP, d, e);
 }
 
@@ -566,6 +605,47 @@ Test(policies, survive_every_failing_allocation) {
         policy_close(p);
     }
     tokenizer_close(tok);
+}
+
+/* ---- drafts ----------------------------------------------------------------------------------------- */
+
+Test(draft, is_a_tree_below_the_pending_token) {
+    draft d;
+    draft_clear(&d);
+    cr_assert_eq(draft_next_child(&d, DRAFT_ROOT, DRAFT_ROOT), -1);
+    cr_assert_eq(draft_child(&d, DRAFT_ROOT, 5), -1);
+    draft_extend(&d, IDS(5, 6, 7));
+    cr_assert_not(d.branches);
+    for (int32_t i = 0; i < 3; i++) {
+        cr_assert_eq(d.parent[i], i - 1);
+        cr_assert_eq(draft_child(&d, i - 1, 5 + i), i);
+        cr_assert_eq(draft_child(&d, i - 1, 4), -1);
+        cr_assert_eq(draft_next_child(&d, i - 1, i), -1, "a chain has no siblings");
+    }
+    cr_assert_eq(draft_next_child(&d, 2, 2), -1);
+
+    cr_assert_eq(draft_add(&d, DRAFT_ROOT, 8), 3);
+    cr_assert_eq(draft_add(&d, 0, 7), 4);
+    cr_assert_eq(draft_add(&d, 3, 7), 5);
+    cr_assert_eq(draft_add(&d, 0, 6), 6, "siblings may be equal");
+    draft_extend(&d, IDS(9));
+    cr_assert(d.branches);
+    cr_assert_eq(d.parent[7], 6, "a chain goes on below the last node");
+    cr_assert_eq(draft_next_child(&d, DRAFT_ROOT, DRAFT_ROOT), 0);
+    cr_assert_eq(draft_next_child(&d, DRAFT_ROOT, 0), 3);
+    cr_assert_eq(draft_next_child(&d, DRAFT_ROOT, 3), -1);
+    cr_assert_eq(draft_child(&d, DRAFT_ROOT, 8), 3);
+    cr_assert_eq(draft_child(&d, 0, 6), 1, "the first of equals");
+    cr_assert_eq(draft_child(&d, 0, 7), 4);
+    cr_assert_eq(draft_child(&d, 3, 7), 5);
+    cr_assert_eq(draft_child(&d, 3, 6), -1);
+
+    draft_clear(&d);
+    cr_assert_not(d.branches);
+    for (int32_t i = 0; i < DRAFT_CAP; i++) cr_assert_eq(draft_add(&d, i - 1, i), i);
+    cr_assert_eq(draft_add(&d, 0, 1), -1, "it is full");
+    draft_extend(&d, IDS(1, 2));
+    cr_assert(d.n == DRAFT_CAP && !d.branches);
 }
 
 /* ---- the index -------------------------------------------------------------------------------------- */
