@@ -46,6 +46,7 @@ typedef struct {
 typedef struct {
     model       *m;
     target      *target;
+    policy_spec  drafting;
     policy      *policy, *plain;
     rule        *rule;
     tokens       prompt;
@@ -154,14 +155,12 @@ static const char *split_spec(const char *spec, char name[NAME_SIZE]) {
     return spec[n] == ':' ? spec + n + 1 : "";
 }
 
-static policy *open_policy(const char *spec, err *e) {
+/* Reads "NAME:PARAMS" of --policy, before anything large is opened. The caller frees the parameters. */
+static const policy_ops *parse_policy(const char *spec, param_values *params, err *e) {
     char              name[NAME_SIZE];
-    const char       *params = split_spec(spec, name);
+    const char       *rest = split_spec(spec, name);
     const policy_ops *ops = registry_named(&policy_registry, "--policy", name, e);
-    param_values      values;
-    if (ops == NULL) return NULL;
-    if (param_parse_list(ops->name, ops->params, ops->n_params, params, &values, e) == 0)
-        return policy_open(ops, &values, e);
+    if (ops == NULL || param_parse_list(ops->name, ops->params, ops->n_params, rest, params, e) == 0) return ops;
     err_prefix(e, "--policy");
     return NULL;
 }
@@ -172,10 +171,13 @@ static rule *open_rule(const char *spec, size_t vocab, err *e) {
     const rule_ops *ops = registry_named(&rule_registry, "--rule", name, e);
     param_values    values;
     if (ops == NULL) return NULL;
-    if (param_parse_list(ops->name, ops->params, ops->n_params, params, &values, e) == 0)
-        return rule_open(ops, &values, vocab, e);
-    err_prefix(e, "--rule");
-    return NULL;
+    if (param_parse_list(ops->name, ops->params, ops->n_params, params, &values, e) != 0) {
+        err_prefix(e, "--rule");
+        return NULL;
+    }
+    rule *r = rule_open(ops, &values, vocab, e);
+    param_values_free(&values);
+    return r;
 }
 
 /* ---- input ----------------------------------------------------------------------------------------- */
@@ -242,8 +244,11 @@ static target_spec spec_of(const generation *g, const options *o) {
 }
 
 static int open_generation(generation *g, const options *o, err *e) {
-    if ((g->policy = open_policy(o->policy, e)) == NULL) return -1;
-    if ((g->m = model_open(o->model, e)) == NULL) return -1;
+    const policy_ops *drafts = parse_policy(o->policy, &g->drafting.params, e);
+    if (drafts == NULL || (g->m = model_open(o->model, e)) == NULL) return -1;
+    g->drafting.vocab = g->m->shape.vocab;
+    g->drafting.tok = g->m->tok;
+    if ((g->policy = policy_open(drafts, &g->drafting, e)) == NULL) return -1;
     target_spec spec = spec_of(g, o);
     if (target_prepare(&target_transformer, &spec, e) != 0) return -1;
     if ((g->rule = open_rule(o->rule, g->m->shape.vocab, e)) == NULL) return -1;
@@ -260,8 +265,6 @@ static int open_generation(generation *g, const options *o, err *e) {
                   .n_prompt = g->prompt.n,
                   .references = g->views,
                   .n_references = g->n_references,
-                  .vocab = g->m->shape.vocab,
-                  .tok = g->m->tok,
                   .noise = {o->seed, rng_stream("policy", "generate")}},
         .eos = tokenizer_eos(g->m->tok),
         .max_new_tokens = o->max_new_tokens,
@@ -277,6 +280,7 @@ static void close_generation(generation *g) {
     target_close(g->target);
     policy_close(g->policy);
     policy_close(g->plain);
+    param_values_free(&g->drafting.params);
     rule_close(g->rule);
     for (size_t i = 0; i < g->n_references; i++) tokens_free(&g->references[i]);
     free(g->references);
@@ -288,7 +292,8 @@ static void close_generation(generation *g) {
 /* Plain decoding: the same but for the policy. */
 static int decode_plainly(generation *g, err *e) {
     decode_setup plain = g->setup;
-    if ((g->plain = open_policy("none", e)) == NULL) return -1;
+    policy_spec  spec = {.vocab = g->m->shape.vocab, .tok = g->m->tok};
+    if ((g->plain = policy_open(&policy_none, &spec, e)) == NULL) return -1;
     plain.policy = g->plain;
     return decode_run(&plain, &g->baseline, e);
 }

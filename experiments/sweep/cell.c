@@ -46,10 +46,6 @@ void cell_worker_close(cell_worker *w) {
     *w = (cell_worker){0};
 }
 
-static bool is_baseline(const cell_job *j) {
-    return &j->w->p->cells[j->cell->baseline] == j->cell;
-}
-
 /* Reads the baseline's trials, unless they are those read last. */
 static int load_baseline(cell_worker *w, size_t baseline, err *e) {
     if (w->has_baseline && w->baseline_cell == baseline) return 0;
@@ -97,8 +93,6 @@ static decode_setup setup_of(const cell_job *j, size_t s) {
                    .n_prompt = x->prompt.n,
                    .references = x->references,
                    .n_references = x->n_references,
-                   .vocab = tokenizer_vocab(j->m->tok),
-                   .tok = j->m->tok,
                    .noise = {p->cfg->seed, rng_stream(j->cell->setting, id)}},
     };
     if (j->data->cfg->forced) {
@@ -172,7 +166,7 @@ static int run_paired(cell_job *j, size_t s, size_t repeat, err *e) {
     uint64_t         plain_ns = 0;
     comparison       same;
     bool             first = (s + repeat) % 2 == 0;
-    if (!is_baseline(j) && (plain = baseline_trial(j, s, repeat, e)) == NULL) return -1;
+    if (!policy_is_baseline(j->cell->policy) && (plain = baseline_trial(j, s, repeat, e)) == NULL) return -1;
     bool paired = j->paired && plain != NULL;
     if (paired && first && time_plain(j, s, &plain_ns, e) != 0) return -1;
     if (run_trial(j, s, repeat, plain, &same, e) != 0) return -1;
@@ -239,14 +233,16 @@ static int conclude(cell_job *j, bool *finished, err *e) {
 
 static int open_job(cell_job *j, err *e) {
     const plan_cell *c = j->cell;
-    if (!is_baseline(j) && load_baseline(j->w, c->baseline, e) != 0) return -1;
+    if (!policy_is_baseline(j->cell->policy) && load_baseline(j->w, c->baseline, e) != 0) return -1;
     if (cell_trials_init(&j->trials, j->w->p, j->unit->cell, e) != 0) return -1;
     if (cell_frame(j->w->p, c, &j->w->process, &j->trials.rows, e) != 0) return -1;
     if (cell_trials_load(&j->trials, j->w->p, j->w->dir, j->unit->cell, e) != 0) return -1;
     if ((j->target = open_target(j, e)) == NULL) return -1;
-    if ((j->policy = policy_open(c->policy, &c->policy_params, e)) == NULL) return -1;
-    if ((j->rule = rule_open(c->rule, &c->rule_params, tokenizer_vocab(j->m->tok), e)) == NULL) return -1;
-    return (j->plain = policy_open(registry_find(&policy_registry, "none"), &(param_values){0}, e)) != NULL ? 0 : -1;
+    policy_spec spec = {.params = c->policy_params, .vocab = j->m->spec.vocab, .tok = j->m->tok}, plain = spec;
+    plain.params = (param_values){0};
+    if ((j->policy = policy_open(c->policy, &spec, e)) == NULL) return -1;
+    if ((j->plain = policy_open(&policy_none, &plain, e)) == NULL) return -1;
+    return (j->rule = rule_open(c->rule, &c->rule_params, j->m->spec.vocab, e)) != NULL ? 0 : -1;
 }
 
 int cell_run(cell_worker *w, const cell_unit *u, bool *finished, err *e) {

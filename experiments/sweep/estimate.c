@@ -20,8 +20,8 @@ static int measure(const plan *p, const plan_cell *c, pace *to, err *e) {
     const sample       *x = &p->samples[c->samples].set.at[0];
     trial_trace         trace = {0};
     target             *t = NULL;
-    policy             *none = policy_open(registry_find(&policy_registry, "none"), &(param_values){0}, e);
-    rule               *r = rule_open(c->rule, &c->rule_params, tokenizer_vocab(m->tok), e);
+    policy             *none = policy_open(&policy_none, &(policy_spec){.vocab = m->spec.vocab, .tok = m->tok}, e);
+    rule               *r = rule_open(c->rule, &c->rule_params, m->spec.vocab, e);
     int                 ret = none != NULL && r != NULL ? target_prepare(m->cfg->target, &m->spec, e) : -1;
     if (ret == 0 && (t = target_open(m->cfg->target, &m->spec, e)) == NULL) ret = -1;
     decode_setup d = {
@@ -30,7 +30,7 @@ static int measure(const plan *p, const plan_cell *c, pace *to, err *e) {
         .rule = r,
         .eos = tokenizer_eos(m->tok),
         .max_new_tokens = TOKENS,
-        .input = {.prompt = x->prompt.ids, .n_prompt = x->prompt.n, .vocab = tokenizer_vocab(m->tok), .tok = m->tok},
+        .input = {.prompt = x->prompt.ids, .n_prompt = x->prompt.n},
         .forced = data->cfg->forced ? x->output.ids : NULL,
         .n_forced = data->cfg->forced ? x->output.n : 0,
     };
@@ -54,7 +54,7 @@ static int add_finished(const plan *p, const char *dir, size_t cell, pace *to, e
     if (ret == 0) ret = cell_trials_load(&t, p, dir, cell, e);
     for (size_t i = 0; ret == 0 && i < t.rows.n_trials; i++) {
         const trial_row *row = &t.rows.trials[i];
-        bool             plain = p->cells[cell].baseline == cell, twice = p->cfg->paired && !plain;
+        bool             plain = policy_is_baseline(p->cells[cell].policy), twice = p->cfg->paired && !plain;
         to->finished[!plain] +=
             (double)(row->prefill_ns + row->decode_ns) + (twice ? (double)(row->prefill_ns + row->plain_ns) : 0);
         to->trials[!plain] += 1;
@@ -75,7 +75,7 @@ static double longest_ns(const plan *p, const plan_cell *c, size_t s, const pace
 /* Mean time of a finished trial like those of this unit; 0 when there is none. */
 static double mean_ns(const plan *p, const cell_unit *u, const pace *by) {
     const plan_cell *c = &p->cells[u->cell];
-    bool             plain = c->baseline == u->cell;
+    bool             plain = policy_is_baseline(c->policy);
     if (by->trials[!plain] > 0) return by->finished[!plain] / by->trials[!plain];
     if (plain || by->trials[0] == 0) return 0;
     bool twice = p->cfg->paired && p->models[c->model].cfg->target->timed;
@@ -97,7 +97,7 @@ static int add_unit(const plan *p, const char *dir, const cell_unit *u, pace *by
     if (ns > 0) {
         ns *= (double)(trials - kept);
     } else {
-        bool twice = p->cfg->paired && p->models[c->model].cfg->target->timed && c->baseline != u->cell;
+        bool twice = p->cfg->paired && p->models[c->model].cfg->target->timed && !policy_is_baseline(c->policy);
         ns = most * (twice ? 2 : 1);
         out->is_guess = true;
     }

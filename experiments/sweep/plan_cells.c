@@ -11,11 +11,6 @@
 
 enum { MAX_CELLS = 1000000 };
 
-/* The baseline's policy is added to every group, so a section that asks for it adds nothing. */
-static bool is_baseline(const policy_ops *ops) {
-    return strcmp(ops->name, "none") == 0;
-}
-
 /* ---- how many ----------------------------------------------------------------------------------------- */
 
 /* Counts stay at MAX_CELLS + 1 once they are over. */
@@ -37,7 +32,7 @@ static size_t points(const value_list *lists, size_t n) {
 int plan_cells_count(const config *c, size_t *out, err *e) {
     size_t policies = 1, rules = 0, models = 0;
     for (size_t i = 0; i < c->n_policies; i++)
-        if (!is_baseline(c->policies[i].ops))
+        if (!policy_is_baseline(c->policies[i].ops)) /* it is in every group, whether a section asks for it or not */
             policies = plus(policies, points(c->policies[i].values, c->policies[i].ops->n_params));
     for (size_t i = 0; i < c->n_rules; i++) rules = plus(rules, points(c->rules[i].values, c->rules[i].ops->n_params));
     for (size_t i = 0; i < c->n_models; i++) models = plus(models, c->models[i].threads.n);
@@ -172,8 +167,7 @@ static int add_cell(plan *p, plan_cell cell, err *e) {
 
 /* `cell` holds what the group has in common. */
 static int add_group(plan *p, plan_cell cell, err *e) {
-    cell.policy = registry_find(&policy_registry, "none");
-    if (cell.policy == NULL) return err_run(e, "the policy \"none\" is missing");
+    cell.policy = &policy_none;
     cell.baseline = p->n_cells;
     param_presets(cell.policy->params, cell.policy->n_params, &cell.policy_params);
     if (add_cell(p, cell, e) != 0) return -1;
@@ -181,7 +175,7 @@ static int add_group(plan *p, plan_cell cell, err *e) {
     for (size_t i = 0; i < p->cfg->n_policies; i++) {
         const policy_config *asked = &p->cfg->policies[i];
         odometer             grid = {.lists = asked->values, .n = asked->ops->n_params};
-        if (is_baseline(asked->ops)) continue;
+        if (policy_is_baseline(asked->ops)) continue;
         cell.policy = asked->ops;
         do {
             cell.policy_params = odometer_values(&grid);

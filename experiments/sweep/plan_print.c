@@ -127,7 +127,8 @@ static void warn_about_clocks(const plan *p, const char *dir, const runner_optio
     bool timed = false, there = false;
     for (size_t i = 0; i < p->n_cells; i++) {
         const plan_cell *c = &p->cells[i];
-        if (!p->models[c->model].cfg->target->timed || c->baseline == i || cell_exists(dir, c, NULL) > 0) continue;
+        if (!p->models[c->model].cfg->target->timed || policy_is_baseline(c->policy) || cell_exists(dir, c, NULL) > 0)
+            continue;
         timed = true;
         cell_unit whole = {c->baseline, 0, 1};
         size_t    kept = 0;

@@ -119,12 +119,14 @@ typedef struct {
 static int run(const trial *x, trial_trace *out, err *e) {
     const policy_ops *po = registry_find(&policy_registry, x->policy);
     const rule_ops   *ro = registry_find(&rule_registry, x->rule);
-    param_values      pv, rv;
+    policy_spec       spec = {.vocab = VOCAB};
+    param_values      rv;
     cr_assert_not_null(po);
     cr_assert_not_null(ro);
-    cr_assert_eq(param_parse_list(po->name, po->params, po->n_params, x->policy_params, &pv, e), 0, "%s", e->text);
+    cr_assert_eq(param_parse_list(po->name, po->params, po->n_params, x->policy_params, &spec.params, e), 0, "%s",
+                 e->text);
     cr_assert_eq(param_parse_list(ro->name, ro->params, ro->n_params, x->rule_params, &rv, e), 0, "%s", e->text);
-    policy *p = policy_open(po, &pv, e);
+    policy *p = policy_open(po, &spec, e);
     rule   *r = p != NULL ? rule_open(ro, &rv, VOCAB, e) : NULL;
     int     ret = -1;
     if (r != NULL) {
@@ -137,7 +139,6 @@ static int run(const trial *x, trial_trace *out, err *e) {
                           .eos = EOS,
                           .max_new_tokens = x->max_new,
                           .noise = {7, 3}};
-        s.input.vocab = VOCAB;
         s.input.noise = (noise){11, 5};
         ret = decode_run(&s, out, e);
     }
@@ -308,7 +309,7 @@ static const policy_ops scripted = {.name = "scripted", .propose = scripted_prop
 static int run_scripted(target *t, const int32_t *prompt, size_t n_prompt, const int32_t *forced, size_t n_forced,
                         size_t max_new, trial_trace *out, err *e) {
     param_values v = {0};
-    policy      *p = policy_open(&scripted, &v, e);
+    policy      *p = policy_open(&scripted, &(policy_spec){.vocab = VOCAB}, e);
     rule        *r = rule_open(registry_find(&rule_registry, "greedy"), &v, VOCAB, e);
     decode_setup s = {.target = t,
                       .policy = p,
@@ -317,7 +318,7 @@ static int run_scripted(target *t, const int32_t *prompt, size_t n_prompt, const
                       .n_forced = n_forced,
                       .eos = EOS,
                       .max_new_tokens = max_new,
-                      .input = {.prompt = prompt, .n_prompt = n_prompt, .vocab = VOCAB}};
+                      .input = {.prompt = prompt, .n_prompt = n_prompt}};
     int          ret = decode_run(&s, out, e);
     policy_close(p);
     rule_close(r);
@@ -468,14 +469,14 @@ Test(compare, finds_and_measures_rounding_that_depends_on_the_batch) {
     cr_assert_eq(run(&x, &base, &e), 0, "%s", e.text);
 
     param_values v = {0};
-    policy      *p = policy_open(&scripted, &v, &e);
+    policy      *p = policy_open(&scripted, &(policy_spec){.vocab = VOCAB}, &e);
     rule        *r = rule_open(registry_find(&rule_registry, "greedy"), &v, VOCAB, &e);
     decode_setup s = {.target = plain,
                       .policy = p,
                       .rule = r,
                       .eos = EOS,
                       .max_new_tokens = 40,
-                      .input = {.prompt = prompts[1], .n_prompt = 1, .vocab = VOCAB}};
+                      .input = {.prompt = prompts[1], .n_prompt = 1}};
     cr_assert_eq(decode_run(&s, &out, &e), 0, "%s", e.text);
     compare_traces(&out, base.output.ids, base.output.n, base.logits_hash, &c);
     cr_assert_eq(c.logits_equal, LOGITS_DIFFER);
