@@ -55,11 +55,18 @@ def _frame(table):
     return frame
 
 
+def _value(v):
+    """A parameter as people read it: a number, a name, or the first digits of a file's digest."""
+    if not isinstance(v, str):
+        return f"{v:g}"
+    return v[:19] if v.startswith("sha256:") else v
+
+
 def _other_params(text):
     """The parameters that have no column of their own, as 'name=value, ...'."""
     params = json.loads(text)
     flat = {**params.get("policy", {}), **params.get("rule", {})}
-    return ", ".join(f"{k}={v:g}" for k, v in flat.items() if k not in ("n", "k", "temperature"))
+    return ", ".join(f"{k}={_value(v)}" for k, v in flat.items() if k not in ("n", "k", "temperature"))
 
 
 def load(path):

@@ -41,6 +41,20 @@ static double top_margin(const float *logits, size_t n) {
     return (double)first - (double)second;
 }
 
+static step_trace step_of(const step_view *view, uint64_t draft_ns, uint64_t verify_ns) {
+    return (step_trace){
+        .position = (uint32_t)view->position,
+        .match_length = view->draft->match_length,
+        .source = view->draft->source,
+        .source_position = view->draft->source_position,
+        .drafted = (uint16_t)view->draft->n,
+        .accepted = (uint16_t)view->verdict->n,
+        .emitted = (uint16_t)view->n,
+        .draft_ns = draft_ns,
+        .verify_ns = verify_ns,
+    };
+}
+
 /* Adds a step and what its rows say about the emitted tokens. */
 static int trace_record(trial_trace *t, const step_trace *s, const step_view *view, err *e) {
     const rows *r = view->rows;
@@ -134,17 +148,7 @@ static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
         if (policy_observe(s->policy, &view, e) != 0) return -1;
         uint64_t t4 = clock_ns();
 
-        step_trace step = {
-            .position = (uint32_t)position,
-            .match_length = d.match_length,
-            .source = d.source,
-            .source_position = d.source_position,
-            .drafted = (uint16_t)d.n,
-            .accepted = (uint16_t)v.n,
-            .emitted = (uint16_t)view.n,
-            .draft_ns = draft_ns + (t1 - t0) + (t4 - t3),
-            .verify_ns = t2 - t1,
-        };
+        step_trace step = step_of(&view, draft_ns + (t1 - t0) + (t4 - t3), t2 - t1);
         out->decode_ns += draft_ns + (t4 - t0);
         draft_ns = 0;
         if (out->n_steps == 0) {

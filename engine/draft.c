@@ -35,7 +35,3 @@ int32_t draft_child(const draft *d, int32_t parent, int32_t id) {
     while (node >= 0 && d->ids[node] != id) node = draft_next_child(d, parent, node);
     return node;
 }
-
-int32_t verdict_end(const verdict *v) {
-    return v->n > 0 ? v->path[v->n - 1] : DRAFT_ROOT;
-}

@@ -53,7 +53,4 @@ typedef struct {
     int32_t next;            /* the target's own token after them */
 } verdict;
 
-/* The node behind which a path goes on: its last one, DRAFT_ROOT when it is empty. */
-int32_t verdict_end(const verdict *v);
-
 #endif

@@ -7,7 +7,7 @@
 int cmd_policies(int argc, char **argv, err *e) {
     static const char usage[] = "usage: harness policies\n"
                                 "Lists the drafting policies: what [policy NAME] in a config and --policy NAME take.\n"
-                                "A parameter is shown with its default, type and range.\n"
+                                "A parameter is shown with its default and what is allowed.\n"
                                 "\n"
                                 "  -h, --help  this text\n";
     bool              done;

@@ -22,7 +22,7 @@ static void print_needs(const rule_ops *r) {
 int cmd_rules(int argc, char **argv, err *e) {
     static const char        usage[] = "usage: harness rules\n"
                                        "Lists the acceptance rules: what [accept NAME] in a config and --rule NAME take.\n"
-                                       "A parameter is shown with its default, type and range.\n"
+                                       "A parameter is shown with its default and what is allowed.\n"
                                        "\n"
                                        "  -h, --help  this text\n";
     static const char *const keeps[] = {

@@ -13,19 +13,19 @@ static int named_at(const char *where, err *e) {
 
 /* ---- models ------------------------------------------------------------------------------------------- */
 
+static bool needs_weights(const model_config *m) {
+    return (m->target->needs & NEEDS_WEIGHTS) != 0;
+}
+
 /* The plan's model of an earlier section over the same file, to share what is open; or NULL. */
 static const plan_model *earlier_model(const plan *p, const model_config *cfg) {
     for (size_t i = 0; i < p->n_models; i++) {
         const model_config *other = p->models[i].cfg;
         const char         *a = cfg->path != NULL ? cfg->path : cfg->tokenizer;
         const char         *b = other->path != NULL ? other->path : other->tokenizer;
-        if (cfg->target == other->target && strcmp(a, b) == 0) return &p->models[i];
+        if (needs_weights(cfg) == needs_weights(other) && strcmp(a, b) == 0) return &p->models[i];
     }
     return NULL;
-}
-
-static bool needs_weights(const model_config *m) {
-    return (m->target->needs & NEEDS_WEIGHTS) != 0;
 }
 
 /* Opens weights and tokenizer, or takes them from an earlier section. */
