@@ -59,7 +59,7 @@ KERNELS     := $(filter-out engine/kernels/generic.c,$(wildcard engine/kernels/*
 STORE       := $(wildcard store/*.c)
 DATASETS    := $(wildcard datasets/*.c datasets/scenarios/*.c)
 EXPERIMENTS := $(filter-out experiments/harness.c,$(sort $(shell find experiments -name '*.c')))
-ANALYSIS    := $(wildcard analysis/*.c)
+ANALYSIS    := $(sort $(shell find analysis -name '*.c'))
 TESTS       := $(wildcard tests/unit/*.c tests/fixtures/*.c tests/conformance/*.c)
 
 # The generic kernels are one source compiled once for each instruction set; NAME_avx2.c, NAME_avx512.c and NAME_neon.c have the flags of
@@ -167,7 +167,7 @@ $(B)/version.h: FORCE
 # rest of the program.
 PLUGINS = $(shell grep -lE '^const (policy|rule|target)_ops [a-z0-9_]+ = ' engine/policies/*.c engine/rules/*.c engine/target/*.c)
 SHARED  = $(filter-out $(PLUGINS) engine/train/% engine/gguf/gguf_write.% engine/model/mix.% engine/kernels/quants_fit.c \
-              engine/kernels/answers.% $(foreach f,atomic err fetch file filekind quote strict suggest,engine/base/$(f).%),$(sort $(shell find engine -name '*.[ch]' -o -name '*.cc'))) \
+              engine/kernels/answers.% $(foreach f,atomic err fetch file filekind here quote strict suggest,engine/base/$(f).%),$(sort $(shell find engine -name '*.[ch]' -o -name '*.cc'))) \
             experiments/sweep/cell.c experiments/sweep/cell_rows.c experiments/sweep/cost.c
 digest = $(shell cat $(1) | sha256sum | cut -c1-16)
 define SOURCES_TEXT
@@ -249,7 +249,7 @@ unit: $(B)/unit-tests
 	  $(B)/unit-tests --verbose=1 2>&1 | grep -vE '^\[(RUN |PASS)'
 	@! cat $(B)/sanitizer.log.* 2>/dev/null
 
-PYTESTS ?= tests/integration tests/conformance
+PYTESTS ?= tests/integration tests/conformance tests/lint
 integration: $(B)/harness
 	HARNESS=$(CURDIR)/$(B)/harness $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTESTS)
 
@@ -309,6 +309,7 @@ format:
 
 # clang-tidy takes one file at a time: with several, version 14 finds va_lists that are not there.
 lint: deps-lint
+	@$(PYTHON) tests/lint/includes.py
 	@$(MAKE) --no-print-directory $(B)/version.h $(B)/sources.h
 	@clang-format --dry-run -Werror $(SOURCES)
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/records.h"
+
 /* Whether an earlier cell has the same dataset with the same count. */
 static bool told(const store_data *d, const record_count *n, size_t cell) {
     for (size_t c = 0; c < cell; c++)
@@ -19,7 +21,7 @@ static bool same_skip(const skipped_row *a, const skipped_row *b) {
 }
 
 int caption_records(table *t, const store_data *d, err *e) {
-    record_count *n_of = summary_records(d, e);
+    record_count *n_of = records_count(d, e);
     if (n_of == NULL) return -1;
     for (size_t c = 0; c < d->n_cells; c++)
         if (n_of[c].distinct < n_of[c].records && !told(d, n_of, c))
@@ -39,25 +41,26 @@ int caption_records(table *t, const store_data *d, err *e) {
     return 0;
 }
 
-void caption_unfinished(table *t, const store_data *d, const cell_summary *rows) {
+void caption_unfinished(table *t, const store_data *d, const cell_counts *counts) {
     size_t there = 0, wanted = 0, cells = 0;
     for (size_t c = 0; c < d->n_cells; c++) {
-        if (rows[c].trials == d->cells[c].trials) continue;
+        if (counts[c].trials == d->cells[c].trials) continue;
         cells++;
-        there += rows[c].trials;
+        there += counts[c].trials;
         wanted += d->cells[c].trials;
     }
     if (cells > 0) table_caption(t, "unfinished: %zu of %zu trials", there, wanted);
 }
 
-void caption_speedups(table *t, const store_data *d, const cell_summary *rows) {
+void caption_speedups(table *t, const store_data *d, const cell_counts *counts, const cell_spreads *spreads) {
     size_t trials = 0, timed = 0, unequal = 0, clocked = 0, withheld = 0, beyond = 0;
     for (size_t c = 0; c < d->n_cells; c++) {
-        const cell_summary *s = &rows[c];
-        bool                has_clock = strcmp(s->cell->target, "replay") != 0;
-        trials += s->trials;
-        timed += s->timed;
-        unequal += s->unequal;
+        const cell_counts  *n = &counts[c];
+        const cell_spreads *s = &spreads[c];
+        bool                has_clock = strcmp(d->cells[c].target, "replay") != 0;
+        trials += n->trials;
+        timed += n->timed;
+        unequal += n->unequal;
         clocked += has_clock;
         withheld += has_clock && s->speedup.n < s->speedup.of;
         beyond += d->costs.n > 0 && s->modeled.n < s->modeled.of;

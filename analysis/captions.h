@@ -2,16 +2,17 @@
 #ifndef ANALYSIS_CAPTIONS_H
 #define ANALYSIS_CAPTIONS_H
 
-#include "analysis/summary.h"
-#include "analysis/table_writer.h"
+#include "analysis/counts.h"
+#include "analysis/spreads.h"
+#include "analysis/table.h"
 
 /* Records that were left out, with the first reason, and duplicates. */
 int caption_records(table *t, const store_data *d, err *e);
 
-/* Cells of which only a part has been run. rows: [d->n_cells] */
-void caption_unfinished(table *t, const store_data *d, const cell_summary *rows);
+/* Cells of which only a part has been run. counts: [d->n_cells] */
+void caption_unfinished(table *t, const store_data *d, const cell_counts *counts);
 
-/* Trials and cells that have no speed-up, and why; speed-up of outputs that differ. rows: [d->n_cells] */
-void caption_speedups(table *t, const store_data *d, const cell_summary *rows);
+/* Trials and cells that have no speed-up, and why; speed-up of outputs that differ. counts and spreads: [d->n_cells] */
+void caption_speedups(table *t, const store_data *d, const cell_counts *counts, const cell_spreads *spreads);
 
 #endif

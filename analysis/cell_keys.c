@@ -17,11 +17,12 @@ void cell_keys_free(cell_keys *k) {
         free(k->keys[i].at);
     }
     free(k->keys);
+    free(k->csv);
     *k = (cell_keys){0};
 }
 
 /* The key with this column name, made when there is none. The pointer is good until the next call. */
-static cell_key *key_for(cell_keys *k, const char *name, const char *prefix, bool number, err *e) {
+static cell_key *key_for(cell_keys *k, setting_role role, const char *name, const char *prefix, err *e) {
     char *column = mem_printf(e, "%s%s", prefix, name);
     if (column == NULL) return NULL;
     for (size_t i = 0; i < k->n; i++)
@@ -34,93 +35,106 @@ static cell_key *key_for(cell_keys *k, const char *name, const char *prefix, boo
         return NULL;
     }
     cell_key *key = &k->keys[k->n++];
-    *key = (cell_key){.name = mem_strdup(name, e), .column = column, .number = number};
+    *key = (cell_key){.name = mem_strdup(name, e), .column = column, .role = role};
     key->at = mem_new(k->n_cells, sizeof *key->at, e);
     return key->name != NULL && key->at != NULL ? key : NULL;
 }
 
-static int set(cell_key *key, size_t cell, const char *value, err *e) {
-    if (key == NULL) return -1;
+static int set_text(cell_key *key, size_t cell, const char *value, err *e) {
     key->at[cell] = mem_strdup(value, e);
     return key->at[cell] != NULL ? 0 : -1;
 }
 
-static int set_text(cell_keys *k, const char *name, const char *prefix, size_t cell, const char *value, err *e) {
-    cell_key *key = key_for(k, name, prefix, false, e);
-    if (key != NULL) key->number = false; /* a name here, whatever it is elsewhere */
-    return set(key, cell, value, e);
-}
-
-static int set_real(cell_keys *k, const char *name, const char *prefix, size_t cell, double x, err *e) {
+static int set_number(cell_key *key, size_t cell, double x, err *e) {
     char value[40];
     snprintf(value, sizeof value, "%.*g", real_digits(x), x);
-    return set(key_for(k, name, prefix, true, e), cell, value, e);
+    key->number = true;
+    return set_text(key, cell, value, e);
 }
 
-/* n and k are -1 in policies that have none. */
-static int set_int(cell_keys *k, const char *name, size_t cell, int32_t x, err *e) {
-    char value[16];
-    snprintf(value, sizeof value, "%d", x);
-    cell_key *key = key_for(k, name, "", true, e);
-    return key != NULL && x < 0 ? 0 : set(key, cell, value, e);
+/* ---- settings and parameters ---------------------------------------------------------------------------- */
+
+static int set_setting(cell_key *key, size_t cell, const cell_row *row, err *e) {
+    const setting *s = key->setting;
+    const char    *text = setting_text(s, row);
+    if (text != NULL) return set_text(key, cell, text, e);
+    double x = setting_number(s, row);
+    if (s->kind == FIELD_U8) return set_text(key, cell, x != 0 ? "yes" : "no", e);
+    key->number = true;
+    return s->kind == FIELD_I32 && x < 0 ? 0 : set_number(key, cell, x, e);
 }
 
-/* The parameters of params[section]; those with a column of their own in /cells are not repeated. */
-static int set_params(cell_keys *k, size_t cell, const json_t *params, const char *section, const char *prefix,
-                      err *e) {
-    const char *name;
+static int add_settings(cell_keys *k, setting_role role, const store_data *d, err *e) {
+    for (size_t i = 0; i < SETTINGS; i++) {
+        if (settings[i].role != role) continue;
+        cell_key *key = key_for(k, role, settings[i].name, "", e);
+        if (key == NULL) return -1;
+        key->setting = &settings[i];
+        for (size_t c = 0; c < k->n_cells; c++)
+            if (set_setting(key, c, &d->cells[c], e) != 0) return -1;
+    }
+    return 0;
+}
+
+/* A cell's parameters of one role; those with a column of their own in /cells are not repeated. */
+static int set_params(cell_keys *k, setting_role role, size_t cell, const json_t *params, err *e) {
+    const char *name, *section = setting_role_name(role);
+    char        prefix[16];
     json_t     *value, *values = json_object_get(params, section);
+    snprintf(prefix, sizeof prefix, "%s_", section);
     json_object_foreach(values, name, value) {
-        bool has_column = strcmp(name, "n") == 0 || strcmp(name, "k") == 0 || strcmp(name, "temperature") == 0;
-        if (has_column && json_is_number(value)) continue;
+        if (setting_find(role, name) != NULL) continue;
         if (!json_is_number(value) && !json_is_string(value))
-            return err_input(e, "cell %zu: params.%s.%s is neither a number nor a text", cell, section, name);
-        int ret = json_is_number(value) ? set_real(k, name, prefix, cell, json_number_value(value), e)
-                                        : set_text(k, name, prefix, cell, json_string_value(value), e);
+            return err_input(e, "cell %zu: params.%s.%s is not a number or a text", cell, section, name);
+        cell_key *key = key_for(k, role, name, prefix, e);
+        if (key == NULL) return -1;
+        if ((json_is_string(value) ? set_text(key, cell, json_string_value(value), e)
+                                   : set_number(key, cell, json_number_value(value), e)) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int add_params(cell_keys *k, setting_role role, const store_data *d, err *e) {
+    for (size_t c = 0; c < k->n_cells; c++) {
+        json_error_t why;
+        errno = 0;
+        json_t *params = json_loads(d->cells[c].params, 0, &why);
+        if (params == NULL && errno == ENOMEM) /* Jansson may say that the text is wrong */
+            return err_run(e, "out of memory");
+        if (params == NULL) return err_input(e, "cell %zu: params are not JSON: %s", c, why.text);
+        int ret = set_params(k, role, c, params, e);
+        json_decref(params);
         if (ret != 0) return -1;
     }
     return 0;
 }
 
-/* ---- the order in which people read keys --------------------------------------------------------------- */
+/* ---- what follows from all cells ------------------------------------------------------------------------ */
 
-/* As cells are sorted: what is compared (the policy) changes fastest. */
-enum { PLACES = 15, PLACE_RULE_PARAMETER = 9, PLACE_POLICY = 10, PLACE_POLICY_PARAMETER = 13, PLACE_DIGEST = 14 };
-enum { DIGEST_SHOWN = 12, SHORT_SIZE = 32 }; /* of a digest's digits, to people; room for them and what is before */
-
-static size_t place(const cell_key *key) {
-    static const char *const order[PLACES] = {"config", "model",  "dataset", "target",      "threads",
-                                              "gemm",   "forced", "rule",    "temperature", [PLACE_POLICY] = "policy",
-                                              "n",      "k"};
-    for (size_t i = 0; i < PLACES; i++)
-        if (order[i] != NULL && strcmp(order[i], key->column) == 0) return i;
-    static const char *const digests[] = {"build", "dataset_sha256", "model_sha256"};
-    for (size_t i = 0; i < sizeof digests / sizeof *digests; i++)
-        if (strcmp(digests[i], key->column) == 0) return PLACE_DIGEST;
-    return strncmp(key->column, "rule_", 5) == 0 ? PLACE_RULE_PARAMETER : PLACE_POLICY_PARAMETER;
-}
-
-/* The keys one after another: start with *i = 0, *at = 0; NULL at the end. */
-static const cell_key *next_key(const cell_keys *k, size_t *at, size_t *i) {
-    for (; *at < PLACES; (*at)++, *i = 0)
-        while (*i < k->n) {
-            const cell_key *key = &k->keys[(*i)++];
-            if (place(key) == *at) return key;
+static void find_values(cell_keys *k) {
+    for (size_t i = 0; i < k->n; i++) {
+        cell_key   *key = &k->keys[i];
+        const char *first = NULL;
+        for (size_t c = 0; c < k->n_cells; c++) {
+            if (key->at[c] == NULL) continue;
+            if (first == NULL) first = key->at[c];
+            key->applies = true;
+            key->varies = key->varies || strcmp(first, key->at[c]) != 0;
         }
-    return NULL;
+    }
 }
 
-static const cell_key *key_named(const cell_keys *k, const char *column) {
-    size_t i = 0;
-    while (strcmp(k->keys[i].column, column) != 0) i++;
-    return &k->keys[i];
+/* Whether the key is the name of its role, "policy" or "rule". */
+static bool is_name(const cell_key *key) {
+    return strcmp(key->column, setting_role_name(key->role)) == 0;
 }
 
 static int find_owner(const cell_keys *k, cell_key *key, err *e) {
-    size_t      at = place(key);
-    const char *owner = NULL;
-    if (at != PLACE_RULE_PARAMETER && (at <= PLACE_POLICY || at == PLACE_DIGEST)) return 0;
-    const cell_key *owners = key_named(k, at == PLACE_RULE_PARAMETER ? "rule" : "policy");
+    const char     *owner = NULL;
+    const cell_key *owners = k->keys;
+    if (key->setting != NULL && (key->role != SETTING_POLICY || is_name(key))) return 0;
+    while (owners->role != key->role || !is_name(owners)) owners++;
     for (size_t c = 0; c < k->n_cells; c++) {
         if (key->at[c] == NULL) continue;
         if (owner != NULL && strcmp(owner, owners->at[c]) != 0) return 0;
@@ -136,21 +150,10 @@ static bool same(const cell_key *key, size_t a, size_t b) {
 }
 
 static bool is_digest(const cell_key *key) {
-    return place(key) == PLACE_DIGEST;
+    return key->role == SETTING_DIGEST;
 }
 
-/* The key's value as people see it: the first digits of a digest will do. NULL where the key does not apply. */
-static const char *shown(const cell_key *key, size_t cell, char buf[SHORT_SIZE]) {
-    static const char file[] = "sha256:"; /* a file parameter, by its content */
-    const char       *text = key->at[cell];
-    if (text == NULL) return NULL;
-    size_t prefix = strncmp(text, file, sizeof file - 1) == 0 ? sizeof file - 1 : 0;
-    if (prefix == 0 && !is_digest(key)) return text;
-    snprintf(buf, SHORT_SIZE, "%.*s", (int)(prefix + DIGEST_SHOWN), text);
-    return buf;
-}
-
-/* Hides digests unless they alone tell two cells apart, which then are neighbours (store_cell_compare). */
+/* Hides digests unless they alone tell two cells apart, which then are neighbours (settings_compare). */
 static void hide_digests(cell_keys *k) {
     for (size_t i = 0; i < k->n; i++) k->keys[i].hidden = is_digest(&k->keys[i]);
     for (size_t c = 1; c < k->n_cells; c++) {
@@ -166,60 +169,52 @@ static void hide_digests(cell_keys *k) {
     }
 }
 
+/* CSV begins with what is compared. Parameters come after the settings of their role. */
+static int compare_csv(const void *a_, const void *b_) {
+    static const int      rank[SETTING_ROLES] = {[SETTING_RULE] = 1, [SETTING_SETUP] = 2, [SETTING_DIGEST] = 3};
+    const cell_key *const a = *(cell_key *const *)a_, *const b = *(cell_key *const *)b_;
+    if (a->role != b->role) return rank[a->role] - rank[b->role];
+    if (a->setting != NULL && b->setting != NULL && a->setting->csv != b->setting->csv)
+        return a->setting->csv - b->setting->csv;
+    return (a > b) - (a < b);
+}
+
+static int order_csv(cell_keys *k, err *e) {
+    if ((k->csv = mem_new(k->n, sizeof(cell_key *), e)) == NULL) return -1;
+    for (size_t i = 0; i < k->n; i++) k->csv[i] = &k->keys[i];
+    qsort(k->csv, k->n, sizeof *k->csv, compare_csv);
+    return 0;
+}
+
 int cell_keys_make(const store_data *d, cell_keys *out, err *e) {
     *out = (cell_keys){.n_cells = d->n_cells};
-    for (size_t pass = 0; pass < 2; pass++) /* all policy keys come before any rule key, whatever the cells' order */
-        for (size_t c = 0; c < d->n_cells; c++) {
-            const cell_row *row = &d->cells[c];
-            json_error_t    why;
-            errno = 0;
-            json_t *params = json_loads(row->params, 0, &why);
-            if (params == NULL) {
-                if (errno == ENOMEM) /* Jansson may say that the text is wrong */
-                    err_run(e, "out of memory");
-                else
-                    err_input(e, "cell %zu: params are not JSON: %s", c, why.text);
-                goto fail;
-            }
-            int status = 0;
-            if (pass == 0) {
-                status = set_text(out, "policy", "", c, row->policy, e) != 0 || set_int(out, "n", c, row->n, e) != 0 ||
-                         set_int(out, "k", c, row->k, e) != 0 ||
-                         set_params(out, c, params, "policy", "policy_", e) != 0;
-            } else {
-                status = set_text(out, "rule", "", c, row->rule, e) != 0 ||
-                         set_real(out, "temperature", "", c, row->temperature, e) != 0 ||
-                         set_params(out, c, params, "rule", "rule_", e) != 0 ||
-                         set_text(out, "dataset", "", c, row->dataset, e) != 0 ||
-                         set_text(out, "model", "", c, row->model, e) != 0 ||
-                         set_text(out, "target", "", c, row->target, e) != 0 ||
-                         set_text(out, "forced", "", c, row->forced ? "yes" : "no", e) != 0 ||
-                         set_int(out, "threads", c, row->threads, e) != 0 ||
-                         set_text(out, "gemm", "", c, row->gemm, e) != 0 ||
-                         set_text(out, "config", "", c, row->config, e) != 0 ||
-                         set_text(out, "dataset_sha256", "", c, row->dataset_sha256, e) != 0 ||
-                         set_text(out, "model_sha256", "", c, row->model_sha256, e) != 0 ||
-                         set_text(out, "build", "", c, row->build, e) != 0;
-            }
-            json_decref(params);
-            if (status != 0) goto fail;
-        }
-    for (size_t i = 0; i < out->n; i++) {
-        cell_key   *key = &out->keys[i];
-        const char *first = NULL;
-        for (size_t c = 0; c < out->n_cells; c++) {
-            if (key->at[c] == NULL) continue;
-            if (first == NULL) first = key->at[c];
-            key->applies = true;
-            key->varies = key->varies || strcmp(first, key->at[c]) != 0;
-        }
-        if (find_owner(out, key, e) != 0) goto fail;
+    for (setting_role r = 0; r < SETTING_ROLES; r++) {
+        if (add_settings(out, r, d, e) != 0) goto fail;
+        if ((r == SETTING_RULE || r == SETTING_POLICY) && add_params(out, r, d, e) != 0) goto fail;
     }
+    find_values(out);
+    for (size_t i = 0; i < out->n; i++)
+        if (find_owner(out, &out->keys[i], e) != 0) goto fail;
     hide_digests(out);
-    return 0;
+    if (order_csv(out, e) == 0) return 0;
 fail:
     cell_keys_free(out);
     return -1;
+}
+
+/* ---- tables --------------------------------------------------------------------------------------------- */
+
+enum { DIGEST_SHOWN = 12, SHORT_SIZE = 32 }; /* of a digest's digits, to people; room for them and what is before */
+
+/* The key's value as people see it: the first digits of a digest will do. NULL where the key does not apply. */
+static const char *shown(const cell_key *key, size_t cell, char buf[SHORT_SIZE]) {
+    static const char file[] = "sha256:"; /* a file parameter, by its content */
+    const char       *text = key->at[cell];
+    if (text == NULL) return NULL;
+    size_t prefix = strncmp(text, file, sizeof file - 1) == 0 ? sizeof file - 1 : 0;
+    if (prefix == 0 && !is_digest(key)) return text;
+    snprintf(buf, SHORT_SIZE, "%.*s", (int)(prefix + DIGEST_SHOWN), text);
+    return buf;
 }
 
 static bool is_column(const cell_key *key) {
@@ -227,22 +222,23 @@ static bool is_column(const cell_key *key) {
 }
 
 void cell_keys_columns(const cell_keys *k, table *t) {
-    const cell_key *key;
-    for (size_t at = 0, i = 0; (key = next_key(k, &at, &i)) != NULL;)
+    for (size_t i = 0; i < k->n; i++) {
+        const cell_key *key = &k->keys[i];
         if (is_column(key)) table_column(t, key->number ? COLUMN_RIGHT : COLUMN_LEFT, key->name, NULL);
-    for (size_t i = 0; i < k->n; i++) table_column(t, COLUMN_LEFT, NULL, k->keys[i].column);
+    }
+    for (size_t i = 0; i < k->n; i++) table_column(t, COLUMN_LEFT, NULL, k->csv[i]->column);
 }
 
 void cell_keys_put(const cell_keys *k, size_t cell, table *t) {
-    const cell_key *key;
-    for (size_t at = 0, i = 0; (key = next_key(k, &at, &i)) != NULL;) {
-        char text[SHORT_SIZE];
+    for (size_t i = 0; i < k->n; i++) {
+        const cell_key *key = &k->keys[i];
+        char            text[SHORT_SIZE];
         if (is_column(key)) table_put_text(t, shown(key, cell, text));
     }
-    for (size_t i = 0; i < k->n; i++) table_put_text(t, k->keys[i].at[cell]);
+    for (size_t i = 0; i < k->n; i++) table_put_text(t, k->csv[i]->at[cell]);
 }
 
-/* Puts ", name = value" behind *list. */
+/* Appends ", name = value" to *list. */
 static int list_add(char **list, const cell_key *key, size_t cell, err *e) {
     char  text[SHORT_SIZE];
     char *longer =
@@ -254,9 +250,9 @@ static int list_add(char **list, const cell_key *key, size_t cell, err *e) {
 }
 
 char *cell_keys_constant(const cell_keys *k, err *e) {
-    const cell_key *key;
-    char           *list = mem_strdup("", e);
-    for (size_t at = 0, i = 0; list != NULL && (key = next_key(k, &at, &i)) != NULL;) {
+    char *list = mem_strdup("", e);
+    for (size_t i = 0; list != NULL && i < k->n; i++) {
+        const cell_key *key = &k->keys[i];
         if (is_column(key) || !key->applies || key->hidden) continue;
         size_t c = 0;
         while (key->at[c] == NULL) c++;
@@ -277,14 +273,14 @@ bool cell_keys_same_but_nk(const cell_keys *k, size_t a, size_t b) {
 
 bool cell_keys_same_but_policy(const cell_keys *k, size_t a, size_t b) {
     for (size_t i = 0; i < k->n; i++)
-        if (place(&k->keys[i]) < PLACE_POLICY && !same(&k->keys[i], a, b)) return false;
+        if (k->keys[i].role < SETTING_POLICY && !same(&k->keys[i], a, b)) return false;
     return true;
 }
 
 char *cell_keys_group(const cell_keys *k, size_t cell, err *e) {
-    const cell_key *key;
-    char           *list = mem_strdup("", e);
-    for (size_t at = 0, i = 0; list != NULL && (key = next_key(k, &at, &i)) != NULL;) {
+    char *list = mem_strdup("", e);
+    for (size_t i = 0; list != NULL && i < k->n; i++) {
+        const cell_key *key = &k->keys[i];
         if (!is_column(key) || is_n_or_k(key) || key->at[cell] == NULL) continue;
         if (list_add(&list, key, cell, e) != 0) return NULL;
     }

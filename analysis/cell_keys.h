@@ -1,6 +1,5 @@
-/* cell_keys.h - what tells the cells of a results file apart: policy, rule, their parameters, data, model.
- *
- * Parameters come out of the canonical JSON in the column `params`. A key that says the same for every cell
+/* cell_keys.h - what tells the cells of a results file apart: their settings (store/settings.h), and the parameters
+ * of policies and rules that have no column of their own. A key that says the same for every cell
  * belongs above a table, not into it. Digests (of the program that made a cell, of its data and its model) are shown to
  * people only where cells differ in nothing else: files of one sweep can be of several versions of each.
  */
@@ -9,23 +8,27 @@
 
 #include <stdbool.h>
 
-#include "analysis/table_writer.h"
+#include "analysis/table.h"
+#include "store/settings.h"
 
 typedef struct {
-    char  *name;
-    char  *column; /* name in CSV: as in HDF5; policy_NAME and rule_NAME for parameters */
-    char  *owner;  /* the one policy or rule that has this parameter; NULL when several have it */
-    char **at;     /* [cells] canonical text; NULL where the key does not apply */
-    bool   number;
-    bool   hidden;  /* from people: a digest that tells no two cells apart which look the same otherwise */
-    bool   varies;  /* takes two values or more, "does not apply" not counted */
-    bool   applies; /* to some cell */
+    char          *name;
+    char          *column; /* name in CSV: as in HDF5; policy_NAME and rule_NAME for parameters */
+    char          *owner;  /* the one policy or rule that has this parameter; NULL when several have it */
+    char         **at;     /* [cells] canonical text; NULL where the key does not apply */
+    setting_role   role;
+    const setting *setting; /* NULL for a parameter */
+    bool           number;
+    bool           hidden;  /* from people: a digest that tells no two cells apart which look the same otherwise */
+    bool           varies;  /* takes two values or more, "does not apply" not counted */
+    bool           applies; /* to some cell */
 } cell_key;
 
 typedef struct {
-    cell_key *keys;
-    size_t    n, cap, n_cells;
-    bool      need_ids; /* there are cells that only their ids tell apart */
+    cell_key  *keys; /* in the order in which people read them */
+    size_t     n, cap, n_cells;
+    cell_key **csv;      /* [n] in the order of CSV's columns */
+    bool       need_ids; /* there are cells that only their ids tell apart */
 } cell_keys;
 
 /* ERR_INPUT when a cell's params are not the JSON that they should be. */

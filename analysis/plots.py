@@ -1,4 +1,4 @@
-"""Figures from a results file (HDF5, schema version 4).
+"""Figures from a results file (HDF5).
 
 load() reads the tables into pandas; every other function draws one figure from what load() gave and
 returns it. Nothing is measured here: all numbers are sums over the rows of the file, and ratios of sums,
@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 STYLE = {
@@ -40,10 +40,6 @@ STYLE = {
     "savefig.bbox": "tight",
     "savefig.pad_inches": 0.02,
 }
-# What, besides n and k, makes two cells incomparable in one picture.
-GROUP = ["policy", "dataset", "model", "target", "rule", "temperature", "forced", "threads", "gemm", "other",
-         "dataset_sha256", "model_sha256", "build"]
-
 
 def _frame(table):
     """A compound table as a DataFrame, texts as str."""
@@ -55,6 +51,11 @@ def _frame(table):
     return frame
 
 
+def _settings(cells):
+    """The columns of /cells that tell cells apart, in the order in which people read them: name to role."""
+    return {name.decode(): role.decode() for name, role in zip(cells.attrs["settings"], cells.attrs["roles"])}
+
+
 def _value(v):
     """A parameter as people read it: a number, a name, or the first digits of a file's digest."""
     if not isinstance(v, str):
@@ -62,33 +63,55 @@ def _value(v):
     return v[:19] if v.startswith("sha256:") else v
 
 
-def _other_params(text):
+def _other_params(text, settings):
     """The parameters that have no column of their own, as 'name=value, ...'."""
     params = json.loads(text)
-    flat = {**params.get("policy", {}), **params.get("rule", {})}
-    return ", ".join(f"{k}={_value(v)}" for k, v in flat.items() if k not in ("n", "k", "temperature"))
+    shown = {name: _value(value)
+             for role in ("policy", "rule") for name, value in params.get(role, {}).items() if name not in settings}
+    return ", ".join(f"{name}={value}" for name, value in shown.items())
 
 
 def load(path):
-    """The tables cells, samples, trials and steps, and `about` (the root attributes).
+    """The tables cells, samples, trials and steps, `about` (the root attributes) and `settings` (name to role of the
+    columns that tell cells apart, as results/README.md says).
 
-    trials has the columns of its cell and of its sample beside its own (the sample's id as sample_id); steps
-    has cell, sample, repeat, policy, n, k and scenario of its trial.
+    cells has a column `other`: the parameters that have no column of their own. trials has the columns of its cell and
+    of its sample beside its own (the sample's id as sample_id); steps has cell, sample, repeat, policy, n, k and
+    scenario of its trial.
     """
     with h5py.File(path, "r") as f:
         about = dict(f.attrs)
         if about.get("schema_version") != SCHEMA_VERSION:
             raise ValueError(f"{path}: schema version {about.get('schema_version')} ({SCHEMA_VERSION} is known)")
         cells, samples, trials, steps = (_frame(f[name]) for name in ("cells", "samples", "trials", "steps"))
+        settings = _settings(f["cells"])
     about = {k: v.decode() if isinstance(v, bytes) else v for k, v in about.items()}
-    cells["other"] = cells["params"].map(_other_params)
+    cells["other"] = [_other_params(text, settings) for text in cells["params"]]
     described = cells.drop(columns=["id"])
     named = samples.drop(columns=["dataset"]).rename(columns={"id": "sample_id"})
     trials = trials.merge(described, on="cell", how="left").merge(named, on="sample", how="left")
     if trials[["policy", "sample_id"]].isna().any(axis=None):
         raise ValueError(f"{path}: a trial names a cell or a sample that is not there")
-    steps = steps.merge(trials[["trial", "cell", "sample", "repeat", "policy", "n", "k", "scenario"]], on="trial", how="left")
-    return {"cells": cells, "samples": samples, "trials": trials, "steps": steps, "about": about}
+    told = trials[["trial", "cell", "sample", "repeat", "policy", "n", "k", "scenario"]]
+    steps = steps.merge(told, on="trial", how="left")
+    return {"cells": cells, "samples": samples, "trials": trials, "steps": steps, "about": about, "settings": settings}
+
+
+def varying(data):
+    """The columns of cells in which they differ, in the order in which people read them: `policy` always, digests
+    only where cells differ in nothing else."""
+    cells = data["cells"]
+    told = [*(name for name, role in data["settings"].items() if role != "digest"), "other"]
+    if cells.duplicated(told).any():
+        told += [name for name, role in data["settings"].items() if role == "digest"]
+    return [name for name in told if name == "policy" or cells[name].nunique() > 1]
+
+
+def comparable(data, cells, cell):
+    """Those of `cells` that can be compared with the row `cell`: they agree in their setup and in the rule."""
+    shared = [name for name, role in data["settings"].items() if role in ("setup", "rule")]
+    rule = cells["params"].map(lambda text: json.loads(text)["rule"])
+    return cells[(cells[shared] == cell[shared]).all(axis=1) & (rule == json.loads(cell["params"])["rule"])]
 
 
 def tokens_per_step(data):
@@ -98,15 +121,15 @@ def tokens_per_step(data):
     return data["cells"].merge(sums, left_on="cell", right_index=True)
 
 
-def _groups(cells):
+def _groups(data, cells):
     """(what they share, cells) of each set of cells that differ in n and k only; the largest set first."""
-    groups = list(cells.groupby(GROUP, sort=False))
-    drafting = [g for g in groups if g[0][0] != "none"] or groups
+    shared = [name for name in (*data["settings"], "other") if name not in ("n", "k")]
+    groups = [(dict(zip(shared, values)), of) for values, of in cells.groupby(shared, sort=False)]
+    drafting = [g for g in groups if g[0]["policy"] != "none"] or groups
     return sorted(drafting, key=lambda g: -len(g[1]))
 
 
-def _title(about, shared):
-    named = dict(zip(GROUP, shared))
+def _title(named):
     text = f"{named['policy']} on {named['dataset']} ({named['model']}, {named['rule']}"
     if named["temperature"] > 0:
         text += f", temperature {named['temperature']:g}"
@@ -115,7 +138,7 @@ def _title(about, shared):
 
 def heatmap(data, group=0):
     """Tokens per step over trigger length n and copy length k, of one set of comparable cells."""
-    shared, cells = _groups(tokens_per_step(data))[group]
+    shared, cells = _groups(data, tokens_per_step(data))[group]
     grid = cells.pivot_table(index="n", columns="k", values="tokens_per_step", aggfunc="first")
     height, width = grid.shape
     with plt.rc_context({**STYLE, "axes.spines.left": False, "axes.spines.bottom": False}):
@@ -136,7 +159,7 @@ def heatmap(data, group=0):
         bar = fig.colorbar(image, ax=ax, pad=0.02, aspect=12)
         bar.set_label("tokens per step")
         bar.outline.set_linewidth(0)
-        ax.set_title(_title(data["about"], shared), loc="left")
+        ax.set_title(_title(shared), loc="left")
     return fig
 
 
@@ -159,7 +182,7 @@ def acceptance_by_position(data, group=0, most=len(COLOURS), few=20):
     which everything before it was accepted. One line for each n, at the largest k; a point stands on at least
     `few` drafts."""
     drafting = data["steps"][data["steps"]["testable"] > 0]
-    shared, cells = _groups(data["cells"])[group]
+    shared, cells = _groups(data, data["cells"])[group]
     cells = cells.sort_values(["n", "k"]).groupby("n").tail(1).head(most)
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(1, 2, figsize=(6.5, 2.5), sharex=True, sharey=True, layout="constrained")
@@ -183,7 +206,7 @@ def acceptance_by_position(data, group=0, most=len(COLOURS), few=20):
             axes[0].legend(loc="best", handlelength=1.6)
         ks = sorted(set(cells["k"]) - {-1})
         suffix = f", $k$ = {ks[0]}" if len(ks) == 1 else ""
-        fig.suptitle(_title(data["about"], shared) + suffix, x=0.01, ha="left", fontsize=9)
+        fig.suptitle(_title(shared) + suffix, x=0.01, ha="left", fontsize=9)
     return fig
 
 

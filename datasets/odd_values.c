@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/quote.h"
+#include "engine/base/utf8.h"
 
 /* The shortest number out of range has five bytes, 1e309, and so have these. */
 #define NUMBER "9e307"

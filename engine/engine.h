@@ -1,8 +1,8 @@
 /* engine.h - everything a program needs from the engine.
  *
  * Who owns what: a model owns its file and tokenizer and is shared; a target, a policy and a rule belong to
- * one decoding at a time, and serve many one after another; a draft, its verdict and the rows of a pass are borrowed for
- * one step; a trace belongs to its caller. Nothing here prints or exits.
+ * one decoding at a time, and serve many one after another; a draft, its verdict and the rows of a pass are borrowed
+ * for one step; a trace belongs to its caller. Nothing here prints or exits.
  */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H

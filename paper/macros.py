@@ -37,9 +37,7 @@ def macros(data):
         """What the cells say of what they ran on: one value, or all of them."""
         return ", ".join(dict.fromkeys(cells[column]))
     baseline = cells[cells["policy"] == "none"].iloc[0]
-    comparable = cells
-    for key in ("dataset", "model", "rule", "temperature", "forced"):
-        comparable = comparable[comparable[key] == baseline[key]]
+    comparable = plots.comparable(data, cells, baseline)
     best = comparable.loc[comparable["tokens_per_step"].idxmax()]
     best_steps = steps[steps["cell"] == best["cell"]]
     drafting = best_steps["drafted"] > 0

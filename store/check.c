@@ -2,14 +2,18 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "store/store.h"
+#include "store/settings.h"
 
 static int check_cell(const cell_row *c, size_t i, err *e) {
     if (c->cell != i) return err_input(e, "cells: row %zu is numbered %" PRIu32, i, c->cell);
     if (strlen(c->id) != 16) return err_input(e, "cells: row %zu: the id \"%s\" has not 16 characters", i, c->id);
-    if (strlen(c->build) != 16)
-        return err_input(e, "cells: row %zu: the build \"%s\" has not 16 characters", i, c->build);
-    if (c->forced > 1) return err_input(e, "cells: row %zu: forced is %u (0 or 1)", i, c->forced);
+    for (size_t k = 0; k < SETTINGS; k++) {
+        const setting *s = &settings[k];
+        if (s->kind == FIELD_ID && strlen(setting_text(s, c)) != 16)
+            return err_input(e, "cells: row %zu: the %s \"%s\" has not 16 characters", i, s->name, setting_text(s, c));
+        if (s->kind == FIELD_U8 && setting_number(s, c) > 1)
+            return err_input(e, "cells: row %zu: %s is %.0f (0 or 1)", i, s->name, setting_number(s, c));
+    }
     return 0;
 }
 

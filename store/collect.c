@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "store/compound.h"
+#include "store/settings.h"
+#include "store/tables.h"
 
 typedef struct {
     const char *path;
@@ -27,33 +28,8 @@ typedef struct {
     bool    named; /* each file must be called after its cell */
 } collection;
 
-/* ---- order ---------------------------------------------------------------------------------------------- */
-
-static int compare_i32(int32_t a, int32_t b) {
-    return (a > b) - (a < b);
-}
-
-int store_cell_compare(const cell_row *a, const cell_row *b) {
-    bool a_plain = strcmp(a->policy, "none") == 0, b_plain = strcmp(b->policy, "none") == 0;
-    int  by;
-    if ((by = strcmp(a->config, b->config)) != 0) return by;
-    if ((by = strcmp(a->model, b->model)) != 0) return by;
-    if ((by = strcmp(a->dataset, b->dataset)) != 0) return by;
-    if ((by = strcmp(a->target, b->target)) != 0) return by;
-    if ((by = compare_i32(a->threads, b->threads)) != 0) return by;
-    if ((by = strcmp(a->gemm, b->gemm)) != 0) return by;
-    if ((by = strcmp(a->rule, b->rule)) != 0) return by;
-    if (a->temperature != b->temperature) return a->temperature < b->temperature ? -1 : 1;
-    if (a_plain != b_plain) return a_plain ? -1 : 1;
-    if ((by = strcmp(a->policy, b->policy)) != 0) return by;
-    if ((by = compare_i32(a->n, b->n)) != 0) return by;
-    if ((by = compare_i32(a->k, b->k)) != 0) return by;
-    if ((by = strverscmp(a->params, b->params)) != 0) return by; /* 5 before 10 */
-    return strcmp(a->id, b->id);
-}
-
 static int compare_sources(const void *a, const void *b) {
-    return store_cell_compare(((const source *)a)->data.cells, ((const source *)b)->data.cells);
+    return settings_compare(((const source *)a)->data.cells, ((const source *)b)->data.cells);
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------- */
@@ -150,8 +126,7 @@ static int unite_configs(collection *c, const kept_text *given, store_data *out,
             if (name_config(d->cells, out->configs.at[kept].name, e) != 0) return -1;
             named = true;
         }
-        for (size_t k = 0; k < d->costs.n; k++)
-            if (store_keep_text(&out->costs, d->costs.at[k].name, d->costs.at[k].text, NULL, e) != 0) return -1;
+        if (store_keep_texts(&out->costs, &d->costs, e) != 0) return -1;
     }
     return 0;
 }
@@ -164,7 +139,8 @@ static bool share_samples(const source *a, const source *b) {
     size_t          n = a->data.n_samples < b->data.n_samples ? a->data.n_samples : b->data.n_samples;
     if (strcmp(x->dataset, y->dataset) != 0 || strcmp(x->model, y->model) != 0) return false;
     for (size_t i = 0; i < n; i++)
-        if (!compound_row_equal(&compound_samples, &a->data.samples[i], &b->data.samples[i])) return false;
+        if (!compound_row_equal(&store_tables[TABLE_SAMPLES].form, &a->data.samples[i], &b->data.samples[i]))
+            return false;
     return true;
 }
 
@@ -196,7 +172,7 @@ static int place_samples(collection *c, store_data *out, err *e) {
 static bool same_skipped(const store_data *a, const store_data *b) {
     if (a->n_skipped != b->n_skipped) return false;
     for (size_t i = 0; i < a->n_skipped; i++)
-        if (!compound_row_equal(&compound_skipped, &a->skipped[i], &b->skipped[i])) return false;
+        if (!compound_row_equal(&store_tables[TABLE_SKIPPED].form, &a->skipped[i], &b->skipped[i])) return false;
     return true;
 }
 

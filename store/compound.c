@@ -7,63 +7,6 @@
 #include "engine/base/mem.h"
 #include "store/h5.h"
 
-/* ---- the tables ---------------------------------------------------------------------------------- */
-
-static const column cell_columns[] = {
-#define CELL_FIELDS
-#define FIELD(kind, name) {#name, FIELD_##kind, offsetof(cell_row, name)},
-#include "store/fields.def"
-#undef CELL_FIELDS
-};
-
-static const column process_columns[] = {
-#define PROCESS_FIELDS
-#define FIELD(kind, name) {#name, FIELD_##kind, offsetof(process_row, name)},
-#include "store/fields.def"
-#undef PROCESS_FIELDS
-};
-
-static const column sample_columns[] = {
-#define SAMPLE_FIELDS
-#define FIELD(kind, name) {#name, FIELD_##kind, offsetof(sample_row, name)},
-#include "store/fields.def"
-#undef SAMPLE_FIELDS
-};
-
-static const column skipped_columns[] = {
-#define SKIPPED_FIELDS
-#define FIELD(kind, name) {#name, FIELD_##kind, offsetof(skipped_row, name)},
-#include "store/fields.def"
-#undef SKIPPED_FIELDS
-};
-
-static const column trial_columns[] = {
-#define TRIAL_FIELDS
-#define FIELD(kind, name) {#name, FIELD_##kind, offsetof(trial_row, name)},
-#include "store/fields.def"
-#undef TRIAL_FIELDS
-};
-
-static const column step_columns[] = {
-#define STEP_FIELDS
-#define FIELD(kind, name) {#name, FIELD_##kind, offsetof(step_row, name)},
-#include "store/fields.def"
-#undef STEP_FIELDS
-};
-
-#define COMPOUND(path, columns, row)                                                                                   \
-    { path, columns, sizeof columns / sizeof *columns, sizeof(row) }
-
-const compound compound_cells = COMPOUND("cells", cell_columns, cell_row);
-const compound compound_processes = COMPOUND("processes", process_columns, process_row);
-const compound compound_samples = COMPOUND("samples", sample_columns, sample_row);
-const compound compound_skipped = COMPOUND("skipped", skipped_columns, skipped_row);
-const compound compound_trials = COMPOUND("trials", trial_columns, trial_row);
-const compound compound_steps = COMPOUND("steps", step_columns, step_row);
-
-_Static_assert(sizeof cell_columns / sizeof *cell_columns <= COMPOUND_COLUMNS_MAX, "a record holds every column");
-_Static_assert(sizeof trial_columns / sizeof *trial_columns <= COMPOUND_COLUMNS_MAX, "a record holds every column");
-
 /* ---- kinds -------------------------------------------------------------------------------------------- */
 
 static bool is_text(field_kind k) {

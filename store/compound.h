@@ -1,4 +1,4 @@
-/* compound.h - compound tables of HDF5 from the column lists of fields.def.
+/* compound.h - compound tables of HDF5 from lists of columns.
  *
  * A row in memory is a C struct whose texts are pointers. A row in the file is packed, little-endian, its
  * texts of fixed size: the longest of the column, at least 1. The two meet here and nowhere else.
@@ -10,18 +10,6 @@
 #include <stdbool.h>
 
 #include "store/store.h"
-
-typedef enum {
-    FIELD_U8,
-    FIELD_U16,
-    FIELD_U32,
-    FIELD_U64,
-    FIELD_I32,
-    FIELD_I64,
-    FIELD_F64,
-    FIELD_STR,
-    FIELD_ID
-} field_kind;
 
 enum { COMPOUND_COLUMNS_MAX = 32, COMPOUND_ID_SIZE = 16 };
 
@@ -37,9 +25,6 @@ typedef struct {
     size_t        n_columns;
     size_t        row_size;
 } compound;
-
-extern const compound compound_cells, compound_processes, compound_samples, compound_skipped, compound_trials,
-    compound_steps;
 
 /* Writes n rows as a new dataset of the file. */
 int compound_write(hid_t file, const compound *t, const void *rows, size_t n, err *e);

@@ -3,12 +3,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "store/compound.h"
-
-static void rows_free(const compound *t, void *rows, size_t n) {
-    for (size_t i = 0; i < n; i++) compound_row_free(t, (char *)rows + i * t->row_size);
-    free(rows);
-}
+#include "store/tables.h"
 
 static void texts_free(kept_texts *texts) {
     for (size_t i = 0; i < texts->n; i++) {
@@ -23,12 +18,7 @@ void store_free(store_data *d) {
     free(d->created);
     texts_free(&d->configs);
     texts_free(&d->costs);
-    rows_free(&compound_cells, d->cells, d->n_cells);
-    rows_free(&compound_processes, d->processes, d->n_processes);
-    rows_free(&compound_samples, d->samples, d->n_samples);
-    rows_free(&compound_skipped, d->skipped, d->n_skipped);
-    free(d->trials);
-    free(d->steps);
+    for (size_t i = 0; i < TABLES; i++) store_table_free(&store_tables[i], d);
     free(d->ids);
     free(d->offset);
     free(d->logits_hash);
@@ -67,56 +57,36 @@ int store_keep_text(kept_texts *texts, const char *name, const char *text, size_
     return 0;
 }
 
-/* A table's rows are counted in 32 bits, and one number is left for "no row". */
-static int check_count(size_t n, const compound *t, err *e) {
-    return n < UINT32_MAX ? 0 : err_run(e, "%s: more than 2^32 - 1 rows", t->name);
+int store_keep_texts(kept_texts *texts, const kept_texts *more, err *e) {
+    for (size_t i = 0; i < more->n; i++)
+        if (store_keep_text(texts, more->at[i].name, more->at[i].text, NULL, e) != 0) return -1;
+    return 0;
 }
 
 int store_add_cell(store_data *d, const cell_row *row, err *e) {
-    if (check_count(d->n_cells, &compound_cells, e) != 0) return -1;
-    if (mem_reserve(&d->cells, &d->cap_cells, d->n_cells + 1, e) != 0) return -1;
-    if (compound_row_copy(&compound_cells, &d->cells[d->n_cells], row, e) != 0) return -1;
-    d->cells[d->n_cells].cell = (uint32_t)d->n_cells;
-    d->n_cells++;
-    return 0;
+    return store_table_add(&store_tables[TABLE_CELLS], d, row, e);
 }
 
 int store_add_sample(store_data *d, const sample_row *row, err *e) {
-    if (check_count(d->n_samples, &compound_samples, e) != 0) return -1;
-    if (mem_reserve(&d->samples, &d->cap_samples, d->n_samples + 1, e) != 0) return -1;
-    if (compound_row_copy(&compound_samples, &d->samples[d->n_samples], row, e) != 0) return -1;
-    d->samples[d->n_samples].sample = (uint32_t)d->n_samples;
-    d->n_samples++;
-    return 0;
+    return store_table_add(&store_tables[TABLE_SAMPLES], d, row, e);
+}
+
+int store_add_skipped(store_data *d, const skipped_row *row, err *e) {
+    return store_table_add(&store_tables[TABLE_SKIPPED], d, row, e);
 }
 
 int store_add_process(store_data *d, const process_row *row, uint32_t *at, err *e) {
     size_t i = 0;
     while (i < d->n_processes && strcmp(d->processes[i].id, row->id) != 0) i++;
     if (at != NULL) *at = (uint32_t)i;
-    if (i < d->n_processes) return 0;
-    if (check_count(i, &compound_processes, e) != 0) return -1;
-    if (mem_reserve(&d->processes, &d->cap_processes, i + 1, e) != 0) return -1;
-    if (compound_row_copy(&compound_processes, &d->processes[i], row, e) != 0) return -1;
-    d->processes[i].process = (uint32_t)i;
-    d->n_processes++;
-    return 0;
-}
-
-int store_add_skipped(store_data *d, const skipped_row *row, err *e) {
-    if (check_count(d->n_skipped, &compound_skipped, e) != 0) return -1;
-    if (mem_reserve(&d->skipped, &d->cap_skipped, d->n_skipped + 1, e) != 0) return -1;
-    if (compound_row_copy(&compound_skipped, &d->skipped[d->n_skipped], row, e) != 0) return -1;
-    d->skipped[d->n_skipped].skipped = (uint32_t)d->n_skipped;
-    d->n_skipped++;
-    return 0;
+    return i < d->n_processes ? 0 : store_table_add(&store_tables[TABLE_PROCESSES], d, row, e);
 }
 
 int store_add_trial(store_data *d, const trial_row *row, const step_row *steps, size_t n_steps, const int32_t *ids,
                     size_t n_ids, const uint64_t *hash, err *e) {
     uint32_t trial = (uint32_t)d->n_trials;
 
-    if (check_count(d->n_trials, &compound_trials, e) != 0) return -1;
+    if (store_table_check(&store_tables[TABLE_TRIALS], d->n_trials, e) != 0) return -1;
     if (n_ids > 0 && d->n_ids > 0 && (hash != NULL) != (d->logits_hash != NULL))
         return err_run(e, "trial %u: some trials have logits and some have none", trial);
     if (mem_reserve(&d->trials, &d->cap_trials, d->n_trials + 1, e) != 0 ||

@@ -15,6 +15,7 @@
 
 #include "engine/base/atomic.h"
 #include "engine/base/file.h"
+#include "engine/base/mem.h"
 #include "store/h5.h"
 
 enum { GROWTH = 1 << 20 }; /* the image grows by steps of this many bytes */
@@ -208,20 +209,42 @@ int h5_file_close(h5_file *f, int ret, err *e) {
 
 /* ---- attributes ------------------------------------------------------------------------------------------ */
 
-int h5_write_attribute(hid_t file, const char *name, hid_t type, const void *value, err *e) {
+/* Closes `space`. */
+static int write_attribute(hid_t where, const char *name, hid_t type, hid_t space, const void *value, err *e) {
     int   ret = 0;
-    hid_t space = H5Screate(H5S_SCALAR), attribute = H5I_INVALID_HID;
+    hid_t attribute = H5I_INVALID_HID;
 
-    if (space < 0 || (attribute = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT)) < 0 ||
+    if (space < 0 || (attribute = H5Acreate2(where, name, type, space, H5P_DEFAULT, H5P_DEFAULT)) < 0 ||
         H5Awrite(attribute, type, value) < 0)
         ret = h5_fails(e, name);
     ret = h5_close(&attribute, ret, e);
     return h5_close(&space, ret, e);
 }
 
-int h5_write_text_attribute(hid_t file, const char *name, const char *text, err *e) {
+int h5_write_attribute(hid_t where, const char *name, hid_t type, const void *value, err *e) {
+    return write_attribute(where, name, type, H5Screate(H5S_SCALAR), value, e);
+}
+
+int h5_write_text_attribute(hid_t where, const char *name, const char *text, err *e) {
     size_t length = strlen(text);
     hid_t  type = h5_text_type(length > 0 ? length : 1);
     if (type < 0) return h5_fails(e, name);
-    return h5_close(&type, h5_write_attribute(file, name, type, text, e), e);
+    return h5_close(&type, h5_write_attribute(where, name, type, text, e), e);
+}
+
+int h5_write_texts_attribute(hid_t where, const char *name, const char *const *texts, size_t n, err *e) {
+    int     ret = -1;
+    size_t  size = 1;
+    hsize_t dims = n;
+    for (size_t i = 0; i < n; i++)
+        if (strlen(texts[i]) > size) size = strlen(texts[i]);
+    hid_t type = h5_text_type(size);
+    char *packed = mem_new(n, size, e);
+    for (size_t i = 0; packed != NULL && i < n; i++) memcpy(packed + i * size, texts[i], strlen(texts[i]));
+    if (type < 0)
+        h5_fails(e, name);
+    else if (packed != NULL)
+        ret = write_attribute(where, name, type, H5Screate_simple(1, &dims, NULL), packed, e);
+    free(packed);
+    return h5_close(&type, ret, e);
 }

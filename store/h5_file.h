@@ -1,4 +1,4 @@
-/* h5_file.h - whole HDF5 files, read and written by our own code; attributes of their root. */
+/* h5_file.h - whole HDF5 files, read and written by our own code; attributes. */
 #ifndef EXPERIMENTS_STORE_H5_FILE_H
 #define EXPERIMENTS_STORE_H5_FILE_H
 
@@ -30,7 +30,9 @@ typedef int h5_fill(hid_t file, const void *data, err *e);
  * `exclusive` a file that is there stays as it is. All errors are ERR_RUN "PATH: cannot write: ...". */
 int h5_file_write(const char *path, bool exclusive, h5_fill *fill, const void *data, err *e);
 
-int h5_write_attribute(hid_t file, const char *name, hid_t type, const void *value, err *e);
-int h5_write_text_attribute(hid_t file, const char *name, const char *text, err *e);
+int h5_write_attribute(hid_t where, const char *name, hid_t type, const void *value, err *e);
+int h5_write_text_attribute(hid_t where, const char *name, const char *text, err *e);
+/* A list of n texts, n > 0, all as long as the longest. */
+int h5_write_texts_attribute(hid_t where, const char *name, const char *const *texts, size_t n, err *e);
 
 #endif

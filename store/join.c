@@ -3,16 +3,14 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "store/compound.h"
+#include "store/store.h"
 
 /* Everything but trials and processes. */
 static int copy_frame(const store_data *from, store_data *to, err *e) {
     if ((to->sweep = mem_strdup(from->sweep != NULL ? from->sweep : "", e)) == NULL) return -1;
     if ((to->created = mem_strdup(from->created != NULL ? from->created : "", e)) == NULL) return -1;
-    for (size_t i = 0; i < from->configs.n; i++)
-        if (store_keep_text(&to->configs, from->configs.at[i].name, from->configs.at[i].text, NULL, e) != 0) return -1;
-    for (size_t i = 0; i < from->costs.n; i++)
-        if (store_keep_text(&to->costs, from->costs.at[i].name, from->costs.at[i].text, NULL, e) != 0) return -1;
+    if (store_keep_texts(&to->configs, &from->configs, e) != 0) return -1;
+    if (store_keep_texts(&to->costs, &from->costs, e) != 0) return -1;
     for (size_t i = 0; i < from->n_cells; i++)
         if (store_add_cell(to, &from->cells[i], e) != 0) return -1;
     for (size_t i = 0; i < from->n_samples; i++)
@@ -66,12 +64,11 @@ static int describe_cell(store_data *d, err *e) {
     cell_row *c = d->cells;
     for (size_t i = 0; i < d->n_processes; i++) {
         const process_row *p = &d->processes[i];
-        bool               first = i == 0;
-        if (add_entry(&c->harness_version, p->harness_version, first, e) != 0 ||
-            add_entry(&c->git_commit, p->git_commit, first, e) != 0 || add_entry(&c->cpu, p->cpu, first, e) != 0 ||
-            add_entry(&c->isa, p->isa, first, e) != 0 || add_entry(&c->compiler, p->compiler, first, e) != 0 ||
-            add_entry(&c->flags, p->flags, first, e) != 0)
-            return -1;
+#define ORIGIN_FIELDS
+#define FIELD(kind, name)                                                                                              \
+    if (add_entry(&c->name, p->name, i == 0, e) != 0) return -1;
+#include "store/fields.def"
+#undef ORIGIN_FIELDS
     }
     return 0;
 }

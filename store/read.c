@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "store/compound.h"
 #include "store/h5.h"
 #include "store/h5_file.h"
+#include "store/tables.h"
 
 enum { DEFLATE_RATIO = 1032 };
 
@@ -125,12 +125,6 @@ static int read_texts(hid_t file, const char *name, size_t most, kept_texts *tex
 
 /* ---- tables and tokens ---------------------------------------------------------------------------------- */
 
-static int read_table(hid_t file, const compound *t, size_t most, void **rows, size_t *n, size_t *cap, err *e) {
-    int ret = compound_read(file, t, most, rows, n, e);
-    *cap = *n;
-    return ret;
-}
-
 static int read_tokens(hid_t file, size_t most, store_data *d, err *e) {
     size_t n_offset, n_hash;
     htri_t hashed;
@@ -150,34 +144,10 @@ static int read_tokens(hid_t file, size_t most, store_data *d, err *e) {
 }
 
 static int read_all(hid_t file, size_t most, store_data *d, err *e) {
-    void *rows;
-    int   ret = read_attributes(file, most, d, e);
+    int ret = read_attributes(file, most, d, e);
     if (ret == 0) ret = read_texts(file, "configs", most, &d->configs, e);
     if (ret == 0) ret = read_texts(file, "costs", most, &d->costs, e);
-    if (ret == 0) {
-        ret = read_table(file, &compound_cells, most, &rows, &d->n_cells, &d->cap_cells, e);
-        d->cells = rows;
-    }
-    if (ret == 0) {
-        ret = read_table(file, &compound_processes, most, &rows, &d->n_processes, &d->cap_processes, e);
-        d->processes = rows;
-    }
-    if (ret == 0) {
-        ret = read_table(file, &compound_samples, most, &rows, &d->n_samples, &d->cap_samples, e);
-        d->samples = rows;
-    }
-    if (ret == 0) {
-        ret = read_table(file, &compound_skipped, most, &rows, &d->n_skipped, &d->cap_skipped, e);
-        d->skipped = rows;
-    }
-    if (ret == 0) {
-        ret = read_table(file, &compound_trials, most, &rows, &d->n_trials, &d->cap_trials, e);
-        d->trials = rows;
-    }
-    if (ret == 0) {
-        ret = read_table(file, &compound_steps, most, &rows, &d->n_steps, &d->cap_steps, e);
-        d->steps = rows;
-    }
+    for (size_t i = 0; ret == 0 && i < TABLES; i++) ret = store_table_read(file, &store_tables[i], most, d, e);
     if (ret == 0) ret = read_tokens(file, most, d, e);
     return ret == 0 ? store_check(d, e) : -1;
 }

@@ -1,4 +1,4 @@
-/* store.h - results in HDF5, schema version 4: cell files, and the file collected from them.
+/* store.h - results in HDF5: cell files, and the file collected from them.
  *
  * A results file holds root attributes, /configs, /costs, the tables /cells, /processes, /samples, /skipped, /trials
  * and /steps, and /tokens. A cell file is the same with one cell, plus /tokens/logits_hash, from which later runs
@@ -18,7 +18,19 @@
 
 #include "engine/base/err.h"
 
-#define STORE_SCHEMA_VERSION 4
+#define STORE_SCHEMA_VERSION 5
+
+typedef enum {
+    FIELD_U8,
+    FIELD_U16,
+    FIELD_U32,
+    FIELD_U64,
+    FIELD_I32,
+    FIELD_I64,
+    FIELD_F64,
+    FIELD_STR,
+    FIELD_ID
+} field_kind;
 
 /* Row structs: names are the columns' own. */
 #define FIELD_C_U8  uint8_t
@@ -116,6 +128,7 @@ void store_free(store_data *d);
 /* `name` is a file's base name. The same name with the same text is kept once; with another text it is kept as
  * "NAME (2)", and so on. *kept, unless NULL, becomes the index of the one that holds the text. */
 int store_keep_text(kept_texts *texts, const char *name, const char *text, size_t *kept, err *e);
+int store_keep_texts(kept_texts *texts, const kept_texts *more, err *e);
 int store_add_cell(store_data *d, const cell_row *row, err *e);
 int store_add_sample(store_data *d, const sample_row *row, err *e);
 int store_add_skipped(store_data *d, const skipped_row *row, err *e);
@@ -133,7 +146,7 @@ int store_add_trial(store_data *d, const trial_row *row, const step_row *steps, 
  *  S4  in each step emitted = accepted + 1; position is the sum of emitted before it; testable is the smaller of
  *      drafted and tokens - 1 - position, and accepted <= testable
  *  S5  a trial's tokens, drafted, testable and accepted are the sums over its steps; its output has `tokens` ids
- *  S6  forced, equal and truncated are 0 or 1, logits_equal 0 to 2; ids and builds have 16 characters
+ *  S6  settings of kind U8, equal and truncated are 0 or 1, logits_equal 0 to 2; ids and builds have 16 characters
  *  S7  no cell has more trials than its row says
  * ERR_INPUT says which row breaks what. Writing and reading call it. */
 int store_check(const store_data *d, err *e);
@@ -152,7 +165,7 @@ int store_read(const char *path, store_data *out, err *e);
 int store_version(const char *path, int64_t *version, err *e);
 
 /* Merges cell files into one results file's content. Neither the order of `paths` matters nor that one is there
- * twice: cells are sorted by store_cell_compare, so that tables are sorted by (cell, sample, repeat), and all
+ * twice: cells are sorted by settings_compare, so that tables are sorted by (cell, sample, repeat), and all
  * indices are rewritten.
  *
  * Samples: one block for each (dataset, model), in order of first appearance; cells share it when their
@@ -172,12 +185,8 @@ typedef bool trial_choice(const trial_row *t, void *ctx);
 int store_join(store_data *to, const store_data *from, trial_choice *keep, void *ctx, err *e);
 
 /* One cell with the chosen ones of its trials, sorted by (sample, repeat), as store_write takes it. Rows and texts are
- * copied. The cell's columns that say what it ran on (harness_version to flags, except created) list the values of
+ * copied. The cell's columns that say what it ran on (ORIGIN_FIELDS of fields.def) list the values of
  * these trials' processes, joined by ", ". */
 int store_pick(const store_data *from, trial_choice *keep, void *ctx, store_data *out, err *e);
-
-/* The order of cells in a results file: by config, model, dataset, target, threads, gemm, rule, temperature,
- * policy (none first), n, k, other parameters, id. */
-int store_cell_compare(const cell_row *a, const cell_row *b);
 
 #endif

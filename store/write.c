@@ -2,9 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/compound.h"
 #include "store/h5.h"
 #include "store/h5_file.h"
+#include "store/settings.h"
+#include "store/tables.h"
 
 enum { COMPACT_MAX = 60 * 1000 }; /* texts up to here lie in the object's header, which has a checksum */
 
@@ -13,6 +14,20 @@ static int write_attributes(hid_t file, const store_data *d, err *e) {
     if (h5_write_attribute(file, "schema_version", H5T_STD_I32LE, &version, e) != 0) return -1;
     if (h5_write_text_attribute(file, "sweep", d->sweep != NULL ? d->sweep : "", e) != 0) return -1;
     return h5_write_text_attribute(file, "created", d->created != NULL ? d->created : "", e);
+}
+
+/* Says which columns of /cells are settings, so that readers need no list of their own. */
+static int write_settings(hid_t file, err *e) {
+    const char *names[SETTINGS], *roles[SETTINGS];
+    for (size_t i = 0; i < SETTINGS; i++) {
+        names[i] = settings[i].name;
+        roles[i] = setting_role_name(settings[i].role);
+    }
+    hid_t cells = H5Dopen2(file, "cells", H5P_DEFAULT);
+    if (cells < 0) return h5_fails(e, "cells");
+    int ret = h5_write_texts_attribute(cells, "settings", names, SETTINGS, e);
+    if (ret == 0) ret = h5_write_texts_attribute(cells, "roles", roles, SETTINGS, e);
+    return h5_close(&cells, ret, e);
 }
 
 static int write_text(hid_t group, const kept_text *c, err *e) {
@@ -64,12 +79,9 @@ static int write_all(hid_t file, const void *data, err *e) {
     const store_data *d = data;
     if (write_attributes(file, d, e) != 0) return -1;
     if (write_texts(file, "configs", &d->configs, e) != 0 || write_texts(file, "costs", &d->costs, e) != 0) return -1;
-    if (compound_write(file, &compound_cells, d->cells, d->n_cells, e) != 0) return -1;
-    if (compound_write(file, &compound_processes, d->processes, d->n_processes, e) != 0) return -1;
-    if (compound_write(file, &compound_samples, d->samples, d->n_samples, e) != 0) return -1;
-    if (compound_write(file, &compound_skipped, d->skipped, d->n_skipped, e) != 0) return -1;
-    if (compound_write(file, &compound_trials, d->trials, d->n_trials, e) != 0) return -1;
-    if (compound_write(file, &compound_steps, d->steps, d->n_steps, e) != 0) return -1;
+    for (size_t i = 0; i < TABLES; i++)
+        if (store_table_write(file, &store_tables[i], d, e) != 0) return -1;
+    if (write_settings(file, e) != 0) return -1;
     return write_tokens(file, d, e);
 }
 

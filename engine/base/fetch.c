@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "engine/base/file.h"
+#include "engine/base/here.h"
 #include "engine/base/mem.h"
 
 /* Cuts the last part off an absolute path and gives it; NULL at the root. */
@@ -32,18 +33,10 @@ static char *name_in(const char *text, const char *file) {
     return NULL;
 }
 
-/* A script as one calls it: from the working folder, where it lies below that. */
-static char *command_of(const char *folder, const char *here) {
-    size_t n = here != NULL ? strlen(here) : 0;
-    if (n == 0 || strncmp(folder, here, n) != 0) return mem_printf(NULL, "%s/fetch.sh", folder);
-    if (folder[n] == '\0') return mem_strdup("./fetch.sh", NULL);
-    return mem_printf(NULL, "%s/fetch.sh", folder[n] == '/' ? folder + n + 1 : folder);
-}
-
 int fetch_advise(const char *path, err *e) {
     enum { MAX_BYTES = 1 << 20 };
     if (access(path, F_OK) == 0 || errno != ENOENT) return -1;
-    char       *place = file_place(path, NULL), *here = file_place(".", NULL), *manifest = NULL, *text = NULL;
+    char       *place = file_place(path, NULL), *manifest = NULL, *text = NULL, *script = NULL;
     char       *name = NULL, *command = NULL, *advice = NULL;
     size_t      n;
     const char *file = place != NULL ? cut_last(place) : NULL;
@@ -51,11 +44,12 @@ int fetch_advise(const char *path, err *e) {
     if (folder != NULL && strcmp(folder, "data") == 0) manifest = mem_printf(NULL, "%s/manifest.tsv", place);
     if (manifest != NULL) text = file_read(manifest, MAX_BYTES, &n, NULL);
     if (text != NULL) name = name_in(text, file);
-    if (name != NULL) command = command_of(place, here);
+    if (name != NULL) script = mem_printf(NULL, "%s/fetch.sh", place);
+    if (script != NULL) command = here_word(script, NULL);
     if (command != NULL) advice = mem_printf(NULL, "%s %s brings it", command, name);
     if (advice != NULL) err_advise(e, advice);
     free(place);
-    free(here);
+    free(script);
     free(manifest);
     free(text);
     free(name);

@@ -24,7 +24,7 @@ void *mem_map(size_t n, err *e);
 void  mem_unmap(void *p, size_t n); /* NULL is fine */
 
 /* Makes *array (elements of `size` bytes, *cap of them) hold at least `want`, growing by half or more.
- * On failure returns -1 and leaves array and cap as they were. Call it through mem_reserve. */
+ * On failure returns -1 and leaves array and cap as they were. Call it through mem_reserve where the type is known. */
 int mem_grow(void **array, size_t *cap, size_t want, size_t size, err *e);
 #define mem_reserve(array, cap, want, e) mem_grow((void **)(array), (cap), (want), sizeof **(array), (e))
 

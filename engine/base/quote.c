@@ -3,32 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-size_t utf8_length(const char *s, size_t n, unsigned long *code) {
-    const unsigned char       *b = (const unsigned char *)s;
-    static const unsigned long least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = b[0] < 0x80 ? 1 : b[0] < 0xC0 ? 0 : b[0] < 0xE0 ? 2 : b[0] < 0xF0 ? 3 : b[0] < 0xF8 ? 4 : 0;
-    if (length == 0 || length > n) return 0;
-    unsigned long c = length == 1 ? b[0] : b[0] & (0x7Fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((b[i] & 0xC0) != 0x80) return 0;
-        c = c << 6 | (b[i] & 0x3Fu);
-    }
-    if (c < least[length] || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF)) return 0;
-    if (code != NULL) *code = c;
-    return length;
-}
-
-size_t utf8_valid(const char *s, size_t n) {
-    size_t at = 0;
-    for (size_t length; at < n && (length = utf8_length(s + at, n - at, NULL)) > 0;) at += length;
-    return at;
-}
-
-bool utf8_is_hidden(unsigned long c) {
-    return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0xAD || c == 0x61C || (c >= 0x200B && c <= 0x200F) ||
-           (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF ||
-           (c >= 0xFFF9 && c <= 0xFFFB) || (c >= 0xE0000 && c <= 0xE0FFF);
-}
+#include "engine/base/utf8.h"
 
 const char *quote(char *buf, size_t size, const char *s, size_t n) {
     const size_t tail = sizeof "\"..."; /* what must still fit after any character */

@@ -1,15 +1,15 @@
-/* The file, in order: magic, version, counts, metadata (key, type, value), tensor infos (name, shape, type,
+/* gguf.c - opens a GGUF file: maps it and checks every byte that later access relies on.
+ *
+ * The file, in order: magic, version, counts, metadata (key, type, value), tensor infos (name, shape, type,
  * offset), padding to the alignment, tensor data. Little-endian throughout, nothing aligned before the data.
  *
  * Refused: version 1 and big-endian files; keys or tensor names that are empty, too long or given twice; arrays
  * nested deeper than MAX_NESTING; tensors that are empty, share bytes, or reach outside the file. A type of
  * tensor that we cannot decode is not refused here: its file can still be inspected, and its tokenizer read.
  *
- * Invariants: a reader's `at` never exceeds the file's size, so `size - at` does not wrap. Memory asked for is
- * bounded by a small multiple of the file's size, whatever its counts claim. The file must not shrink while it
- * is mapped: reading beyond its new end would kill the process, as with every memory-mapped file. */
-#include "engine/gguf/gguf.h"
-
+ * Invariants: a reader's `at` never exceeds the file's size, so `size - at` does not wrap. The memory
+ * allocated is bounded by a small multiple of the file's size, whatever its counts claim. The file must not shrink
+ * while it is mapped: reading beyond its new end would kill the process, as with every memory-mapped file. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,6 +23,7 @@
 #include "engine/base/filekind.h"
 #include "engine/base/mem.h"
 #include "engine/base/quote.h"
+#include "engine/gguf/gguf_impl.h"
 
 /* The last page of a mapping goes on after the file. Sanitizer builds are told not to let anyone read there. */
 #if __has_include(<sanitizer/asan_interface.h>)
@@ -40,41 +41,6 @@ enum {
     MIN_TENSOR = 33,  /* bytes of the shortest tensor info: length, 1 byte of name, n_dims, 1 size, type, offset */
     MIN_ALIGNMENT = 8 /* the format's limit */
 };
-
-typedef const gguf_str    *name_ref; /* to the first member of a value or tensor: a found name is a found one */
-typedef const gguf_tensor *tensor_ref;
-
-struct gguf {
-    char        *path;
-    char        *base; /* the mapping; never written to */
-    size_t       size;
-    uint32_t     version, alignment;
-    gguf_value  *values;
-    size_t       n_values;
-    gguf_tensor *tensors;
-    size_t       n_tensors;
-    name_ref    *by_key, *by_name; /* of all values and all tensors, sorted */
-};
-_Static_assert(offsetof(gguf_value, key) == 0 && offsetof(gguf_tensor, name) == 0, "names come first");
-
-static const struct {
-    const char *name;
-    size_t      bytes;
-} types[] = {
-    [GGUF_U8] = {"u8", 1},         [GGUF_I8] = {"i8", 1},       [GGUF_U16] = {"u16", 2}, [GGUF_I16] = {"i16", 2},
-    [GGUF_U32] = {"u32", 4},       [GGUF_I32] = {"i32", 4},     [GGUF_F32] = {"f32", 4}, [GGUF_BOOL] = {"bool", 1},
-    [GGUF_STRING] = {"string", 0}, [GGUF_ARRAY] = {"array", 0}, [GGUF_U64] = {"u64", 8}, [GGUF_I64] = {"i64", 8},
-    [GGUF_F64] = {"f64", 8},
-};
-enum { N_TYPES = sizeof types / sizeof *types };
-
-const char *gguf_type_name(gguf_type t) {
-    return types[t].name;
-}
-
-size_t gguf_type_bytes(gguf_type t) {
-    return types[t].bytes;
-}
 
 /* ---- reading with bounds ------------------------------------------------------------------------------- */
 
@@ -136,7 +102,7 @@ static int take_type(reader *r, gguf_type *out) {
     size_t   at = r->at;
     uint32_t t;
     if (take_u32(r, &t, "its type") != 0) return -1;
-    if (t >= N_TYPES) return REFUSE(r, at, "type %" PRIu32 " is unknown (0 to %d)", t, N_TYPES - 1);
+    if (t >= GGUF_TYPES) return REFUSE(r, at, "type %" PRIu32 " is unknown (0 to %d)", t, GGUF_TYPES - 1);
     *out = (gguf_type)t;
     return 0;
 }
@@ -146,10 +112,10 @@ static int take_type(reader *r, gguf_type *out) {
 /* Steps over `count` items, checking each. Every item of varying size takes at least 8 bytes, so a loop ends
  * with the file. */
 static int skip_items(reader *r, gguf_type type, uint64_t count, int nesting) {
-    size_t bytes = types[type].bytes, left = r->g->size - r->at;
+    size_t bytes = gguf_type_bytes(type), left = r->g->size - r->at;
     if (count > left / (bytes > 0 ? bytes : 8))
         return REFUSE(r, r->at, "an array of %" PRIu64 " x %s (%zu bytes are left in the file)", count,
-                      types[type].name, left);
+                      gguf_type_name(type), left);
     if (bytes > 0) {
         const unsigned char *items = take(r, count * bytes, "its value");
         if (items == NULL) return -1;
@@ -226,7 +192,7 @@ static int read_tensor(reader *r, gguf_tensor *t) {
 }
 
 static int order_by_offset(const void *a, const void *b) {
-    tensor_ref x = *(const tensor_ref *)a, y = *(const tensor_ref *)b;
+    const gguf_tensor *x = *(const gguf_tensor *const *)a, *y = *(const gguf_tensor *const *)b;
     return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
@@ -239,7 +205,7 @@ static int place_tensors(gguf *g, reader *r) {
     if (gap > g->size - start) return REFUSE(r, start, "the file ends before it (%zu bytes)", g->size);
     start += gap;
 
-    tensor_ref *sorted = mem_new(g->n_tensors, sizeof(tensor_ref), r->e);
+    const gguf_tensor **sorted = mem_new(g->n_tensors, sizeof *sorted, r->e);
     if (sorted == NULL) return -1;
     int    result = -1;
     char   shown[96], other[96];
@@ -256,9 +222,9 @@ static int place_tensors(gguf *g, reader *r) {
         if (t->type >= 0) t->data = g->base + t->offset;
         sorted[i] = t;
     }
-    qsort(sorted, g->n_tensors, sizeof(tensor_ref), order_by_offset);
+    qsort(sorted, g->n_tensors, sizeof *sorted, order_by_offset);
     for (size_t i = 1; i < g->n_tensors; i++) {
-        tensor_ref a = sorted[i - 1], b = sorted[i];
+        const gguf_tensor *a = sorted[i - 1], *b = sorted[i];
         if (a->offset + (a->type >= 0 ? a->bytes : 1) > b->offset) {
             REFUSE(r, b->offset, "tensors %s and %s overlap", quote(shown, sizeof shown, a->name.at, a->name.n),
                    quote(other, sizeof other, b->name.at, b->name.n));
@@ -269,41 +235,6 @@ static int place_tensors(gguf *g, reader *r) {
 out:
     free(sorted);
     return result;
-}
-
-/* ---- names --------------------------------------------------------------------------------------------- */
-
-static int compare_names(name_ref a, name_ref b) {
-    int c = memcmp(a->at, b->at, a->n < b->n ? a->n : b->n);
-    return c != 0 ? c : (a->n > b->n) - (a->n < b->n);
-}
-
-static int order_by_name(const void *a, const void *b) {
-    return compare_names(*(const name_ref *)a, *(const name_ref *)b);
-}
-
-/* Sorted pointers to the names at the front of n structs, `stride` bytes apart; refuses equal ones. */
-static int index_names(const gguf *g, const void *structs, size_t n, size_t stride, const char *what, name_ref **out,
-                       err *e) {
-    name_ref *index = mem_new(n, sizeof(name_ref), e);
-    if (index == NULL) return -1;
-    *out = index;
-    for (size_t i = 0; i < n; i++) index[i] = (name_ref)((const char *)structs + i * stride);
-    qsort(index, n, sizeof(name_ref), order_by_name);
-    for (size_t i = 1; i < n; i++) {
-        char shown[128];
-        if (compare_names(index[i - 1], index[i]) == 0)
-            return err_input(e, "%s: %s %s is given twice (once)", g->path, what,
-                             quote(shown, sizeof shown, index[i]->at, index[i]->n));
-    }
-    return 0;
-}
-
-static const void *find_name(const name_ref *index, size_t n, const char *name) {
-    const gguf_str  key = {name, strlen(name)};
-    name_ref        wanted = &key;
-    const name_ref *found = bsearch(&wanted, index, n, sizeof(name_ref), order_by_name);
-    return found != NULL ? *found : NULL;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
@@ -381,7 +312,7 @@ static int read_file(gguf *g, err *e) {
     if (map_file(g, e) != 0 || read_header(g, &r) != 0) return -1;
     for (size_t i = 0; i < g->n_values; i++)
         if (read_value(&r, &g->values[i]) != 0) return -1;
-    if (index_names(g, g->values, g->n_values, sizeof *g->values, "key", &g->by_key, e) != 0) return -1;
+    if (gguf_index_names(g, g->values, g->n_values, sizeof *g->values, "key", &g->by_key, e) != 0) return -1;
 
     if (gguf_u32_or(g, "general.alignment", 32, &g->alignment, e) != 0) return -1;
     if (g->alignment < MIN_ALIGNMENT || (g->alignment & (g->alignment - 1)) != 0)
@@ -390,7 +321,7 @@ static int read_file(gguf *g, err *e) {
 
     for (size_t i = 0; i < g->n_tensors; i++)
         if (read_tensor(&r, &g->tensors[i]) != 0) return -1;
-    if (index_names(g, g->tensors, g->n_tensors, sizeof *g->tensors, "tensor", &g->by_name, e) != 0) return -1;
+    if (gguf_index_names(g, g->tensors, g->n_tensors, sizeof *g->tensors, "tensor", &g->by_name, e) != 0) return -1;
     return place_tensors(g, &r);
 }
 
@@ -415,46 +346,4 @@ void gguf_close(gguf *g) {
     free(g->by_name);
     free(g->path);
     free(g);
-}
-
-/* ---- access -------------------------------------------------------------------------------------------- */
-
-const char *gguf_path(const gguf *g) {
-    return g->path;
-}
-
-uint32_t gguf_version(const gguf *g) {
-    return g->version;
-}
-
-uint32_t gguf_alignment(const gguf *g) {
-    return g->alignment;
-}
-
-size_t gguf_size(const gguf *g) {
-    return g->size;
-}
-
-size_t gguf_value_count(const gguf *g) {
-    return g->n_values;
-}
-
-const gguf_value *gguf_value_at(const gguf *g, size_t i) {
-    return &g->values[i];
-}
-
-const gguf_value *gguf_find(const gguf *g, const char *key) {
-    return find_name(g->by_key, g->n_values, key);
-}
-
-size_t gguf_tensor_count(const gguf *g) {
-    return g->n_tensors;
-}
-
-const gguf_tensor *gguf_tensor_at(const gguf *g, size_t i) {
-    return &g->tensors[i];
-}
-
-const gguf_tensor *gguf_find_tensor(const gguf *g, const char *name) {
-    return find_name(g->by_name, g->n_tensors, name);
 }

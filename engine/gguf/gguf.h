@@ -5,8 +5,8 @@
  * and that each tensor of a supported type lies inside the file. Afterwards access is unchecked.
  * All pointers given out point into the mapping and live until gguf_close.
  */
-#ifndef ENGINE_MODEL_GGUF_H
-#define ENGINE_MODEL_GGUF_H
+#ifndef ENGINE_GGUF_H
+#define ENGINE_GGUF_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,8 +4,8 @@
  * Keys and values are copied when they are added; a tensor's data is not: it must live until gguf_writer_save
  * returns, or is made then, some rows at a time.
  */
-#ifndef ENGINE_MODEL_GGUF_WRITE_H
-#define ENGINE_MODEL_GGUF_WRITE_H
+#ifndef ENGINE_GGUF_WRITE_H
+#define ENGINE_GGUF_WRITE_H
 
 #include "engine/gguf/gguf.h"
 

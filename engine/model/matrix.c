@@ -18,7 +18,7 @@ static void pack_range(void *ctx, size_t begin, size_t end, int thread) {
     panel_pack(m->type, m->stored, m->rows, m->cols, begin, end, m->panels);
 }
 
-int matrix_lay_out(matrix *m, int threads, err *e) {
+int matrix_pack(matrix *m, int threads, err *e) {
     enum { GRAIN = 4 }; /* panels that a thread takes at a time */
     if (m->panels != NULL) return 0;
     if ((m->panels = mem_map(matrix_bytes(m), e)) == NULL) return -1;

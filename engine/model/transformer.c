@@ -2,10 +2,10 @@
  * positions, grouped-query attention over a cache, SwiGLU. Numerics: engine/docs/numerics.md.
  *
  * Invariants:
- *  T1  cache positions [0, length) hold keys (rotated) and values of the tokens seen; what lies behind is stale
- *      and never used before it is written. Rewinding therefore only lowers `length`.
- *  T2  a row of activations depends on no other row of its pass but through the cache, so a pass over k
- *      tokens leaves the bits of k passes over one.
+ *  T1  cache positions [0, length) hold the keys (rotated) and values of the tokens seen. What is after them is stale
+ *      and is written before it is used. So rewinding only lowers `length`.
+ *  T2  a row of activations depends on other rows of its pass only through the cache. So a pass over m tokens leaves
+ *      the bits of m passes over one.
  *  T3  nothing is allocated after transformer_new.
  */
 #include "engine/model/transformer.h"
@@ -27,10 +27,10 @@ struct transformer {
     const model        *m;
     const kernel_table *kernels;
     int                 threads;
-    matrix_product     *instead; /* of the kernels; NULL for them */
+    matrix_product     *product; /* computes y = W x; NULL: the kernels do */
     size_t              context, length;
 
-    /* The cache, for each layer and head: keys in panels of 16 positions, as kernels read them, and values. */
+    /* The cache (transformer.h): keys in panels of 16 positions, as kernels read them, and values. */
     float *keys;          /* [n_layers, n_kv_heads, context / 16, head_dim, 16] */
     float *values;        /* [n_layers, n_kv_heads, context, head_dim] */
     float *cosine, *sine; /* [context, rope_dim / 2] */
@@ -80,7 +80,7 @@ static void fill_rotations(transformer *t) {
     }
 }
 
-transformer *transformer_new(const model *m, size_t context, int threads, matrix_product *instead, err *e) {
+transformer *transformer_new(const model *m, size_t context, int threads, matrix_product *product, err *e) {
     const model_shape *s = &m->shape;
     if (context == 0 || context > s->context) {
         err_input(e, "a context of %zu tokens is not allowed (1 to %zu, what the model was made for)", context,
@@ -95,8 +95,8 @@ transformer *transformer_new(const model *m, size_t context, int threads, matrix
         err_input(e, "threads = %d is not allowed (at least 1)", threads);
         return NULL;
     }
-    if (instead == NULL ? !m->laid_out : !m->decoded) {
-        err_run(e, "the model's weights are not %s", instead == NULL ? "laid out" : "decoded");
+    if (product == NULL ? !m->packed : !m->decoded) {
+        err_run(e, "the model's weights are not %s", product == NULL ? "packed" : "decoded");
         return NULL;
     }
     transformer *t = mem_new(1, sizeof *t, e);
@@ -104,7 +104,7 @@ transformer *transformer_new(const model *m, size_t context, int threads, matrix
     t->m = m;
     t->context = context;
     t->threads = threads;
-    t->instead = instead;
+    t->product = product;
     t->kernels = kernels_get(e);
     if (t->kernels == NULL) goto fail;
 
@@ -168,32 +168,32 @@ void transformer_rewind(transformer *t, size_t length) {
 
 /* ---- matrices ----------------------------------------------------------------------------------------- */
 
-/* y[n, w->rows] = x[n, w->cols] W^T. */
+/* One product of a pass: y[n, w->rows] = x[n, w->cols] W^T. */
 typedef struct {
     const matrix *w;
     float        *y;
-} product;
+} output;
 
 typedef struct {
     const matmul_ops *ops;
-    const product    *products; /* of one weight type and one input */
+    const output     *outputs; /* [count] of one weight type and one input */
     size_t            count, tokens;
     const void       *prepared;
 } multiply_job;
 
-/* Panels [begin, end) of all products' panels taken together. */
+/* Panels [begin, end) of all outputs' panels taken together. */
 static void multiply_panels(void *ctx, size_t begin, size_t end, int thread) {
     const multiply_job *job = ctx;
     (void)thread;
     for (size_t i = 0, first = 0; i < job->count; i++) {
-        const matrix *w = job->products[i].w;
+        const matrix *w = job->outputs[i].w;
         size_t        n = panel_count(w->rows);
         size_t        from = begin > first ? begin - first : 0;
         size_t        to = end > first ? end - first : 0;
         if (to > n) to = n;
         size_t row1 = to * PANEL_ROWS < w->rows ? to * PANEL_ROWS : w->rows;
         if (from < to)
-            job->ops->multiply(w->panels, job->prepared, job->products[i].y, w->cols, from * PANEL_ROWS, row1,
+            job->ops->multiply(w->panels, job->prepared, job->outputs[i].y, w->cols, from * PANEL_ROWS, row1,
                                job->tokens, w->rows);
         first += n;
     }
@@ -213,20 +213,19 @@ static void prepare_columns(void *ctx, size_t begin, size_t end, int thread) {
 }
 
 /* Products that share their input; those of the same weight type run together. */
-static void multiply(transformer *t, const float *x, size_t n, const product *products, size_t count) {
-    for (size_t i = 0; t->instead != NULL && i < count; i++) t->instead(products[i].w, x, n, products[i].y);
-    if (t->instead != NULL) return;
+static void multiply(transformer *t, const float *x, size_t n, const output *outputs, size_t count) {
+    for (size_t i = 0; t->product != NULL && i < count; i++) t->product(outputs[i].w, x, n, outputs[i].y);
+    if (t->product != NULL) return;
     for (size_t from = 0, to; from < count; from = to) {
-        const matrix     *w = products[from].w;
+        const matrix     *w = outputs[from].w;
         const matmul_ops *ops = &t->kernels->matmul[w->type];
         size_t            panels = 0;
-        for (to = from; to < count && products[to].w->type == w->type; to++)
-            panels += panel_count(products[to].w->rows);
+        for (to = from; to < count && outputs[to].w->type == w->type; to++) panels += panel_count(outputs[to].w->rows);
         prepare_job prepare = {ops, x, w->cols, n, t->prepared};
         parallel_run(t->threads, (w->cols + PANEL_COLS - 1) / PANEL_COLS, THREAD_WORK / (16 * PANEL_COLS * n) + 1,
                      prepare_columns, &prepare);
 
-        multiply_job job = {ops, products + from, to - from, n, t->prepared};
+        multiply_job job = {ops, outputs + from, to - from, n, t->prepared};
         size_t       grain = THREAD_WORK / (PANEL_ROWS * w->cols * n);
         parallel_run(t->threads, panels, grain > 1 ? grain : 1, multiply_panels, &job);
     }
@@ -251,8 +250,8 @@ static float *values_of(const transformer *t, size_t layer, size_t kv_head) {
     return t->values + (layer * t->m->shape.n_kv_heads + kv_head) * t->context * t->m->shape.head_dim;
 }
 
-/* t->k and t->v become the cache's next n positions. */
-static void remember(transformer *t, size_t layer, size_t n) {
+/* Appends t->k and t->v, of n tokens, to the cache. */
+static void append_to_cache(transformer *t, size_t layer, size_t n) {
     size_t head_dim = t->m->shape.head_dim, kv_heads = t->m->shape.n_kv_heads;
     for (size_t i = 0; i < n; i++) {
         size_t position = t->length + i;
@@ -319,20 +318,20 @@ static void layer(transformer *t, size_t index, size_t n) {
     const layer_weights *w = &t->m->layers[index];
 
     normalize(t, t->x, w->attn_norm, n);
-    multiply(t, t->normed, n, (product[]){{&w->wq, t->q}, {&w->wk, t->k}, {&w->wv, t->v}}, 3);
+    multiply(t, t->normed, n, (output[]){{&w->wq, t->q}, {&w->wk, t->k}, {&w->wv, t->v}}, 3);
     for (size_t i = 0; i < n; i++) {
         rotate(t, t->q + i * s->n_heads * s->head_dim, s->n_heads, t->length + i);
         rotate(t, t->k + i * kv_dim(s), s->n_kv_heads, t->length + i);
     }
-    remember(t, index, n);
+    append_to_cache(t, index, n);
     attend(t, index, n);
-    multiply(t, t->mixed, n, (product[]){{&w->wo, t->delta}}, 1);
+    multiply(t, t->mixed, n, (output[]){{&w->wo, t->delta}}, 1);
     t->kernels->add(t->x, t->delta, n * s->dim);
 
     normalize(t, t->x, w->ffn_norm, n);
-    multiply(t, t->normed, n, (product[]){{&w->gate, t->gate}, {&w->up, t->up}}, 2);
+    multiply(t, t->normed, n, (output[]){{&w->gate, t->gate}, {&w->up, t->up}}, 2);
     parallel_run(t->threads, n, THREAD_WORK / (16 * s->ffn_dim) + 1, swiglu_rows, t);
-    multiply(t, t->gate, n, (product[]){{&w->down, t->delta}}, 1);
+    multiply(t, t->gate, n, (output[]){{&w->down, t->delta}}, 1);
     t->kernels->add(t->x, t->delta, n * s->dim);
 }
 
@@ -340,14 +339,15 @@ static void layer(transformer *t, size_t index, size_t n) {
 static void forward_batch(transformer *t, const int32_t *ids, size_t n, size_t rows, float *logits) {
     const model       *m = t->m;
     const model_shape *s = &m->shape;
-    size_t             id_bytes = dtype_bytes(m->embed_type, s->dim);
+    size_t             id_bytes = dtype_bytes(m->embed.type, s->dim);
     for (size_t i = 0; i < n; i++)
-        dtype_get(m->embed_type)->decode((const char *)m->embed + (size_t)ids[i] * id_bytes, t->x + i * s->dim, s->dim);
+        dtype_get(m->embed.type)
+            ->decode((const char *)m->embed.stored + (size_t)ids[i] * id_bytes, t->x + i * s->dim, s->dim);
     for (size_t i = 0; i < s->n_layers; i++) layer(t, i, n);
     t->length += n;
     if (rows == 0) return;
     normalize(t, t->x + (n - rows) * s->dim, m->norm, rows);
-    multiply(t, t->normed, rows, (product[]){{&m->output, logits}}, 1);
+    multiply(t, t->normed, rows, (output[]){{&m->output, logits}}, 1);
 }
 
 int transformer_forward(transformer *t, const int32_t *ids, size_t n, size_t rows, float *logits, err *e) {

@@ -1,8 +1,22 @@
-/* transformer.h - the forward pass, with its key-value cache.
+/* transformer.h - the forward pass, with its KV cache.
  *
- * Numerics follow engine/docs/numerics.md: the logits of a position are a function of the weights and
- * the tokens before it alone, the same bits for every split into passes, thread count and instruction
- * set.
+ * Numerics follow engine/docs/numerics.md: the logits of a position depend only on the weights and on the tokens up to
+ * it. They are the same bits for every split into passes, thread count and instruction set.
+ *
+ * The cache of one layer and one head with 21 tokens (length = 21) and room for 48; each k or v is a float:
+ *
+ *     keys     panel 0              panel 1                   panel 2         values
+ *     position 0  1  2  ...  15     16  ...  20 | 21 ... 31   32  ...  47     position 0   v v v ... v
+ *     d = 0    k  k  k  ...   k      k  ...   k |  stale          stale                1   v v v ... v
+ *     d = 1    k  k  k  ...   k      k  ...   k |                                     ...
+ *     ...                                       |                                     20   v v v ... v
+ *     d = 63   k  k  k  ...   k      k  ...   k |                                     21   stale
+ *
+ *     a row of a panel: one element of 16 keys                                a row: the value of one position
+ *
+ * So a kernel scores a panel with a position to each lane of a register and sums over d without crossing lanes.
+ * transformer_rewind(t, 18) only sets length = 18: positions 18 to 20 are stale then, and the next pass overwrites
+ * them.
  */
 #ifndef ENGINE_MODEL_TRANSFORMER_H
 #define ENGINE_MODEL_TRANSFORMER_H
@@ -15,22 +29,22 @@
 
 typedef struct transformer transformer;
 
-/* A sequence of its own over a shared model: cache for `context` tokens (1 to shape.context; memory is
- * touched only as it fills) and all scratch. threads >= 1. Products go through the kernels when `instead` is NULL;
- * through others (blas.h), where bits depend on n, logits depend on how tokens are split into passes. ERR_RUN before
- * model_lay_out, for others model_decode. */
-transformer *transformer_new(const model *m, size_t context, int threads, matrix_product *instead, err *e);
+/* A sequence of its own over a shared model: a cache for `context` tokens (1 to shape.context; its memory is touched
+ * only as it fills) and all scratch. threads >= 1. The kernels compute products when `product` is NULL. Otherwise
+ * `product` does (blas.h), whose bits may depend on n, so that logits may depend on how tokens are split into passes.
+ * ERR_RUN before model_pack, or with a `product` before model_decode. */
+transformer *transformer_new(const model *m, size_t context, int threads, matrix_product *product, err *e);
 void         transformer_free(transformer *t); /* NULL is fine */
 
 size_t transformer_length(const transformer *t);  /* tokens in the cache */
 size_t transformer_context(const transformer *t); /* tokens it can hold */
 
-/* Runs n >= 1 tokens (ids in the vocabulary) after those in the cache, and leaves the logits of the last
- * `rows` of them (rows <= n) in logits[rows, vocab], NULL if rows is 0. Any n is taken; long runs are split inside.
- * ERR_INPUT when the context would overflow: nothing has changed then. */
+/* Runs n >= 1 tokens (ids in the vocabulary) after those in the cache, and writes the logits of the last `rows` of them
+ * (rows <= n) to logits[rows, vocab], which may be NULL if rows is 0. Long runs are split inside.
+ * ERR_INPUT when the context would overflow; nothing has changed then. */
 int transformer_forward(transformer *t, const int32_t *ids, size_t n, size_t rows, float *logits, err *e);
 
-/* Forgets all but the first `length` tokens (length <= transformer_length). */
+/* Keeps only the first `length` tokens (length <= transformer_length). */
 void transformer_rewind(transformer *t, size_t length);
 
 #endif

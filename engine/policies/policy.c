@@ -21,10 +21,6 @@ size_t policy_longest(const policy_ops *ops, const param_values *params) {
     return ops->longest != NULL ? ops->longest(params) : 0;
 }
 
-bool policy_is_baseline(const policy_ops *ops) {
-    return ops == &policy_none;
-}
-
 policy *policy_open(const policy_ops *ops, const policy_spec *spec, err *e) {
     policy *p = mem_new(1, sizeof *p, e);
     if (p == NULL) return NULL;

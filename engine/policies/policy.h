@@ -107,10 +107,7 @@ int policy_propose(policy *p, size_t limit, draft *d, err *e);
 /* Most tokens of a draft; 0 for a policy that never drafts. */
 size_t policy_longest(const policy_ops *ops, const param_values *params);
 
-/* Plain decoding, what every policy is compared with. */
-extern const policy_ops policy_none;
-bool                    policy_is_baseline(const policy_ops *ops);
-
-extern const registry policy_registry; /* Every policy, of policies.def. */
+extern const registry   policy_registry; /* Every policy, of policies.def. */
+extern const policy_ops policy_none;     /* Of them, plain decoding: the baseline. */
 
 #endif

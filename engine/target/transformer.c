@@ -96,7 +96,7 @@ static void scorer_close(target *base) {
 }
 
 static int scorer_prepare(const target_spec *spec, err *e) {
-    return (spec->gemm == GEMM_BLAS ? model_decode : model_lay_out)(spec->weights, e);
+    return (spec->gemm == GEMM_BLAS ? model_decode : model_pack)(spec->weights, e);
 }
 
 static target *scorer_open(const target_spec *spec, err *e) {

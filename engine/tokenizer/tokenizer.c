@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "engine/base/quote.h"
+#include "engine/base/utf8.h"
 #include "engine/tokenizer/tokenizer_impl.h"
 
 /* ---- accessors ---------------------------------------------------------------------------------- */

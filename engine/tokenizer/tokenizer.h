@@ -5,8 +5,8 @@
  * and user-defined tokens found in the text. `bytes`: ids 0 to 255 are bytes, 256 begins, 257 ends a
  * text; for data without a model. A tokenizer is immutable after opening and safe to share.
  */
-#ifndef ENGINE_MODEL_TOKENIZER_H
-#define ENGINE_MODEL_TOKENIZER_H
+#ifndef ENGINE_TOKENIZER_H
+#define ENGINE_TOKENIZER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* tokenizer_impl.h - what the tokenizer's own files share: tokenizer.c (accessors, decoding, the byte
  * tokenizer), tokenizer_gguf.c (reading and checking a vocabulary), tokenizer_spm.c (encoding).
  */
-#ifndef ENGINE_MODEL_TOKENIZER_IMPL_H
-#define ENGINE_MODEL_TOKENIZER_IMPL_H
+#ifndef ENGINE_TOKENIZER_IMPL_H
+#define ENGINE_TOKENIZER_IMPL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -20,7 +20,7 @@
 
 #include "engine/base/bits.h"
 #include "engine/base/mem.h"
-#include "engine/base/quote.h"
+#include "engine/base/utf8.h"
 #include "engine/tokenizer/tokenizer_impl.h"
 
 enum { TEXT_MAX = INT32_MAX / 4 }; /* bytes; with every space three bytes long, offsets fit into int32_t */

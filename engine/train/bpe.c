@@ -13,7 +13,7 @@
 
 #include "engine/base/digest.h"
 #include "engine/base/mem.h"
-#include "engine/base/quote.h"
+#include "engine/base/utf8.h"
 
 static const char blank[] = "\xe2\x96\x81"; /* U+2581, how a blank is written in pieces */
 

@@ -19,7 +19,7 @@
 #include "engine/base/file.h"
 #include "engine/base/number.h"
 #include "engine/base/parallel.h"
-#include "engine/base/quote.h"
+#include "engine/base/utf8.h"
 #include "engine/engine.h"
 #include "engine/kernels/kernels.h"
 #include "engine/model/transformer.h"
@@ -33,7 +33,7 @@ static const char usage[] =
     "usage: harness bench -m MODEL.gguf [OPTION]...\n"
     "Measures T(k), the time of one pass over k tokens with logits for all of them, beside this machine's read "
     "bandwidth,\n"
-    "and how long the weights took to be read from the file and laid out for the kernels.\n"
+    "and how long the weights took to be read from the file and packed for the kernels.\n"
     "\n"
     "  -m, --model FILE     a GGUF of the Llama architecture\n"
     "  -k, --k LIST         numbers of tokens (default 1,2,3,4,6,8,12,16,24,32,48,64)\n"
@@ -81,7 +81,7 @@ typedef struct {
     float       *logits;                      /* [largest k, vocab] */
     double       weights, head;               /* multiplications per token: in all matrices, in the output's alone */
     double       bytes;                       /* that a pass reads once */
-    uint64_t     laid_out_ns;                 /* what laying out the weights took, with reading them from the file */
+    uint64_t     packed_ns;                   /* what packing the weights took, with reading them from the file */
     double      *rounds;                      /* [n_k + 2, repeats] */
     times        pass[MOST_K], prefill, read; /* read: bytes per second */
     load         load;                        /* while the rounds were measured */
@@ -172,25 +172,20 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
 /* What a pass reads and multiplies: every matrix, and the cache of the tokens before it. */
 static void count_work(bench *b, const options *o) {
     const model_shape *s = &b->m->shape;
-    const matrix      *output = &b->m->output;
-    for (size_t l = 0; l < s->n_layers; l++) {
-        for (size_t i = 0; i < LAYER_MATRICES; i++) {
-            const matrix *w = layer_matrix(&b->m->layers[l], i);
-            b->weights += (double)(w->rows * w->cols);
-            b->bytes += (double)matrix_bytes(w);
-        }
+    const matrix      *w;
+    for (size_t i = 0; (w = model_matrix(b->m, i)) != NULL; i++) {
+        b->weights += (double)(w->rows * w->cols);
+        b->bytes += (double)matrix_bytes(w);
     }
-    b->head = (double)(output->rows * output->cols);
-    b->weights += b->head;
-    b->bytes += (double)matrix_bytes(output);
+    b->head = (double)(b->m->output.rows * b->m->output.cols);
     b->bytes += 2.0 * (double)(s->n_layers * s->n_kv_heads * s->head_dim * o->context) * sizeof(float);
 }
 
 static int open_bench(bench *b, const options *o, err *e) {
     if ((b->m = model_open(o->model, e)) == NULL) return -1;
     uint64_t begun = clock_ns();
-    if (model_lay_out(b->m, e) != 0) return -1;
-    b->laid_out_ns = clock_ns() - begun;
+    if (model_pack(b->m, e) != 0) return -1;
+    b->packed_ns = clock_ns() - begun;
     size_t largest = o->k[o->n_k - 1], most = b->m->shape.context, vocab = b->m->shape.vocab;
     if (o->context + largest > most)
         return err_input(e, "%s: --context %" PRIu64 " and k = %zu do not fit (at most %zu tokens together)", o->model,
@@ -300,7 +295,7 @@ static void print_table(const bench *b, const options *o) {
     const kernel_table *kernels = kernels_get(NULL);
     printf("%s: %s, %" PRIu64 " threads, %.0f MB of weights to read, %" PRIu64 " tokens before the pass\n", o->model,
            kernels->isa, o->threads, b->bytes / 1e6, o->context);
-    printf("weights read from the file and laid out in %.2f s\n", (double)b->laid_out_ns * 1e-9);
+    printf("weights read from the file and packed in %.2f s\n", (double)b->packed_ns * 1e-9);
     printf("read bandwidth %.1f GB/s (quartiles %.1f to %.1f); %" PRIu64 " rounds\n\n", b->read.median / 1e9,
            b->read.low / 1e9, b->read.high / 1e9, o->repeats);
     printf("    k   T(k) ms  quartiles ms   T(k)/T(1)  tokens/s  of bandwidth\n");
@@ -347,16 +342,19 @@ static void print_roofline(const bench *b, const options *o) {
     }
 }
 
-static void print_json(const bench *b, const options *o) {
+static int print_json(const bench *b, const options *o, err *e) {
+    static const utf8_rules valid = {.invalid = "\xEF\xBF\xBD"}; /* JSON has nothing else */
+    char                   *shown = utf8_clean(o->model, strlen(o->model), &valid, e);
+    if (shown == NULL) return -1;
     json_t *root = json_object(), *list = json_array(), *reasons = json_array();
-    json_object_set_new(root, "model", json_string(o->model));
+    json_object_set_new(root, "model", json_string(shown));
     json_object_set_new(root, "isa", json_string(kernels_get(NULL)->isa));
     json_object_set_new(root, "threads", json_integer((json_int_t)o->threads));
     json_object_set_new(root, "context", json_integer((json_int_t)o->context));
     json_object_set_new(root, "logits", json_string(o->last ? "last" : "all"));
     json_object_set_new(root, "repeats", json_integer((json_int_t)o->repeats));
     json_object_set_new(root, "bytes", json_real(b->bytes));
-    json_object_set_new(root, "laid_out_ns", json_integer((json_int_t)b->laid_out_ns));
+    json_object_set_new(root, "packed_ns", json_integer((json_int_t)b->packed_ns));
     json_object_set_new(root, "read_bytes_per_s", json_real(b->read.median));
     if (o->prefill > 0) {
         json_object_set_new(root, "prefill", json_integer((json_int_t)o->prefill));
@@ -375,32 +373,22 @@ static void print_json(const bench *b, const options *o) {
     json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
     printf("\n");
     json_decref(root);
+    free(shown);
+    return 0;
 }
 
-/* A file's base name as a cost file can hold it: one line, no comment, no quotes. */
-static void plain_name(const char *path, char *out, size_t size) {
-    const char *name = path != NULL ? path : "";
-    size_t      n = 0;
-    for (const char *at = name; *at != '\0'; at++)
-        if (*at == '/') name = at + 1;
-    for (size_t length; *name != '\0' && n + 5 < size; name += length) {
-        unsigned long code = 0;
-        length = utf8_length(name, strlen(name), &code);
-        bool plain = length > 0 && !utf8_is_hidden(code) && strchr(";#\"'", *name) == NULL;
-        if (length == 0) length = 1;
-        if (plain)
-            memcpy(out + n, name, length);
-        else
-            out[n] = '?';
-        n += plain ? length : 1;
-    }
-    out[n] = '\0';
+/* A file's base name as a cost file can hold it: one line, no comment, no quotes. The caller frees it. */
+static char *plain_name(const char *path, err *e) {
+    const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
+    char       *name = utf8_clean(base, strlen(base), &utf8_one_line, e);
+    for (char *at = name; at != NULL && (at = strpbrk(at, ";#\"'")) != NULL;) *at = '?';
+    return name;
 }
 
 static int write_cost(const bench *b, const options *o, err *e) {
     text_buffer t = {0};
-    char        name[120];
-    plain_name(o->model, name, sizeof name);
+    char       *name = plain_name(o->model, e);
+    if (name == NULL) return -1;
     text_add(&t,
              "; harness bench -m %s -c %" PRIu64 " -t %" PRIu64 " -r %" PRIu64 ": median, first and third quartile\n",
              name, o->context, o->threads, o->repeats);
@@ -415,6 +403,7 @@ static int write_cost(const bench *b, const options *o, err *e) {
     int ret = text_check(&t, e);
     if (ret == 0) ret = atomic_write(o->cost, t.at, t.n, false, e);
     text_free(&t);
+    free(name);
     return ret;
 }
 
@@ -429,7 +418,7 @@ int cmd_bench(int argc, char **argv, err *e) {
     int ret = kernels_get(e) == NULL || open_bench(&b, &o, e) != 0 || measure(&b, &o, e) != 0 ? -1 : 0;
     if (ret == 0) find_doubts(&b, &o);
     if (ret == 0 && o.json) {
-        print_json(&b, &o);
+        ret = print_json(&b, &o, e);
     } else if (ret == 0) {
         print_table(&b, &o);
         print_roofline(&b, &o);

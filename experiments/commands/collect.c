@@ -14,7 +14,7 @@
 #include "engine/base/mem.h"
 #include "experiments/commands/commands.h"
 #include "experiments/sweep/cell_folder.h"
-#include "store/store.h"
+#include "store/settings.h"
 
 static const char usage[] =
     "usage: harness collect DIR [-o FILE]\n"
@@ -147,7 +147,7 @@ static void warn_about_versions(const char *dir, const store_data *d) {
         const cell_row *a = &d->cells[i - 1];
         cell_row        b = d->cells[i];
         b.id = a->id;
-        if (store_cell_compare(a, &b) != 0) continue;
+        if (settings_compare(a, &b) != 0) continue;
         fprintf(
             stderr,
             "harness: %s: some cells are the same points of the grid, run with other versions of the program, the data "

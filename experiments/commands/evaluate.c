@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/table_writer.h"
 #include "datasets/sample.h"
 #include "engine/base/parallel.h"
-#include "engine/base/quote.h"
+#include "engine/base/utf8.h"
 #include "engine/engine.h"
 #include "experiments/commands/commands.h"
 #include "experiments/terminal/data_report.h"
@@ -144,18 +143,10 @@ static int count_output(evaluation *v, const sample *s, bool *exact, err *e) {
     return 0;
 }
 
-/* A file's text for the terminal: what would move its cursor or hide something becomes '?'. */
-static void print_plain(const char *text, size_t n, bool lines) {
-    for (size_t i = 0, length; i < n; i += length) {
-        unsigned long code = 0;
-        length = utf8_length(text + i, n - i, &code);
-        bool plain = length > 0 && ((lines && (code == '\n' || code == '\t')) || !utf8_is_hidden(code));
-        if (length == 0) length = 1;
-        if (plain)
-            fwrite(text + i, 1, length, stdout);
-        else
-            putchar('?');
-    }
+/* A record's texts keep their lines. */
+static void print_lines(const char *text, size_t n) {
+    static const utf8_rules lines = {.invalid = "?", .control = "?", .hidden = "?"};
+    utf8_write(text, n, &lines, stdout);
 }
 
 static int print_wrong(const evaluation *v, const sample *s, err *e) {
@@ -163,11 +154,11 @@ static int print_wrong(const evaluation *v, const sample *s, err *e) {
     char  *got = tokenizer_decode(v->m->tok, v->trace.output.ids, v->trace.output.n, &n_got, e);
     char  *want = tokenizer_decode(v->m->tok, s->output.ids, s->output.n, &n_want, e);
     if (got != NULL && want != NULL) {
-        print_plain(s->rec->id, strlen(s->rec->id), false);
+        utf8_write(s->rec->id, strlen(s->rec->id), &utf8_one_line, stdout);
         printf("\n  expected: ");
-        print_plain(want, n_want, true);
+        print_lines(want, n_want);
         printf("\n  model:    ");
-        print_plain(got, n_got, true);
+        print_lines(got, n_got);
         printf("\n");
     }
     int ret = got != NULL && want != NULL ? 0 : -1;
@@ -182,8 +173,8 @@ static double share(double part, double of) {
 
 static void print_row(const tally *t) {
     const char *name = *t->name != '\0' ? t->name : "-";
-    int         gap = 16 - (int)table_width(name);
-    print_plain(name, strlen(name), false);
+    int         gap = 16 - (int)utf8_width(name, strlen(name));
+    utf8_write(name, strlen(name), &utf8_one_line, stdout);
     printf("%*s  %7zu  %6.1f%%  %6.1f%%  %6.1f%%  %7.1f%%\n", gap > 0 ? gap : 0, "", t->records,
            share((double)t->exact, (double)t->records), share(t->prefix, (double)t->records),
            share((double)t->copied, (double)t->runs), share((double)t->expected_copied, (double)t->expected_runs));

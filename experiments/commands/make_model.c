@@ -188,10 +188,13 @@ static int put_words(gguf_writer *w, size_t n, err *e) {
     return ret;
 }
 
-/* ---- the weights --------------------------------------------------------------------------------------- */
+/* ---- the model --------------------------------------------------------------------------------------- */
+
+/* What is made. */
+static const architecture *const made = &architecture_llama;
 
 typedef struct {
-    char     name[48];
+    char     name[TENSOR_NAME];
     uint64_t seed;
     dtype    type;
     size_t   height, cols;
@@ -226,101 +229,108 @@ static void random_rows(void *ctx, size_t begin, size_t end, int thread) {
 static int make_rows(void *ctx, size_t row, size_t n, void *out, err *e) {
     const random_matrix *m = ctx;
     _Atomic bool         failed = false;
-    float               *made = mem_new(n, m->cols * sizeof *made, e);
-    if (made == NULL) return -1;
-    random_job j = {m, row, made, &failed};
+    float               *floats = mem_new(n, m->cols * sizeof *floats, e);
+    if (floats == NULL) return -1;
+    random_job j = {m, row, floats, &failed};
     parallel_run(m->threads, n, 1, random_rows, &j);
-    if (!failed) mix_encode_rows(m->type, made, n, m->cols, m->threads, out);
-    free(made);
+    if (!failed) mix_encode_rows(m->type, floats, n, m->cols, m->threads, out);
+    free(floats);
     writing_rows(m->done, m->type, n, m->cols, row + n == m->height);
     return failed ? err_run(e, "out of memory") : 0;
 }
 
-static int put_matrix(gguf_writer *w, const options *o, random_matrix *m, size_t height, size_t cols, writing *done,
-                      err *e) {
-    uint64_t shape[] = {cols, height};
-    m->seed = o->seed;
+/* What is written. */
+typedef struct {
+    gguf_writer   *w;
+    const options *o;
+    model_shape    shape;
+    random_matrix *matrices; /* those that are still unused */
+    float         *ones;     /* [dim], of norms */
+    writing        done;
+} making;
+
+static int put_matrix(making *k, const char *name, size_t height, size_t cols, err *e) {
+    random_matrix *m = k->matrices++;
+    uint64_t       shape[] = {cols, height};
+    snprintf(m->name, sizeof m->name, "%s", name);
+    m->seed = k->o->seed;
     m->height = height;
     m->cols = cols;
-    m->done = done;
-    m->threads = (int)o->threads;
-    m->type = type_mix_of(o->mix, m->name, cols, o->shape[LAYERS], false);
-    writing_add(done, m->type, height, cols);
-    return gguf_put_rows(w, m->name, m->type, 2, shape, make_rows, m, e);
+    m->done = &k->done;
+    m->threads = (int)k->o->threads;
+    m->type = type_mix_of(k->o->mix, name, cols, k->shape.n_layers, false);
+    writing_add(&k->done, m->type, height, cols);
+    return gguf_put_rows(k->w, name, m->type, 2, shape, make_rows, m, e);
 }
 
-static int put_weights(gguf_writer *w, const options *o, random_matrix *matrices, const float *ones, writing *done,
-                       err *e) {
-    const size_t *s = o->shape;
-    size_t        dim = s[DIM], kv = dim / s[HEADS] * s[KV_HEADS], ffn = s[FFN];
-    size_t        vocab = s[VOCAB];
-    const struct {
-        const char *part;
-        size_t      height, cols;
-    } of_layer[] = {{"attn_q", dim, dim},   {"attn_k", kv, dim},  {"attn_v", kv, dim},   {"attn_output", dim, dim},
-                    {"ffn_gate", ffn, dim}, {"ffn_up", ffn, dim}, {"ffn_down", dim, ffn}};
-    static const char *const norms[] = {"attn_norm", "ffn_norm"};
-    const uint64_t           norm_shape[] = {dim};
-    strcpy(matrices->name, "token_embd.weight");
-    if (put_matrix(w, o, matrices++, vocab, dim, done, e) != 0) return -1;
-    for (size_t l = 0; l < s[LAYERS]; l++) {
-        for (size_t i = 0; i < 2; i++) {
-            char name[48];
-            snprintf(name, sizeof name, "blk.%zu.%s.weight", l, norms[i]);
-            if (gguf_put_tensor(w, name, DTYPE_F32, 1, norm_shape, ones, e) != 0) return -1;
-        }
-        for (size_t i = 0; i < sizeof of_layer / sizeof *of_layer; i++, matrices++) {
-            snprintf(matrices->name, sizeof matrices->name, "blk.%zu.%s.weight", l, of_layer[i].part);
-            if (put_matrix(w, o, matrices, of_layer[i].height, of_layer[i].cols, done, e) != 0) return -1;
+static int put_tensor(making *k, const tensor_spec *t, const char *name, err *e) {
+    size_t height = shape_extent(&k->shape, t->rows), cols = shape_extent(&k->shape, t->cols);
+    if (t->kind != TENSOR_NORM) return put_matrix(k, name, height, cols, e);
+    return gguf_put_tensor(k->w, name, DTYPE_F32, 1, (const uint64_t[]){cols}, k->ones, e);
+}
+
+static int put_weights(making *k, err *e) {
+    char name[TENSOR_NAME];
+    for (size_t i = 0; i < made->n_tensors; i++)
+        if (put_tensor(k, &made->tensors[i], made->tensors[i].name, e) != 0) return -1;
+    for (size_t l = 0; l < k->shape.n_layers; l++) {
+        for (size_t i = 0; i < made->n_layer_tensors; i++) {
+            const tensor_spec *t = &made->layer_tensors[i];
+            if (put_tensor(k, t, tensor_layer_name(t, l, name), e) != 0) return -1;
         }
     }
-    if (gguf_put_tensor(w, "output_norm.weight", DTYPE_F32, 1, norm_shape, ones, e) != 0) return -1;
-    strcpy(matrices->name, "output.weight");
-    return put_matrix(w, o, matrices, vocab, dim, done, e);
+    return 0;
 }
 
-static int put_shape(gguf_writer *w, const options *o, err *e) {
-    const size_t *s = o->shape;
-    const struct {
-        const char *key;
-        size_t      value;
-    } counts[] = {
-        {"general.file_type", (size_t)o->mix->file_type},
-        {"llama.context_length", s[CONTEXT]},
-        {"llama.embedding_length", s[DIM]},
-        {"llama.block_count", s[LAYERS]},
-        {"llama.feed_forward_length", s[FFN]},
-        {"llama.attention.head_count", s[HEADS]},
-        {"llama.attention.head_count_kv", s[KV_HEADS]},
-        {"llama.rope.dimension_count", s[DIM] / s[HEADS]},
-        {"llama.vocab_size", s[VOCAB]},
-    };
-    if (gguf_put_string(w, "general.architecture", "llama", e) != 0 ||
-        gguf_put_string(w, "general.name", "random weights", e) != 0)
+static int put_keys(making *k, err *e) {
+    const type_mix *mix = k->o->mix;
+    if (gguf_put_string(k->w, "general.architecture", made->name, e) != 0 ||
+        gguf_put_string(k->w, "general.name", "random weights", e) != 0 ||
+        gguf_put_u32(k->w, "general.file_type", mix->file_type, e) != 0)
         return -1;
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        if (gguf_put_u32(w, counts[i].key, (uint32_t)counts[i].value, e) != 0) return -1;
-    if (dtype_get(o->mix->most)->block > 1 && gguf_put_u32(w, "general.quantization_version", 2, e) != 0) return -1;
-    return gguf_put_f32(w, "llama.attention.layer_norm_rms_epsilon", 1e-5f, e);
+    if (dtype_get(mix->most)->block > 1 && gguf_put_u32(k->w, "general.quantization_version", 2, e) != 0) return -1;
+    return architecture_put_shape(made, &k->shape, k->w, e);
+}
+
+static model_shape shape_of(const options *o) {
+    const size_t *s = o->shape;
+    size_t        head_dim = s[DIM] / s[HEADS];
+    return (model_shape){.n_layers = s[LAYERS],
+                         .dim = s[DIM],
+                         .n_heads = s[HEADS],
+                         .n_kv_heads = s[KV_HEADS],
+                         .head_dim = head_dim,
+                         .rope_dim = head_dim,
+                         .ffn_dim = s[FFN],
+                         .vocab = s[VOCAB],
+                         .context = s[CONTEXT],
+                         .rms_eps = 1e-5f,
+                         .rope_theta = 10000,
+                         .rope_scale = 1};
 }
 
 static int make_model(const char *path, options *o, err *e) {
     if (o->tokenizer != NULL && file_check_output(path, o->tokenizer, e) != 0) return -1;
-    writing        done = {0};
-    gguf_writer   *w = gguf_writer_new(e);
-    random_matrix *matrices = mem_new(2 + 7 * o->shape[LAYERS], sizeof *matrices, e);
-    float         *ones = mem_new(o->shape[DIM], sizeof *ones, e);
-    int            ret = w != NULL && matrices != NULL && ones != NULL ? 0 : -1;
-    for (size_t i = 0; ret == 0 && i < o->shape[DIM]; i++) ones[i] = 1;
+    making         k = {.w = gguf_writer_new(e), .o = o};
+    random_matrix *matrices = NULL;
+    int            ret = k.w != NULL ? 0 : -1;
     if (ret == 0)
-        ret = o->tokenizer != NULL ? copy_tokenizer(o->tokenizer, w, &o->shape[VOCAB], e)
-                                   : put_words(w, o->shape[VOCAB], e);
-    if (ret == 0) ret = put_shape(w, o, e);
-    if (ret == 0) ret = put_weights(w, o, matrices, ones, &done, e);
-    if (ret == 0) ret = writing_save(&done, w, path, o->quiet, e);
+        ret = o->tokenizer != NULL ? copy_tokenizer(o->tokenizer, k.w, &o->shape[VOCAB], e)
+                                   : put_words(k.w, o->shape[VOCAB], e);
+    k.shape = shape_of(o);
+    if (ret == 0) {
+        size_t most = made->n_tensors + k.shape.n_layers * made->n_layer_tensors;
+        k.matrices = matrices = mem_new(most, sizeof *matrices, e);
+        k.ones = mem_new(k.shape.dim, sizeof *k.ones, e);
+        ret = matrices != NULL && k.ones != NULL ? 0 : -1;
+    }
+    for (size_t i = 0; ret == 0 && i < k.shape.dim; i++) k.ones[i] = 1;
+    if (ret == 0) ret = put_keys(&k, e);
+    if (ret == 0) ret = put_weights(&k, e);
+    if (ret == 0) ret = writing_save(&k.done, k.w, path, o->quiet, e);
     free(matrices);
-    free(ones);
-    gguf_writer_free(w);
+    free(k.ones);
+    gguf_writer_free(k.w);
     return ret;
 }
 

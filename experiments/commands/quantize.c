@@ -146,6 +146,13 @@ static int put_tensors(const gguf *g, const options *o, uint32_t layers, gguf_wr
     return 0;
 }
 
+/* Mixtures depend on it. */
+static int count_layers(const gguf *g, uint32_t *layers, err *e) {
+    char                key[ARCHITECTURE_KEY];
+    const architecture *a = architecture_of(g, e);
+    return a != NULL ? gguf_u32_or(g, architecture_key(a, "block_count", key), 0, layers, e) : -1;
+}
+
 static void print_report(const conversion *all, size_t n) {
     printf("type    matrices      weights        bytes   error\n");
     for (int type = 0; type < DTYPE_COUNT; type++) {
@@ -173,7 +180,7 @@ static int quantize(const char *in, const char *out, const options *o, err *e) {
     writing      done = {0};
     uint32_t     layers = 0;
     int          ret = g != NULL && w != NULL ? 0 : -1;
-    if (ret == 0) ret = gguf_u32_or(g, "llama.block_count", 0, &layers, e);
+    if (ret == 0) ret = count_layers(g, &layers, e);
     if (ret == 0 && gguf_tensor_count(g) == 0) ret = err_input(e, "%s: the file holds no tensors", in);
     if (ret == 0) ret = (all = mem_new(gguf_tensor_count(g), sizeof *all, e)) != NULL ? 0 : -1;
     if (ret == 0) ret = copy_values(g, o->mix, w, e);

@@ -6,13 +6,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "analysis/tables.h"
+#include "analysis/tables/table_kind.h"
 #include "engine/base/atomic.h"
 #include "engine/base/file.h"
+#include "engine/base/here.h"
 #include "engine/kernels/kernels.h"
 #include "experiments/commands/commands.h"
 #include "experiments/ini/inifile.h"
 #include "experiments/sweep/cell.h"
+#include "experiments/sweep/needs.h"
 #include "experiments/sweep/plan_print.h"
 #include "experiments/sweep/runner.h"
 #include "experiments/terminal/data_report.h"
@@ -23,7 +25,7 @@ static const char usage[] =
     "Finished cells are kept in OUTPUT/NAME/cells, finished trials of the others in OUTPUT/NAME/unfinished; a sweep "
     "that\n"
     "was stopped or killed goes on where it was when the same command is given again. What a config holds is in\n"
-    "experiments/README.md.\n"
+    "experiments/README.md. A config is skipped when files are missing that its [needs ...] sections say how to get.\n"
     "\n"
     "  -n, --dry-run              print the grid, what of it is done and how long the rest takes; run nothing\n"
     "  -s, --set SECTION.KEY=VAL  override a value, e.g. --set \"policy llma.k=5,10\" (repeatable)\n"
@@ -33,7 +35,10 @@ static const char usage[] =
     "                             more parts than cells, cells are split by records\n"
     "      --skip-bad             count and report bad dataset lines instead of stopping at the first\n"
     "  -q, --quiet                no progress\n"
-    "  -h, --help                 this text\n";
+    "  -h, --help                 this text\n"
+    "\n"
+    "Exit status: 0: all configs ran. 1: one failed or was skipped (the others ran), or the user stopped it. 2: the\n"
+    "command line, a config or its data are at fault, and nothing ran.\n";
 
 typedef struct {
     runner_options run;
@@ -111,14 +116,6 @@ static char **cell_files(const plan *p, const char *dir, size_t *present, err *e
     return paths;
 }
 
-/* A path to show: relative to the working folder where it lies below, else absolute. */
-static const char *short_path(const char *path, char shown[PATH_MAX]) {
-    char here[PATH_MAX];
-    if (realpath(path, shown) == NULL || getcwd(here, sizeof here) == NULL) return path;
-    size_t n = strlen(here);
-    return strncmp(shown, here, n) == 0 && shown[n] == '/' ? shown + n + 1 : shown;
-}
-
 /* Trials unlike plain decoding though their rule promises the same tokens, whichever run made them. Where BLAS
  * multiplies, nobody promises anything: that is what is measured then. */
 static size_t count_broken(const store_data *d) {
@@ -170,10 +167,12 @@ static int finish(const plan *p, const char *dir, const runner_options *o, size_
     }
     *broken = count_broken(&all);
     if (store_write(path, &all, false, e) != 0) goto out;
-    char shown[PATH_MAX];
+    char *shown = here_path(path, NULL);
     fprintf(stderr, "%s: %zu cells, %zu trials, %zu steps in %s\n", c->name, all.n_cells, all.n_trials, all.n_steps,
-            short_path(path, shown));
-    ret = table_print("summary", &all, TABLE_TEXT, stdout, e);
+            shown != NULL ? shown : path);
+    free(shown);
+    ret = table_print(registry_find(&table_registry, "summary"), &all, registry_find(&table_format_registry, "text"),
+                      stdout, e);
 out:
     for (size_t i = 0; paths != NULL && i < p->n_cells; i++) free(paths[i]);
     free(paths);
@@ -270,18 +269,27 @@ static int show_plan(const plan *p, const options *o, err *e) {
     return ret;
 }
 
+/* A config on its way; one with missing files is skipped. */
+typedef struct {
+    config        cfg;
+    missing_files missing;
+    plan          grid;
+    enum { WAITING, DONE, FAILED } state;
+} job;
+
 /* Two sweeps into one results file would overwrite each other. */
-static int check_distinct(const config *c, size_t n, err *e) {
+static int check_distinct(const job *jobs, size_t n, err *e) {
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < i; k++) {
-            char *a = results_path(&c[i], e), *b = results_path(&c[k], e);
-            int   same = a != NULL && b != NULL ? file_same_place(a, b, e) : -1;
+            const config *one = &jobs[i].cfg, *other = &jobs[k].cfg;
+            char         *a = results_path(one, e), *b = results_path(other, e);
+            int           same = a != NULL && b != NULL ? file_same_place(a, b, e) : -1;
             free(a);
             free(b);
             if (same < 0) return -1;
             if (same > 0)
-                return err_input(e, "%s: writes the same %s/%s.h5 as %s (give each sweep a name of its own)", c[i].path,
-                                 c[i].output, c[i].name, c[k].path);
+                return err_input(e, "%s: writes the same %s/%s.h5 as %s (give each sweep a name of its own)", one->path,
+                                 one->output, one->name, other->path);
         }
     }
     return 0;
@@ -310,36 +318,41 @@ static void report_keys(const plan *p) {
 }
 
 /* Reads and plans every config before the first one runs: a mistake in the last should not cost a night. */
-static int plan_all(char **paths, size_t n, const options *o, config *configs, plan *plans, err *e) {
+static int plan_all(char **paths, size_t n, const options *o, job *jobs, err *e) {
     plan_options how = {.skip_bad = o->skip_bad, .report = data_report_skipped};
     if (kernels_get(e) == NULL) return -1; /* HARNESS_ISA: replay would not ask before its first cell is done */
     for (size_t i = 0; i < n; i++) {
-        if (config_read(paths[i], o->sets, o->n_sets, &configs[i], e) != 0) return -1;
+        config *c = &jobs[i].cfg;
+        if (config_read(paths[i], o->sets, o->n_sets, c, e) != 0) return -1;
         if (o->output == NULL) continue;
         if (*o->output == '\0') return err_input(e, "--output \"\" is not allowed (a folder)");
         const char *why = ini_unexpanded(o->output);
         if (why != NULL)
             return err_input(e, "--output \"%s\": %s (--set \"sweep.output='%s'\" is a folder of that very name)",
                              o->output, why, o->output);
-        free(configs[i].output);
-        if ((configs[i].output = mem_strdup(o->output, e)) == NULL) return -1;
+        free(c->output);
+        if ((c->output = mem_strdup(o->output, e)) == NULL) return -1;
     }
-    if (check_distinct(configs, n, e) != 0) return -1;
+    if (check_distinct(jobs, n, e) != 0) return -1;
     for (size_t i = 0; i < n; i++)
-        if (check_replaced(&configs[i], e) != 0) return -1;
+        if (check_replaced(&jobs[i].cfg, e) != 0 || needs_find(&jobs[i].cfg, &jobs[i].missing, e) != 0) return -1;
     for (size_t i = 0; i < n; i++) {
-        if (plan_make(&configs[i], &how, &plans[i], e) != 0) return -1;
-        report_keys(&plans[i]);
+        if (jobs[i].missing.n > 0) continue;
+        if (plan_make(&jobs[i].cfg, &how, &jobs[i].grid, e) != 0) return -1;
+        report_keys(&jobs[i].grid);
     }
     return 0;
 }
 
 /* A sweep that fails does not keep the next ones from running. */
-static int run_all(const plan *plans, size_t n, const options *o, err *e) {
+static int run_all(job *jobs, size_t n, const options *o, err *e) {
     int ret = 0;
     for (size_t i = 0; i < n; i++) {
         err why = {0};
-        if (run_plan(&plans[i], o, &why) == 0) continue;
+        if (jobs[i].missing.n > 0) continue;
+        int failed = o->dry_run ? show_plan(&jobs[i].grid, o, &why) : run_plan(&jobs[i].grid, o, &why);
+        jobs[i].state = failed ? FAILED : DONE;
+        if (!failed) continue;
         if (ret != 0) fprintf(stderr, "harness: %s\n", e->text);
         *e = why;
         ret = -1;
@@ -348,26 +361,59 @@ static int run_all(const plan *plans, size_t n, const options *o, err *e) {
     return ret;
 }
 
+/* What became of each of several configs, and what brings the files that were missing. */
+static void print_summary(const job *jobs, size_t n, const options *o) {
+    fprintf(stderr, "%zu configs:\n", n);
+    for (size_t i = 0; i < n; i++) {
+        const job  *j = &jobs[i];
+        const char *word = j->missing.n > 0      ? "skipped"
+                           : j->state == FAILED  ? "failed"
+                           : j->state == WAITING ? "not run"
+                           : o->dry_run          ? "ready"
+                                                 : "ran";
+        fprintf(stderr, "  %-7s  %s\n", word, j->cfg.path);
+        needs_print(&j->missing, "           ", stderr);
+    }
+}
+
+/* Runs or shows all plans, and says what was skipped: before anything runs, for there is time to bring it, and at the
+ * end. */
+static int do_jobs(job *jobs, size_t n, const options *o, err *e) {
+    size_t skipped = 0;
+    for (size_t i = 0; i < n; i++) {
+        const missing_files *m = &jobs[i].missing;
+        if (m->n == 0) continue;
+        skipped++;
+        if (n > 1)
+            fprintf(stderr, "%s: skipped: %zu file%s that it needs %s missing (see below)\n", jobs[i].cfg.path, m->n,
+                    m->n > 1 ? "s" : "", m->n > 1 ? "are" : "is");
+    }
+    int ret = run_all(jobs, n, o, e);
+    if (n > 1)
+        print_summary(jobs, n, o);
+    else
+        needs_print(&jobs[0].missing, "", stderr);
+    if (ret != 0 || skipped == 0) return ret;
+    if (n == 1) return err_run(e, "%s: skipped: files that it needs are missing (see above)", jobs[0].cfg.path);
+    return err_run(e, "%zu of %zu configs were skipped: files that they need are missing (see above)", skipped, n);
+}
+
 int cmd_sweep(int argc, char **argv, err *e) {
     options o;
     bool    help = false;
     int     ret = parse_options(argc, argv, &o, &help, e);
     size_t  n = ret == 0 && !help ? (size_t)(argc - optind) : 0;
-    config *configs = mem_new(n, sizeof *configs, e);
-    plan   *plans = mem_new(n, sizeof *plans, e);
-    if (configs == NULL || plans == NULL) ret = -1;
+    job    *jobs = mem_new(n, sizeof *jobs, e);
+    if (jobs == NULL) ret = -1;
     if (help) fputs(usage, stdout);
-    if (ret == 0) ret = plan_all(argv + optind, n, &o, configs, plans, e);
-    if (ret == 0 && o.dry_run)
-        for (size_t i = 0; ret == 0 && i < n; i++) ret = show_plan(&plans[i], &o, e);
-    else if (ret == 0)
-        ret = run_all(plans, n, &o, e);
-    for (size_t i = 0; i < n && plans != NULL && configs != NULL; i++) {
-        plan_free(&plans[i]);
-        config_free(&configs[i]);
+    if (ret == 0) ret = plan_all(argv + optind, n, &o, jobs, e);
+    if (ret == 0 && n > 0) ret = do_jobs(jobs, n, &o, e);
+    for (size_t i = 0; i < n && jobs != NULL; i++) {
+        plan_free(&jobs[i].grid);
+        needs_free(&jobs[i].missing);
+        config_free(&jobs[i].cfg);
     }
-    free(plans);
-    free(configs);
+    free(jobs);
     free(o.sets);
     return ret;
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "analysis/tables.h"
+#include "analysis/tables/table_kind.h"
 #include "engine/base/atomic.h"
 #include "engine/base/file.h"
 #include "experiments/commands/commands.h"
@@ -14,15 +14,18 @@ static const char usage[] =
     "Prints one table of a results file (or cell file); without NAME, the summary. analysis/README.md says what\n"
     "each number means.\n"
     "\n"
-    "  -f, --format F    text (default), md, csv (full precision, every column) or latex (booktabs)\n"
+    "  -f, --format F    how to write it, one of the formats below; without it, the first\n"
     "  -o, --output OUT  write to the file OUT, which appears whole or not at all, instead of standard output\n"
     "  -l, --list        list the tables there are\n"
-    "  -h, --help        this text\n";
+    "  -h, --help        this text\n"
+    "\n"
+    "Formats:\n";
 
 typedef struct {
-    table_format format;
-    const char  *name, *file, *output;
-    bool         help, list;
+    const table_format *format;
+    const table_kind   *kind;
+    const char         *file, *output;
+    bool                help, list;
 } options;
 
 static int parse_options(int argc, char **argv, options *o, err *e) {
@@ -34,11 +37,11 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
         {NULL, 0, NULL, 0},
     };
     int c;
-    *o = (options){.format = TABLE_TEXT, .name = table_name(0)};
+    *o = (options){.format = table_format_registry.at[0], .kind = table_registry.at[0]};
     while ((c = command_option(argc, argv, ":f:o:lh", longs, e)) != -1) {
         switch (c) {
         case 'f':
-            if (table_format_parse(optarg, &o->format, e) != 0) return -1;
+            if ((o->format = registry_named(&table_format_registry, NULL, optarg, e)) == NULL) return -1;
             break;
         case 'o':
             o->output = optarg;
@@ -54,9 +57,24 @@ static int parse_options(int argc, char **argv, options *o, err *e) {
         }
     }
     if (command_operands(argc, argv, 1, 2, "[NAME] FILE.h5", e) != 0) return -1;
-    if (argc - optind == 2) o->name = argv[optind++];
+    if (argc - optind == 2 && (o->kind = registry_named(&table_registry, NULL, argv[optind++], e)) == NULL) return -1;
     o->file = argv[optind];
-    return table_find(o->name, &(size_t){0}, e); /* before a large file is read */
+    return 0;
+}
+
+static void print_help(void) {
+    fputs(usage, stdout);
+    for (size_t i = 0; i < table_format_registry.n; i++) {
+        const table_format *f = table_format_registry.at[i];
+        printf("  %-16s  %s\n", f->name, f->help);
+    }
+}
+
+static void print_list(void) {
+    for (size_t i = 0; i < table_registry.n; i++) {
+        const table_kind *k = table_registry.at[i];
+        printf("%-10s  %s\n", k->name, k->help);
+    }
 }
 
 /* Not through a stream in memory: glibc's forgets that memory was out, and the table would lack a part. */
@@ -65,7 +83,7 @@ static int print_to_file(const options *o, const store_data *d, err *e) {
     FILE       *f = NULL;
     int         status = atomic_open(&file, o->output, e), fd = status == 0 ? dup(file.fd) : -1;
     if (status == 0 && (fd < 0 || (f = fdopen(fd, "w")) == NULL)) status = err_errno(e, o->output, "cannot write");
-    if (status == 0 && (status = table_print(o->name, d, o->format, f, e)) != 0 && e->code != 0)
+    if (status == 0 && (status = table_print(o->kind, d, o->format, f, e)) != 0 && e->code != 0)
         err_prefix(e, "%s", o->output);
     if (f == NULL && fd >= 0) close(fd);
     if (f != NULL && fclose(f) != 0 && status == 0) status = err_errno(e, o->output, "cannot write");
@@ -79,13 +97,13 @@ int cmd_tables(int argc, char **argv, err *e) {
     store_data d = {0};
     if (parse_options(argc, argv, &o, e) != 0) return -1;
     if (o.help || o.list) {
-        if (o.help) fputs(usage, stdout);
-        for (size_t i = 0; o.list && i < table_count(); i++) printf("%-10s  %s\n", table_name(i), table_help(i));
+        if (o.help) print_help();
+        if (o.list) print_list();
         return 0;
     }
     if (o.output != NULL && file_check_output(o.output, o.file, e) != 0) return -1;
     if (store_read(o.file, &d, e) != 0) return -1;
-    int status = o.output != NULL ? print_to_file(&o, &d, e) : table_print(o.name, &d, o.format, stdout, e);
+    int status = o.output != NULL ? print_to_file(&o, &d, e) : table_print(o.kind, &d, o.format, stdout, e);
     store_free(&d);
     return status;
 }

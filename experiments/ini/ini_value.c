@@ -132,14 +132,6 @@ char *ini_path(const char *ini, const char *key, const ini_part *v, err *e) {
     return mem_printf(e, "%.*s%s", (int)(slash + 1 - ini), ini, v->text);
 }
 
-int ini_param(const char *ini, const param_spec *spec, const ini_part *v, param_value *out, err *e) {
-    char *path = NULL;
-    if (spec->type == PARAM_IS_FILE && (path = ini_path(ini, spec->name, v, e)) == NULL) return -1;
-    int ret = param_parse(spec, path != NULL ? path : v->text, out, e);
-    free(path);
-    return ret == 0 ? 0 : err_prefix(e, "%s", v->where);
-}
-
 bool ini_plain_name(const char *text) {
     if (*text == '\0' || *text == '.' || strlen(text) > 64) return false;
     for (; *text != '\0'; text++)

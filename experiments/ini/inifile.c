@@ -7,8 +7,8 @@
 
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
-#include "engine/base/quote.h"
 #include "engine/base/suggest.h"
+#include "engine/base/utf8.h"
 
 enum { MAX_BYTES = 1 << 20 };
 
@@ -57,19 +57,6 @@ static ini_entry *find_entry(const ini_section *s, const char *key) {
 
 const ini_entry *ini_find(const ini_section *s, const char *key) {
     return find_entry(s, key);
-}
-
-int ini_check_keys(const ini_section *s, const char *const *names, size_t n, err *e) {
-    for (size_t i = 0; i < s->n_entries; i++) {
-        const ini_entry *entry = &s->entries[i];
-        bool             known = false;
-        for (size_t k = 0; k < n && !known; k++) known = strcmp(entry->key, names[k]) == 0;
-        if (known) continue;
-        char what[128];
-        snprintf(what, sizeof what, "key of [%s]", s->title);
-        return err_unknown(e, entry->parts[0].where, what, entry->key, names, n);
-    }
-    return 0;
 }
 
 static int add_part(ini_entry *entry, const char *text, const char *where, err *e) {

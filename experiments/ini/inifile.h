@@ -14,7 +14,6 @@
 #include <stddef.h>
 
 #include "engine/base/err.h"
-#include "engine/base/param.h"
 
 /* One line of a value, or one item of a list. */
 typedef struct {
@@ -56,9 +55,6 @@ int inifile_set(inifile *f, const char *set, err *e);
 
 const ini_entry *ini_find(const ini_section *s, const char *key); /* NULL when absent */
 
-/* ERR_INPUT for a key that is not among the names. */
-int ini_check_keys(const ini_section *s, const char *const *names, size_t n, err *e);
-
 /* ---- what values say (ini_value.c) ---------------------------------------------------------------------
  *
  * A value, or an item of a list, may be in quotes of either kind, which are not part of it: commas, blanks and
@@ -79,9 +75,6 @@ int         ini_items(const ini_entry *entry, ini_each *each, void *ctx, err *e)
 
 /* A path in new memory, made relative to the INI file's folder. */
 char *ini_path(const char *ini, const char *key, const ini_part *v, err *e);
-
-/* The value of a parameter, as param_parse gives it; a file is found as ini_path says. */
-int ini_param(const char *ini, const param_spec *spec, const ini_part *v, param_value *out, err *e);
 
 /* What a shell would expand in a path, and what to write instead; NULL when the path stands for itself. */
 const char *ini_unexpanded(const char *path);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "analysis/summary.h"
+#include "analysis/records.h"
 #include "engine/base/mem.h"
 #include "experiments/inspect/inspect.h"
 #include "store/store.h"
@@ -33,9 +33,12 @@ static void print_origin(const char *path, long long size, const store_data *d) 
 
 /* Processes that agree in all but their start are one line. */
 static bool same_origin(const process_row *a, const process_row *b) {
-    return strcmp(a->harness_version, b->harness_version) == 0 && strcmp(a->git_commit, b->git_commit) == 0 &&
-           strcmp(a->cpu, b->cpu) == 0 && strcmp(a->isa, b->isa) == 0 && strcmp(a->compiler, b->compiler) == 0 &&
-           strcmp(a->flags, b->flags) == 0;
+#define ORIGIN_FIELDS
+#define FIELD(kind, name)                                                                                              \
+    if (strcmp(a->name, b->name) != 0) return false;
+#include "store/fields.def"
+#undef ORIGIN_FIELDS
+    return true;
 }
 
 static void print_processes(const store_data *d) {
@@ -58,7 +61,7 @@ static void print_processes(const store_data *d) {
 }
 
 static int print_counts(const store_data *d, err *e) {
-    record_count *n_of = summary_records(d, e);
+    record_count *n_of = records_count(d, e);
     size_t        duplicates = 0, wanted = 0;
     if (n_of == NULL) return -1;
     for (size_t i = 0; i < d->n_cells; i++) {

@@ -2,24 +2,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/base/quote.h"
+#include "engine/base/utf8.h"
 #include "experiments/inspect/inspect.h"
 
 void inspect_text(const char *s, size_t n, const char *line_end, const char *tab) {
-    for (size_t i = 0, length; i < n; i += length) {
-        unsigned long code = 0;
-        length = utf8_length(s + i, n - i, &code);
-        if (length == 1 && code == '\n') {
-            fputs(line_end, stdout);
-        } else if (length == 1 && code == '\t') {
-            fputs(tab, stdout);
-        } else if (length == 0 || utf8_is_hidden(code)) {
-            putchar('?');
-            if (length == 0) length = 1;
-        } else {
-            fwrite(s + i, 1, length, stdout);
-        }
-    }
+    utf8_rules rules = utf8_one_line;
+    rules.newline = line_end;
+    rules.tab = tab;
+    utf8_write(s, n, &rules, stdout);
 }
 
 void inspect_cut(const char *s, size_t n, size_t most) {

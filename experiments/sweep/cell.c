@@ -166,7 +166,7 @@ static int run_paired(cell_job *j, size_t s, size_t repeat, err *e) {
     uint64_t         plain_ns = 0;
     comparison       same;
     bool             first = (s + repeat) % 2 == 0;
-    if (!policy_is_baseline(j->cell->policy) && (plain = baseline_trial(j, s, repeat, e)) == NULL) return -1;
+    if (!plan_cell_is_baseline(j->cell) && (plain = baseline_trial(j, s, repeat, e)) == NULL) return -1;
     bool paired = j->paired && plain != NULL;
     if (paired && first && time_plain(j, s, &plain_ns, e) != 0) return -1;
     if (run_trial(j, s, repeat, plain, &same, e) != 0) return -1;
@@ -233,7 +233,7 @@ static int conclude(cell_job *j, bool *finished, err *e) {
 
 static int open_job(cell_job *j, err *e) {
     const plan_cell *c = j->cell;
-    if (!policy_is_baseline(j->cell->policy) && load_baseline(j->w, c->baseline, e) != 0) return -1;
+    if (!plan_cell_is_baseline(j->cell) && load_baseline(j->w, c->baseline, e) != 0) return -1;
     if (cell_trials_init(&j->trials, j->w->p, j->unit->cell, e) != 0) return -1;
     if (cell_frame(j->w->p, c, &j->w->process, &j->trials.rows, e) != 0) return -1;
     if (cell_trials_load(&j->trials, j->w->p, j->w->dir, j->unit->cell, e) != 0) return -1;

@@ -45,23 +45,10 @@ int cell_frame(const plan *p, const plan_cell *c, const process_row *own, store_
     cell_row            cell = {
                    .id = (char *)c->id,
                    .config = (char *)config_name,
-                   .dataset = data->cfg->label,
-                   .model = m->cfg->label,
-                   .model_sha256 = (char *)m->sha256,
-                   .dataset_sha256 = (char *)data->data.sha256,
-                   .target = (char *)m->cfg->target->name,
-                   .policy = (char *)c->policy->name,
-                   .rule = (char *)c->rule->name,
-                   .forced = data->cfg->forced,
-                   .n = plan_cell_param(c, "n"),
-                   .k = plan_cell_param(c, "k"),
-                   .temperature = rule_temperature(c->rule, &c->rule_params),
-                   .params = c->params,
-                   .threads = m->spec.threads,
-                   .gemm = (char *)gemm_name(m->spec.gemm),
-                   .trials = (uint32_t)(set->n * p->cfg->repeats),
                    .build = (char *)c->build,
+                   .trials = (uint32_t)plan_cell_trials(p, (size_t)(c - p->cells)),
     };
+    plan_cell_settings(p, c, &cell);
     if ((out->sweep = mem_strdup(p->cfg->name, e)) == NULL) return -1;
     if (store_keep_text(&out->configs, config_name, p->cfg->text, NULL, e) != 0) return -1;
     if (m->cost != NULL && store_keep_text(&out->costs, m->cost->name, m->cost->text, NULL, e) != 0) return -1;

@@ -2,222 +2,152 @@
  * and where it goes; config_check.c refuses what no single value shows. */
 #include "experiments/sweep/config.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "datasets/dataset.h"
-#include "engine/base/number.h"
 #include "engine/base/parallel.h"
 #include "engine/base/suggest.h"
 #include "experiments/ini/inifile.h"
+#include "experiments/ini/keys.h"
 #include "experiments/sweep/config_check.h"
+#include "experiments/sweep/needs.h"
+#include "experiments/sweep/values.h"
 
-enum { MAX_NAMES = 64 }; /* in lists of what is allowed */
+/* ---- types of keys that are a sweep's own ------------------------------------------------------------- */
 
-/* ---- values: each parses one text into *at, or says what is allowed ---------------------------------- */
-
-typedef struct key_spec key_spec;
-typedef struct {
-    const inifile  *file;
-    const key_spec *key;
-    const ini_part *part;
-    const char     *text, *where; /* of the part */
-} value;
-
-struct key_spec {
-    const char *name;
-    int (*parse)(const value *v, void *at, err *e);
-    size_t      offset;   /* of the field in the section's struct */
-    size_t      place;    /* of a field for the key's "FILE:LINE"; 0: none */
-    const char *preset;   /* parsed when the key is absent; NULL: the field stays zero */
-    bool        required; /* then there is no preset */
-    bool        list;     /* several values, into a value_list */
-    uint64_t    min, max; /* of integers */
-    const char *help;
-};
-
-static int refuse(const value *v, err *e) {
-    return err_input(e, "%s: %s = \"%s\" is not allowed (%s)", v->where, v->key->name, v->text, v->key->help);
+static int parse_tokenizer(const key_value *v, void *at, err *e) {
+    return strcmp(v->text, "bytes") == 0 ? key_keep(v->text, at, e) : key_path_parse(v, at, e);
 }
 
-static int parse_integer(const value *v, uint64_t *out, err *e) {
-    if (count_parse(v->text, v->key->min, v->key->max, out)) return 0;
-    return err_input(e, "%s: %s = \"%s\" is not allowed (an integer from %" PRIu64 " to %" PRIu64 ": %s)", v->where,
-                     v->key->name, v->text, v->key->min, v->key->max, v->key->help);
+static size_t tokenizer_names(const key_spec *k, const char *names[static KEY_NAMES]) {
+    (void)k;
+    names[0] = "bytes";
+    return 1;
 }
 
-static int parse_u64(const value *v, void *at, err *e) {
-    return parse_integer(v, at, e);
+static int parse_format(const key_value *v, void *at, err *e) {
+    return dataset_format_check(v->where, v->text, e) == 0 ? key_keep(v->text, at, e) : -1;
 }
 
-static int parse_size(const value *v, void *at, err *e) {
-    uint64_t n;
-    if (parse_integer(v, &n, e) != 0) return -1;
-    *(size_t *)at = (size_t)n;
-    return 0;
+static size_t format_names(const key_spec *k, const char *names[static KEY_NAMES]) {
+    size_t n = 0;
+    (void)k;
+    names[n++] = "auto";
+    for (size_t i = 0; i < format_registry.n && n < KEY_NAMES; i++) names[n++] = registry_name(&format_registry, i);
+    return n;
 }
 
-/* An item of a value_list. */
-static int parse_item(const value *v, void *at, err *e) {
-    uint64_t n;
-    if (parse_integer(v, &n, e) != 0) return -1;
-    *(param_value *)at = (param_value){.type = PARAM_IS_INTEGER, .integer = (int64_t)n};
-    return 0;
+static size_t gemm_names(const key_spec *k, const char *names[static KEY_NAMES]) {
+    (void)k;
+    for (size_t i = 0; i < GEMMS; i++) names[i] = gemm_name((gemm)i);
+    return GEMMS;
 }
 
-static int parse_bool(const value *v, void *at, err *e) {
-    static const char *const words[] = {"no", "yes", "false", "true", "off", "on", "0", "1"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (strcmp(v->text, words[i]) != 0) continue;
-        *(bool *)at = i % 2 == 1;
-        return 0;
-    }
-    return err_input(e, "%s: %s = \"%s\" is not allowed (yes or no: %s)", v->where, v->key->name, v->text,
-                     v->key->help);
-}
-
-static int keep_text(const char *text, void *at, err *e) {
-    char *copy = mem_strdup(text, e);
-    if (copy == NULL) return -1;
-    *(char **)at = copy;
-    return 0;
-}
-
-static int parse_name(const value *v, void *at, err *e) {
-    return ini_plain_name(v->text) ? keep_text(v->text, at, e) : refuse(v, e);
-}
-
-static int parse_path(const value *v, void *at, err *e) {
-    char *path = ini_path(v->file->path, v->key->name, v->part, e);
-    if (path == NULL) return -1;
-    *(char **)at = path;
-    return 0;
-}
-
-static int parse_tokenizer(const value *v, void *at, err *e) {
-    return strcmp(v->text, "bytes") == 0 ? keep_text(v->text, at, e) : parse_path(v, at, e);
-}
-
-static int parse_gemm(const value *v, void *at, err *e) {
-    const char *names[GEMMS];
+static int parse_gemm(const key_value *v, void *at, err *e) {
     for (size_t i = 0; i < GEMMS; i++) {
-        names[i] = gemm_name((gemm)i);
-        if (strcmp(v->text, names[i]) != 0) continue;
+        if (strcmp(gemm_name((gemm)i), v->text) != 0) continue;
         *(gemm *)at = (gemm)i;
         return 0;
     }
-    return err_unknown(e, v->where, v->key->name, v->text, names, GEMMS);
+    return key_unknown(v, e);
 }
 
-static int parse_target(const value *v, void *at, err *e) {
-    *(const target_ops **)at = registry_named(&target_registry, v->where, v->text, e);
-    return *(const target_ops **)at != NULL ? 0 : -1;
-}
-
-static int parse_format(const value *v, void *at, err *e) {
-    return dataset_format_check(v->where, v->text, e) == 0 ? keep_text(v->text, at, e) : -1;
-}
+static const key_type key_tokenizer = {"path", parse_tokenizer, .names = tokenizer_names};
+static const key_type key_format = {NULL, parse_format, .names = format_names};
+static const key_type key_gemm = {NULL, parse_gemm, .names = gemm_names};
 
 /* ---- the keys ----------------------------------------------------------------------------------------- */
 
-#define AT(type, field)     .offset = offsetof(type, field)
-#define PLACED(type, field) .offset = offsetof(type, field), .place = offsetof(type, field##_at)
-#define RANGE(low, high)    .min = (low), .max = (high)
-#define REQUIRED            .required = true
-#define COUNT(keys)         (sizeof(keys) / sizeof *(keys))
-
 /* clang-format off */
 static const key_spec sweep_keys[] = {
-    {"name",    parse_name, AT(config, name),    REQUIRED, .help = "name of the results file: " INI_PLAIN_NAME},
-    {"output",  parse_path, AT(config, output),  REQUIRED, .help = "folder for results"},
-    {"seed",    parse_u64,  AT(config, seed),    .preset = "1", RANGE(0, INT64_MAX), .help = "of all randomness"},
-    {"repeats", parse_size, AT(config, repeats), .preset = "1", RANGE(1, 100000), .help = "trials of each sample"},
-    {"paired",  parse_bool, AT(config, paired),  .preset = "no", .help = "time plain decoding again beside every trial"},
+    {"name", &key_name, KEY_AT(config, name), .required = true, .help = "of the results: they go to OUTPUT/NAME.h5"},
+    {"output", &key_path, KEY_AT(config, output), .required = true, .help = "folder for results"},
+    {"seed", &key_u64, KEY_AT(config, seed), .preset = "1", KEY_RANGE(0, INT64_MAX), .help = "of all randomness"},
+    {"repeats", &key_size, KEY_AT(config, repeats), .preset = "1", KEY_RANGE(1, 100000),
+     .help = "trials of each sample; tokens are the same in each, times are not"},
+    {"paired", &key_bool, KEY_AT(config, paired), .preset = "no",
+     .help = "time plain decoding again beside every trial of a target with times of its own; the speed-up is over that"},
 };
 static const key_spec model_keys[] = {
-    {"target",    parse_target,    AT(model_config, target),    REQUIRED, .help = "what scores tokens, such as transformer"},
-    {"path",      parse_path,      PLACED(model_config, path),      .help = "GGUF with weights and tokenizer; a list is swept"},
-    {"tokenizer", parse_tokenizer, PLACED(model_config, tokenizer), .help = "GGUF with a tokenizer, or \"bytes\"; a list is swept"},
-    {"threads",   parse_item,      AT(model_config, threads),   .preset = "1", .list = true, RANGE(1, PARALLEL_THREADS),
-                                                                .help = "threads of a forward pass"},
-    {"gemm",      parse_gemm,      AT(model_config, gemm),      .preset = "exact", .help = "exact or blas"},
-    {"cost",      parse_path,      PLACED(model_config, cost),      .help = "file of measured pass times T(k), for modeled_speedup"},
-    {"context",   parse_size,      PLACED(model_config, context),   .preset = "0", RANGE(0, INT32_MAX),
-                                                                .help = "tokens; 0 = the model's own"},
+    {"target", &key_plugin, KEY_AT(model_config, target), .required = true, .of = &target_registry,
+     .help = "transformer: real weights; replay: a recorded output is decoded again, without weights or times"},
+    {"path", &key_path, KEY_PLACED(model_config, path),
+     .help = "transformer: GGUF with weights and tokenizer; a list is swept, each model named LABEL/FILE"},
+    {"tokenizer", &key_tokenizer, KEY_PLACED(model_config, tokenizer),
+     .help = "replay: GGUF with a tokenizer, of which a vocabulary is enough, or one token for each byte; a list is "
+             "swept in the same way"},
+    {"threads", &key_item, KEY_AT(model_config, threads), .preset = "1", .list = true, KEY_RANGE(1, PARALLEL_THREADS),
+     .help = "threads of a forward pass; a list is swept"},
+    {"gemm", &key_gemm, KEY_AT(model_config, gemm), .preset = "exact",
+     .help = "exact: logits do not depend on how tokens are split into passes; blas: products through OpenBLAS, for "
+             "weights in F32, F16 or BF16"},
+    {"cost", &key_path, KEY_PLACED(model_config, cost),
+     .help = "file of measured pass times T(k), for the modeled speed-up (harness help cost-file)"},
+    {"context", &key_size, KEY_PLACED(model_config, context), .preset = "0", KEY_RANGE(0, INT32_MAX),
+     .help = "tokens; 0 = the model's own"},
 };
 static const key_spec dataset_keys[] = {
-    {"path",           parse_path,   PLACED(dataset_config, path),           REQUIRED, .help = "JSONL file of records"},
-    {"format",         parse_format, AT(dataset_config, format),         .preset = "auto", .help = "of the records"},
-    {"limit",          parse_size,   AT(dataset_config, limit),          .preset = "0", RANGE(0, UINT32_MAX),
-                                                                         .help = "records to take; 0 = all"},
-    {"forced",         parse_bool,   AT(dataset_config, forced),         .preset = "no",
-                                                                         .help = "follow the recorded output"},
-    {"append_docs",    parse_bool,   AT(dataset_config, append_docs),    .preset = "no",
-                                                                         .help = "llma, ms-marco: documents in the prompt"},
-    {"doc_tokens",     parse_size,   AT(dataset_config, doc_tokens),     .preset = "768", RANGE(0, INT32_MAX),
-                                                                         .help = "with append_docs: cut of documents in "
-                                                                                 "the prompt; 0 = whole"},
-    {"max_new_tokens", parse_size,   AT(dataset_config, max_new_tokens), .preset = "256", RANGE(1, INT32_MAX),
-                                                                         .help = "longest output"},
+    {"path", &key_path, KEY_PLACED(dataset_config, path), .required = true, .help = "JSONL file of records"},
+    {"format", &key_format, KEY_AT(dataset_config, format), .preset = "auto",
+     .help = "of the records; auto: told by the first one"},
+    {"limit", &key_size, KEY_AT(dataset_config, limit), .preset = "0", KEY_RANGE(0, UINT32_MAX),
+     .help = "records to take from the start; 0 = all"},
+    {"forced", &key_bool, KEY_AT(dataset_config, forced), .preset = "no",
+     .help = "impose the recorded output on the target; replay needs it"},
+    {"append_docs", &key_bool, KEY_AT(dataset_config, append_docs), .preset = "no",
+     .help = "formats llma and ms-marco: put the documents into the prompt"},
+    {"doc_tokens", &key_size, KEY_AT(dataset_config, doc_tokens), .preset = "768", KEY_RANGE(0, INT32_MAX),
+     .help = "with append_docs: tokens after which each document is cut in the prompt; 0 = whole"},
+    {"max_new_tokens", &key_size, KEY_AT(dataset_config, max_new_tokens), .preset = "256", KEY_RANGE(1, INT32_MAX),
+     .help = "tokens after which an output is cut, a recorded one too"},
+};
+static const key_spec need_keys[] = {
+    {"path", &key_path, KEY_PLACED(need_config, path), .required = true, .help = "a file that this config reads"},
+    {"command", &key_line, KEY_PLACED(need_config, command), .required = true, .help = "what gets or makes it"},
 };
 /* clang-format on */
 
-/* ---- keys into fields --------------------------------------------------------------------------------- */
+enum { SWEEP, MODEL, DATASET, POLICY, ACCEPT, NEEDS, KINDS };
+static const key_section sections[KINDS] = {
+    [SWEEP] = {"sweep", "Once: the name and the output folder.", sweep_keys, KEY_COUNT(sweep_keys)},
+    [MODEL] = {"model LABEL", "One or more: what scores tokens.", model_keys, KEY_COUNT(model_keys)},
+    [DATASET] = {"dataset LABEL", "One or more: records.", dataset_keys, KEY_COUNT(dataset_keys)},
+    [POLICY] = {.title = "policy NAME",
+                .help = "Or [policy NAME LABEL], one or more: what drafts. Keys are the policy's parameters (harness "
+                        "policies); each takes a list of values. \"none\" is added where it is missing."},
+    [ACCEPT] = {.title = "accept NAME",
+                .help = "Or [accept NAME LABEL], one or more: what accepts. Keys are the rule's parameters (harness "
+                        "rules); each takes a list of values."},
+    [NEEDS] = {"needs LABEL",
+               "As many as wanted: files that must be got or made first. Without them the config is skipped, and the "
+               "command is shown.",
+               need_keys, KEY_COUNT(need_keys)},
+};
 
-typedef struct {
-    const inifile  *file;
-    const key_spec *key;
-} key_context;
-
-static value value_of(const inifile *f, const key_spec *key, const ini_part *part) {
-    return (value){f, key, part, part->text, part->where};
-}
-
-static int parse_key_item(const void *ctx, const ini_part *item, param_value *out, err *e) {
-    const key_context *k = ctx;
-    value              v = value_of(k->file, k->key, item);
-    return k->key->parse(&v, out, e);
-}
-
-/* Fills the struct at `base` from a section by its table. */
-static int read_keys(const inifile *f, const ini_section *s, const key_spec *keys, size_t n, void *base, err *e) {
-    const char *names[MAX_NAMES] = {0};
-    for (size_t i = 0; i < n; i++) names[i] = keys[i].name;
-    if (ini_check_keys(s, names, n, e) != 0) return -1;
-
-    for (size_t i = 0; i < n; i++) {
-        const key_spec  *key = &keys[i];
-        const ini_entry *entry = ini_find(s, key->name);
-        void            *at = (char *)base + key->offset;
-        if (entry == NULL && key->required)
-            return err_input(e, "%s: [%s] has no \"%s\" (%s)", s->where, s->title, key->name, key->help);
-        if (entry == NULL && key->preset == NULL) continue;
-
-        char     *text = (char *)key->preset;
-        ini_part  preset_part = {.raw = text, .text = text, .where = s->where};
-        ini_entry preset = {.key = (char *)key->name, .parts = &preset_part, .n_parts = 1};
-        if (entry == NULL)
-            entry = &preset;
-        else if (key->place != 0 && keep_text(entry->parts[0].where, (char *)base + key->place, e) != 0)
-            return -1;
-        if (key->list) {
-            if (value_list_read(entry, parse_key_item, &(key_context){f, key}, at, e) != 0) return -1;
-        } else {
-            const ini_part *part = ini_value(entry, e);
-            if (part == NULL) return -1;
-            value v = value_of(f, key, part);
-            if (key->parse(&v, at, e) != 0) return -1;
-        }
-    }
-    return 0;
-}
+const key_file config_keys = {
+    .name = "sweep-config",
+    .help = "sections and keys of a sweep's config",
+    .about = "A sweep's config is an INI file. It is run with harness sweep, and checked with harness sweep -n. Labels "
+             "are yours. The grid is every combination of values within a policy's section, all policy sections "
+             "together, times accept sections, times models, times datasets.\n"
+             "\n"
+             "Comments begin with ; or # at a line's start, or with \" ;\" after a value. Relative paths start at the "
+             "config's folder. A list is separated by commas and goes on in indented lines.",
+    .sections = sections,
+    .n_sections = KINDS,
+};
 
 /* ---- sections ----------------------------------------------------------------------------------------- */
 
+/* Fills the struct at `base` from a section that takes its declared keys alone. */
+static int read_keys(const inifile *f, const ini_section *s, size_t kind, void *base, err *e) {
+    return keys_check(s, &sections[kind], NULL, 0, e) != 0 ? -1 : keys_read(f, s, &sections[kind], base, e);
+}
+
 static int read_sweep(const inifile *f, const ini_section *s, config *c, err *e) {
-    return read_keys(f, s, sweep_keys, COUNT(sweep_keys), c, e);
+    return read_keys(f, s, SWEEP, c, e);
 }
 
 /* A section while it is read into one model for each of its files. */
@@ -257,7 +187,7 @@ static int add_model(void *ctx, const ini_part *item, err *e) {
     }
     char *stem = x->several ? stem_of(item->text, e) : NULL;
     m->label = stem != NULL ? mem_printf(e, "%s/%s", x->label, stem) : x->several ? NULL : mem_strdup(x->label, e);
-    int ret = m->label == NULL ? -1 : read_keys(x->file, &alone, model_keys, COUNT(model_keys), m, e);
+    int ret = m->label == NULL ? -1 : read_keys(x->file, &alone, MODEL, m, e);
     if (ret == 0) ret = config_check_model(&alone, m, e);
     for (size_t i = 0; ret == 0 && i + 1 < c->n_models; i++)
         if (strcmp(c->models[i].label, m->label) == 0)
@@ -288,7 +218,7 @@ static int read_dataset(const inifile *f, const ini_section *s, const char *labe
     dataset_config *d = &c->datasets[c->n_datasets++];
     d->line = s->line;
     if ((d->label = mem_strdup(label, e)) == NULL) return -1;
-    return read_keys(f, s, dataset_keys, COUNT(dataset_keys), d, e);
+    return read_keys(f, s, DATASET, d, e);
 }
 
 static int read_policy(const inifile *f, const ini_section *s, const char *name, const char *label, config *c, err *e) {
@@ -307,17 +237,24 @@ static int read_rule(const inifile *f, const ini_section *s, const char *name, c
     return values_read(f, s, r->ops->params, r->ops->n_params, r->values, e);
 }
 
+static int read_need(const inifile *f, const ini_section *s, const char *label, config *c, err *e) {
+    need_config *x = &c->needs[c->n_needs++];
+    x->line = s->line;
+    if ((x->label = mem_strdup(label, e)) == NULL) return -1;
+    return read_keys(f, s, NEEDS, x, e);
+}
+
 static const struct {
     const char *kind, *form;
     size_t      min_words, max_words; /* after the kind */
-} kinds[] = {
+} kinds[KINDS] = {
     {"sweep", "[sweep]", 0, 0},
     {"model", "[model LABEL]", 1, 1},
     {"dataset", "[dataset LABEL]", 1, 1},
     {"policy", "[policy NAME] or [policy NAME LABEL]", 1, 2},
     {"accept", "[accept NAME] or [accept NAME LABEL]", 1, 2},
+    {"needs", "[needs LABEL]", 1, 1}, /* the one that may be absent */
 };
-enum { SWEEP, MODEL, DATASET, POLICY, ACCEPT, KINDS };
 
 /* Splits a title into kind, name and label, in the memory of `words`. */
 static int read_title(const ini_section *s, char words[static 3][128], size_t *kind, err *e) {
@@ -356,12 +293,14 @@ static int read_sections(const inifile *f, config *c, err *e) {
         count[kind]++;
     }
     for (kind = 0; kind < KINDS; kind++)
-        if (count[kind] == 0) return err_input(e, "%s: no section %s (at least one)", f->path, kinds[kind].form);
+        if (count[kind] == 0 && kind != NEEDS)
+            return err_input(e, "%s: no section %s (at least one)", f->path, kinds[kind].form);
 
     c->datasets = mem_new(count[DATASET], sizeof *c->datasets, e);
     c->policies = mem_new(count[POLICY], sizeof *c->policies, e);
     c->rules = mem_new(count[ACCEPT], sizeof *c->rules, e);
-    if (c->datasets == NULL || c->policies == NULL || c->rules == NULL) return -1;
+    c->needs = mem_new(count[NEEDS], sizeof *c->needs, e);
+    if (c->needs == NULL || c->datasets == NULL || c->policies == NULL || c->rules == NULL) return -1;
 
     for (size_t i = 0; i < f->n_sections; i++) {
         const ini_section *s = &f->sections[i];
@@ -371,7 +310,8 @@ static int read_sections(const inifile *f, config *c, err *e) {
                      : kind == MODEL   ? read_model(f, s, words[1], c, e)
                      : kind == DATASET ? read_dataset(f, s, words[1], c, e)
                      : kind == POLICY  ? read_policy(f, s, words[1], words[2], c, e)
-                                       : read_rule(f, s, words[1], words[2], c, e);
+                     : kind == ACCEPT  ? read_rule(f, s, words[1], words[2], c, e)
+                                       : read_need(f, s, words[1], c, e);
         if (failed) return -1;
     }
     return 0;
@@ -387,6 +327,7 @@ int config_read(const char *path, const char *const *sets, size_t n_sets, config
     if ((out->path = mem_strdup(path, e)) == NULL || (out->text = mem_strdup(f.text, e)) == NULL) goto out;
     if (read_sections(&f, out, e) != 0) goto out;
     ret = config_check(out, e);
+    if (ret == 0) ret = needs_check(out, n_sets > 0, e);
 out:
     inifile_free(&f);
     if (ret != 0) config_free(out);
@@ -425,6 +366,14 @@ void config_free(config *c) {
         free(c->rules[i].label);
         for (size_t k = 0; k < PARAM_MAX; k++) value_list_free(&c->rules[i].values[k]);
     }
+    for (size_t i = 0; i < c->n_needs; i++) {
+        free(c->needs[i].label);
+        free(c->needs[i].path);
+        free(c->needs[i].path_at);
+        free(c->needs[i].command);
+        free(c->needs[i].command_at);
+    }
+    free(c->needs);
     free(c->models);
     free(c->datasets);
     free(c->policies);

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "engine/engine.h"
-#include "experiments/sweep/values.h"
+#include "experiments/ini/keys.h"
 
 typedef struct {
     char             *label; /* of [model LABEL]; LABEL/STEM when the section lists several files */
@@ -52,6 +52,14 @@ typedef struct {
     value_list      values[PARAM_MAX];
 } rule_config;
 
+/* [needs LABEL]: a file that may have to be got or made first. */
+typedef struct {
+    char  *label;
+    size_t line;
+    char  *path, *command; /* command: as in the INI file, whose folder its paths start at (needs.h) */
+    char  *path_at, *command_at;
+} need_config;
+
 typedef struct {
     char           *path; /* of the INI file */
     char           *text; /* its content as read, for /configs; with the overrides in effect appended as comments */
@@ -67,6 +75,8 @@ typedef struct {
     size_t          n_policies;
     rule_config    *rules;
     size_t          n_rules;
+    need_config    *needs;
+    size_t          n_needs;
 } config;
 
 /* `sets`: overrides "section.key=value" from --set, e.g. "policy llma.n=1,2", "sweep.repeats=1"; each must
@@ -74,6 +84,9 @@ typedef struct {
  * values out of range are ERR_INPUT "FILE:LINE: ...". */
 int  config_read(const char *path, const char *const *sets, size_t n_sets, config *out, err *e);
 void config_free(config *c);
+
+/* What `harness help sweep-config` prints. */
+extern const key_file config_keys;
 
 /* The INI file's base name, by which results know it. */
 const char *config_base_name(const config *c);

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiments/sweep/values.h"
+
 int config_check_model(const ini_section *s, const model_config *m, err *e) {
     static const struct {
         const char *key;

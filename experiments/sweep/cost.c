@@ -13,30 +13,40 @@
 
 enum { MAX_K = 65536 }; /* a step's draft is a u16 */
 
-static int read_head(const ini_section *s, cost_model *out, err *e) {
-    static const char *const keys[] = {"model", "threads", "loaded"};
-    for (size_t i = 0; i < s->n_entries; i++) {
-        const ini_entry *entry = &s->entries[i];
-        const char      *where = entry->parts[0].where;
-        bool             threads = strcmp(entry->key, "threads") == 0;
-        bool             loaded = strcmp(entry->key, "loaded") == 0;
-        if (!threads && !loaded && strcmp(entry->key, "model") != 0)
-            return err_unknown(e, where, "key of [cost]", entry->key, keys, 3);
-        if (!threads && !loaded) {
-            if (ini_line(entry, e) == NULL) return -1;
-            continue;
-        }
-        const ini_part *v = ini_value(entry, e);
-        if (v == NULL) return -1;
-        if (loaded && strcmp(v->text, "yes") != 0 && strcmp(v->text, "no") != 0)
-            return err_input(e, "%s: loaded = \"%s\" is not allowed (yes or no)", where, v->text);
-        if (loaded) {
-            out->loaded = strcmp(v->text, "yes") == 0;
-            continue;
-        }
-        if (!count_parse(v->text, 1, 9999, &(uint64_t){0}))
-            return err_input(e, "%s: threads = \"%s\" is not allowed (an integer from 1 to 9999)", where, v->text);
-    }
+typedef struct {
+    size_t threads;
+    bool   loaded;
+} head;
+
+static const key_spec head_keys[] = {
+    {"model", &key_remark, .help = "what was measured"},
+    {"threads", &key_size, KEY_AT(head, threads), KEY_RANGE(1, 9999), .help = "threads of the passes"},
+    {"loaded", &key_bool, KEY_AT(head, loaded), .preset = "no",
+     .help = "whether other processes kept the processors busy; if so, a sweep warns"},
+};
+
+static const key_section sections[] = {
+    {"cost", "At most once: how the times were measured.", head_keys, KEY_COUNT(head_keys)},
+    {.title = "T",
+     .help = "Once: lines k = MEDIAN, or k = MEDIAN Q1 Q3 with the quartiles, in nanoseconds; k from 1 to 65536, "
+             "ascending, the first one 1. Between two k the time is linear; a step wider than the last one has no "
+             "modeled time."},
+};
+
+const key_file cost_keys = {
+    .name = "cost-file",
+    .help = "sections and keys of a file of pass times",
+    .about =
+        "A cost file holds T(k), the time of one forward pass over k tokens, measured elsewhere. A sweep's [model] "
+        "names it as cost, for the modeled speed-up. harness bench --cost FILE writes one.",
+    .sections = sections,
+    .n_sections = KEY_COUNT(sections),
+};
+
+static int read_head(const inifile *f, const ini_section *s, cost_model *out, err *e) {
+    head h = {0};
+    if (keys_check(s, &sections[0], NULL, 0, e) != 0 || keys_read(f, s, &sections[0], &h, e) != 0) return -1;
+    out->loaded = h.loaded;
     return 0;
 }
 
@@ -114,7 +124,7 @@ int cost_read(const char *path, cost_model *out, err *e) {
         } else if (strcmp(s->title, "cost") != 0) {
             err_unknown(e, s->where, "section", s->title, titles, 2);
             goto out;
-        } else if (read_head(s, out, e) != 0) {
+        } else if (read_head(&f, s, out, e) != 0) {
             goto out;
         }
     }

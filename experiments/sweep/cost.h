@@ -18,6 +18,7 @@
 #include "engine/base/digest.h"
 #include "engine/base/err.h"
 #include "engine/decode.h"
+#include "experiments/ini/keys.h"
 
 typedef struct {
     char   *name, *text; /* the file's base name; all of it */
@@ -33,6 +34,9 @@ typedef struct {
  * that do not lie around their median. */
 int  cost_read(const char *path, cost_model *out, err *e);
 void cost_free(cost_model *c);
+
+/* What `harness help cost-file` prints. */
+extern const key_file cost_keys;
 
 /* T(k) in ns, linear between measured points; NaN beyond the largest. */
 double cost_pass(const cost_model *c, size_t k);

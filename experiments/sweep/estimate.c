@@ -54,7 +54,7 @@ static int add_finished(const plan *p, const char *dir, size_t cell, pace *to, e
     if (ret == 0) ret = cell_trials_load(&t, p, dir, cell, e);
     for (size_t i = 0; ret == 0 && i < t.rows.n_trials; i++) {
         const trial_row *row = &t.rows.trials[i];
-        bool             plain = policy_is_baseline(p->cells[cell].policy), twice = p->cfg->paired && !plain;
+        bool             plain = plan_cell_is_baseline(&p->cells[cell]), twice = p->cfg->paired && !plain;
         to->finished[!plain] +=
             (double)(row->prefill_ns + row->decode_ns) + (twice ? (double)(row->prefill_ns + row->plain_ns) : 0);
         to->trials[!plain] += 1;
@@ -75,7 +75,7 @@ static double longest_ns(const plan *p, const plan_cell *c, size_t s, const pace
 /* Mean time of a finished trial like those of this unit; 0 when there is none. */
 static double mean_ns(const plan *p, const cell_unit *u, const pace *by) {
     const plan_cell *c = &p->cells[u->cell];
-    bool             plain = policy_is_baseline(c->policy);
+    bool             plain = plan_cell_is_baseline(c);
     if (by->trials[!plain] > 0) return by->finished[!plain] / by->trials[!plain];
     if (plain || by->trials[0] == 0) return 0;
     bool twice = p->cfg->paired && p->models[c->model].cfg->target->timed;
@@ -97,7 +97,7 @@ static int add_unit(const plan *p, const char *dir, const cell_unit *u, pace *by
     if (ns > 0) {
         ns *= (double)(trials - kept);
     } else {
-        bool twice = p->cfg->paired && p->models[c->model].cfg->target->timed && !policy_is_baseline(c->policy);
+        bool twice = p->cfg->paired && p->models[c->model].cfg->target->timed && !plan_cell_is_baseline(c);
         ns = most * (twice ? 2 : 1);
         out->is_guess = true;
     }

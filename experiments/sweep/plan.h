@@ -11,6 +11,7 @@
 #include "datasets/sample.h"
 #include "experiments/sweep/config.h"
 #include "experiments/sweep/cost.h"
+#include "store/store.h"
 
 /* One [model] at one thread count. Weights and tokenizer are shared between variants of one section. */
 typedef struct {
@@ -45,7 +46,7 @@ typedef struct {
     param_values      policy_params;
     const rule_ops   *rule;
     param_values      rule_params;
-    size_t            baseline; /* index of the group's baseline cell; its own index when it is one */
+    size_t            baseline; /* index of the group's baseline cell */
     char             *params;   /* canonical JSON {"policy":{...},"rule":{...}} */
 } plan_cell;
 
@@ -78,8 +79,15 @@ typedef struct {
 int  plan_make(const config *c, const plan_options *o, plan *out, err *e);
 void plan_free(plan *p);
 
+/* Whether it decodes plainly; the other cells of its group are compared with it. */
+bool plan_cell_is_baseline(const plan_cell *c);
+
 /* Trials of a cell: samples times repeats. */
 size_t plan_cell_trials(const plan *p, size_t cell);
+
+/* Fills a cell's settings, apart from its config and build, and its params. The texts stay the plan's and the engine's.
+ */
+void plan_cell_settings(const plan *p, const plan_cell *c, cell_row *out);
 
 /* Value of the policy parameter named `name` in a cell, or -1 (the columns n and k). */
 int32_t plan_cell_param(const plan_cell *c, const char *name);

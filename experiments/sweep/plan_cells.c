@@ -7,7 +7,8 @@
 
 #include "engine/model/blas.h"
 #include "experiments/sweep/provenance.h"
-#include "store/store.h"
+#include "experiments/sweep/values.h"
+#include "store/settings.h"
 
 enum { MAX_CELLS = 1000000 };
 
@@ -32,7 +33,7 @@ static size_t points(const value_list *lists, size_t n) {
 int plan_cells_count(const config *c, size_t *out, err *e) {
     size_t policies = 1, rules = 0, models = 0;
     for (size_t i = 0; i < c->n_policies; i++)
-        if (!policy_is_baseline(c->policies[i].ops)) /* it is in every group, whether a section asks for it or not */
+        if (c->policies[i].ops != &policy_none) /* it is in every group anyway */
             policies = plus(policies, points(c->policies[i].values, c->policies[i].ops->n_params));
     for (size_t i = 0; i < c->n_rules; i++) rules = plus(rules, points(c->rules[i].values, c->rules[i].ops->n_params));
     for (size_t i = 0; i < c->n_models; i++) models = plus(models, c->models[i].threads.n);
@@ -88,43 +89,64 @@ static char *params_text(const plan_cell *c, err *e) {
     return canonical(json_pack("{s:o, s:o}", "policy", policy_json(c), "rule", rule_json(c)), digits, e);
 }
 
+void plan_cell_settings(const plan *p, const plan_cell *c, cell_row *out) {
+    const plan_model   *m = &p->models[c->model];
+    const plan_dataset *data = &p->datasets[c->dataset];
+
+    out->model = m->cfg->label;
+    out->model_sha256 = (char *)m->sha256;
+    out->target = (char *)m->cfg->target->name;
+    out->threads = m->spec.threads;
+    out->gemm = (char *)gemm_name(m->spec.gemm);
+    out->dataset = data->cfg->label;
+    out->dataset_sha256 = (char *)data->data.sha256;
+    out->forced = data->cfg->forced;
+    out->rule = (char *)c->rule->name;
+    out->temperature = rule_temperature(c->rule, &c->rule_params);
+    out->policy = (char *)c->policy->name;
+    out->n = plan_cell_param(c, "n");
+    out->k = plan_cell_param(c, "k");
+    out->params = c->params;
+}
+
+/* A cell's settings by name, those that are NULL left out. */
+static json_t *settings_json(const cell_row *row) {
+    json_t *object = json_object();
+    for (size_t i = 0; i < SETTINGS && object != NULL; i++) {
+        const setting *s = &settings[i];
+        bool           text = s->kind == FIELD_STR || s->kind == FIELD_ID;
+        if (text && setting_text(s, row) == NULL) continue;
+        json_t *value = text ? json_string(setting_text(s, row)) : json_real(setting_number(s, row));
+        if (json_object_set_new(object, s->name, value) == 0) continue;
+        json_decref(object);
+        object = NULL;
+    }
+    return object;
+}
+
 /* Everything that determines a cell's content: a finished cell is reused only if all of this is equal. What changes no
- * token is recorded in the cell and is not in its identity (host, instruction set, compiler, date), nor are the sweep's
- * name (each sweep has its own folder), the labels of policy and rule sections, and the grid's other cells. */
+ * token is recorded in the cell and is not in its identity (host, instruction set, compiler, date), nor are the names
+ * of the sweep (each has its own folder) and of its config, the labels of policy and rule sections, and the grid's
+ * other cells. */
 /* clang-format off */
-static json_t *setting_model(const plan_model *m) {
-    return json_pack("{s:s, s:s, s:s, s:i, s:s, s:s?, s:I, s:s?}",
-                     "label",   m->cfg->label,                               /* is in the cell's row */
-                     "target",  m->cfg->target->name,                        /* what scores tokens */
-                     "sha256",  m->sha256,                                   /* the weights, or the tokenizer */
-                     "threads", m->spec.threads,                                  /* times, never tokens */
-                     "gemm",    gemm_name(m->spec.gemm),                                /* how products round */
-                     "blas",    m->spec.gemm == GEMM_BLAS ? blas_kernels() : NULL,             /* so do these kernels, each in its way */
-                     "context", (json_int_t)m->spec.context,                      /* where outputs are cut */
-                     "cost",    m->cost != NULL ? m->cost->sha256 : NULL);   /* modeled_speedup */
+static json_t *setting_json(const plan *p, const plan_cell *c) {
+    const plan_model *m = &p->models[c->model];
+    cell_row          row = {0};
+    plan_cell_settings(p, c, &row);
+    return json_pack("{s:o, s:s, s:I, s:I, s:b, s:s?, s:I, s:s?, s:s, s:I}",
+                     "settings",       settings_json(&row),                  /* what the cell's row says; */
+                     "params",         row.params,                           /* defaults included: they may change */
+                     "seed",           (json_int_t)p->cfg->seed,             /* all randomness */
+                     "repeats",        (json_int_t)p->cfg->repeats,          /* the number of trials */
+                     "paired",         p->cfg->paired,                       /* what speedup is over */
+                     "blas",           m->spec.gemm == GEMM_BLAS ? blas_kernels() : NULL, /* how these kernels round */
+                     "context",        (json_int_t)m->spec.context,          /* where outputs are cut */
+                     "cost",           m->cost != NULL ? m->cost->sha256 : NULL,     /* modeled_speedup */
+                     "samples",        p->samples[c->samples].sha256,        /* what was taken from the data */
+                     "max_new_tokens", (json_int_t)p->datasets[c->dataset].cfg->max_new_tokens);
 }
 
-static json_t *setting_dataset(const plan_dataset *d, const plan_samples *s) {
-    return json_pack("{s:s, s:s, s:s, s:b, s:I}",
-                     "label",          d->cfg->label,                        /* is in the cell's row */
-                     "sha256",         d->data.sha256,                       /* so is the file's digest */
-                     "samples",        s->sha256,                            /* what was taken from it, and what not */
-                     "forced",         d->cfg->forced,                       /* whose output is decoded */
-                     "max_new_tokens", (json_int_t)d->cfg->max_new_tokens);  /* where outputs are cut */
-}
-
-static json_t *setting(const plan *p, const plan_cell *c) {
-    return json_pack("{s:I, s:I, s:b, s:o, s:o, s:{s:s, s:o}, s:{s:s, s:o}}",
-                     "seed",    (json_int_t)p->cfg->seed,                    /* all randomness */
-                     "repeats", (json_int_t)p->cfg->repeats,                 /* the number of trials */
-                     "paired",  p->cfg->paired,                              /* what speedup is over */
-                     "model",   setting_model(&p->models[c->model]),
-                     "dataset", setting_dataset(&p->datasets[c->dataset], &p->samples[c->samples]),
-                     "policy",  "name", c->policy->name, "params", policy_json(c),   /* defaults included: */
-                     "rule",    "name", c->rule->name,   "params", rule_json(c));    /* they may change */
-}
-
-static json_t *build(const plan *p, const plan_cell *c) {
+static json_t *build_json(const plan *p, const plan_cell *c) {
     return json_pack("{s:s, s:s, s:s, s:s, s:s}",
                      "engine", provenance_source("engine"),
                      "target", provenance_source(p->models[c->model].cfg->target->source),
@@ -133,7 +155,7 @@ static json_t *build(const plan *p, const plan_cell *c) {
                      "flags",  provenance_user_flags());                     /* of the compiler */
 }
 
-static json_t *identity(const plan_cell *c) {
+static json_t *identity_json(const plan_cell *c) {
     return json_pack("{s:i, s:s, s:s}",
                      "schema",  STORE_SCHEMA_VERSION,                        /* the file's form */
                      "setting", c->setting,
@@ -153,8 +175,9 @@ static int short_digest(json_t *json, char out[17], err *e) {
 }
 
 static int set_identity(const plan *p, plan_cell *c, err *e) {
-    if (short_digest(setting(p, c), c->setting, e) != 0 || short_digest(build(p, c), c->build, e) != 0) return -1;
-    return short_digest(identity(c), c->id, e);
+    if (short_digest(setting_json(p, c), c->setting, e) != 0 || short_digest(build_json(p, c), c->build, e) != 0)
+        return -1;
+    return short_digest(identity_json(c), c->id, e);
 }
 
 /* ---- cells -------------------------------------------------------------------------------------------- */
@@ -175,7 +198,7 @@ static int add_group(plan *p, plan_cell cell, err *e) {
     for (size_t i = 0; i < p->cfg->n_policies; i++) {
         const policy_config *asked = &p->cfg->policies[i];
         odometer             grid = {.lists = asked->values, .n = asked->ops->n_params};
-        if (policy_is_baseline(asked->ops)) continue;
+        if (asked->ops == &policy_none) continue; /* was added */
         cell.policy = asked->ops;
         do {
             cell.policy_params = odometer_values(&grid);
@@ -203,6 +226,10 @@ void plan_cells_free(plan *p) {
     free(p->cells);
     p->cells = NULL;
     p->n_cells = 0;
+}
+
+bool plan_cell_is_baseline(const plan_cell *c) {
+    return c->policy == &policy_none;
 }
 
 size_t plan_cell_trials(const plan *p, size_t cell) {

@@ -127,7 +127,7 @@ static void warn_about_clocks(const plan *p, const char *dir, const runner_optio
     bool timed = false, there = false;
     for (size_t i = 0; i < p->n_cells; i++) {
         const plan_cell *c = &p->cells[i];
-        if (!p->models[c->model].cfg->target->timed || policy_is_baseline(c->policy) || cell_exists(dir, c, NULL) > 0)
+        if (!p->models[c->model].cfg->target->timed || plan_cell_is_baseline(c) || cell_exists(dir, c, NULL) > 0)
             continue;
         timed = true;
         cell_unit whole = {c->baseline, 0, 1};

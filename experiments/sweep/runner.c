@@ -233,7 +233,7 @@ cell_unit *runner_units(const plan *p, const runner_options *o, size_t *n_first,
     for (int first = 1; first >= 0; first--) {
         for (size_t i = 0; i < all; i++) {
             cell_unit u = {i / parts, i % parts, parts};
-            bool      baseline = policy_is_baseline(p->cells[u.cell].policy);
+            bool      baseline = plan_cell_is_baseline(&p->cells[u.cell]);
             if (mine[i] && baseline == (first == 1) && unit_trials(p, &u) > 0) units[(*n)++] = u;
         }
         if (first == 1) *n_first = *n;

@@ -7,40 +7,6 @@
 #include "engine/base/mem.h"
 #include "engine/base/number.h"
 
-/* ---- lists -------------------------------------------------------------------------------------------- */
-
-void value_list_free(value_list *l) {
-    for (size_t i = 0; i < l->n; i++) param_value_free(&l->at[i]);
-    free(l->at);
-    *l = (value_list){0};
-}
-
-typedef struct {
-    const char  *key;
-    value_parse *parse;
-    const void  *ctx;
-    value_list  *out;
-} reading;
-
-static int add_value(void *ctx, const ini_part *item, err *e) {
-    const reading *r = ctx;
-    value_list    *out = r->out;
-    if (mem_reserve(&out->at, &out->cap, out->n + 1, e) != 0) return -1;
-    param_value *v = &out->at[out->n];
-    if (r->parse(r->ctx, item, v, e) != 0) return -1;
-    out->n++;
-    for (size_t i = 0; i + 1 < out->n; i++)
-        if (param_equal(&out->at[i], v))
-            return err_input(e, "%s: %s lists %s%s twice (each value once)", item->where, r->key,
-                             v->type == PARAM_IS_FILE ? "the content of " : "", item->text);
-    return 0;
-}
-
-int value_list_read(const ini_entry *entry, value_parse *parse, const void *ctx, value_list *out, err *e) {
-    reading r = {entry->key, parse, ctx, out};
-    return ini_items(entry, add_value, &r, e);
-}
-
 /* ---- parameters --------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -53,18 +19,16 @@ static int parse_param(const void *ctx, const ini_part *item, param_value *out, 
     if (c->spec->type != PARAM_IS_FILE && strpbrk(item->text, " \t") != NULL)
         return err_input(e, "%s: %s = \"%s\" is not one value (VALUE, VALUE, ... with commas)", item->where,
                          c->spec->name, item->text);
-    return ini_param(c->file->path, c->spec, item, out, e);
+    return key_param(c->file, c->spec, item, out, e);
 }
 
 int values_read(const inifile *f, const ini_section *s, const param_spec *specs, size_t n, value_list *values, err *e) {
-    const char *names[PARAM_MAX] = {0};
-    for (size_t i = 0; i < n; i++) names[i] = specs[i].name;
-    if (ini_check_keys(s, names, n, e) != 0) return -1;
+    if (keys_check(s, NULL, specs, n, e) != 0) return -1;
 
     for (size_t i = 0; i < n; i++) {
         const ini_entry *entry = ini_find(s, specs[i].name);
         if (entry != NULL) {
-            if (value_list_read(entry, parse_param, &(param_context){f, &specs[i]}, &values[i], e) != 0) return -1;
+            if (keys_list(entry, parse_param, &(param_context){f, &specs[i]}, &values[i], e) != 0) return -1;
         } else if (specs[i].type == PARAM_IS_FILE) {
             return err_input(e, "%s: [%s] has no \"%s\" (%s)", s->where, s->title, specs[i].name, specs[i].help);
         } else {

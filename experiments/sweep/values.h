@@ -1,4 +1,4 @@
-/* values.h - the values that a sweep takes for parameters: lists, the grids that they span, and their canonical JSON.
+/* values.h - the values that a sweep takes for parameters: grids of lists, and their canonical JSON.
  */
 #ifndef EXPERIMENTS_VALUES_H
 #define EXPERIMENTS_VALUES_H
@@ -6,20 +6,7 @@
 #include <jansson.h>
 
 #include "engine/base/param.h"
-#include "experiments/ini/inifile.h"
-
-/* A zeroed struct is an empty list. */
-typedef struct {
-    param_value *at; /* [n], owned; no two are equal */
-    size_t       n, cap;
-} value_list;
-
-/* Turns one item of a list into a value. */
-typedef int value_parse(const void *ctx, const ini_part *item, param_value *out, err *e);
-
-/* Appends the items of an entry. Equal ones would make equal cells, so they are ERR_INPUT. */
-int  value_list_read(const ini_entry *entry, value_parse *parse, const void *ctx, value_list *out, err *e);
-void value_list_free(value_list *l);
+#include "experiments/ini/keys.h"
 
 /* Fills values[n] from the keys of a section by parameter declarations; a key that is absent gives the preset. Whatever
  * happens, free them afterwards. */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/utf8.h"
+
 /* Sources that are not references, by -1 - source. */
 enum { PROMPT, OUTPUT, OTHER, SOURCES };
 
@@ -37,24 +39,9 @@ void spans_free(spans *s) {
     *s = (spans){0};
 }
 
-/* Bytes of the control character at p, 0 when it is none or may stay. */
-static size_t control_length(const char *p, size_t n) {
-    unsigned char c = (unsigned char)p[0];
-    if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7F) return 1;
-    return n > 1 && c == 0xC2 && (unsigned char)p[1] < 0xA0 ? 2 : 0; /* U+0080 to U+009F */
-}
-
 static void write_text(const spans *s, size_t n) {
-    size_t from = 0;
-    for (size_t i = 0; s->terminal && i < n; i++) {
-        size_t length = control_length(s->text + i, n - i);
-        if (length == 0) continue;
-        fwrite(s->text + from, 1, i - from, stdout);
-        fputs("\xEF\xBF\xBD", stdout);
-        i += length - 1;
-        from = i + 1;
-    }
-    fwrite(s->text + from, 1, n - from, stdout);
+    static const utf8_rules shown = {.invalid = "\xEF\xBF\xBD", .control = "\xEF\xBF\xBD"}, all = {0};
+    utf8_write(s->text, n, s->terminal ? &shown : &all, stdout);
 }
 
 /* Writes the ids' text, in the style unless that is NULL. */

@@ -5,6 +5,7 @@
 #include "datasets/scenario.h"
 #include "engine/kernels/dtype.h"
 #include "engine/train/trainer.h"
+#include "experiments/ini/keys.h"
 
 enum { TRAIN_SOURCES = 32 };
 
@@ -39,5 +40,8 @@ typedef struct {
  * "FILE:LINE: ...". */
 int  train_config_read(const char *path, const char *const *sets, size_t n_sets, train_config *out, err *e);
 void train_config_free(train_config *c);
+
+/* What `harness help train-config` prints. */
+extern const key_file train_config_keys;
 
 #endif

@@ -84,7 +84,7 @@ static void products(const kernel_table *k, dtype type, size_t rows, size_t cols
              .w = matrix_of(type, rows, cols, stored),
              .prepared = allocate(1, kernels_prepared_bytes(cols, MOST)),
              .y = allocate(MOST, rows * sizeof(float))};
-    if (matrix_lay_out(&j.w, 1, &e) != 0) die(e.text);
+    if (matrix_pack(&j.w, 1, &e) != 0) die(e.text);
     printf("%-10s", dtype_get(type)->name);
     for (size_t i = 0; i < COUNTS; i++) {
         j.n_tokens = counts[i];

@@ -1,4 +1,5 @@
 """What every command has in common: help, usage errors, exit status, a full disk."""
+import pathlib
 import re
 
 import pytest
@@ -36,6 +37,49 @@ def test_help_of_one_command_is_what_the_command_says():
     assert harness("help").text == harness("-h").text
     for name in commands():
         assert harness("help", name).text == harness(name, "-h").text, name
+
+
+def described(name):
+    """{section: {key: default}} as the program prints it."""
+    sections = {}
+    for line in harness("help", name).text.splitlines():
+        assert len(line) <= 80, line
+        if title := re.fullmatch(r"\[(.*)\]", line):
+            keys = sections.setdefault(title[1], {})
+        elif key := re.match(r"  (\w+)(?: = (\S+))? \((.*)", line):
+            keys[key[1]] = key[2] or ("required" if "required)" in key[3] else "")
+    return sections
+
+
+def documented(name):
+    """The same as README's tables say it: rows of keys with their defaults, the section in the header or before them."""
+    text = (pathlib.Path(__file__).parents[2] / "experiments" / "README.md").read_text()
+    sections, section = {}, None
+    text = text[text.index("## Training"):] if name == "train-config" else text[:text.index("## Randomness")]
+    for line in text.splitlines():
+        cells = [c.strip().replace("`", "") for c in line.split("|")[1:-1]] if line.startswith("|") else []
+        if not cells or set(cells[0]) == {"-"}:
+            continue
+        if title := re.fullmatch(r"\[(.*)\]", cells[0]):
+            section = title[1]
+            cells = cells[1:]
+        elif cells[0] == "":
+            cells = cells[1:]
+        if section is not None and cells[0] != "default" and len(cells) == 3:
+            defaults = [c.strip() for c in cells[1].split(",")]
+            for key, default in zip(cells[0].split(", "), defaults, strict=True):
+                sections.setdefault(section, {})[key] = default
+    return sections
+
+
+@pytest.mark.parametrize("name", ["sweep-config", "train-config"])
+def test_readme_documents_the_keys_that_the_program_reads(name):
+    program = {title: keys for title, keys in described(name).items() if keys}
+    assert documented(name) == program
+
+
+def test_help_describes_a_cost_file():
+    assert described("cost-file") == {"cost": {"model": "", "threads": "", "loaded": "no"}, "T": {}}
 
 
 def test_version():

@@ -89,6 +89,12 @@ def test_quantize_passes_nothing_bad_on(damage, message, tmp_path):
     assert message in error and not (tmp_path / "out.gguf").exists()
 
 
+def test_quantize_knows_the_architecture(tmp_path):
+    make_model(architecture="mamba").save(tmp_path / "in.gguf")
+    error = harness("quantize", "-t", "q8_0", tmp_path / "in.gguf", tmp_path / "out.gguf", status=2).error
+    assert 'architecture "mamba" is not supported ("llama")' in error and not (tmp_path / "out.gguf").exists()
+
+
 def test_norms_stay_as_they_are_in_any_shape(tmp_path):
     g = make_model()
     g.tensors = [(name, (*shape, 1), *rest) if len(shape) == 1 else (name, shape, *rest) for name, shape, *rest in g.tensors]
@@ -144,9 +150,9 @@ def test_bench(tmp_path):
     args = ["bench", "-m", model, "-k", "1,2,5", "-c", "9", "-r", "3", "-t", "2", "--prefill", "20"]
     table = harness(*args, "--cost", tmp_path / "cost.ini").text
     assert "9 tokens before the pass" in table and "read bandwidth" in table and "a prompt of 20 tokens" in table
-    assert "laid out in" in table
+    assert "packed in" in table
     out = json.loads(harness(*args, "--json").text)
-    assert out["threads"] == 2 and out["context"] == 9 and out["read_bytes_per_s"] > 0 and out["laid_out_ns"] > 0
+    assert out["threads"] == 2 and out["context"] == 9 and out["read_bytes_per_s"] > 0 and out["packed_ns"] > 0
     assert [t["k"] for t in out["T"]] == [1, 2, 5]
     assert all(0 < t["min_ns"] <= t["q1_ns"] <= t["median_ns"] <= t["q3_ns"] for t in out["T"])
     assert out["logits"] == "all" and json.loads(harness(*args, "--json", "--last").text)["logits"] == "last"

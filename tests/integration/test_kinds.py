@@ -157,6 +157,8 @@ def elsewhere(tmp_path):
 
 def test_missing_public_data_name_the_command(elsewhere):
     ini = elsewhere / "experiments/configs/llma_rag.ini"
+    text = ini.read_text()
+    ini.write_text(text[:text.index("[needs records]")] + text[text.index("[model llama]"):])  # nothing is declared
     error = harness("sweep", "-n", ini, status=2, cwd=elsewhere).error
     assert "llma_rag.ini:15: " in error and error.endswith("(datasets/fetch.sh llama-vocab brings it)\n")
     command = ["sweep", "-n", "experiments/configs/llma_rag.ini", "--set", f"model llama.tokenizer={MODEL}"]

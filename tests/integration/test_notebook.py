@@ -85,6 +85,8 @@ def test_figures_agree_with_the_table(results, monkeypatch):
     assert len(cells) == len(table) == 6
     for _, cell in cells.iterrows():
         assert float(table[str(cell["cell"])][column]) == cell["tokens_per_step"]
+    assert plots.varying(plots.load(results)) == ["policy", "n", "k", "other"]
+    assert len(plots.comparable(plots.load(results), cells, cells.iloc[0])) == len(cells)
     map_of = plots.heatmap(plots.load(results)).axes[0]
     texts = sorted(t.get_text() for t in map_of.texts)
     assert texts == sorted(f"{v:.2f}" for v in cells[cells["policy"] == "llma"]["tokens_per_step"])

@@ -17,10 +17,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 STR = "str"
 ATTRIBUTES = {"schema_version": "<i4", "sweep": STR, "created": STR}
 TABLES = {
-    "cells": "cell:<u4 id:|S16 config:str dataset:str model:str model_sha256:str dataset_sha256:str target:str policy:str "
-             "rule:str forced:|u1 n:<i4 k:<i4 temperature:<f8 params:str threads:<i4 gemm:str trials:<u4 build:|S16 "
-             "harness_version:str git_commit:str created:str cpu:str isa:str compiler:str flags:str",
-    "processes": "process:<u4 id:|S16 harness_version:str git_commit:str started:str cpu:str isa:str compiler:str flags:str",
+    "cells": "cell:<u4 id:|S16 config:str model:str dataset:str target:str threads:<i4 gemm:str forced:|u1 rule:str "
+             "temperature:<f8 policy:str n:<i4 k:<i4 dataset_sha256:str model_sha256:str build:|S16 params:str trials:<u4 "
+             "created:str harness_version:str git_commit:str cpu:str isa:str compiler:str flags:str",
+    "processes": "process:<u4 id:|S16 started:str harness_version:str git_commit:str cpu:str isa:str compiler:str flags:str",
     "samples": "sample:<u4 dataset:str id:str scenario:str prompt_tokens:<u4 reference_tokens:<u4 references:<u4 content:<u8",
     "skipped": "skipped:<u4 dataset:str dataset_sha256:str model:str line:<u4 id:str reason:str",
     "trials": "trial:<u4 cell:<u4 sample:<u4 repeat:<u4 process:<u4 tokens:<u4 plain_tokens:<u4 steps:<u4 drafted:<u4 "
@@ -30,6 +30,8 @@ TABLES = {
     "steps": "trial:<u4 step:<u4 position:<u4 match_length:<u2 source:<i4 source_position:<i4 drafted:<u2 testable:<u2 accepted:<u2 "
              "emitted:<u2 draft_ns:<u8 verify_ns:<u8",
 }
+SETTINGS = ("config:setup model:setup dataset:setup target:setup threads:setup gemm:setup forced:setup rule:rule "
+            "temperature:rule policy:policy n:policy k:policy dataset_sha256:digest model_sha256:digest build:digest")
 REPLAY = """[sweep]
 name = schema
 output = {out}
@@ -93,7 +95,7 @@ def test_root_attributes(results):
         info = h5py.check_string_dtype(dtype)
         assert info.encoding == "utf-8" and info.length is not None, name
         assert info.length == max(1, len(results.attrs[name])), name
-    assert results.attrs["schema_version"] == 4
+    assert results.attrs["schema_version"] == 5
     assert results.attrs["sweep"] == b"schema"
     assert re.fullmatch(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", results.attrs["created"])
 
@@ -113,6 +115,17 @@ def test_columns(results, table):
         else:
             assert dtype == np.dtype(kind), name
     assert data.dtype.itemsize == sum(data.dtype[n].itemsize for n in data.dtype.names), "packed"
+
+
+def test_the_file_names_its_settings(results):
+    attributes = results["cells"].attrs
+    assert set(attributes) == {"settings", "roles"}
+    assert [(s.decode(), r.decode()) for s, r in zip(attributes["settings"], attributes["roles"])] == columns(SETTINGS)
+    assert set(n for n, _ in columns(SETTINGS)) < set(results["cells"].dtype.names)
+    for name in attributes:
+        dtype = attributes.get_id(name).dtype
+        assert dtype.kind == "S" and dtype.itemsize == max(len(v) for v in attributes[name])
+        assert h5py.check_string_dtype(dtype).encoding == "utf-8"
 
 
 @pytest.mark.parametrize("name", [*TABLES, "tokens/ids", "tokens/offset"])
@@ -174,10 +187,11 @@ def test_configs(results, folder):
 
 def test_the_readme_opens_it_in_pandas(folder, capsys):
     readme = (ROOT / "results/README.md").read_text(encoding="utf-8")
-    code = re.search(r"```python\n(.*?)```", readme, re.S).group(1)
+    code = "".join(re.findall(r"```python\n(.*?)```", readme, re.S))
     assert "results/quick.h5" in code
     names = {}
     exec(code.replace("results/quick.h5", str(folder / "schema.h5")), names)
+    assert list(names["settings"].items()) == columns(SETTINGS)
     names["f"].close()
     printed = capsys.readouterr().out
     assert "llma" in printed and "pld" in printed

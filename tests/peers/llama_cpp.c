@@ -80,7 +80,7 @@ static int compare(const char *path, const char *data, size_t limit, err *e) {
     tally           t = {0};
     dataset_options o = {.format = "auto", .limit = limit};
     model          *m = model_open(path, e);
-    if (m == NULL || model_lay_out(m, e) != 0) return -1;
+    if (m == NULL || model_pack(m, e) != 0) return -1;
     size_t         context = m->shape.context, vocab = m->shape.vocab;
     sample_options s = {.need_output = true, .need_prompt = true, .context = context};
     transformer   *net = transformer_new(m, context, 1, NULL, e);

@@ -31,7 +31,7 @@ typedef struct {
 } bench;
 
 static int open_both(bench *b, const char *path, int threads, err *e) {
-    if ((b->m = model_open(path, e)) == NULL || model_lay_out(b->m, e) != 0 ||
+    if ((b->m = model_open(path, e)) == NULL || model_pack(b->m, e) != 0 ||
         (b->ours = transformer_new(b->m, PROMPT, threads, NULL, e)) == NULL ||
         (b->logits = mem_new(64, b->m->shape.vocab * sizeof *b->logits, e)) == NULL)
         return -1;

@@ -78,7 +78,7 @@ static void *random_weights(dtype type, size_t n, float scale) {
 static matrix random_matrix(dtype type, size_t rows, size_t cols) {
     err    e = {0};
     matrix m = matrix_of(type, rows, cols, random_weights(type, rows * cols, 0.3f));
-    if (matrix_lay_out(&m, 2, &e) != 0) die(e.text);
+    if (matrix_pack(&m, 2, &e) != 0) die(e.text);
     return m;
 }
 
@@ -136,10 +136,9 @@ static void logits_of(dtype type) {
                          .rope_scale = 0.5f},
                .layers = layers,
                .norm = random_floats(DIM, 1),
-               .embed_type = type,
-               .embed = random_weights(type, VOCAB * DIM, 0.3f),
+               .embed = matrix_of(type, VOCAB, DIM, random_weights(type, VOCAB * DIM, 0.3f)),
                .output = random_matrix(type, VOCAB, DIM),
-               .laid_out = true};
+               .packed = true};
     for (size_t i = 0; i < LAYERS; i++)
         layers[i] = (layer_weights){.attn_norm = random_floats(DIM, 1),
                                     .wq = random_matrix(type, DIM, DIM),

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engine/base/file.h"
+#include "engine/base/here.h"
 #include "engine/base/number.h"
 #include "engine/base/parallel.h"
 #include "engine/base/registry.h"
@@ -20,6 +21,7 @@
 #include "tests/fixtures/scratch.h"
 
 TestSuite(file, .init = scratch_enter, .fini = scratch_leave);
+TestSuite(here, .init = scratch_enter, .fini = scratch_leave);
 
 Test(err, prefix_keeps_kind_and_cuts_at_the_end) {
     err e;
@@ -284,6 +286,35 @@ Test(parallel, who_is_done_helps, .timeout = 60) {
     atomic_size_t done = 0;
     parallel_run(2, 1000, 1, wait_in_first, &done);
     cr_assert_lt(done, 1000);
+}
+
+/* The text of new memory, and frees it at the next call. */
+static const char *freed_later(char *text) {
+    static char *last;
+    free(last);
+    return last = text;
+}
+
+Test(here, paths_are_seen_from_the_working_folder) {
+    cr_assert_eq(system("mkdir -p a/b c && ln -s ../c a/link"), 0);
+    char *top = file_place(".", NULL), *far = mem_printf(NULL, "%s/c/../x", top);
+    cr_assert_eq(chdir("a"), 0);
+    static const char *const seen[][2] = {
+        {"b/x", "b/x"}, {"./b//x", "b/x"},         {"../c/x", "../c/x"}, {"b/../x", "x"},      {"..", ".."},
+        {".", "."},     {"../a/gone/x", "gone/x"}, {"link", "link"},     {"link/x", "../c/x"}, {"b/..", "."},
+        {"/", "/"},     {"/none/x", "/none/x"},    {"../ab", "../ab"},
+    };
+    for (size_t i = 0; i < sizeof seen / sizeof *seen; i++)
+        cr_assert_str_eq(freed_later(here_path(seen[i][0], NULL)), seen[i][1], "%s", seen[i][0]);
+    cr_assert_str_eq(freed_later(here_path(far, NULL)), "../x");
+    cr_assert_str_eq(freed_later(here_word("b/../x", NULL)), "./x");
+    cr_assert_str_eq(freed_later(here_word("../c/x y", NULL)), "'../c/x y'");
+    cr_assert_str_eq(freed_later(here_quoted("", NULL)), "''");
+    cr_assert_str_eq(freed_later(here_quoted("a-b=c.d/e", NULL)), "a-b=c.d/e");
+    cr_assert_str_eq(freed_later(here_quoted("it's $x", NULL)), "'it'\\''s $x'");
+    freed_later(NULL);
+    free(top);
+    free(far);
 }
 
 Test(suggest, finds_near_names_only) {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "analysis/tables/table_kind.h"
 #include "experiments/commands/commands.h"
 #include "tests/unit/results_sample.h"
 
@@ -95,9 +96,30 @@ Test(cmd_tables, refuses_bad_use) {
     cr_assert(strstr(e.text, "/nonexistent/a.h5") != NULL, "%s", e.text);
 }
 
+static char *output(void) {
+    static char text[8192];
+    FILE       *out = cr_get_redirected_stdout();
+    fflush(stdout);
+    text[fread(text, 1, sizeof text - 1, out)] = '\0';
+    return text;
+}
+
+static void names_all(const registry *r, const char *text) {
+    for (size_t i = 0; i < r->n; i++) {
+        char line[80];
+        snprintf(line, sizeof line, "%s  ", registry_name(r, i));
+        cr_assert(strstr(text, line) != NULL, "%s is not in:\n%s", line, text);
+    }
+}
+
 Test(cmd_tables, lists_every_table, .init = cr_redirect_stdout) {
     err e = {0};
     cr_assert_eq(RUN(&e, "tables", "--list"), 0);
-    fflush(stdout);
-    cr_assert_stdout_neq_str("");
+    names_all(&table_registry, output());
+}
+
+Test(cmd_tables, help_lists_every_format, .init = cr_redirect_stdout) {
+    err e = {0};
+    cr_assert_eq(RUN(&e, "tables", "--help"), 0);
+    names_all(&table_format_registry, output());
 }

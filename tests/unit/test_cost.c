@@ -70,7 +70,8 @@ Test(cost, of_a_busy_machine_is_doubtful) {
     }
     scratch_write("cost.ini", "[cost]\nloaded = maybe\n[T]\n1 = 100\n");
     cr_assert_eq(cost_read("cost.ini", &c, &e), -1);
-    cr_assert_str_eq(e.text, "cost.ini:2: loaded = \"maybe\" is not allowed (yes or no)");
+    cr_assert_str_eq(e.text, "cost.ini:2: loaded = \"maybe\" is not allowed (yes or no: whether other processes kept "
+                             "the processors busy; if so, a sweep warns)");
 }
 
 Test(cost, names_place_and_reason_of_every_refusal) {

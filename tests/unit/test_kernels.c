@@ -145,7 +145,7 @@ static void check_product(gsl_rng *r, dtype type, size_t n_rows, size_t cols, si
         for (size_t i = 0; i < n_rows; i++)
             want[t * n_rows + i] = spec_row(type, w + i * row_bytes, x + t * cols, cols);
     matrix m = matrix_of(type, n_rows, cols, w);
-    cr_assert_eq(matrix_lay_out(&m, 2, NULL), 0);
+    cr_assert_eq(matrix_pack(&m, 2, NULL), 0);
 
     for (int k = 0; k < ISAS; k++) {
         const kernel_table *kernels = kernels_by_name(isas[k]);
@@ -230,7 +230,7 @@ Test(kernels, numbers_that_are_not_finite_stay_so) {
                 x[5] = bad[b];
                 ops->prepare(x, prepared, COLS, 1, 0, COLS / PANEL_COLS);
                 m = matrix_of((dtype)type, 1, COLS, w);
-                cr_assert_eq(matrix_lay_out(&m, 1, NULL), 0);
+                cr_assert_eq(matrix_pack(&m, 1, NULL), 0);
                 ops->multiply(m.panels, prepared, &y, COLS, 0, 1, 1, 1);
                 cr_assert(!isfinite(y), "%s %d", isas[k], type);
                 matrix_close(&m);
@@ -248,7 +248,7 @@ Test(kernels, special_half_weights_are_unpacked) {
             _Alignas(64) float prepared[PANEL_COLS];
             float              one = 1, y, want = f16_to_f32(halves[h]);
             matrix             m = matrix_of(DTYPE_F16, 1, 1, &halves[h]);
-            cr_assert_eq(matrix_lay_out(&m, 1, NULL), 0);
+            cr_assert_eq(matrix_pack(&m, 1, NULL), 0);
             kernels->matmul[DTYPE_F16].prepare(&one, prepared, 1, 1, 0, 1);
             kernels->matmul[DTYPE_F16].multiply(m.panels, prepared, &y, 1, 0, 1, 1, 1);
             matrix_close(&m);

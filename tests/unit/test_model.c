@@ -36,7 +36,7 @@ Test(model, binds_shape_and_weights) {
     cr_assert_eq(m->layers[1].wk.cols, 64);
     cr_assert_eq(m->layers[1].down.cols, 96);
     cr_assert_eq(m->layers[1].down.stored, gguf_find_tensor(m->file, "blk.1.ffn_down.weight")->data);
-    cr_assert_neq(m->output.stored, m->embed);
+    cr_assert_neq(m->output.stored, m->embed.stored);
     for (size_t i = 0; i < shape->dim; i++) cr_assert(m->norm[i] >= 0.9f && m->norm[i] <= 1.1f);
     model_close(m);
 }
@@ -51,7 +51,7 @@ Test(model, tied_output_is_the_embedding_and_defaults_are_the_formats) {
         err    e = {0};
         model *m = tiny_open(&s, &e);
         cr_assert_not_null(m, "%s", e.text);
-        cr_assert_eq(m->output.stored, m->embed);
+        cr_assert_eq(m->output.stored, m->embed.stored);
         cr_assert_eq(m->output.rows, tiny_vocab());
         cr_assert_eq(m->layers[0].wq.type, (dtype)type);
         cr_assert_eq(m->shape.rope_theta, 10000.0f);
@@ -175,6 +175,34 @@ Test(model, refuses_other_tensors) {
     refuse(NULL, "blk.1.attn_q.weight", wq_narrow, "\"blk.1.attn_q.weight\" has shape [64, 32, 1, 1]");
 }
 
+/* Every tensor of a description is found by its name in a file, and by no other. */
+Test(model, descriptions_name_each_tensor_once) {
+    for (size_t i = 0; i < architecture_registry.n; i++) {
+        const architecture *a = architecture_registry.at[i];
+        char                name[TENSOR_NAME];
+        for (size_t k = 0; k < a->n_tensors; k++) {
+            const tensor_spec *t = &a->tensors[k];
+            cr_expect_eq(architecture_tensor(a, t->name), t, "%s: %s", a->name, t->name);
+            cr_expect(t->fallback == NULL || architecture_tensor(a, t->fallback) != NULL, "%s: %s", a->name, t->name);
+            snprintf(name, sizeof name, "blk.0.%s", t->name);
+            cr_expect_null(architecture_tensor(a, name), "%s: %s", a->name, name);
+        }
+        for (size_t k = 0; k < a->n_layer_tensors; k++) {
+            const tensor_spec *t = &a->layer_tensors[k];
+            cr_expect_eq(architecture_tensor(a, tensor_layer_name(t, 12, name)), t, "%s: %s", a->name, name);
+            cr_expect_null(architecture_tensor(a, t->name), "%s: %s", a->name, t->name);
+        }
+    }
+}
+
+/* A head's size is what the description makes of it, for the matrices as for the shape. */
+Test(model, extents_follow_from_heads) {
+    model_shape s = {.vocab = 7, .dim = 64, .ffn_dim = 96, .n_heads = 4, .n_kv_heads = 2, .head_dim = 24};
+    cr_expect_eq(shape_extent(&s, architecture_tensor(&architecture_llama, "blk.0.attn_q.weight")->rows), 4 * 24);
+    cr_expect_eq(shape_extent(&s, architecture_tensor(&architecture_llama, "blk.0.attn_k.weight")->rows), 2 * 24);
+    cr_expect_eq(shape_extent(&s, architecture_tensor(&architecture_llama, "blk.0.attn_output.weight")->cols), 4 * 24);
+}
+
 /* An unsupported type opens, so that it can be inspected, but binds nowhere. */
 Test(model, names_an_unsupported_type) {
     tiny_spec s = tiny_default();
@@ -257,7 +285,7 @@ Test(model, decoded_weights_are_not_for_the_kernels) {
     cr_assert_not_null(m, "%s", e.text);
     cr_assert_eq(model_decode(m, &e), 0, "%s", e.text);
     cr_assert_null(open_target(m, GEMM_EXACT, &e));
-    cr_assert(strstr(e.text, "not laid out") != NULL, "%s", e.text);
+    cr_assert(strstr(e.text, "not packed") != NULL, "%s", e.text);
     target *t = open_target(m, GEMM_BLAS, &e);
     cr_assert_not_null(t, "%s", e.text);
     target_close(t);
@@ -265,7 +293,7 @@ Test(model, decoded_weights_are_not_for_the_kernels) {
     unlink(path);
 }
 
-Test(model, weights_are_laid_out_once_and_before_they_run) {
+Test(model, weights_are_packed_once_and_before_they_run) {
     tiny_spec s = tiny_default();
     err       e = {0};
     char      path[TINY_PATH];
@@ -276,13 +304,13 @@ Test(model, weights_are_laid_out_once_and_before_they_run) {
     cr_assert_not_null(m, "%s", e.text);
     m->output.panels = m; /* one matrix that is ready is not all */
     cr_assert_null(transformer_new(m, 16, 1, NULL, &e));
-    cr_assert(strstr(e.text, "not laid out") != NULL, "%s", e.text);
+    cr_assert(strstr(e.text, "not packed") != NULL, "%s", e.text);
     m->output.panels = NULL;
     cr_assert_null(open_target(m, GEMM_BLAS, &e));
     cr_assert(strstr(e.text, "not decoded") != NULL, "%s", e.text);
-    cr_assert_eq(model_lay_out(m, &e), 0);
+    cr_assert_eq(model_pack(m, &e), 0);
     const void *first = m->layers[0].wq.panels;
-    cr_assert_eq(model_lay_out(m, &e), 0);
+    cr_assert_eq(model_pack(m, &e), 0);
     cr_assert_eq(m->layers[0].wq.panels, first);
     transformer *t = transformer_new(m, 16, 1, NULL, &e);
     cr_assert_not_null(t);

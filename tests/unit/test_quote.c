@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/base/quote.h"
+#include "engine/base/utf8.h"
 
 Test(quote, escapes_what_a_terminal_would_act_on) {
     static const struct {
@@ -51,14 +52,4 @@ Test(quote, cuts_between_characters_at_every_size) {
         }
         cr_assert_eq(strcmp(buf + n - 4, "\"...") == 0, size < sizeof text - 1 + 2 + 3 + 4, "size %zu: %s", size, buf);
     }
-}
-
-Test(quote, utf8_is_valid_up_to_the_first_other_byte) {
-    cr_assert_eq(utf8_valid("", 0), 0);
-    cr_assert_eq(utf8_valid("abc", 3), 3);
-    cr_assert_eq(utf8_valid("a\0c", 3), 3);
-    cr_assert_eq(utf8_valid("\xC3\xA9\xE2\x82\xAC", 5), 5);
-    cr_assert_eq(utf8_valid("\xC3\xA9\xE2\x82\xAC", 4), 2); /* cut within a character */
-    cr_assert_eq(utf8_valid("caf\xE9!", 5), 3);
-    cr_assert_eq(utf8_valid("\xED\xA0\x80", 3), 0); /* a surrogate */
 }

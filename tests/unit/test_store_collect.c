@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/settings.h"
 #include "tests/fixtures/scratch.h"
 #include "tests/unit/store_files.h"
 
@@ -52,6 +53,47 @@ Test(store_collect, collects_in_one_order_whatever_the_paths) {
     cr_assert(same_results(&a, &b));
     store_free(&a);
     store_free(&b);
+}
+
+/* What is compared stays together: a rule's parameters without a column come before the policy, 5 before 10. */
+Test(store_collect, cells_are_sorted_by_rule_then_policy) {
+    static const struct {
+        const char *policy, *params;
+        int         n;
+    } order[] = {{"none", "{\"policy\":{},\"rule\":{\"eps\":5}}", -1},
+                 {"llma", "{\"policy\":{\"cut\":5,\"n\":1},\"rule\":{\"eps\":5}}", 1},
+                 {"llma", "{\"policy\":{\"cut\":10,\"n\":1},\"rule\":{\"eps\":5}}", 1},
+                 {"llma", "{\"policy\":{\"cut\":5,\"n\":2},\"rule\":{\"eps\":5}}", 2},
+                 {"none", "{\"policy\":{},\"rule\":{\"eps\":10}}", -1},
+                 {"llma", "{\"policy\":{\"cut\":5,\"n\":1},\"rule\":{\"eps\":10}}", 1}};
+    enum { N = sizeof order / sizeof *order };
+    for (size_t i = 0; i < N; i++)
+        for (size_t k = 0; k < N; k++) {
+            cell_row a = some_cell("0123456789abcdef", order[i].policy, order[i].n, 4);
+            cell_row b = some_cell("0123456789abcdef", order[k].policy, order[k].n, 4);
+            a.params = (char *)order[i].params;
+            b.params = (char *)order[k].params;
+            int by = settings_compare(&a, &b);
+            cr_assert_eq((by > 0) - (by < 0), (i > k) - (i < k), "%zu, %zu", i, k);
+        }
+}
+
+/* Every setting orders cells, unless it is a digest. */
+Test(store_collect, each_setting_orders_cells) {
+    for (size_t i = 0; i < SETTINGS; i++) {
+        const setting *s = &settings[i];
+        cell_row       a = some_cell("0123456789abcdef", "llma", 0, 0), b = a;
+        char          *at = (char *)&b + s->offset;
+        if (s->kind == FIELD_STR || s->kind == FIELD_ID)
+            *(char **)at = (char *)"zzzzzzzzzzzzzzzz";
+        else if (s->kind == FIELD_F64)
+            *(double *)at = 0.5;
+        else
+            *at = 7;
+        int by = settings_compare(&a, &b);
+        cr_assert(s->role == SETTING_DIGEST ? by == 0 : by < 0, "%s", s->name);
+        cr_assert_eq(settings_compare(&b, &a) > 0, by < 0, "%s", s->name);
+    }
 }
 
 Test(store_collect, collect_keeps_samples_of_other_data_apart) {

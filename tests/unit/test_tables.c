@@ -1,30 +1,24 @@
 /* Tables: what people and programs read. */
 #include <criterion/criterion.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/table_writer.h"
+#include "analysis/tables/table_kind.h"
 #include "engine/base/mem.h"
 #include "tests/unit/results_sample.h"
 
-/* The table as text; the caller frees it. */
-static char *written(const table *t, table_format f) {
-    char  *s = NULL;
-    size_t n;
-    err    e = {0};
-    FILE  *out = open_memstream(&s, &n);
-    cr_assert_eq(table_write(t, f, out, &e), 0, "%s", e.text);
-    fclose(out);
-    return s;
+static int print_named(const char *name, const store_data *d, const char *format, FILE *out, err *e) {
+    const table_kind *kind = registry_find(&table_registry, name);
+    cr_assert_not_null(kind, "%s", name);
+    return table_print(kind, d, registry_find(&table_format_registry, format), out, e);
 }
 
-static char *printed(const char *name, const store_data *d, table_format f) {
+static char *printed(const char *name, const store_data *d, const char *format) {
     char  *s = NULL;
     size_t n;
     err    e = {0};
     FILE  *out = open_memstream(&s, &n);
-    cr_assert_eq(table_print(name, d, f, out, &e), 0, "%s", e.text);
+    cr_assert_eq(print_named(name, d, format, out, &e), 0, "%s", e.text);
     fclose(out);
     return s;
 }
@@ -34,88 +28,7 @@ static void expect(char *got, const char *want) {
     free(got);
 }
 
-/* Two columns and one row of text in each format. */
-static char *single(const char *s, table_format f) {
-    err    e = {0};
-    table *t = table_new(&e);
-    table_column(t, COLUMN_LEFT, "x", "x");
-    table_put_text(t, s);
-    char *all = written(t, f), *row = all;
-    table_free(t);
-    size_t skip = f == TABLE_CSV ? 1 : f == TABLE_LATEX ? 4 : 2; /* lines before the first row */
-    while (skip-- > 0) row = strchr(row, '\n') + 1;
-    row = strdup(row);
-    free(all);
-    if (f == TABLE_LATEX)
-        row[strcspn(row, "\n")] = '\0';
-    else if (row[strlen(row) - 1] == '\n')
-        row[strlen(row) - 1] = '\0';
-    return row;
-}
-
-Test(table_writer, escapes_what_each_format_would_read) {
-    expect(single("a,b", TABLE_CSV), "\"a,b\"");
-    expect(single("say \"x\"\nand", TABLE_CSV), "\"say \"\"x\"\"\nand\"");
-    expect(single(" plain ", TABLE_CSV), " plain ");
-    expect(single("a|b_c*d`e\\f<g&h", TABLE_MD), "| a\\|b\\_c\\*d\\`e\\\\f&lt;g&amp;h |");
-    expect(single("50% of_#1 & {x}~^\\$ <|>\"", TABLE_LATEX),
-           "50\\% of\\_\\#1 \\& \\{x\\}\\textasciitilde{}\\textasciicircum{}\\textbackslash{}\\$ "
-           "\\textless{}\\textbar{}\\textgreater{}'' \\\\");
-}
-
-Test(table_writer, keeps_controls_and_broken_utf8_from_people) {
-    expect(single("a\033[31mb\nc\td\x7f", TABLE_TEXT), "a?[31mb?c?d?");
-    expect(single("\xff\xc3(\xe2\x82", TABLE_TEXT), "?"
-                                                    "?(?"
-                                                    "?");
-    expect(single("\xc2\x9b", TABLE_MD), "| ? |"); /* C1: a one-character escape sequence */
-    expect(single("line\nend", TABLE_LATEX), "line?end \\\\");
-}
-
-Test(table_writer, width_counts_what_a_terminal_shows) {
-    cr_assert_eq(table_width(""), 0);
-    cr_assert_eq(table_width("abc"), 3);
-    cr_assert_eq(table_width("Größe"), 5);
-    cr_assert_eq(table_width("e\xcc\x81"), 1);
-    cr_assert_eq(table_width("漢字"), 4);
-    cr_assert_eq(table_width("\xf0\x9f\x98\x80"), 2);
-    cr_assert_eq(table_width("\xff\xfe"), 2);
-    cr_assert_eq(table_width("\xe6\xbc"), 2); /* cut at the end: must not read past the NUL */
-}
-
-Test(table_writer, a_share_is_cut_and_never_rounded_up) {
-    err    e = {0};
-    table *t = table_new(&e);
-    table_column(t, COLUMN_RIGHT, "share", "share");
-    table_put_share(t, 99999, 100000);
-    table_put_share(t, 100000, 100000);
-    table_put_share(t, 0, 7);
-    table_put_share(t, 2, 3);
-    table_put_share(t, 0, 0);
-    expect(written(t, TABLE_TEXT), " share\n------\n 99.9%\n100.0%\n  0.0%\n 66.6%\n     -\n");
-    expect(written(t, TABLE_CSV), "share\n0.99999\n1\n0\n0.6666666666666666\n\n");
-    table_free(t);
-}
-
-Test(table_writer, csv_numbers_read_back_equal_and_missing_is_empty) {
-    err    e = {0};
-    table *t = table_new(&e);
-    table_column(t, COLUMN_RIGHT, "a", "a");
-    table_column(t, COLUMN_RIGHT, "people", NULL);
-    table_column(t, COLUMN_RIGHT, NULL, "b");
-    table_put_real(t, 0.1 + 0.2, 2);
-    table_put_range(t, 1.5, 1, NAN, 1);
-    table_put_real(t, NAN, 2);
-    table_put_real(t, INFINITY, 2);
-    table_put_range(t, 1.5, 1, 2, 1);
-    table_put_count(t, 7);
-    expect(written(t, TABLE_CSV), "a,b\n0.30000000000000004,\ninf,7\n");
-    expect(written(t, TABLE_TEXT),
-           "   a          people\n----  --------------\n0.30             1.5\n inf  1.5 [1.0, 2.0]\n");
-    table_free(t);
-}
-
-Test(table_writer, the_first_failed_allocation_comes_out_at_the_end) {
+Test(tables, the_first_failed_allocation_comes_out_at_the_end) {
     store_data d;
     results_sample(&d);
     for (size_t k = 1;; k++) {
@@ -124,7 +37,7 @@ Test(table_writer, the_first_failed_allocation_comes_out_at_the_end) {
         err    e = {0};
         FILE  *out = open_memstream(&s, &n);
         mem_fail_at(k);
-        int status = table_print("summary", &d, TABLE_LATEX, out, &e);
+        int status = print_named("summary", &d, "latex", out, &e);
         mem_fail_at(0);
         fclose(out);
         free(s);
@@ -142,9 +55,10 @@ Test(tables, cells_that_cannot_be_compared_stand_apart) {
     results_sample(&d);
     d.cells[2].rule = (char *)"typical";
     d.cells[2].params = (char *)"{\"policy\":{\"k\":4,\"max_n\":5,\"n\":2},\"rule\":{\"eps\":0.25}}";
-    expect(printed("scenarios", &d, TABLE_TEXT),
-           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay, threads = 1, gemm = exact,\n"
-           "  forced = yes, temperature = 0, typical.eps = 0.25, llma.k = 4, llma.max_n = 5\n"
+    expect(printed("scenarios", &d, "text"),
+           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay,\n"
+           "  threads = 1, gemm = exact, forced = yes, temperature = 0, typical.eps = 0.25,\n"
+           "  llma.k = 4, llma.max_n = 5\n"
            "tokens per step by scenario\n"
            "\n"
            "rule     policy  n   rag  edit   all\n"
@@ -153,11 +67,11 @@ Test(tables, cells_that_cannot_be_compared_stand_apart) {
            "greedy   llma    1  3.00  1.33  2.00\n"
            "\n"
            "typical  llma    2  1.00  1.00  1.00\n");
-    char *equality = printed("equality", &d, TABLE_TEXT);
+    char *equality = printed("equality", &d, "text");
     cr_assert(strstr(equality, "rule greedy: outputs equal to the baseline's 7/8; ") != NULL, "%s", equality);
     cr_assert(strstr(equality, "rule typical: outputs equal to the baseline's 4/4; ") != NULL, "%s", equality);
     free(equality);
-    char *latex = printed("scenarios", &d, TABLE_LATEX);
+    char *latex = printed("scenarios", &d, "latex");
     cr_assert(strstr(latex, "\\addlinespace\ntypical & llma") != NULL, "%s", latex);
     free(latex);
 }
@@ -171,8 +85,9 @@ Test(tables, parameters_may_be_names_and_files) {
     d.cells[2].params = (char *)"{\"policy\":{\"k\":4,\"max_n\":5,\"n\":1,\"side\":\"right\",\"store\":\"sha256:"
                                 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"},\"rule\":{}}";
     d.cells[2].n = 1;
-    char *text = printed("scenarios", &d, TABLE_TEXT), *csv = printed("summary", &d, TABLE_CSV);
-    cr_assert_not_null(strstr(text, "llma.store = sha256:0123456789ab\n"), "%s", text);
+    char *text = printed("scenarios", &d, "text"), *csv = printed("summary", &d, "csv");
+    cr_assert_not_null(strstr(text, "llma.store = sha256:0123456789ab"), "%s", text);
+    cr_assert_null(strstr(text, "0123456789abc"), "%s", text);
     cr_assert_not_null(strstr(text, "llma    left "), "%s", text);
     cr_assert_not_null(strstr(text, "llma    right "), "%s", text);
     cr_assert_not_null(strstr(csv, ",left,sha256:0123456789abcdef0123456789abcdef"), "%s", csv);
@@ -184,53 +99,39 @@ Test(tables, parameters_may_be_names_and_files) {
 Test(tables, summary_says_when_outputs_were_cut) {
     store_data d;
     results_sample(&d);
-    char *s = printed("summary", &d, TABLE_TEXT);
+    char *s = printed("summary", &d, "text");
     cr_assert(strstr(s, "cut the output") == NULL, "%s", s);
     free(s);
     d.trials[1].truncated = d.trials[4].truncated = 1;
-    s = printed("summary", &d, TABLE_MD);
+    s = printed("summary", &d, "md");
     cr_assert(strstr(s, "max\\_new\\_tokens or the context's end cut the output of 2 of 12 trials  \n") != NULL, "%s",
               s);
     free(s);
 }
 
-Test(table_writer, captions_are_wrapped_behind_commas_only) {
-    err    e = {0};
-    table *t = table_new(&e);
-    char   word[121];
-    memset(word, 'w', 120);
-    word[120] = '\0';
-    table_column(t, COLUMN_LEFT, "x", "x");
-    table_caption(t, "a, %.88s = b c d, e", word);
-    table_caption(t, "%s", word);
-    table_caption(t, "%s", "");
-    char want[512];
-    snprintf(want, sizeof want, "a, %.88s = b c d,\n  e\n%s\n\n\nx\n-\n", word, word);
-    expect(written(t, TABLE_TEXT), want);
-    table_free(t);
-}
-
 Test(tables, summary_as_text) {
     store_data d;
     results_sample(&d);
-    expect(printed("summary", &d, TABLE_TEXT),
-           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay, threads = 1, gemm = exact,\n"
-           "  forced = yes, rule = greedy, temperature = 0, llma.k = 4, llma.max_n = 5\n"
+    expect(printed("summary", &d, "text"),
+           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay,\n"
+           "  threads = 1, gemm = exact, forced = yes, rule = greedy, temperature = 0,\n"
+           "  llma.k = 4, llma.max_n = 5\n"
+           "in brackets: 95% intervals of tokens/step, quartiles of speed-ups\n"
+           "equal: trials whose ids are plain decoding's\n"
            "in each cell: 4 trials, 20 tokens\n"
-           "no values: modeled speed-up [q1, q3]; logits equal\n"
            "\n"
-           "policy  n  steps  tokens/step [95% CI]  coverage  acceptance  speed-up [q1, q3]  draft ns/step  equal\n"
-           "------  -  -----  --------------------  --------  ----------  -----------------  -------------  -----\n"
-           "none    -     20     1.00 [1.00, 1.00]      0.0%           -  1.00 [1.00, 1.00]              0    4/4\n"
-           "llma    1     10     2.00 [1.33, 3.00]     80.0%       71.4%             3 of 4            250    3/4\n"
-           "llma    2     20     1.00 [1.00, 1.00]      0.0%           -  0.50 [0.50, 0.50]             10    4/4\n");
+           "policy  n        tokens/step  coverage  acceptance           speed-up  equal\n"
+           "------  -  -----------------  --------  ----------  -----------------  -----\n"
+           "none    -  1.00 [1.00, 1.00]      0.0%           -  1.00 [1.00, 1.00]    4/4\n"
+           "llma    1  2.00 [1.33, 3.00]     80.0%       71.4%             3 of 4    3/4\n"
+           "llma    2  1.00 [1.00, 1.00]      0.0%           -  0.50 [0.50, 0.50]    4/4\n");
 }
 
 Test(tables, summary_as_csv) {
     store_data d;
     results_sample(&d);
     expect(
-        printed("summary", &d, TABLE_CSV),
+        printed("summary", &d, "csv"),
         "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,dataset_"
         "sha256,model_sha256,build,"
         "trials,tokens,steps,tokens_per_step,tokens_per_step_lo,tokens_per_step_hi,coverage,drafted,testable,"
@@ -249,31 +150,31 @@ Test(tables, summary_as_csv) {
 Test(tables, grid_as_text) {
     store_data d;
     results_sample(&d);
-    expect(printed("grid", &d, TABLE_TEXT),
-           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay, threads = 1, gemm = exact,\n"
-           "  forced = yes, rule = greedy, temperature = 0, llma.k = 4, llma.max_n = 5\n"
-           "tokens and steps of one pass over the data set (the first repeat)\n"
-           "\n"
-           "steps by n (rows) and k (columns), policy = llma\n"
-           "\n"
-           "n  k = 4\n"
-           "-  -----\n"
-           "1      5\n"
-           "2     10\n"
-           "\n"
-           "tokens per step by n (rows) and k (columns), policy = llma\n"
-           "\n"
-           "n  k = 4\n"
-           "-  -----\n"
-           "1   2.00\n"
-           "2   1.00\n");
+    expect(printed("grid", &d, "text"), "demo: config = quick.ini, model = bytes, dataset = demo, target = replay,\n"
+                                        "  threads = 1, gemm = exact, forced = yes, rule = greedy, temperature = 0,\n"
+                                        "  llma.k = 4, llma.max_n = 5\n"
+                                        "tokens and steps of one pass over the data set (the first repeat)\n"
+                                        "\n"
+                                        "steps by n (rows) and k (columns), policy = llma\n"
+                                        "\n"
+                                        "n  k = 4\n"
+                                        "-  -----\n"
+                                        "1      5\n"
+                                        "2     10\n"
+                                        "\n"
+                                        "tokens per step by n (rows) and k (columns), policy = llma\n"
+                                        "\n"
+                                        "n  k = 4\n"
+                                        "-  -----\n"
+                                        "1   2.00\n"
+                                        "2   1.00\n");
 }
 
 Test(tables, grid_as_csv) {
     store_data d;
     results_sample(&d);
     expect(
-        printed("grid", &d, TABLE_CSV),
+        printed("grid", &d, "csv"),
         "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,dataset_"
         "sha256,model_sha256,build,"
         "tokens,steps,tokens_per_step\n"
@@ -284,7 +185,7 @@ Test(tables, grid_as_csv) {
 Test(tables, positions_as_latex) {
     store_data d;
     results_sample(&d);
-    expect(printed("positions", &d, TABLE_LATEX),
+    expect(printed("positions", &d, "latex"),
            "\\smallskip\\noindent demo: config = quick.ini, model = bytes, dataset = demo, target = replay, threads = "
            "1, gemm "
            "= exact, forced = yes, rule = greedy, temperature = 0, llma.k = 4, llma.max\\_n = 5\\par\n"
@@ -304,7 +205,7 @@ Test(tables, scenarios_as_md) {
     store_data d;
     results_sample(&d);
     expect(
-        printed("scenarios", &d, TABLE_MD),
+        printed("scenarios", &d, "md"),
         "demo: config = quick.ini, model = bytes, dataset = demo, target = replay, threads = 1, gemm = exact, forced = "
         "yes, rule = greedy, temperature = 0, llma.k = 4, llma.max\\_n = 5  \n"
         "tokens per step by scenario  \n"
@@ -320,7 +221,7 @@ Test(tables, scenarios_as_csv) {
     store_data d;
     results_sample(&d);
     expect(
-        printed("scenarios", &d, TABLE_CSV),
+        printed("scenarios", &d, "csv"),
         "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,dataset_"
         "sha256,model_sha256,build,"
         "scenario,"
@@ -341,10 +242,12 @@ Test(tables, scenarios_as_csv) {
 Test(tables, equality_as_text) {
     store_data d;
     results_sample(&d);
-    expect(printed("equality", &d, TABLE_TEXT),
-           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay, threads = 1, gemm = exact,\n"
-           "  forced = yes, rule = greedy, temperature = 0, llma.k = 4, llma.max_n = 5\n"
-           "all cells: outputs equal to the baseline's 11/12; logits bitwise equal 0/0, not applicable 12\n"
+    expect(printed("equality", &d, "text"),
+           "demo: config = quick.ini, model = bytes, dataset = demo, target = replay,\n"
+           "  threads = 1, gemm = exact, forced = yes, rule = greedy, temperature = 0,\n"
+           "  llma.k = 4, llma.max_n = 5\n"
+           "all cells: outputs equal to the baseline's 11/12; logits bitwise equal 0/0,\n"
+           "  not applicable 12\n"
            "no values: logits equal; logits equal %; max |logit diff|; min margin\n"
            "\n"
            "policy  n  trials  equal  equal %  first divergence  in sample  truncated\n"
@@ -357,7 +260,7 @@ Test(tables, equality_as_text) {
 Test(tables, equality_as_csv) {
     store_data d;
     results_sample(&d);
-    expect(printed("equality", &d, TABLE_CSV),
+    expect(printed("equality", &d, "csv"),
            "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,dataset_"
            "sha256,model_sha256,build,trials,"
            "equal,equal_share,logits_equal,logits_none,logits_equal_share,first_divergence,divergence_sample,max_abs_"
@@ -379,31 +282,75 @@ Test(tables, a_file_without_a_grid_says_so) {
     d.n_cells = 1; /* the baseline */
     d.n_trials = 4;
     d.n_steps = 0;
-    cr_assert_eq(table_print("grid", &d, TABLE_TEXT, stderr, &e), -1);
+    cr_assert_eq(print_named("grid", &d, "text", stderr, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);
 }
 
-Test(tables, every_table_prints_an_empty_file) {
-    store_data d = {0};
-    for (size_t i = 0; i < table_count(); i++) {
-        if (strcmp(table_name(i), "grid") == 0) continue;
-        for (table_format f = TABLE_TEXT; f <= TABLE_LATEX; f++) {
-            char *s = printed(table_name(i), &d, f);
-            cr_assert(strlen(s) > 0, "%s", table_name(i));
-            free(s);
+/* ---- what all of them promise -------------------------------------------------------------------------- */
+
+/* Each table in each format: what it prints, or that it refuses as bad input. */
+static void print_all(const store_data *d, const char *refuses) {
+    for (size_t i = 0; i < table_registry.n * table_format_registry.n; i++) {
+        const table_kind   *kind = table_registry.at[i / table_format_registry.n];
+        const table_format *f = table_format_registry.at[i % table_format_registry.n];
+        char               *s[2];
+        int                 status[2];
+        for (size_t again = 0; again < 2; again++) {
+            size_t n;
+            err    e = {0};
+            FILE  *out = open_memstream(&s[again], &n);
+            status[again] = table_print(kind, d, f, out, &e);
+            fclose(out);
+            if (strcmp(kind->name, refuses) != 0 || f->for_programs)
+                cr_assert(status[again] == 0 && n > 0, "%s as %s: %s", kind->name, f->name, e.text);
+            else
+                cr_assert_eq(e.kind, ERR_INPUT, "%s as %s", kind->name, f->name);
         }
+        cr_assert_str_eq(s[0], s[1]);
+        free(s[0]);
+        free(s[1]);
     }
 }
 
-Test(tables, the_same_file_gives_the_same_bytes) {
+Test(tables, each_prints_the_same_bytes_again) {
     store_data d;
     results_sample(&d);
-    for (size_t i = 0; i < table_count(); i++)
-        for (table_format f = TABLE_TEXT; f <= TABLE_LATEX; f++) {
-            char *again = printed(table_name(i), &d, f);
-            expect(printed(table_name(i), &d, f), again);
-            free(again);
-        }
+    print_all(&d, "");
+}
+
+Test(tables, each_prints_an_empty_file) {
+    print_all(&(store_data){0}, "grid"); /* there is none */
+}
+
+Test(tables, each_has_a_name_and_a_help_of_one_line) {
+    for (size_t i = 0; i < table_registry.n; i++) {
+        const table_kind *kind = table_registry.at[i];
+        cr_assert_eq(registry_find(&table_registry, kind->name), kind);
+        cr_assert(*kind->help != '\0' && strchr(kind->help, '\n') == NULL, "%s", kind->name);
+    }
+}
+
+/* Intervals take most of the time: who shows none must not wait for them. */
+Test(tables, only_the_summary_waits_for_the_bootstrap) {
+    for (size_t i = 0; i < table_registry.n; i++) {
+        const table_kind *kind = table_registry.at[i];
+        cr_assert_eq((kind->needs & NEEDS_SPREADS) != 0, strcmp(kind->name, "summary") == 0, "%s", kind->name);
+    }
+}
+
+/* A choice or a file, beside numbers: the same key. */
+Test(tables, parameters_that_are_texts_are_shown_as_they_are) {
+    store_data d;
+    results_sample(&d);
+    d.cells[1].params = (char *)"{\"policy\":{\"k\":4,\"max_n\":5,\"n\":1,\"order\":\"a, \\\"b\\\"\"},\"rule\":{}}";
+    d.cells[2].params = (char *)"{\"policy\":{\"k\":4,\"max_n\":5,\"n\":2,\"order\":\"c\"},\"rule\":{}}";
+    char *text = printed("summary", &d, "text"), *csv = printed("summary", &d, "csv");
+    cr_assert(strstr(text, "policy  n  order ") != NULL, "%s", text);
+    cr_assert(strstr(text, "llma    1  a, \"b\"  2.00") != NULL, "%s", text);
+    cr_assert(strstr(csv, ",k,policy_max_n,policy_order,rule,") != NULL, "%s", csv);
+    cr_assert(strstr(csv, "llma,1,4,5,\"a, \"\"b\"\"\",greedy") != NULL, "%s", csv);
+    free(text);
+    free(csv);
 }
 
 Test(tables, broken_params_are_an_input_error) {
@@ -411,28 +358,38 @@ Test(tables, broken_params_are_an_input_error) {
     err        e = {0};
     results_sample(&d);
     d.cells[1].params = (char *)"{\"policy\": {\"max_n\": [5]}}";
-    cr_assert_eq(table_print("summary", &d, TABLE_TEXT, stderr, &e), -1);
+    cr_assert_eq(print_named("summary", &d, "text", stderr, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);
     cr_assert(strstr(e.text, "max_n") != NULL, "%s", e.text);
     d.cells[1].params = (char *)"{";
-    cr_assert_eq(table_print("summary", &d, TABLE_TEXT, stderr, &e), -1);
+    cr_assert_eq(print_named("summary", &d, "text", stderr, &e), -1);
     cr_assert(strstr(e.text, "not JSON") != NULL, "%s", e.text);
 }
 
-Test(tables, unknown_names_list_the_known) {
-    store_data   d = {0};
-    err          e = {0};
-    table_format f;
-    cr_assert_eq(table_print("sumary", &d, TABLE_TEXT, stderr, &e), -1);
+Test(tables, cost_as_text) {
+    store_data d;
+    results_sample(&d);
+    for (size_t i = 0; i < d.n_trials; i++) {
+        trial_row *t = &d.trials[i];
+        t->draft_ns = 10 * t->steps;
+        t->prefill_ns = 1000;
+        t->verify_ns = 1000 + 90 * (t->steps - 1);
+        t->decode_ns = 100 * t->steps;
+    }
+    for (size_t c = 1; c < d.n_cells; c++) d.cells[c].target = (char *)"transformer";
+    char *s = printed("cost", &d, "text");
+    cr_assert(strstr(s, "policy  n  target       steps  draft ns  pass ns  drafting %\n") != NULL ||
+                  strstr(s, "target       policy  n  steps  draft ns  pass ns  drafting %\n") != NULL,
+              "%s", s);
+    cr_assert(strstr(s, "20        10        -           -\n") != NULL, "no times in replay:\n%s", s);
+    cr_assert(strstr(s, "10        10       90       10.0%\n") != NULL, "%s", s);
+    free(s);
+}
+
+Test(tables, an_unknown_name_lists_the_known) {
+    err e = {0};
+    cr_assert_null(registry_named(&table_registry, NULL, "sumary", &e));
     cr_assert_eq(e.kind, ERR_INPUT);
     cr_assert_str_eq(e.text, "unknown table \"sumary\"; did you mean \"summary\"? (allowed: \"summary\", \"grid\", "
-                             "\"positions\", \"scenarios\" or \"equality\")");
-    cr_assert_eq(table_format_parse("html", &f, &e), -1);
-    cr_assert_str_eq(e.text, "unknown table format \"html\" (allowed: \"text\", \"md\", \"csv\" or \"latex\")");
-    cr_assert_eq(table_format_parse("latx", &f, &e), -1);
-    cr_assert_str_eq(
-        e.text,
-        "unknown table format \"latx\"; did you mean \"latex\"? (allowed: \"text\", \"md\", \"csv\" or \"latex\")");
-    cr_assert_eq(table_format_parse("latex", &f, &e), 0);
-    cr_assert_eq(f, TABLE_LATEX);
+                             "\"positions\", \"scenarios\", \"cost\" or \"equality\")");
 }

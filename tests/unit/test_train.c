@@ -366,7 +366,7 @@ Test(export, engine_and_net_agree, .init = scratch_enter, .fini = scratch_leave)
     cr_assert_eq(export_gguf(path, &o, &s, params, b, &e), 0, "%s", e.text);
     model *m = model_open(path, &e);
     cr_assert_neq(m, NULL, "%s", e.text);
-    cr_assert_eq(model_lay_out(m, &e), 0);
+    cr_assert_eq(model_pack(m, &e), 0);
     transformer *t = transformer_new(m, 64, 1, NULL, &e);
 
     enum { N = 40 };

@@ -4,22 +4,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/summary.h"
+#include "analysis/counts.h"
+#include "analysis/positions.h"
+#include "analysis/records.h"
+#include "analysis/spreads.h"
 #include "engine/base/mem.h"
 #include "tests/unit/results_sample.h"
 
-static cell_summary *make(const store_data *d) {
-    cell_summary *rows;
+static cell_counts *count(const store_data *d) {
+    cell_counts *counts;
+    err          e = {0};
+    cr_assert_eq(counts_make(d, &counts, &e), 0, "%s", e.text);
+    return counts;
+}
+
+static cell_spreads *spreads(const store_data *d) {
+    cell_counts  *counts = count(d);
+    cell_spreads *rows;
     err           e = {0};
-    cr_assert_eq(summary_make(d, &rows, &e), 0, "%s", e.text);
+    cr_assert_eq(spreads_make(d, counts, &rows, &e), 0, "%s", e.text);
+    free(counts);
     return rows;
 }
 
-Test(summary, counts_and_ratios_of_a_cell) {
+/* Of n values, each of a record of its own; NaNs are missing. */
+static spread spread_values(const double *values, size_t n) {
+    value_groups v = {0};
+    spread       out;
+    err          e = {0};
+    bootstrap   *b = bootstrap_new(&e);
+    for (size_t i = 0; i < n; i++)
+        if (!isnan(values[i])) cr_assert_eq(value_groups_add(&v, i, values[i], &e), 0, "%s", e.text);
+    cr_assert_eq(spread_of(b, &v, n, &out, &e), 0, "%s", e.text);
+    value_groups_free(&v);
+    bootstrap_free(b);
+    return out;
+}
+
+Test(counts, what_a_cell_adds_up_to) {
     store_data d;
     results_sample(&d);
-    cell_summary *rows = make(&d), *c = &rows[1];
-    cr_assert_eq(c->cell, &d.cells[1]);
+    cell_counts *rows = count(&d), *c = &rows[1];
     cr_assert_eq(c->trials, 4);
     cr_assert_eq(c->tokens, 20);
     cr_assert_eq(c->steps, 10);
@@ -27,19 +52,18 @@ Test(summary, counts_and_ratios_of_a_cell) {
     cr_assert_eq(c->drafted, 18);
     cr_assert_eq(c->testable, 14);
     cr_assert_eq(c->accepted, 10);
-    cr_assert_eq(c->tokens_per_step, 2.0);
-    cr_assert_eq(c->coverage, 0.8);
-    cr_assert_eq(c->acceptance, 10.0 / 14.0); /* not of 18: the output's end cut four */
-    cr_assert_eq(c->records, 2);
-    cr_assert_eq(c->distinct, 2);
+    cr_assert_eq(tokens_per_step(c->tokens, c->steps), 2.0);
+    cr_assert(isnan(tokens_per_step(0, 0)));
     cr_assert_eq(c->timed, 4);
     cr_assert_eq(c->unequal, 1);
     cr_assert_eq(c->equal, 3);
     cr_assert_eq(c->logits_none, 4);
     cr_assert_eq(c->first_divergence, 3);
     cr_assert_eq(c->divergence_sample, 1);
-    cr_assert_eq(c->draft_ns_step, 250.0); /* median of 100, 200, 300, 300 */
     free(rows);
+    cell_spreads *s = spreads(&d);
+    cr_assert_eq(s[1].draft_ns_step, 250.0); /* median of 100, 200, 300, 300 */
+    free(s);
 }
 
 /* results_sample with a speed-up of 1 where one is missing: {2, 3} and {1, 1}. */
@@ -51,25 +75,24 @@ static void complete_sample(store_data *d) {
     d->trials = trials;
 }
 
-Test(summary, a_statistic_of_some_trials_is_not_passed_off_as_that_of_all) {
+Test(spreads, a_statistic_of_some_trials_is_not_passed_off_as_that_of_all) {
     store_data d;
     results_sample(&d);
-    cell_summary *rows = make(&d);
+    cell_spreads *rows = spreads(&d);
     cr_assert_eq(rows[1].speedup.n, 3); /* 2, 3, 1 */
     cr_assert_eq(rows[1].speedup.of, 4);
-    cr_assert(isnan(rows[1].speedup.median) && isnan(rows[1].speedup.q1) && isnan(rows[1].speedup.lo));
+    cr_assert(isnan(rows[1].speedup.median) && isnan(rows[1].speedup.q1) && isnan(rows[1].speedup.ci.lo));
     cr_assert_eq(rows[2].speedup.n, 4);
     cr_assert_eq(rows[2].speedup.median, 0.5);
     cr_assert_eq(rows[1].modeled.n, 0);
-    cr_assert(isnan(rows[1].modeled.median) && isnan(rows[1].modeled.q1) && isnan(rows[1].modeled.lo));
-    cr_assert(isnan(rows[1].max_abs_logit_diff) && isnan(rows[1].min_margin));
+    cr_assert(isnan(rows[1].modeled.median) && isnan(rows[1].modeled.q1) && isnan(rows[1].modeled.ci.lo));
     free(rows);
 }
 
-Test(summary, quartiles_of_all_trials) {
+Test(spreads, quartiles_of_all_trials) {
     store_data d;
     complete_sample(&d);
-    cell_summary *rows = make(&d);
+    cell_spreads *rows = spreads(&d);
     cr_assert_eq(rows[1].speedup.n, 4);
     cr_assert_eq(rows[1].speedup.median, 1.5);
     cr_assert_eq(rows[1].speedup.q1, 1.0);
@@ -78,7 +101,7 @@ Test(summary, quartiles_of_all_trials) {
 }
 
 /* Half of the trials have logits: neither their largest difference nor their smallest margin is the cell's. */
-Test(summary, extremes_of_some_trials_are_missing) {
+Test(counts, extremes_of_some_trials_are_missing) {
     static trial_row trials[12];
     store_data       d;
     results_sample(&d);
@@ -86,197 +109,245 @@ Test(summary, extremes_of_some_trials_are_missing) {
     d.trials = trials;
     for (size_t i = 4; i < 8; i++) trials[i].max_abs_logit_diff = trials[i].min_margin = i < 6 ? 0.5 : (double)NAN;
     for (size_t i = 8; i < 12; i++) trials[i].max_abs_logit_diff = trials[i].min_margin = (double)i;
-    cell_summary *rows = make(&d);
+    cell_counts *rows = count(&d);
     cr_assert(isnan(rows[1].max_abs_logit_diff) && isnan(rows[1].min_margin));
     cr_assert_eq(rows[2].max_abs_logit_diff, 11.0);
     cr_assert_eq(rows[2].min_margin, 8.0);
     free(rows);
 }
 
+/* Whatever the order of the trials. */
+Test(counts, the_first_sample_that_diverges_is_named) {
+    static trial_row trials[12];
+    store_data       d;
+    results_sample(&d);
+    for (size_t i = 0; i < 12; i++) trials[i] = d.trials[11 - i];
+    d.trials = trials;
+    d.n_steps = 0;
+    for (size_t i = 0; i < 12; i++) trials[i].first_divergence = 2;
+    cell_counts *rows = count(&d);
+    cr_assert_eq(rows[1].first_divergence, 2);
+    cr_assert_eq(rows[1].divergence_sample, 0);
+    free(rows);
+}
+
 /* A trial that ends with the prompt's pass has no time per token, and lowers no count of those that have. */
-Test(summary, trials_without_anything_to_decode_are_not_missing_ones) {
+Test(spreads, trials_without_anything_to_decode_are_not_missing_ones) {
     static trial_row trials[12];
     store_data       d;
     results_sample(&d);
     memcpy(trials, d.trials, sizeof trials);
     d.trials = trials;
     trials[7].plain_tokens = 1;
-    cell_summary *rows = make(&d);
+    cell_spreads *rows = spreads(&d);
     cr_assert_eq(rows[1].speedup.of, 3);
     cr_assert_eq(rows[1].speedup.median, 2.0);
     free(rows);
 }
 
-Test(summary, duplicates_of_a_record_count_as_one) {
+Test(spreads, duplicates_of_a_record_count_as_one) {
     static sample_row samples[2];
     store_data        d;
+    err               e = {0};
     complete_sample(&d);
     memcpy(samples, d.samples, sizeof samples);
     samples[1].content = samples[0].content;
     d.samples = samples;
-    cell_summary *rows = make(&d);
-    cr_assert_eq(rows[1].records, 2);
-    cr_assert_eq(rows[1].distinct, 1);
-    cr_assert_eq(rows[1].tokens_per_step, 2.0);
+    record_count *n = records_count(&d, &e);
+    cr_assert_eq(n[1].records, 2);
+    cr_assert_eq(n[1].distinct, 1);
+    free(n);
+    cell_spreads *rows = spreads(&d);
     cr_assert_eq(rows[1].speedup.median, 1.5);
-    cr_assert(isnan(rows[1].tps_lo) && isnan(rows[1].speedup.lo)); /* one record has no interval */
-    samples[1].dataset = "another";                                /* where it is no duplicate */
+    cr_assert(isnan(rows[1].tokens_per_step.lo) && isnan(rows[1].speedup.ci.lo)); /* one record has no interval */
     free(rows);
-    rows = make(&d);
-    cr_assert_eq(rows[1].distinct, 2);
-    cr_assert_eq(rows[1].tps_hi, 3.0);
+
+    samples[1].dataset = "another"; /* where it is no duplicate */
+    n = records_count(&d, &e);
+    cr_assert_eq(n[1].distinct, 2);
+    free(n);
+    rows = spreads(&d);
+    cr_assert_eq(rows[1].tokens_per_step.hi, 3.0);
     free(rows);
 }
 
 /* All of an output was said in the prompt's pass: no time at all is left in the model of the passes. */
-Test(spread, infinite_ratios_keep_their_place) {
+Test(spreads, infinite_ratios_keep_their_place) {
     const double v[] = {INFINITY, 2, 1, INFINITY, 3};
-    spread       s;
-    err          e = {0};
-    cr_assert_eq(spread_of(v, 5, &s, &e), 0);
+    spread       s = spread_values(v, 5);
     cr_assert_eq(s.median, 3.0);
     cr_assert_eq(s.q1, 2.0);
-    cr_assert(isinf(s.q3) && isinf(s.hi) && !isnan(s.lo));
+    cr_assert(isinf(s.q3) && isinf(s.ci.hi) && !isnan(s.ci.lo));
 }
 
-Test(summary, nothing_drafted_has_no_acceptance_rate) {
+Test(spreads, every_resample_of_equal_ratios_is_the_same) {
     store_data d;
     results_sample(&d);
-    cell_summary *rows = make(&d);
-    cr_assert(isnan(rows[2].acceptance));
-    cr_assert_eq(rows[2].coverage, 0.0);
-    cr_assert_eq(rows[2].tokens_per_step, 1.0);
-    cr_assert_eq(rows[2].tps_lo, 1.0);
-    cr_assert_eq(rows[2].tps_hi, 1.0);
+    cell_counts *n = count(&d);
+    cr_assert_eq(n[2].testable, 0);
+    cr_assert_eq(n[2].drafting_steps, 0);
+    free(n);
+    cell_spreads *rows = spreads(&d);
+    cr_assert_eq(rows[2].tokens_per_step.lo, 1.0);
+    cr_assert_eq(rows[2].tokens_per_step.hi, 1.0);
     free(rows);
 }
 
-Test(summary, the_interval_resamples_whole_samples) {
+Test(spreads, the_interval_resamples_whole_samples) {
     store_data d;
     complete_sample(&d);
-    cell_summary *rows = make(&d);
+    cell_spreads *rows = spreads(&d);
     /* Two samples give three resamples: aa 12/4, ab 20/10, bb 8/6; 95% covers all of them. */
-    cr_assert_eq(rows[1].tps_lo, 4.0 / 3.0);
-    cr_assert_eq(rows[1].tps_hi, 3.0);
+    cr_assert_eq(rows[1].tokens_per_step.lo, 4.0 / 3.0);
+    cr_assert_eq(rows[1].tokens_per_step.hi, 3.0);
     /* Speed-ups: {2, 3} and {1, 1}; medians of the resamples 2.5, 1.5, 1. */
-    cr_assert_eq(rows[1].speedup.lo, 1.0);
-    cr_assert_eq(rows[1].speedup.hi, 2.5);
+    cr_assert_eq(rows[1].speedup.ci.lo, 1.0);
+    cr_assert_eq(rows[1].speedup.ci.hi, 2.5);
     free(rows);
 }
 
-Test(summary, one_sample_has_no_interval) {
+Test(spreads, one_sample_has_no_interval) {
     store_data d;
     results_sample(&d);
     trial_row one[2] = {d.trials[4], d.trials[5]};
     d.trials = one;
     d.n_trials = 2;
     d.n_steps = 0;
-    cell_summary *rows = make(&d);
-    cr_assert_eq(rows[1].tokens_per_step, 3.0);
-    cr_assert(isnan(rows[1].tps_lo) && isnan(rows[1].tps_hi));
-    cr_assert(isnan(rows[1].speedup.lo));
+    cell_spreads *rows = spreads(&d);
+    cr_assert(isnan(rows[1].tokens_per_step.lo) && isnan(rows[1].tokens_per_step.hi));
+    cr_assert(isnan(rows[1].speedup.ci.lo));
     cr_assert_eq(rows[1].speedup.median, 2.5);
-    cr_assert_eq(rows[0].trials, 0);
-    cr_assert(isnan(rows[0].tokens_per_step) && isnan(rows[0].coverage) && isnan(rows[0].draft_ns_step));
+    cr_assert(isnan(rows[0].tokens_per_step.lo) && isnan(rows[0].speedup.median) && isnan(rows[0].draft_ns_step));
     free(rows);
 }
 
-Test(summary, does_not_depend_on_the_order_of_trials_or_other_cells) {
+Test(spreads, does_not_depend_on_the_order_of_trials_or_other_cells) {
     store_data d;
     complete_sample(&d);
-    cell_summary *rows = make(&d);
+    cell_spreads *rows = spreads(&d);
     trial_row     turned[12];
     for (size_t i = 0; i < d.n_trials; i++) turned[i] = d.trials[d.n_trials - 1 - i];
     store_data other = d;
     other.trials = turned;
     other.n_steps = 0;
-    cell_summary *again = make(&other);
+    cell_spreads *again = spreads(&other);
     for (size_t c = 0; c < d.n_cells; c++) {
-        cr_assert_eq(rows[c].tps_lo, again[c].tps_lo);
-        cr_assert_eq(rows[c].tps_hi, again[c].tps_hi);
-        cr_assert_eq(rows[c].speedup.lo, again[c].speedup.lo);
-        cr_assert_eq(rows[c].speedup.hi, again[c].speedup.hi);
+        cr_assert_eq(rows[c].tokens_per_step.lo, again[c].tokens_per_step.lo);
+        cr_assert_eq(rows[c].tokens_per_step.hi, again[c].tokens_per_step.hi);
+        cr_assert_eq(rows[c].speedup.ci.lo, again[c].speedup.ci.lo);
+        cr_assert_eq(rows[c].speedup.ci.hi, again[c].speedup.ci.hi);
         cr_assert_eq(rows[c].speedup.median, again[c].speedup.median);
     }
     other.n_trials = 8; /* the trials of cell 2 and 1, reversed; none of cell 0's */
-    cell_summary *fewer = make(&other);
-    cr_assert_eq(rows[1].tps_lo, fewer[1].tps_lo);
-    cr_assert_eq(rows[1].speedup.hi, fewer[1].speedup.hi);
+    cell_spreads *fewer = spreads(&other);
+    cr_assert_eq(rows[1].tokens_per_step.lo, fewer[1].tokens_per_step.lo);
+    cr_assert_eq(rows[1].speedup.ci.hi, fewer[1].speedup.ci.hi);
     free(rows);
     free(again);
     free(fewer);
 }
 
-Test(summary, indices_that_lead_nowhere_are_input_errors) {
-    store_data    d;
-    cell_summary *rows;
-    err           e = {0};
+Test(counts, indices_that_lead_nowhere_are_input_errors) {
+    store_data   d;
+    cell_counts *rows;
+    err          e = {0};
     results_sample(&d);
     trial_row bad = d.trials[0];
     bad.cell = 3;
     d.trials = &bad;
     d.n_trials = 1;
-    cr_assert_eq(summary_make(&d, &rows, &e), -1);
+    cr_assert_eq(counts_make(&d, &rows, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);
     bad.cell = 0;
     bad.sample = 2;
-    cr_assert_eq(summary_make(&d, &rows, &e), -1);
+    cr_assert_eq(counts_make(&d, &rows, &e), -1);
     bad.sample = 0;
     d.steps[0].trial = 1;
-    cr_assert_eq(summary_make(&d, &rows, &e), -1);
+    cr_assert_eq(counts_make(&d, &rows, &e), -1);
     cr_assert(strstr(e.text, "trial 1 of 1") != NULL, "%s", e.text);
     cr_assert_null(rows);
 }
 
-Test(summary, an_empty_file_has_no_rows) {
-    store_data    d = {0};
-    cell_summary *rows = make(&d);
-    free(rows);
+Test(spreads, an_empty_file_has_no_rows) {
+    store_data d = {0};
+    free(count(&d));
+    free(spreads(&d));
     cell_positions *p;
     err             e = {0};
     cr_assert_eq(positions_make(&d, &p, &e), 0);
     positions_free(p, 0);
 }
 
-Test(summary, every_allocation_may_fail) {
+Test(spreads, every_allocation_may_fail) {
     store_data d;
-    results_sample(&d);
+    complete_sample(&d);
+    cell_counts *counts = count(&d);
     for (size_t k = 1;; k++) {
-        cell_summary *rows;
+        cell_spreads *rows;
         err           e = {0};
         mem_fail_at(k);
-        int status = summary_make(&d, &rows, &e);
+        int status = spreads_make(&d, counts, &rows, &e);
         mem_fail_at(0);
         if (status == 0) {
-            cr_assert_gt(k, 5);
+            cr_assert_gt(k, 10);
             free(rows);
             break;
         }
         cr_assert_eq(e.kind, ERR_RUN);
         cr_assert_null(rows);
     }
+    free(counts);
 }
 
-Test(spread, quartiles_of_values_without_holes) {
+Test(spreads, of_values_without_holes) {
     const double v[] = {4, NAN, 1, 3, 2, NAN, 5}, whole[] = {4, 1, 3, 2, 5};
-    spread       s;
-    err          e = {0};
-    cr_assert_eq(spread_of(v, 7, &s, &e), 0);
-    cr_assert(s.n == 5 && s.of == 7 && isnan(s.median) && isnan(s.lo));
-    cr_assert_eq(spread_of(whole, 5, &s, &e), 0);
+    spread       s = spread_values(v, 7);
+    cr_assert(s.n == 5 && s.of == 7 && isnan(s.median) && isnan(s.ci.lo));
+    s = spread_values(whole, 5);
     cr_assert(s.n == 5 && s.of == 5);
     cr_assert_eq(s.median, 3.0);
     cr_assert_eq(s.q1, 2.0);
     cr_assert_eq(s.q3, 4.0);
-    cr_assert(s.lo >= 1 && s.lo <= s.median && s.hi >= s.median && s.hi <= 5);
-    spread again;
-    cr_assert_eq(spread_of(whole, 5, &again, &e), 0);
+    cr_assert(s.ci.lo >= 1 && s.ci.lo <= s.median && s.ci.hi >= s.median && s.ci.hi <= 5);
+    spread again = spread_values(whole, 5);
     cr_assert_eq(memcmp(&s, &again, sizeof s), 0);
 
-    cr_assert_eq(spread_of(v + 1, 1, &s, &e), 0);
-    cr_assert(s.n == 0 && isnan(s.median) && isnan(s.q1) && isnan(s.q3) && isnan(s.lo) && isnan(s.hi));
-    cr_assert_eq(spread_of(v, 1, &s, &e), 0);
-    cr_assert(s.n == 1 && s.median == 4 && s.q1 == 4 && s.q3 == 4 && isnan(s.lo));
+    s = spread_values(v + 1, 1);
+    cr_assert(s.n == 0 && isnan(s.median) && isnan(s.q1) && isnan(s.q3) && isnan(s.ci.lo) && isnan(s.ci.hi));
+    s = spread_values(v, 1);
+    cr_assert(s.n == 1 && s.median == 4 && s.q1 == 4 && s.q3 == 4 && isnan(s.ci.lo));
+}
+
+/* Seed and draws are part of what a results file says: these come from no other. */
+Test(bootstrap, the_same_groups_give_the_same_interval_for_ever) {
+    err             e = {0};
+    bootstrap      *b = bootstrap_new(&e);
+    value_groups    v = {0};
+    interval        of_ratio, of_median;
+    const ratio_sum sums[] = {{7, 2}, {5, 5}, {11, 4}, {1, 1}, {13, 3}};
+    cr_assert_eq(bootstrap_ratio(b, sums, 5, &of_ratio, &e), 0, "%s", e.text);
+    for (size_t i = 0; i < 12; i++) cr_assert_eq(value_groups_add(&v, i / 2, (double)(i * i) / 8, &e), 0);
+    cr_assert_eq(v.groups, 6);
+    cr_assert_eq(bootstrap_median(b, &v, &of_median, &e), 0, "%s", e.text);
+    cr_assert_eq(of_ratio.lo, 19.0 / 14);
+    cr_assert_eq(of_ratio.hi, 41.0 / 11);
+    cr_assert_eq(of_median.lo, 0.8125);
+    cr_assert_eq(of_median.hi, 11.3125);
+    value_groups_free(&v);
+    bootstrap_free(b);
+}
+
+/* A resample may draw the records without steps alone. */
+Test(bootstrap, no_interval_where_a_resample_has_no_denominator) {
+    err             e = {0};
+    bootstrap      *b = bootstrap_new(&e);
+    interval        of;
+    const ratio_sum sums[] = {{7, 2}, {0, 0}};
+    cr_assert_eq(bootstrap_ratio(b, sums, 2, &of, &e), 0);
+    cr_assert(isnan(of.lo) && isnan(of.hi));
+    cr_assert_eq(bootstrap_ratio(b, sums, 1, &of, &e), 0);
+    cr_assert(isnan(of.lo) && isnan(of.hi));
+    bootstrap_free(b);
 }
 
 Test(positions, count_reached_tested_accepted) {
@@ -299,7 +370,7 @@ Test(positions, count_reached_tested_accepted) {
 }
 
 /* What the table says must be what the steps say, whatever the data. */
-Test(summary, agrees_with_a_recount_from_the_steps) {
+Test(counts, agree_with_a_recount_from_the_steps) {
     enum { CELLS = 5, SAMPLES = 7, REPEATS = 3, TRIALS = CELLS * SAMPLES * REPEATS };
     static cell_row   cells[CELLS];
     static sample_row samples[SAMPLES];
@@ -346,14 +417,16 @@ Test(summary, agrees_with_a_recount_from_the_steps) {
                          .n_trials = TRIALS,
                          .steps = steps,
                          .n_steps = n};
-    cell_summary   *rows = make(&d);
+    cell_counts    *rows = count(&d);
+    cell_spreads   *around = spreads(&d);
     cell_positions *p;
     err             e = {0};
     cr_assert_eq(positions_make(&d, &p, &e), 0);
     for (size_t c = 0; c < CELLS; c++) {
-        cr_assert_eq(rows[c].tokens_per_step, (double)tokens[c] / (double)passes[c]);
-        cr_assert_eq(rows[c].coverage, (double)drafting[c] / (double)passes[c]);
-        cr_assert(rows[c].tps_lo <= rows[c].tokens_per_step && rows[c].tps_hi >= rows[c].tokens_per_step);
+        double ratio = (double)tokens[c] / (double)passes[c];
+        cr_assert_eq(tokens_per_step(rows[c].tokens, rows[c].steps), ratio);
+        cr_assert_eq(rows[c].drafting_steps, drafting[c]);
+        cr_assert(around[c].tokens_per_step.lo <= ratio && around[c].tokens_per_step.hi >= ratio);
         size_t drafted = 0, accepted = 0;
         for (size_t i = 0; i < p[c].n; i++) {
             drafted += p[c].at[i].reached;
@@ -365,5 +438,6 @@ Test(summary, agrees_with_a_recount_from_the_steps) {
         cr_assert_eq(p[c].at[0].tested, drafting[c]);
     }
     positions_free(p, CELLS);
+    free(around);
     free(rows);
 }

@@ -1,10 +1,15 @@
-/* Typed access to a GGUF file's metadata. The values themselves were checked by gguf_open. */
+/* gguf_access.c - what an open GGUF file holds: by index, by name, and as typed values. The values themselves were
+ * checked by gguf_open. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "engine/gguf/gguf.h"
+#include "engine/base/quote.h"
+#include "engine/gguf/gguf_impl.h"
+
+/* ---- strings and types --------------------------------------------------------------------------------- */
 
 bool gguf_str_copy(gguf_str s, char *out, size_t size) {
     if (s.n >= size || memchr(s.at, '\0', s.n) != NULL) return false;
@@ -16,6 +21,104 @@ bool gguf_str_copy(gguf_str s, char *out, size_t size) {
 bool gguf_str_is(gguf_str s, const char *text) {
     return s.n == strlen(text) && memcmp(s.at, text, s.n) == 0;
 }
+
+static const struct {
+    const char *name;
+    size_t      bytes;
+} types[] = {
+    [GGUF_U8] = {"u8", 1},         [GGUF_I8] = {"i8", 1},       [GGUF_U16] = {"u16", 2}, [GGUF_I16] = {"i16", 2},
+    [GGUF_U32] = {"u32", 4},       [GGUF_I32] = {"i32", 4},     [GGUF_F32] = {"f32", 4}, [GGUF_BOOL] = {"bool", 1},
+    [GGUF_STRING] = {"string", 0}, [GGUF_ARRAY] = {"array", 0}, [GGUF_U64] = {"u64", 8}, [GGUF_I64] = {"i64", 8},
+    [GGUF_F64] = {"f64", 8},
+};
+_Static_assert(sizeof types / sizeof *types == GGUF_TYPES, "a row for each type");
+
+const char *gguf_type_name(gguf_type t) {
+    return types[t].name;
+}
+
+size_t gguf_type_bytes(gguf_type t) {
+    return types[t].bytes;
+}
+
+/* ---- names --------------------------------------------------------------------------------------------- */
+
+static int compare_names(gguf_name a, gguf_name b) {
+    int c = memcmp(a->at, b->at, a->n < b->n ? a->n : b->n);
+    return c != 0 ? c : (a->n > b->n) - (a->n < b->n);
+}
+
+static int order_by_name(const void *a, const void *b) {
+    return compare_names(*(const gguf_name *)a, *(const gguf_name *)b);
+}
+
+int gguf_index_names(const gguf *g, const void *structs, size_t n, size_t stride, const char *what, gguf_name **out,
+                     err *e) {
+    gguf_name *index = mem_new(n, sizeof(gguf_name), e);
+    if (index == NULL) return -1;
+    *out = index;
+    for (size_t i = 0; i < n; i++) index[i] = (gguf_name)((const char *)structs + i * stride);
+    qsort(index, n, sizeof(gguf_name), order_by_name);
+    for (size_t i = 1; i < n; i++) {
+        char shown[128];
+        if (compare_names(index[i - 1], index[i]) == 0)
+            return err_input(e, "%s: %s %s is given twice (once)", g->path, what,
+                             quote(shown, sizeof shown, index[i]->at, index[i]->n));
+    }
+    return 0;
+}
+
+static const void *find_name(const gguf_name *index, size_t n, const char *name) {
+    const gguf_str   key = {name, strlen(name)};
+    gguf_name        wanted = &key;
+    const gguf_name *found = bsearch(&wanted, index, n, sizeof(gguf_name), order_by_name);
+    return found != NULL ? *found : NULL;
+}
+
+/* ---- values and tensors --------------------------------------------------------------------------------------------
+ */
+
+const char *gguf_path(const gguf *g) {
+    return g->path;
+}
+
+uint32_t gguf_version(const gguf *g) {
+    return g->version;
+}
+
+uint32_t gguf_alignment(const gguf *g) {
+    return g->alignment;
+}
+
+size_t gguf_size(const gguf *g) {
+    return g->size;
+}
+
+size_t gguf_value_count(const gguf *g) {
+    return g->n_values;
+}
+
+const gguf_value *gguf_value_at(const gguf *g, size_t i) {
+    return &g->values[i];
+}
+
+const gguf_value *gguf_find(const gguf *g, const char *key) {
+    return find_name(g->by_key, g->n_values, key);
+}
+
+size_t gguf_tensor_count(const gguf *g) {
+    return g->n_tensors;
+}
+
+const gguf_tensor *gguf_tensor_at(const gguf *g, size_t i) {
+    return &g->tensors[i];
+}
+
+const gguf_tensor *gguf_find_tensor(const gguf *g, const char *name) {
+    return find_name(g->by_name, g->n_tensors, name);
+}
+
+/* ---- typed values ------------------------------------------------------------------------------------------- */
 
 static int missing(const gguf *g, const char *key, err *e) {
     return err_input(e, "%s: key \"%s\" is missing", gguf_path(g), key);

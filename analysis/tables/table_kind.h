@@ -1,0 +1,50 @@
+/* table_kind.h - what `harness tables` can print. Each kind is one file here, listed in tables.def. */
+#ifndef ANALYSIS_TABLE_KIND_H
+#define ANALYSIS_TABLE_KIND_H
+
+#include <stdio.h>
+
+#include "analysis/cell_keys.h"
+#include "analysis/counts.h"
+#include "analysis/formats/table_format.h"
+#include "analysis/positions.h"
+#include "analysis/spreads.h"
+
+/* What is computed only for kinds that need it. */
+enum { NEEDS_SPREADS = 1, NEEDS_POSITIONS = 2 };
+
+/* What a table is made from. */
+typedef struct {
+    const store_data   *d;
+    cell_counts        *counts;    /* [n_cells] */
+    cell_spreads       *spreads;   /* [n_cells] or NULL: NEEDS_SPREADS */
+    cell_positions     *positions; /* [n_cells] or NULL: NEEDS_POSITIONS */
+    cell_keys           keys;
+    const table_format *format;
+    FILE               *out;
+} table_source;
+
+typedef struct {
+    const char *name, *help;
+    unsigned    needs;
+    int (*print)(const table_source *x, err *e);
+} table_kind;
+
+extern const registry table_registry; /* the first is printed when none is named */
+
+/* d is as store_check wants it. What was written before an error stays in `out`. */
+int table_print(const table_kind *kind, const store_data *d, const table_format *f, FILE *out, err *e);
+
+/* ---- for the tables ------------------------------------------------------------------------------------ */
+
+/* A table that begins with the cells' keys. Above it are the sweep's name, what is the same in all cells, unfinished
+ * cells and records that were left out or are duplicates. */
+table *keyed_table(const table_source *x, err *e);
+
+/* Begins a row with the keys of a cell; space goes above it where it cannot be compared with the cell before it. */
+void put_keys(const table_source *x, size_t cell, table *t);
+
+/* Writes the table and frees it. */
+int table_finish(const table_source *x, table *t, err *e);
+
+#endif

@@ -1,0 +1,173 @@
+#include "experiments/sweep/needs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/fetch.h"
+#include "engine/base/file.h"
+#include "engine/base/here.h"
+#include "engine/base/mem.h"
+
+/* ---- the files of a config ---------------------------------------------------------------------------- */
+
+/* Stops at the first call that gives another number than 0, and gives that. */
+typedef int each_file(void *ctx, const char *path, const char *at, err *e);
+
+static int visit_files(const config *c, each_file *each, void *ctx, err *e) {
+    int ret = 0;
+    for (size_t i = 0; ret == 0 && i < c->n_models; i++) {
+        const model_config *m = &c->models[i];
+        if (m->path != NULL) ret = each(ctx, m->path, m->path_at, e);
+        if (ret == 0 && m->tokenizer != NULL && strcmp(m->tokenizer, "bytes") != 0)
+            ret = each(ctx, m->tokenizer, m->tokenizer_at, e);
+        if (ret == 0 && m->cost != NULL) ret = each(ctx, m->cost, m->cost_at, e);
+    }
+    for (size_t i = 0; ret == 0 && i < c->n_datasets; i++)
+        ret = each(ctx, c->datasets[i].path, c->datasets[i].path_at, e);
+    return ret;
+}
+
+static int is_file(void *ctx, const char *path, const char *at, err *e) {
+    (void)at;
+    const need_config *need = ctx;
+    return file_same_place(need->path, path, e);
+}
+
+/* ---- commands ----------------------------------------------------------------------------------------- */
+
+static bool is_path(const char *word) {
+    return strncmp(word, "./", 2) == 0 || strncmp(word, "../", 3) == 0;
+}
+
+/* One word as it is typed in the working folder, in new memory. */
+static char *word_here(const config *c, const char *word, err *e) {
+    if (strcmp(word, "harness") == 0) return here_quoted(program_invocation_name, e);
+    if (!is_path(word)) return mem_strdup(word, e);
+    char *folder = file_folder(c->path, e), *path = folder != NULL ? mem_printf(e, "%s%s", folder, word) : NULL;
+    char *shown = path != NULL ? here_word(path, e) : NULL;
+    free(folder);
+    free(path);
+    return shown;
+}
+
+/* A command as it is typed in the working folder, in new memory. */
+static char *command_here(const config *c, const char *command, err *e) {
+    char *line = mem_strdup("", e);
+    for (const char *at = command; line != NULL && *at != '\0';) {
+        size_t n = strcspn(at, " \t"), blanks = strspn(at + n, " \t");
+        char  *word = mem_strndup(at, n, e), *here = word != NULL ? word_here(c, word, e) : NULL;
+        char  *longer = here != NULL ? mem_printf(e, "%s%s%.*s", line, here, (int)blanks, at + n) : NULL;
+        free(word);
+        free(here);
+        free(line);
+        line = longer;
+        at += n + blanks;
+    }
+    return line;
+}
+
+/* ---- checks ------------------------------------------------------------------------------------------- */
+
+static int check_command(const need_config *need, err *e) {
+    for (const char *at = need->command; *at != '\0';) {
+        size_t      n = strcspn(at, " \t");
+        const char *inner = is_path(at) ? NULL : strstr(at, "../");
+        if (inner != NULL && inner < at + n)
+            return err_input(e,
+                             "%s: command = %s: the path in \"%.*s\" does not begin the word (a word that begins with "
+                             "./ or ../ starts at this file's folder, wherever the user is; others stay as they are)",
+                             need->command_at, need->command, (int)n, at);
+        at += n + strspn(at + n, " \t");
+    }
+    return 0;
+}
+
+int needs_check(const config *c, bool overridden, err *e) {
+    for (size_t i = 0; i < c->n_needs; i++) {
+        need_config *need = &c->needs[i];
+        if (check_command(need, e) != 0) return -1;
+        if (overridden) continue;
+        int known = visit_files(c, is_file, need, e);
+        if (known < 0) return -1;
+        if (known == 0)
+            return err_input(e,
+                             "%s: [needs %s] path = %s is no file that this config reads (a path, tokenizer or cost "
+                             "of its models and data)",
+                             need->path_at, need->label, need->path);
+    }
+    return 0;
+}
+
+/* ---- what is missing ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    const config  *c;
+    missing_files *out;
+    size_t         cap;
+    const char    *undeclared, *undeclared_at; /* the first */
+} search;
+
+static int add_missing(void *ctx, const char *path, const char *at, err *e) {
+    search       *s = ctx;
+    const config *c = s->c;
+    if (access(path, F_OK) == 0 || errno != ENOENT) return 0;
+    const need_config *need = NULL;
+    for (size_t i = 0; i < c->n_needs && need == NULL; i++) {
+        int same = file_same_place(c->needs[i].path, path, e);
+        if (same < 0) return -1;
+        if (same > 0) need = &c->needs[i];
+    }
+    if (need == NULL) {
+        if (s->undeclared == NULL) s->undeclared_at = at;
+        if (s->undeclared == NULL) s->undeclared = path;
+        return 0;
+    }
+    char *shown = here_path(path, e);
+    if (shown == NULL) return -1;
+    for (size_t i = 0; i < s->out->n; i++) {
+        if (strcmp(s->out->at[i].path, shown) != 0) continue;
+        free(shown);
+        return 0;
+    }
+    char *command = command_here(c, need->command, e);
+    if (command == NULL || mem_reserve(&s->out->at, &s->cap, s->out->n + 1, e) != 0) {
+        free(shown);
+        free(command);
+        return -1;
+    }
+    s->out->at[s->out->n++] = (missing_file){shown, command};
+    return 0;
+}
+
+int needs_find(const config *c, missing_files *out, err *e) {
+    search s = {.c = c, .out = out};
+    *out = (missing_files){0};
+    if (visit_files(c, add_missing, &s, e) != 0) goto fail;
+    if (out->n > 0 && s.undeclared != NULL) {
+        errno = ENOENT;
+        err_unreadable(e, s.undeclared);
+        fetch_advise(s.undeclared, e);
+        err_prefix(e, "%s", s.undeclared_at);
+        goto fail;
+    }
+    return 0;
+fail:
+    needs_free(out);
+    return -1;
+}
+
+void needs_free(missing_files *m) {
+    for (size_t i = 0; i < m->n; i++) {
+        free(m->at[i].path);
+        free(m->at[i].command);
+    }
+    free(m->at);
+    *m = (missing_files){0};
+}
+
+void needs_print(const missing_files *m, const char *indent, FILE *out) {
+    for (size_t i = 0; i < m->n; i++)
+        fprintf(out, "%s%s is missing; to get it, run:\n%s    %s\n", indent, m->at[i].path, indent, m->at[i].command);
+}
