@@ -18,6 +18,21 @@ endif
 
 B := build/$(config)
 
+# All processors, unless -j says otherwise. What a compiler says comes in one piece; jobs, which run for long, speak at once.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(JOBS) --no-print-directory
+endif
+ifeq ($(filter-out harness all $(B)/%,$(MAKECMDGOALS)),)
+MAKEFLAGS += --output-sync=target
+endif
+# Goals that must not run beside those after them.
+ifneq ($(filter clean deps%,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+ifneq ($(filter unit,$(MAKECMDGOALS)),)
+integration: | unit
+endif
+
 # V=1 shows the commands.
 Q   := $(if $(V),,@)
 say := @$(if $(V),true,printf '  %-4s %s\n')
@@ -47,7 +62,7 @@ PACKAGES := gsl hdf5 inih jansson libxxhash libcrypto
 # Not evaluated before a compiler runs: `make deps` must work without them.
 PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES))
-FIRST_FLAGS = $(WARNINGS) $(if $(filter debug,$(config)),-g3,-g) -D_GNU_SOURCE -I. -I$(B) $(PKG_CFLAGS)
+FIRST_FLAGS = $(WARNINGS) $(if $(filter debug,$(config)),-g3,-g1) -D_GNU_SOURCE -I. -I$(B) $(PKG_CFLAGS)
 ALL_CFLAGS   = $(FIRST_FLAGS) $(WARNINGS_C) $(CFLAGS) -std=c17 $(STRICT)
 ALL_CXXFLAGS = $(FIRST_FLAGS) $(CXXFLAGS) -std=c++17 $(STRICT)
 ALL_LDFLAGS  = $(LDFLAGS) $(STRICT)
@@ -120,6 +135,10 @@ $(B)/%.o: %.cc $(B)/flags
 	$(say) CXX $<
 	$(Q)$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 
+# Time is spent in the engine; the rest is optimized less, which compiles faster.
+$(call objects,$(STORE) $(DATASETS) $(ANALYSIS) $(EXPERIMENTS)): FILE_FLAGS = $(patsubst -O3,-O2,$(filter -O3,$(OPT)))
+$(call objects,$(TESTS)): FILE_FLAGS = $(patsubst -O%,-O1,$(filter -O2 -O3,$(OPT)))
+
 $(B)/engine/kernels/%_avx2.o: FILE_FLAGS = $(if $(filter avx2,$(ISAS)),$(ISA_FLAGS_avx2))
 $(B)/engine/kernels/%_avx512.o: FILE_FLAGS = $(if $(filter avx512,$(ISAS)),$(ISA_FLAGS_avx512))
 $(B)/engine/kernels/%_avx512bf16.o: FILE_FLAGS = $(if $(filter avx512bf16,$(ISAS)),$(ISA_FLAGS_avx512bf16))
@@ -190,7 +209,7 @@ clean:
 # ---- what must be installed --------------------------------------------------------------------------
 DEPS      := gcc g++ make pkg-config git libgsl-dev libhdf5-dev libpcg-cpp-dev libinih-dev libjansson-dev \
              libxxhash-dev libssl-dev libopenblas0
-DEPS_TEST := libcriterion-dev python3-pytest python3-h5py python3-pandas python3-matplotlib python3-nbconvert \
+DEPS_TEST := libcriterion-dev python3-pytest python3-pytest-xdist python3-h5py python3-pandas python3-matplotlib python3-nbconvert \
              python3-nbformat python3-ipykernel hdf5-tools curl
 DEPS_LINT := clang libclang-rt-dev libomp-dev clang-format clang-tidy cppcheck bear
 DEPS_PORTABILITY := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
@@ -221,37 +240,39 @@ deps-paper: deps
 
 # ---- jobs --------------------------------------------------------------------------------------------
 run: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) harness
+	@$(MAKE) harness
 	./harness sweep experiments/configs/quick.ini
 
 # The embedded model; stopped, it goes on where it was. The same machine gives the same file. OpenBLAS of Debian 12 does
 # not know CPUs younger than itself and runs them at half their speed, so those with AVX-512 are told to use it.
 AVX512 := $(shell grep -qs avx512dq /proc/cpuinfo && echo 'OPENBLAS_CORETYPE=$${OPENBLAS_CORETYPE:-SkylakeX}')
 model: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) harness
+	@$(MAKE) harness
 	@mkdir -p build
 	$(AVX512) OMP_WAIT_POLICY=passive ./harness train datasets/models/copier.ini
 	cp build/model/copier.gguf datasets/models/copier.gguf
 
 # HARNESS_DATA names a folder of public data for the conformance tests; without it they are skipped.
 test: deps-test
-	@$(MAKE) --no-print-directory -j$(JOBS) all harness
-	@$(MAKE) --no-print-directory unit integration
+	@$(MAKE) all harness
+	@$(MAKE) unit integration
 
 # Tests run with more threads than there are processors; one that waits must not keep another from its work.
 unit integration portability: export OMP_WAIT_POLICY ?= passive
 
 # A leak is found after Criterion has counted a test as passed: what the sanitizers wrote decides as well.
+UNITTESTS ?= */*
 unit: $(B)/unit-tests
 	@rm -f $(B)/sanitizer.log.*
 	@echo "$(B)/unit-tests"
 	@set -o pipefail; ASAN_OPTIONS=$$ASAN_OPTIONS:log_path=$(CURDIR)/$(B)/sanitizer.log \
-	  $(B)/unit-tests --verbose=1 2>&1 | grep -vE '^\[(RUN |PASS)'
+	  $(B)/unit-tests --verbose=1 --filter '$(UNITTESTS)' 2>&1 | grep -vE '^\[(RUN |PASS)|: Test is disabled$$'
 	@! cat $(B)/sanitizer.log.* 2>/dev/null
 
 PYTESTS ?= tests/integration tests/conformance tests/lint
+# A process for each processor. Those of one file run in one, which shares what they share.
 integration: $(B)/harness
-	HARNESS=$(CURDIR)/$(B)/harness $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTESTS)
+	HARNESS=$(CURDIR)/$(B)/harness $(PYTHON) -m pytest -q -p no:cacheprovider -n $(JOBS) --dist loadfile $(PYTESTS)
 
 # The same numbers from every instruction set of this machine and from AArch64 under qemu.
 portability: deps-portability $(B)/logits_hash
@@ -289,7 +310,7 @@ $(B)/tests/peers/peer.o: FILE_FLAGS = $(if $(LLAMA_CPP),,$(error make peer needs
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 60
 fuzz: deps-lint
-	@$(MAKE) --no-print-directory -j$(JOBS) config=fuzz CC=clang CXX=clang++ $(FUZZERS)
+	@$(MAKE) config=fuzz CC=clang CXX=clang++ $(FUZZERS)
 	$(PYTHON) tests/fuzz/seeds.py build/fuzz/seeds
 	@for f in $(FUZZERS); do mkdir -p $$f.corpus && \
 	  $$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=build/fuzz/ $$f.corpus build/fuzz/seeds || exit 1; done
@@ -310,7 +331,7 @@ format:
 # clang-tidy takes one file at a time: with several, version 14 finds va_lists that are not there.
 lint: deps-lint
 	@$(PYTHON) tests/lint/includes.py
-	@$(MAKE) --no-print-directory $(B)/version.h $(B)/sources.h
+	@$(MAKE) $(B)/version.h $(B)/sources.h
 	@clang-format --dry-run -Werror $(SOURCES)
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
 	  --suppressions-list=.cppcheck -D__x86_64__ -I. $(LINTED)
@@ -320,14 +341,14 @@ lint: deps-lint
 
 # Tables, figures and numbers of the paper come from results/llma_rag.h5 when there, else from our own records, replayed.
 paper: deps-paper
-	@$(MAKE) --no-print-directory -j$(JOBS) harness
-	@$(MAKE) --no-print-directory results/replay.h5
-	@$(MAKE) --no-print-directory -C paper PYTHON=$(PYTHON)
+	@$(MAKE) harness
+	@$(MAKE) results/replay.h5
+	@$(MAKE) -C paper PYTHON=$(PYTHON)
 
 # Each notebook, executed over RESULTS (default: the main job's), as a page in build/notebooks.
 notebooks: deps-test
-	@$(MAKE) --no-print-directory -j$(JOBS) harness
-	$(if $(RESULTS),,@$(MAKE) --no-print-directory results/quick.h5)
+	@$(MAKE) harness
+	$(if $(RESULTS),,@$(MAKE) results/quick.h5)
 	RESULTS=$(abspath $(or $(RESULTS),results/quick.h5)) $(PYTHON) -m nbconvert --execute --to html \
 	  --output-dir build/notebooks analysis/*.ipynb
 

@@ -22,7 +22,7 @@ static const struct {
     {"data/spec_bench/question.jsonl", "spec-bench", 560, 0}, /* 400 of one turn, 80 of two */
 };
 
-Test(datasets, public_files_are_read_whole) {
+Test(conformance_datasets, public_files_are_read_whole) {
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         const dataset_options o = {.format = "auto"};
         dataset               d;
@@ -63,7 +63,7 @@ static void assert_prompt(const json_t *want, const tokens *ours, int32_t bos, c
     assert_ids(want, ours->ids + skip, ours->n - skip, what, sample_number);
 }
 
-Test(datasets, llma_records_have_the_reference_ids) {
+Test(conformance_datasets, llma_records_have_the_reference_ids) {
     err   e = {0};
     gguf *g = gguf_open(conformance_path("data/tokenizers/ggml-vocab-llama-spm.gguf"), &e);
     cr_assert_not_null(g, "%s", e.text);

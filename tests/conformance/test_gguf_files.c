@@ -12,7 +12,7 @@ static gguf *open_file(const char *relative) {
     return g;
 }
 
-Test(gguf_files, stories260k_is_a_model) {
+Test(conformance_gguf_files, stories260k_is_a_model) {
     err    e = {0};
     model *m = model_open(conformance_path("data/models/stories260K.gguf"), &e);
     cr_assert_not_null(m, "%s", e.text);
@@ -34,7 +34,7 @@ Test(gguf_files, stories260k_is_a_model) {
     model_close(m);
 }
 
-Test(gguf_files, vocabularies_open_without_tensors) {
+Test(conformance_gguf_files, vocabularies_open_without_tensors) {
     static const struct {
         const char *path, *architecture;
         size_t      keys, vocab;

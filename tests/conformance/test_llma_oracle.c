@@ -113,7 +113,7 @@ static int64_t match_begin(const step_trace *s) {
     return s->match_length == 0 ? -1 : s->source_position - s->match_length;
 }
 
-Test(llma_oracle, llma_takes_every_step_of_the_reference) {
+Test(conformance_llma_oracle, llma_takes_every_step_of_the_reference) {
     static recorded samples[SAMPLES];
     trial_trace     trace = {0};
     size_t          steps = 0;
@@ -148,7 +148,7 @@ Test(llma_oracle, llma_takes_every_step_of_the_reference) {
     json_decref(lines);
 }
 
-Test(llma_oracle, pld_takes_every_step_of_the_reference) {
+Test(conformance_llma_oracle, pld_takes_every_step_of_the_reference) {
     static recorded samples[SAMPLES];
     trial_trace     trace = {0};
     json_t         *lines = load_lines("oracle/llma/rag_pld.jsonl.gz");

@@ -64,7 +64,7 @@ static void extend_greedily(subject *s, tokens *all, size_t length) {
     }
 }
 
-Test(stories260k, greedy_text_is_llama_cpps) {
+Test(conformance_stories260k, greedy_text_is_llama_cpps) {
     subject s = subject_open(1);
     FILE   *f = fopen(conformance_path("oracle/llama_cpp/stories260K_greedy.jsonl"), "r");
     cr_assert_not_null(f);
@@ -98,7 +98,7 @@ Test(stories260k, greedy_text_is_llama_cpps) {
     subject_close(&s);
 }
 
-Test(stories260k, logits_are_within_1e_4_of_llama_cpps) {
+Test(conformance_stories260k, logits_are_within_1e_4_of_llama_cpps) {
     subject s = subject_open(2);
     json_t *index = json_load_file(conformance_path("oracle/llama_cpp/logits_index.json"), 0, NULL), *entry;
     cr_assert_not_null(index);
