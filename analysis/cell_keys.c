@@ -204,7 +204,18 @@ fail:
 
 /* ---- tables --------------------------------------------------------------------------------------------- */
 
-enum { DIGEST_SHOWN = 12 }; /* of a digest's digits, to people */
+enum { DIGEST_SHOWN = 12, SHORT_SIZE = 32 }; /* of a digest's digits, to people; room for them and what is before */
+
+/* The key's value as people see it: the first digits of a digest will do. NULL where the key does not apply. */
+static const char *shown(const cell_key *key, size_t cell, char buf[SHORT_SIZE]) {
+    static const char file[] = "sha256:"; /* a file parameter, by its content */
+    const char       *text = key->at[cell];
+    if (text == NULL) return NULL;
+    size_t prefix = strncmp(text, file, sizeof file - 1) == 0 ? sizeof file - 1 : 0;
+    if (prefix == 0 && !is_digest(key)) return text;
+    snprintf(buf, SHORT_SIZE, "%.*s", (int)(prefix + DIGEST_SHOWN), text);
+    return buf;
+}
 
 static bool is_column(const cell_key *key) {
     return !key->hidden && (key->varies || strcmp(key->column, "policy") == 0);
@@ -221,19 +232,18 @@ void cell_keys_columns(const cell_keys *k, table *t) {
 void cell_keys_put(const cell_keys *k, size_t cell, table *t) {
     for (size_t i = 0; i < k->n; i++) {
         const cell_key *key = &k->keys[i];
-        char            digest[DIGEST_SHOWN + 1];
-        if (!is_column(key)) continue;
-        snprintf(digest, sizeof digest, "%s", key->at[cell] != NULL ? key->at[cell] : "");
-        table_put_text(t, is_digest(key) ? digest : key->at[cell]);
+        char            text[SHORT_SIZE];
+        if (is_column(key)) table_put_text(t, shown(key, cell, text));
     }
     for (size_t i = 0; i < k->n; i++) table_put_text(t, k->csv[i]->at[cell]);
 }
 
 /* Appends ", name = value" to *list. */
 static int list_add(char **list, const cell_key *key, size_t cell, err *e) {
+    char  text[SHORT_SIZE];
     char *longer =
         mem_printf(e, "%s%s%s%s%s = %s", *list, **list != '\0' ? ", " : "", key->owner != NULL ? key->owner : "",
-                   key->owner != NULL ? "." : "", key->name, key->at[cell]);
+                   key->owner != NULL ? "." : "", key->name, shown(key, cell, text));
     free(*list);
     *list = longer;
     return longer != NULL ? 0 : -1;

@@ -56,10 +56,17 @@ def _settings(cells):
     return {name.decode(): role.decode() for name, role in zip(cells.attrs["settings"], cells.attrs["roles"])}
 
 
+def _value(v):
+    """A parameter as people read it: a number, a name, or the first digits of a file's digest."""
+    if not isinstance(v, str):
+        return f"{v:g}"
+    return v[:19] if v.startswith("sha256:") else v
+
+
 def _other_params(text, settings):
     """The parameters that have no column of their own, as 'name=value, ...'."""
     params = json.loads(text)
-    shown = {name: value if isinstance(value, str) else f"{value:g}"
+    shown = {name: _value(value)
              for role in ("policy", "rule") for name, value in params.get(role, {}).items() if name not in settings}
     return ", ".join(f"{name}={value}" for name, value in shown.items())
 

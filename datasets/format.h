@@ -33,7 +33,7 @@ typedef struct {
     int (*read)(const json_t *object, dataset_builder *b, err *e);
 } dataset_format;
 
-/* A new record at the dataset's end: zeroed but for `line`, and valid until the next call. */
+/* A new record at the dataset's end: zeroed except `line`, and valid until the next call. */
 record *dataset_add(dataset_builder *b, err *e);
 
 /* Takes the record added last back, and notes it as one that the format leaves out for this reason. */

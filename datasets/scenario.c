@@ -58,9 +58,10 @@ int scenario_check(const scenario *s, const param_values *p, err *e) {
         if (strncmp(s->params[i].name, "max_", 4) != 0) continue;
         snprintf(least, sizeof least, "min_%s", s->params[i].name + 4);
         int k = param_find(s->params, s->n_params, least);
-        if (k >= 0 && p->at[i] < p->at[k])
-            return err_input(e, "%s: %s = %g is less than %s = %g", s->name, s->params[i].name, p->at[i], least,
-                             p->at[k]);
+        if (k < 0) continue;
+        double max = param_number(&p->at[i]), min = param_number(&p->at[k]);
+        if (max < min)
+            return err_input(e, "%s: %s = %g is less than %s = %g", s->name, s->params[i].name, max, least, min);
     }
     return 0;
 }

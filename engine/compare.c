@@ -34,21 +34,23 @@ typedef struct {
 } recompute;
 
 /* Scores the step's emitted tokens one at a time on the plain target and compares row by row. */
-static int recompute_step(void *ctx, const step_trace *s, const int32_t *emitted, const draft *d, const rows *r,
-                          err *e) {
-    (void)d;
+static int recompute_step(void *ctx, const step_trace *s, const step_view *view, err *e) {
+    (void)s;
     recompute          *c = ctx;
     const policy_input *in = &c->setup->input;
+    const rows         *r = view->rows;
     draft               none;
     rows                one;
     draft_clear(&none);
-    for (size_t i = 0; i < s->emitted && (int64_t)(s->position + i) <= c->last; i++) {
+    for (size_t i = 0; i < view->n && (int64_t)(view->position + i) <= c->last; i++) {
         /* What the plain target has not seen yet: the prompt at first, then the token before this one. */
-        bool           first = s->position + i == 0;
-        const int32_t *pending = first ? in->prompt : emitted + i - 1; /* emitted - 1: the output is one array */
-        if (c->plain->ops->verify(c->plain, pending, first ? in->n_prompt : 1, &none, &one, e) != 0) return -1;
-        for (size_t v = 0; v < r->vocab; v++) {
-            double diff = fabs((double)r->logits[i * r->vocab + v] - (double)one.logits[v]);
+        bool           first = view->position + i == 0;
+        const int32_t *pending = first ? in->prompt : view->emitted + i - 1; /* emitted - 1: the output is one array */
+        const float   *logits = r->logits + rows_deciding(view->verdict, i) * r->vocab;
+        if (target_verify(c->plain, pending, first ? in->n_prompt : 1, &none, &one, e) != 0) return -1;
+        if (target_keep(c->plain, NULL, 0, e) != 0) return -1;
+        for (size_t k = 0; k < r->vocab; k++) {
+            double diff = fabs((double)logits[k] - (double)one.logits[k]);
             if (diff > c->largest) c->largest = diff;
         }
     }
@@ -60,7 +62,7 @@ int compare_recompute(const decode_setup *s, target *plain, comparison *c, err *
     decode_setup again = *s;
     trial_trace  trace = {0};
     again.sink = (decode_sink){recompute_step, &ctx};
-    int ret = plain->ops->begin(plain, s->forced, s->n_forced, e);
+    int ret = target_begin(plain, s->forced, s->n_forced, e);
     if (ret == 0) ret = decode_run(&again, &trace, e);
     if (ret == 0) c->max_abs_logit_diff = ctx.largest;
     trial_trace_free(&trace);

@@ -41,31 +41,54 @@ static double top_margin(const float *logits, size_t n) {
     return (double)first - (double)second;
 }
 
-/* Adds a step and what its rows say about the emitted tokens, which row i decided one by one. */
-static int trace_record(trial_trace *t, const step_trace *s, const rows *r, err *e) {
+static step_trace step_of(const step_view *view, uint64_t draft_ns, uint64_t verify_ns) {
+    return (step_trace){
+        .position = (uint32_t)view->position,
+        .match_length = view->draft->match_length,
+        .source = view->draft->source,
+        .source_position = view->draft->source_position,
+        .drafted = (uint16_t)view->draft->n,
+        .accepted = (uint16_t)view->verdict->n,
+        .emitted = (uint16_t)view->n,
+        .draft_ns = draft_ns,
+        .verify_ns = verify_ns,
+    };
+}
+
+/* Adds a step and what its rows say about the emitted tokens. */
+static int trace_record(trial_trace *t, const step_trace *s, const step_view *view, err *e) {
+    const rows *r = view->rows;
     if (mem_reserve(&t->steps, &t->cap_steps, t->n_steps + 1, e) != 0) return -1;
     t->steps[t->n_steps++] = *s;
     t->draft_ns += s->draft_ns;
     t->verify_ns += s->verify_ns;
     if (r->logits == NULL) return 0;
     if (mem_reserve(&t->logits_hash, &t->cap_hash, t->output.n, e) != 0) return -1;
-    for (size_t i = 0; i < s->emitted; i++) {
-        const float *logits = r->logits + i * r->vocab;
+    for (size_t i = 0; i < view->n; i++) {
+        const float *logits = r->logits + rows_deciding(view->verdict, i) * r->vocab;
         double       margin = top_margin(logits, r->vocab);
-        t->logits_hash[s->position + i] = digest64(logits, r->vocab * sizeof *logits);
+        t->logits_hash[view->position + i] = digest64(logits, r->vocab * sizeof *logits);
         if (!(t->min_margin <= margin)) t->min_margin = margin;
     }
     return 0;
 }
 
-/* Cuts a verdict where the output ends: at the first EOS among the accepted tokens (D2), and at `room`
- * tokens (D3). The token at the cut becomes the target's own word, which is what it said there (D1). */
+/* Cuts a verdict where the output ends: at the first EOS on the path (D2), and at `room` tokens (D3). The token at the
+ * cut becomes the target's own word, which is what it said there (D1). */
 static void verdict_cut(verdict *v, const draft *d, int32_t eos, size_t room) {
-    size_t stand = v->accepted;
-    if (stand > room - 1) stand = room - 1;
+    size_t stand = v->n < room ? v->n : room - 1;
     for (size_t i = 0; i < stand; i++)
-        if (d->ids[i] == eos) stand = i;
-    if (stand < v->accepted) *v = (verdict){stand, d->ids[stand]};
+        if (d->ids[v->path[i]] == eos) stand = i;
+    if (stand == v->n) return;
+    v->next = d->ids[v->path[stand]];
+    v->n = stand;
+}
+
+/* Appends the path's tokens, then the target's own. */
+static int emit(tokens *output, const draft *d, const verdict *v, err *e) {
+    for (size_t i = 0; i < v->n; i++)
+        if (tokens_push(output, d->ids[v->path[i]], e) != 0) return -1;
+    return tokens_push(output, v->next, e);
 }
 
 /* D5. The output has its final length. */
@@ -89,9 +112,9 @@ static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
     if (s->forced != NULL && s->n_forced == 0) return err_input(e, "the recorded output to follow is empty");
     /* A recording without EOS ends the output where it ends itself. */
     size_t end = s->forced != NULL && s->n_forced < s->max_new_tokens ? s->n_forced : s->max_new_tokens;
-    if (s->target->ops->begin(s->target, s->forced, s->n_forced, e) != 0) return -1;
+    if (target_begin(s->target, s->forced, s->n_forced, e) != 0) return -1;
     /* All that can be emitted: every token but the last takes a place behind the prompt. */
-    size_t room = s->target->ops->room(s->target);
+    size_t room = target_room(s->target);
     size_t most = room < in->n_prompt ? 0 : room - in->n_prompt < end ? room - in->n_prompt + 1 : end;
     if (tokens_reserve(output, most, e) != 0) return -1;
 
@@ -101,7 +124,7 @@ static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
     uint64_t draft_ns = clock_ns() - begun; /* index building counts as drafting (D4: it is paid for) */
 
     for (;;) {
-        size_t context_room = s->target->ops->room(s->target);
+        size_t context_room = target_room(s->target);
         if (context_room < n_pending) {
             out->truncated = true;
             return 0;
@@ -114,37 +137,26 @@ static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
         uint64_t t0 = clock_ns();
         if (policy_propose(s->policy, limit, &d, e) != 0) return -1;
         uint64_t t1 = clock_ns();
-        if (s->target->ops->verify(s->target, pending, n_pending, &d, &r, e) != 0) return -1;
+        if (target_verify(s->target, pending, n_pending, &d, &r, e) != 0) return -1;
         uint64_t t2 = clock_ns();
         size_t   position = output->n;
-        if (s->rule->ops->accept(s->rule, &r, &d, position, s->noise, &v, e) != 0) return -1;
+        if (rule_accept(s->rule, &r, &d, position, s->noise, &v, e) != 0) return -1;
         verdict_cut(&v, &d, s->eos, end - position);
-        size_t emitted = v.accepted + 1;
-        if (tokens_append(output, d.ids, v.accepted, e) != 0 || tokens_push(output, v.next, e) != 0) return -1;
-        if (s->target->ops->rollback(s->target, in->n_prompt + output->n - 1, e) != 0) return -1;
-        uint64_t t3 = clock_ns();
-        if (policy_observe(s->policy, output->ids + position, emitted, e) != 0) return -1;
+        if (emit(output, &d, &v, e) != 0 || target_keep(s->target, v.path, v.n, e) != 0) return -1;
+        uint64_t  t3 = clock_ns();
+        step_view view = {output->ids + position, v.n + 1, position, &d, &v, &r};
+        if (policy_observe(s->policy, &view, e) != 0) return -1;
         uint64_t t4 = clock_ns();
 
-        step_trace step = {
-            .position = (uint32_t)position,
-            .match_length = d.match_length,
-            .source = d.source,
-            .source_position = d.source_position,
-            .drafted = (uint16_t)d.n,
-            .accepted = (uint16_t)v.accepted,
-            .emitted = (uint16_t)emitted,
-            .draft_ns = draft_ns + (t1 - t0) + (t4 - t3),
-            .verify_ns = t2 - t1,
-        };
+        step_trace step = step_of(&view, draft_ns + (t1 - t0) + (t4 - t3), t2 - t1);
         out->decode_ns += draft_ns + (t4 - t0);
         draft_ns = 0;
         if (out->n_steps == 0) {
             out->prefill_ns = step.verify_ns;
             out->decode_ns -= step.verify_ns;
         }
-        if (trace_record(out, &step, &r, e) != 0) return -1;
-        if (s->sink.step != NULL && s->sink.step(s->sink.ctx, &step, output->ids + position, &d, &r, e) != 0) return -1;
+        if (trace_record(out, &step, &view, e) != 0) return -1;
+        if (s->sink.step != NULL && s->sink.step(s->sink.ctx, &step, &view, e) != 0) return -1;
 
         if (v.next == s->eos) return 0;
         if (output->n == end) {

@@ -1,13 +1,28 @@
-/* decode.h - the decode loop: propose, verify, accept, roll back, record.
+/* decode.h - the decode loop: propose, verify, accept, keep, observe, record.
+ *
+ * One step, of a prompt p and outputs a b so far, where b is pending and the draft is c d e f:
+ *
+ *                           tokens of the context
+ *     KV cache before       p p p p a                       all but the pending token
+ *     one pass over                   b   c   d   e   f     the pending token, then the draft
+ *     its rows                        0   1   2   3   4     row 0 gives the verdict on c, ..., row 4 what follows f
+ *     the rule              row 0 says c, row 1 says d, row 2 says x: path = nodes 0 1, next = x
+ *     emitted                             c   d   x
+ *     keep(path)            p p p p a b   c   d             e and f are forgotten: the cache is rewound to d
+ *     the next step                               x         is pending
+ *
+ * At first the whole prompt is pending and the cache is empty. In a tree of drafts a row belongs to each node in the
+ * same way, and keep has to gather the path's entries; rewinding is what that comes to for a chain.
  *
  * Invariants:
  *  D1  emitted = accepted + 1 in every step: the last emitted token is the target's own word.
  *  D2  EOS ends the output. A draft token at or after an emitted EOS never stands, but counts as drafted.
  *  D3  At most max_new_tokens are emitted, and the context never overflows; either end sets `truncated`.
- *  D4  Nothing but propose, verify, accept, rollback and observe happens inside the timed windows.
+ *  D4  Nothing but propose, verify, accept, keep and observe happens inside the timed windows.
  *  D5  A draft token is testable when its output position lies before the output's last token, which is always the
  *      target's own word (D1). Where the output ends (EOS, max_new_tokens, a recording, the context), the rest of a
- *      draft is neither right nor wrong: it was drafted and is not testable.
+ *      draft is neither right nor wrong: it was drafted and is not testable. (Counted for chains, which are all that
+ *      the targets check.)
  */
 #ifndef ENGINE_DECODE_H
 #define ENGINE_DECODE_H
@@ -39,10 +54,10 @@ typedef struct {
     size_t      n_steps, cap_steps;
     uint64_t   *logits_hash; /* [output.n] digest64 of each emitted position's logits; NULL without logits */
     size_t      cap_hash;
-    double      min_margin; /* smallest top1 - top2 logit gap over emitted positions; NaN without logits */
-    bool        truncated;  /* max_new_tokens or the context's end was reached before EOS */
-    uint64_t    prefill_ns; /* step 0's verify_ns */
-    uint64_t    decode_ns;  /* all timed windows but prefill: begin, propose, verify, accept, rollback, observe */
+    double      min_margin;          /* smallest top1 - top2 logit gap over emitted positions; NaN without logits */
+    bool        truncated;           /* max_new_tokens or the context's end was reached before EOS */
+    uint64_t    prefill_ns;          /* step 0's verify_ns */
+    uint64_t    decode_ns;           /* all timed windows but prefill: begin, propose, verify, accept, keep, observe */
     uint64_t    draft_ns, verify_ns; /* sums over the steps */
 } trial_trace;
 
@@ -52,9 +67,9 @@ void trial_trace_free(trial_trace *t);
 /* One hash of all of logits_hash; 0 without logits. */
 uint64_t trial_trace_hash(const trial_trace *t);
 
-/* Called after each step, outside the timed windows; emitted[i] was decided by row i. May be NULL. */
+/* Called after each step, outside the timed windows. May be NULL. */
 typedef struct {
-    int (*step)(void *ctx, const step_trace *s, const int32_t *emitted, const draft *d, const rows *r, err *e);
+    int (*step)(void *ctx, const step_trace *s, const step_view *view, err *e);
     void *ctx;
 } decode_sink;
 

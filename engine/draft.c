@@ -1,17 +1,37 @@
 #include "engine/draft.h"
 
-#include <string.h>
-
 void draft_clear(draft *d) {
     d->n = 0;
+    d->branches = false;
     d->match_length = 0;
     d->source = SOURCE_NONE;
     d->source_position = -1;
 }
 
+int32_t draft_add(draft *d, int32_t parent, int32_t id) {
+    if (d->n == DRAFT_CAP) return -1;
+    int32_t node = (int32_t)d->n++;
+    d->ids[node] = id;
+    d->parent[node] = parent;
+    if (parent != node - 1) d->branches = true;
+    return node;
+}
+
 void draft_extend(draft *d, const int32_t *ids, size_t n) {
-    if (n == 0) return;
-    memcpy(d->ids + d->n, ids, n * sizeof *ids);
-    for (size_t i = d->n; i < d->n + n; i++) d->parent[i] = (int32_t)i - 1;
-    d->n += n;
+    int32_t last = (int32_t)d->n - 1;
+    for (size_t i = 0; i < n && (last = draft_add(d, last, ids[i])) >= 0;) i++;
+}
+
+int32_t draft_next_child(const draft *d, int32_t parent, int32_t after) {
+    size_t i = (size_t)(after + 1);
+    if (!d->branches) return after == parent && i < d->n ? (int32_t)i : -1;
+    for (; i < d->n; i++)
+        if (d->parent[i] == parent) return (int32_t)i;
+    return -1;
+}
+
+int32_t draft_child(const draft *d, int32_t parent, int32_t id) {
+    int32_t node = draft_next_child(d, parent, parent);
+    while (node >= 0 && d->ids[node] != id) node = draft_next_child(d, parent, node);
+    return node;
 }

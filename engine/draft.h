@@ -1,20 +1,30 @@
-/* draft.h - a proposal: tokens to check in one pass, and where they come from. */
-#ifndef ENGINE_POLICIES_DRAFT_H
-#define ENGINE_POLICIES_DRAFT_H
+/* draft.h - a proposal: tokens to check in one pass, and where they come from; and what became of it.
+ *
+ * A draft is a tree below the pending token, the last one of the context. Parents come before their children; a chain
+ * is the tree in which each node's parent is the node before it.
+ *
+ *     pending ── 0 ── 1 ── 3          ids     a  b  c  d
+ *                 └── 2               parent -1  0  0  1
+ */
+#ifndef ENGINE_DRAFT_H
+#define ENGINE_DRAFT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum { DRAFT_CAP = 1024 }; /* most tokens a draft can hold; also the largest copy length */
 
+enum { DRAFT_ROOT = -1 }; /* the pending token, as a parent */
+
 /* Where a draft was copied from; a value >= 0 is the index of a reference. */
 enum { SOURCE_NONE = -1, SOURCE_PROMPT = -2, SOURCE_OUTPUT = -3, SOURCE_OTHER = -4 };
 
 typedef struct {
-    int32_t ids[DRAFT_CAP];
-    /* Index of each token's parent, -1 for the pending token. A chain has parent[i] = i - 1. */
-    int32_t  parent[DRAFT_CAP];
+    int32_t  ids[DRAFT_CAP];
+    int32_t  parent[DRAFT_CAP]; /* a node before this one, or DRAFT_ROOT */
     size_t   n;
+    bool     branches;        /* not a chain */
     uint16_t match_length;    /* tokens matched by the trigger; 0 = no match */
     int32_t  source;          /* SOURCE_* or a reference's index */
     int32_t  source_position; /* index in that source just after the matched tokens; -1 = none */
@@ -23,7 +33,24 @@ typedef struct {
 /* Empties it: no tokens, no match. */
 void draft_clear(draft *d);
 
-/* Appends n tokens to the chain. The caller keeps within DRAFT_CAP. */
+/* Adds a node below `parent`, a node of the draft or DRAFT_ROOT, and returns its index; -1 when the draft is full. This
+ * is how every node is added. */
+int32_t draft_add(draft *d, int32_t parent, int32_t id);
+
+/* Adds n tokens as a chain below the last node, as many as there is room for. */
 void draft_extend(draft *d, const int32_t *ids, size_t n);
+
+/* The first child of `parent` after node `after` (at first: `parent` itself), or -1. In a chain this takes one look. */
+int32_t draft_next_child(const draft *d, int32_t parent, int32_t after);
+
+/* The child of `parent` with this id, or -1. */
+int32_t draft_child(const draft *d, int32_t parent, int32_t id);
+
+/* What a rule says about a draft. */
+typedef struct {
+    size_t  n;               /* draft tokens that stand */
+    int32_t path[DRAFT_CAP]; /* [n] their nodes, each one the parent of the next */
+    int32_t next;            /* the target's own token after them */
+} verdict;
 
 #endif

@@ -11,10 +11,10 @@
 enum { P_VERBATIM, P_MIN_SENTENCES, P_MAX_SENTENCES, P_MAX_CHANGES };
 
 static const param_spec params[] = {
-    [P_VERBATIM] = {"verbatim", PARAM_REAL, 0.8, 0, 1, "share of answers that keep the earlier one's sentences"},
-    [P_MIN_SENTENCES] = {"min_sentences", PARAM_INT, 2, 1, KIND_FACTS, "fewest sentences of an answer"},
-    [P_MAX_SENTENCES] = {"max_sentences", PARAM_INT, 6, 1, KIND_FACTS, "most sentences of an answer"},
-    [P_MAX_CHANGES] = {"max_changes", PARAM_INT, 2, 0, 3, "most values that differ"},
+    [P_VERBATIM] = PARAM_REAL("verbatim", 0.8, 0, 1, "share of answers that keep the earlier one's sentences"),
+    [P_MIN_SENTENCES] = PARAM_INTEGER("min_sentences", 2, 1, KIND_FACTS, "fewest sentences of an answer"),
+    [P_MAX_SENTENCES] = PARAM_INTEGER("max_sentences", 6, 1, KIND_FACTS, "most sentences of an answer"),
+    [P_MAX_CHANGES] = PARAM_INTEGER("max_changes", 2, 0, 3, "most values that differ"),
 };
 
 /* {t}: the thing asked about, with its article. */
@@ -99,14 +99,14 @@ static void make(dice *d, const param_values *p, example *out) {
     account     a;
     const kind *k;
     size_t      manner, difference;
-    bool        verbatim = dice_chance(d, p->at[P_VERBATIM]);
+    bool        verbatim = dice_chance(d, p->at[P_VERBATIM].real);
     do {
         k = kind_at(dice_below(d, kind_count()));
         manner = dice_below(d, COUNT(manners));
         difference = dice_below(d, COUNT(differences));
     } while (manners[manner].verbatim != verbatim || !fits(d, k->noun, manner, difference));
 
-    account_draw(d, &taken, k, (size_t)p->at[P_MIN_SENTENCES], (size_t)p->at[P_MAX_SENTENCES], &a);
+    account_draw(d, &taken, k, (size_t)p->at[P_MIN_SENTENCES].integer, (size_t)p->at[P_MAX_SENTENCES].integer, &a);
     size_t before;
     do before = dice_below(d, COUNT(manners));
     while (!manners[before].verbatim);
@@ -119,7 +119,8 @@ static void make(dice *d, const param_values *p, example *out) {
     text_add(&out->prompt, "Question: ");
     thing_fill(&a.about, 0, manners[manner].question, &out->prompt);
     /* Without a difference the held-out combination would not show, so a test record has one where it may. */
-    size_t most = (size_t)p->at[P_MAX_CHANGES], changes = dice_between(d, d->split == SPLIT_TEST && most > 0, most);
+    size_t most = (size_t)p->at[P_MAX_CHANGES].integer,
+           changes = dice_between(d, d->split == SPLIT_TEST && most > 0, most);
     for (size_t i = 0, tries = 0; i < changes && tries < 20; tries++)
         i += put_difference(d, &taken, &a, difference, &out->prompt);
     text_add(&out->prompt, "\nEarlier question: %s\nEarlier answer: %s\nAnswer:", earlier.at != NULL ? earlier.at : "",

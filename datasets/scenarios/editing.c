@@ -13,10 +13,10 @@
 enum { P_MIN_LINES, P_MAX_LINES, P_MIN_CHANGES, P_MAX_CHANGES };
 
 static const param_spec params[] = {
-    [P_MIN_LINES] = {"min_lines", PARAM_INT, 4, 2, 16, "fewest statements"},
-    [P_MAX_LINES] = {"max_lines", PARAM_INT, 8, 2, 16, "most statements"},
-    [P_MIN_CHANGES] = {"min_changes", PARAM_INT, 1, 1, 2, "fewest changes requested at once"},
-    [P_MAX_CHANGES] = {"max_changes", PARAM_INT, 2, 1, 2, "most changes requested at once"},
+    [P_MIN_LINES] = PARAM_INTEGER("min_lines", 4, 2, 16, "fewest statements"),
+    [P_MAX_LINES] = PARAM_INTEGER("max_lines", 8, 2, 16, "most statements"),
+    [P_MIN_CHANGES] = PARAM_INTEGER("min_changes", 1, 1, 2, "fewest changes requested at once"),
+    [P_MAX_CHANGES] = PARAM_INTEGER("max_changes", 2, 1, 2, "most changes requested at once"),
 };
 
 typedef enum {
@@ -209,8 +209,8 @@ static bool try_make(dice *d, const param_values *p, example *out) {
                                            "Look at the following %s.\n", "This is our %s.\n", "I wrote a %s.\n"};
     names                    taken = {.start = 2}; /* a copy knows by its first letters which name comes */
     program                  it;
-    size_t                   min = (size_t)p->at[P_MIN_LINES], max = (size_t)p->at[P_MAX_LINES];
-    size_t                   want = dice_between(d, (size_t)p->at[P_MIN_CHANGES], (size_t)p->at[P_MAX_CHANGES]);
+    size_t                   min = (size_t)p->at[P_MIN_LINES].integer, max = (size_t)p->at[P_MAX_LINES].integer;
+    size_t want = dice_between(d, (size_t)p->at[P_MIN_CHANGES].integer, (size_t)p->at[P_MAX_CHANGES].integer);
 
     program_draw(d, &taken, dice_between(d, min, max), &it);
     program before = it;

@@ -12,9 +12,9 @@
 enum { P_MIN_SENTENCES, P_MAX_SENTENCES, P_MAX_TURNS };
 
 static const param_spec params[] = {
-    [P_MIN_SENTENCES] = {"min_sentences", PARAM_INT, 3, 2, KIND_FACTS, "fewest sentences of the text"},
-    [P_MAX_SENTENCES] = {"max_sentences", PARAM_INT, 6, 2, KIND_FACTS, "most sentences of the text"},
-    [P_MAX_TURNS] = {"max_turns", PARAM_INT, 2, 1, 3, "most edit requests"},
+    [P_MIN_SENTENCES] = PARAM_INTEGER("min_sentences", 3, 2, KIND_FACTS, "fewest sentences of the text"),
+    [P_MAX_SENTENCES] = PARAM_INTEGER("max_sentences", 6, 2, KIND_FACTS, "most sentences of the text"),
+    [P_MAX_TURNS] = PARAM_INTEGER("max_turns", 2, 1, 3, "most edit requests"),
 };
 
 typedef enum {
@@ -217,9 +217,9 @@ static bool request_edit(dice *d, names *taken, draft *x, bool last, text_buffer
 static bool converse(dice *d, const param_values *p, example *out) {
     names  taken = {0};
     draft  x = {0};
-    size_t turns = dice_between(d, 1, (size_t)p->at[P_MAX_TURNS]);
-    account_draw(d, &taken, kind_at(dice_below(d, kind_count())), (size_t)p->at[P_MIN_SENTENCES],
-                 (size_t)p->at[P_MAX_SENTENCES], &x.a);
+    size_t turns = dice_between(d, 1, (size_t)p->at[P_MAX_TURNS].integer);
+    account_draw(d, &taken, kind_at(dice_below(d, kind_count())), (size_t)p->at[P_MIN_SENTENCES].integer,
+                 (size_t)p->at[P_MAX_SENTENCES].integer, &x.a);
     text_add(&out->prompt, "USER: ");
     thing_fill(&x.a.about, 0, DICE_OF(d, requests), &out->prompt);
     for (size_t turn = 0; turn < turns; turn++) {

@@ -10,15 +10,15 @@
 enum { P_MIN_NAMES, P_MAX_NAMES };
 
 static const param_spec params[] = {
-    [P_MIN_NAMES] = {"min_names", PARAM_INT, 4, 1, NAMES_TAKEN, "fewest names, of one or two words"},
-    [P_MAX_NAMES] = {"max_names", PARAM_INT, 24, 1, NAMES_TAKEN, "most names"},
+    [P_MIN_NAMES] = PARAM_INTEGER("min_names", 4, 1, NAMES_TAKEN, "fewest names, of one or two words"),
+    [P_MAX_NAMES] = PARAM_INTEGER("max_names", 24, 1, NAMES_TAKEN, "most names"),
 };
 
 static void make(dice *d, const param_values *p, example *out) {
     static const char *const requests[] = {"Once more: ", "Repeat: ", "Say it again: ", "Copy this: "};
     static const name_kind   kinds[] = {NAME_PERSON, NAME_IDENT};
     names                    taken = {0};
-    size_t                   n = dice_between(d, (size_t)p->at[P_MIN_NAMES], (size_t)p->at[P_MAX_NAMES]);
+    size_t n = dice_between(d, (size_t)p->at[P_MIN_NAMES].integer, (size_t)p->at[P_MAX_NAMES].integer);
     text_add(&out->prompt, "%s", DICE_OF(d, requests));
     for (size_t i = 0; i < n; i++)
         text_add(&out->references[0], "%s%s", i > 0 ? " " : "", name_draw(d, &taken, kinds[i % 2]));

@@ -14,13 +14,13 @@ enum { PASSAGES = EXAMPLE_REFERENCES, ASKS = 6 };
 enum { P_VERBATIM, P_MIN_PASSAGES, P_MAX_PASSAGES, P_MIN_SENTENCES, P_MAX_SENTENCES, P_MIN_ASKS, P_MAX_ASKS };
 
 static const param_spec params[] = {
-    [P_VERBATIM] = {"verbatim", PARAM_REAL, 0.65, 0, 1, "share of questions that want the passages' own words"},
-    [P_MIN_PASSAGES] = {"min_passages", PARAM_INT, 5, 1, PASSAGES, "fewest passages"},
-    [P_MAX_PASSAGES] = {"max_passages", PARAM_INT, 10, 1, PASSAGES, "most passages"},
-    [P_MIN_SENTENCES] = {"min_sentences", PARAM_INT, 1, 1, KIND_FACTS, "fewest facts told in a passage"},
-    [P_MAX_SENTENCES] = {"max_sentences", PARAM_INT, 2, 1, KIND_FACTS, "most facts told in a passage"},
-    [P_MIN_ASKS] = {"min_asks", PARAM_INT, 1, 1, ASKS, "fewest requested facts, as far as so many are told"},
-    [P_MAX_ASKS] = {"max_asks", PARAM_INT, 3, 1, ASKS, "most requested facts"},
+    [P_VERBATIM] = PARAM_REAL("verbatim", 0.65, 0, 1, "share of questions that want the passages' own words"),
+    [P_MIN_PASSAGES] = PARAM_INTEGER("min_passages", 5, 1, PASSAGES, "fewest passages"),
+    [P_MAX_PASSAGES] = PARAM_INTEGER("max_passages", 10, 1, PASSAGES, "most passages"),
+    [P_MIN_SENTENCES] = PARAM_INTEGER("min_sentences", 1, 1, KIND_FACTS, "fewest facts told in a passage"),
+    [P_MAX_SENTENCES] = PARAM_INTEGER("max_sentences", 2, 1, KIND_FACTS, "most facts told in a passage"),
+    [P_MIN_ASKS] = PARAM_INTEGER("min_asks", 1, 1, ASKS, "fewest requested facts, as far as so many are told"),
+    [P_MAX_ASKS] = PARAM_INTEGER("max_asks", 3, 1, ASKS, "most requested facts"),
 };
 
 /* A way of asking and the way of answering that goes with it. {asks} is the list of what is asked. A sentence stands
@@ -129,8 +129,8 @@ typedef struct {
 } shelf;
 
 static void draw_shelf(dice *d, const param_values *p, names *taken, shelf *s) {
-    size_t      min = (size_t)p->at[P_MIN_PASSAGES], max = (size_t)p->at[P_MAX_PASSAGES];
-    size_t      shortest = (size_t)p->at[P_MIN_SENTENCES], longest = (size_t)p->at[P_MAX_SENTENCES];
+    size_t      min = (size_t)p->at[P_MIN_PASSAGES].integer, max = (size_t)p->at[P_MAX_PASSAGES].integer;
+    size_t      shortest = (size_t)p->at[P_MIN_SENTENCES].integer, longest = (size_t)p->at[P_MAX_SENTENCES].integer;
     const kind *usual = kind_at(dice_below(d, kind_count()));
     s->n = dice_between(d, min, max);
     for (size_t i = 0; i < s->n; i++)
@@ -228,8 +228,8 @@ static void make(dice *d, const param_values *p, example *out) {
             taken = (names){0};
             draw_shelf(d, p, &taken, &s);
         }
-        n = draw_asks(d, &s, (size_t)p->at[P_MIN_ASKS], (size_t)p->at[P_MAX_ASKS], asks);
-        m = draw_manner(d, p->at[P_VERBATIM], &s, asks, n);
+        n = draw_asks(d, &s, (size_t)p->at[P_MIN_ASKS].integer, (size_t)p->at[P_MAX_ASKS].integer, asks);
+        m = draw_manner(d, p->at[P_VERBATIM].real, &s, asks, n);
     }
     text_add(&out->prompt, "Question: ");
     write_question(&s, m, DICE_OF(d, m->questions), asks, n, &out->prompt);

@@ -29,7 +29,7 @@ typedef struct {
     matrix       down;      /* [dim, ffn_dim] */
 } layer_weights;
 
-typedef struct {
+typedef struct model {
     gguf               *file;
     tokenizer          *tok;
     const architecture *arch;

@@ -8,27 +8,27 @@
 enum { K };
 
 static const param_spec params[] = {
-    [K] = {"k", PARAM_INT, 8, 1, DRAFT_CAP, "copy length in tokens, the last token included: k - 1 are drafted"},
+    [K] = PARAM_INTEGER("k", 8, 1, DRAFT_CAP, "copy length in tokens, the last token included: k - 1 are drafted"),
 };
 
 typedef struct {
     size_t position; /* tokens that stand in the output */
 } control_state;
 
-static int control_observe(policy *p, const int32_t *ids, size_t n, err *e) {
-    (void)ids, (void)e;
-    control_state *s = p->state;
-    s->position += n;
+static int control_observe(policy *p, const step_view *step, err *e) {
+    (void)e;
+    control_state *s = p->trial;
+    s->position = step->position + step->n;
     return 0;
 }
 
 static size_t control_longest(const param_values *v) {
-    return (size_t)v->at[K] - 1;
+    return (size_t)v->at[K].integer - 1;
 }
 
 /* How many tokens to draft. */
 static size_t control_length(const policy *p, size_t limit) {
-    size_t most = control_longest(&p->params);
+    size_t most = control_longest(&p->spec.params);
     return most < limit ? most : limit;
 }
 
@@ -40,7 +40,7 @@ static int32_t control_pick(const policy *p, uint64_t position, size_t n) {
 
 static int oracle_propose(policy *p, size_t limit, draft *d, err *e) {
     (void)e;
-    const control_state *s = p->state;
+    const control_state *s = p->trial;
     size_t               left = s->position < p->in.n_truth ? p->in.n_truth - s->position : 0;
     size_t               n = control_length(p, limit);
     if (left > 0) draft_extend(d, p->in.truth + s->position, n < left ? n : left);
@@ -49,10 +49,10 @@ static int oracle_propose(policy *p, size_t limit, draft *d, err *e) {
 
 static int random_propose(policy *p, size_t limit, draft *d, err *e) {
     (void)e;
-    const control_state *s = p->state;
+    const control_state *s = p->trial;
     size_t               n = control_length(p, limit);
     for (size_t i = 0; i < n; i++) {
-        int32_t id = control_pick(p, s->position + i, p->in.vocab);
+        int32_t id = control_pick(p, s->position + i, p->spec.vocab);
         draft_extend(d, &id, 1);
     }
     return 0;
@@ -60,8 +60,8 @@ static int random_propose(policy *p, size_t limit, draft *d, err *e) {
 
 static int wrong_propose(policy *p, size_t limit, draft *d, err *e) {
     (void)e;
-    const control_state *s = p->state;
-    size_t               n = control_length(p, limit), vocab = p->in.vocab;
+    const control_state *s = p->trial;
+    size_t               n = control_length(p, limit), vocab = p->spec.vocab;
     if (vocab < 2) return 0; /* nothing is wrong */
     for (size_t i = s->position; i < s->position + n; i++) {
         int32_t id = i < p->in.n_truth ? control_pick(p, i, vocab - 1) : control_pick(p, i, vocab);
@@ -79,7 +79,7 @@ const policy_ops policy_oracle = {
     .params = params,
     .n_params = sizeof params / sizeof *params,
     .needs = NEEDS_TRUTH,
-    .state_bytes = sizeof(control_state),
+    .trial_bytes = sizeof(control_state),
     .observe = control_observe,
     .propose = oracle_propose,
     .longest = control_longest,
@@ -92,7 +92,7 @@ const policy_ops policy_random = {
     .origin = "a test of the decode loop",
     .params = params,
     .n_params = sizeof params / sizeof *params,
-    .state_bytes = sizeof(control_state),
+    .trial_bytes = sizeof(control_state),
     .observe = control_observe,
     .propose = random_propose,
     .longest = control_longest,
@@ -106,7 +106,7 @@ const policy_ops policy_wrong = {
     .params = params,
     .n_params = sizeof params / sizeof *params,
     .needs = NEEDS_TRUTH,
-    .state_bytes = sizeof(control_state),
+    .trial_bytes = sizeof(control_state),
     .observe = control_observe,
     .propose = wrong_propose,
     .longest = control_longest,

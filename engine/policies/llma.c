@@ -18,14 +18,15 @@
 #include "engine/base/tokens.h"
 #include "engine/policies/index/ngram_index.h"
 #include "engine/policies/policy.h"
+#include "engine/tokenizer/tokenizer.h"
 
 enum { N, K, MAX_N, CUT };
 
 static const param_spec params[] = {
-    [N] = {"n", PARAM_INT, 1, 1, NGRAM_MAX, "trigger length: fewest last tokens that must match"},
-    [K] = {"k", PARAM_INT, 20, 1, DRAFT_CAP, "copy length in tokens, the last token included: k - 1 are drafted"},
-    [MAX_N] = {"max_n", PARAM_INT, 5, 1, NGRAM_MAX, "longest trigger tried, in tokens; n when n is larger"},
-    [CUT] = {"cut", PARAM_INT, 768, 0, INT32_MAX, "tokens of each reference that are used; 0 = all"},
+    [N] = PARAM_INTEGER("n", 1, 1, NGRAM_MAX, "trigger length: fewest last tokens that must match"),
+    [K] = PARAM_INTEGER("k", 20, 1, DRAFT_CAP, "copy length in tokens, the last token included: k - 1 are drafted"),
+    [MAX_N] = PARAM_INTEGER("max_n", 5, 1, NGRAM_MAX, "longest trigger tried, in tokens; n when n is larger"),
+    [CUT] = PARAM_INTEGER("cut", 768, 0, INT32_MAX, "tokens of each reference that are used; 0 = all"),
 };
 
 typedef struct {
@@ -51,8 +52,9 @@ static int llma_index_reference(llma_state *s, const reference *r, size_t cut, c
 }
 
 static int llma_begin(policy *p, const policy_input *in, err *e) {
-    llma_state *s = p->state;
-    size_t      n = (size_t)p->params.at[N], max_n = (size_t)p->params.at[MAX_N], cut = (size_t)p->params.at[CUT];
+    llma_state *s = p->trial;
+    size_t      n = (size_t)p->spec.params.at[N].integer, max_n = (size_t)p->spec.params.at[MAX_N].integer;
+    size_t      cut = (size_t)p->spec.params.at[CUT].integer;
     size_t      expected = 0;
     for (size_t i = 0; i < in->n_references; i++) {
         size_t used = in->references[i].n;
@@ -61,25 +63,26 @@ static int llma_begin(policy *p, const policy_input *in, err *e) {
     if (ngram_index_init(&s->index, n, n > max_n ? n : max_n, expected, e) != 0) return -1;
     for (size_t i = 0; i < in->n_references; i++) {
         if (ngram_index_sequence(&s->index, e) != 0) return -1;
-        if (llma_index_reference(s, &in->references[i], cut, in->tok, e) != 0) return err_prefix(e, "reference %zu", i);
+        if (llma_index_reference(s, &in->references[i], cut, p->spec.tok, e) != 0)
+            return err_prefix(e, "reference %zu", i);
     }
     return 0;
 }
 
-static int llma_observe(policy *p, const int32_t *ids, size_t n, err *e) {
+static int llma_observe(policy *p, const step_view *step, err *e) {
     (void)e;
-    llma_state *s = p->state;
-    size_t      taken = n < NGRAM_MAX ? n : NGRAM_MAX;
+    llma_state *s = p->trial;
+    size_t      taken = step->n < NGRAM_MAX ? step->n : NGRAM_MAX;
     size_t      kept = s->n_last < NGRAM_MAX - taken ? s->n_last : NGRAM_MAX - taken;
     memmove(s->last, s->last + s->n_last - kept, kept * sizeof *s->last);
-    if (taken > 0) memcpy(s->last + kept, ids + n - taken, taken * sizeof *s->last);
+    if (taken > 0) memcpy(s->last + kept, step->emitted + step->n - taken, taken * sizeof *s->last);
     s->n_last = kept + taken;
     return 0;
 }
 
 static int llma_propose(policy *p, size_t limit, draft *d, err *e) {
     (void)e;
-    llma_state *s = p->state;
+    llma_state *s = p->trial;
     ngram_place places[NGRAM_MAX];
     size_t      found = ngram_index_suffixes(&s->index, s->last, s->n_last, places);
     if (found == 0) return 0;
@@ -88,7 +91,7 @@ static int llma_propose(policy *p, size_t limit, draft *d, err *e) {
     ngram_place    first = places[found - 1];
     const int32_t *ids = ngram_index_tokens(&s->index, first.sequence, &n_reference);
     size_t         from = first.position + length;
-    size_t         copied = n_reference - from, most = (size_t)p->params.at[K] - 1;
+    size_t         copied = n_reference - from, most = (size_t)p->spec.params.at[K].integer - 1;
     if (copied > most) copied = most;
     if (copied > limit) copied = limit;
     draft_extend(d, ids + from, copied);
@@ -99,11 +102,11 @@ static int llma_propose(policy *p, size_t limit, draft *d, err *e) {
 }
 
 static size_t llma_longest(const param_values *v) {
-    return (size_t)v->at[K] - 1;
+    return (size_t)v->at[K].integer - 1;
 }
 
 static void llma_end(policy *p) {
-    llma_state *s = p->state;
+    llma_state *s = p->trial;
     ngram_index_free(&s->index);
 }
 
@@ -114,7 +117,7 @@ const policy_ops policy_llma = {
     .origin = "Yang et al. 2023, arXiv 2304.04487; behaves as LMOps llma/src/decode.py",
     .params = params,
     .n_params = sizeof params / sizeof *params,
-    .state_bytes = sizeof(llma_state),
+    .trial_bytes = sizeof(llma_state),
     .begin = llma_begin,
     .observe = llma_observe,
     .propose = llma_propose,

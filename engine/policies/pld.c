@@ -12,42 +12,47 @@
  * P2  Step 0 drafts, from the prompt alone.
  * P3  n > |H| is left out; the original refuses such a history.
  */
+#include <inttypes.h>
+
 #include "engine/policies/index/ngram_index.h"
 #include "engine/policies/policy.h"
 
 enum { N, K, MISS };
 
 static const param_spec params[] = {
-    [N] = {"n", PARAM_INT, 3, 1, NGRAM_MAX, "longest trigger tried, in tokens (max_ngram_size)"},
-    [K] = {"k", PARAM_INT, 10, 1, DRAFT_CAP,
-           "drafted tokens (num_pred_tokens); as its authors count, the last token is not among them"},
-    [MISS] = {"miss", PARAM_INT, -1, -1, INT32_MAX,
-              "id drafted alone when nothing matches (the original: 100); -1 = none"},
+    [N] = PARAM_INTEGER("n", 3, 1, NGRAM_MAX, "longest trigger tried, in tokens (max_ngram_size)"),
+    [K] = PARAM_INTEGER("k", 10, 1, DRAFT_CAP,
+                        "drafted tokens (num_pred_tokens); as its authors count, the last token is not among them"),
+    [MISS] = PARAM_INTEGER("miss", -1, -1, INT32_MAX,
+                           "id drafted alone when nothing matches (the original: 100); -1 = none"),
 };
 
 typedef struct {
     ngram_index index; /* one sequence: H */
 } pld_state;
 
+static int pld_open(policy *p, err *e) {
+    int64_t miss = p->spec.params.at[MISS].integer;
+    if (miss < (int64_t)p->spec.vocab) return 0;
+    return err_input(e, "miss = %" PRId64 " is not in the vocabulary (-1 to %zu)", miss, p->spec.vocab - 1);
+}
+
 static int pld_begin(policy *p, const policy_input *in, err *e) {
-    pld_state *s = p->state;
-    double     miss = p->params.at[MISS];
-    if (miss >= (double)in->vocab)
-        return err_input(e, "miss = %.0f is not in the vocabulary (-1 to %zu)", miss, in->vocab - 1);
-    if (ngram_index_init(&s->index, 1, (size_t)p->params.at[N], in->n_prompt, e) != 0) return -1;
+    pld_state *s = p->trial;
+    if (ngram_index_init(&s->index, 1, (size_t)p->spec.params.at[N].integer, in->n_prompt, e) != 0) return -1;
     if (ngram_index_sequence(&s->index, e) != 0) return -1;
     return ngram_index_append(&s->index, in->prompt, in->n_prompt, e);
 }
 
-static int pld_observe(policy *p, const int32_t *ids, size_t n, err *e) {
-    pld_state *s = p->state;
-    return ngram_index_append(&s->index, ids, n, e);
+static int pld_observe(policy *p, const step_view *step, err *e) {
+    pld_state *s = p->trial;
+    return ngram_index_append(&s->index, step->emitted, step->n, e);
 }
 
 static int pld_propose(policy *p, size_t limit, draft *d, err *e) {
     (void)e;
-    pld_state     *s = p->state;
-    size_t         k = (size_t)p->params.at[K], n_history;
+    pld_state     *s = p->trial;
+    size_t         k = (size_t)p->spec.params.at[K].integer, n_history;
     const int32_t *history = ngram_index_tokens(&s->index, 0, &n_history);
     ngram_place    places[NGRAM_MAX];
     for (size_t n = ngram_index_suffixes(&s->index, history, n_history, places); n >= 1; n--) {
@@ -60,17 +65,17 @@ static int pld_propose(policy *p, size_t limit, draft *d, err *e) {
         d->source_position = (int32_t)(from < n_prompt ? from : from - n_prompt);
         return 0;
     }
-    int32_t miss = (int32_t)p->params.at[MISS];
+    int32_t miss = (int32_t)p->spec.params.at[MISS].integer;
     if (miss >= 0 && limit > 0) draft_extend(d, &miss, 1);
     return 0;
 }
 
 static size_t pld_longest(const param_values *v) {
-    return (size_t)v->at[K]; /* at least the 1 of a miss */
+    return (size_t)v->at[K].integer; /* at least the 1 of a miss */
 }
 
 static void pld_end(policy *p) {
-    pld_state *s = p->state;
+    pld_state *s = p->trial;
     ngram_index_free(&s->index);
 }
 
@@ -81,7 +86,8 @@ const policy_ops policy_pld = {
     .origin = "Saxena 2023, prompt-lookup-decoding",
     .params = params,
     .n_params = sizeof params / sizeof *params,
-    .state_bytes = sizeof(pld_state),
+    .trial_bytes = sizeof(pld_state),
+    .open = pld_open,
     .begin = pld_begin,
     .observe = pld_observe,
     .propose = pld_propose,

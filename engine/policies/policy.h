@@ -3,11 +3,18 @@
  * To add one: write engine/policies/NAME.c that defines `const policy_ops policy_NAME`, and add a line to
  * policies.def. Everything else (help, INI, checks, sweeps, the losslessness tests) follows from that.
  *
+ * A policy lives in two spans. open to close is a cell: one setting of the parameters, many trials. begin to end is a
+ * trial: one prompt. What is the same for all prompts (a datastore, a draft model) is built by open, outside all
+ * timing; what a prompt and its references give is built by begin, and its time counts.
+ *
+ *     open ( begin ( propose observe )* end )* close
+ *
  * A policy is deterministic: the same calls give the same drafts. All randomness comes from input.noise.
  */
 #ifndef ENGINE_POLICIES_POLICY_H
 #define ENGINE_POLICIES_POLICY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,28 +23,42 @@
 #include "engine/base/registry.h"
 #include "engine/base/rng.h"
 #include "engine/draft.h"
-#include "engine/tokenizer/tokenizer.h"
 
 typedef struct {
     const int32_t *ids;
     size_t         n;
 } reference;
 
-/* All pointers live until the next begin or the end of the trial. */
+/* What a policy knows for all of a cell. */
+typedef struct {
+    param_values            params; /* in the order of ops->params; policy_open copies them */
+    size_t                  vocab;  /* ids are 0 to vocab - 1 */
+    const struct tokenizer *tok;    /* of the ids; NULL when there is none. It outlives the policy */
+} policy_spec;
+
+/* What it knows of a trial. All pointers live until the trial's end. */
 typedef struct {
     const int32_t   *prompt;
     size_t           n_prompt;
     const reference *references;
     size_t           n_references;
     /* The baseline's output, for policies with NEEDS_TRUTH and then not NULL even when empty; else NULL. */
-    const int32_t   *truth;
-    size_t           n_truth;
-    size_t           vocab;
-    const tokenizer *tok; /* of the ids; NULL when there is none */
-    noise            noise;
+    const int32_t *truth;
+    size_t         n_truth;
+    noise          noise;
 } policy_input;
 
 enum { NEEDS_TRUTH = 1 };
+
+/* What became of a step. */
+typedef struct {
+    const int32_t *emitted; /* [n] tokens that now stand in the output; the whole of it begins at emitted - position */
+    size_t         n;
+    size_t         position; /* index in the output of the first of them */
+    const draft   *draft;    /* what was proposed */
+    const verdict *verdict;  /* what stood: its path, then its own token, are the emitted ones */
+    const struct rows *rows; /* what the target said (rows.h) */
+} step_view;
 
 typedef struct policy policy;
 
@@ -47,34 +68,40 @@ typedef struct {
     const param_spec *params;
     size_t            n_params;
     unsigned          needs;
-    size_t            state_bytes; /* zeroed memory given to begin; 0 = none */
+    size_t            cell_bytes;  /* zeroed memory p->cell, given to open; 0 = none */
+    size_t            trial_bytes; /* zeroed memory p->trial, given to each begin; 0 = none */
+    /* A new cell. Nothing here is timed. ERR_INPUT when parameters do not go with the vocabulary, say. NULL = nothing
+     * to do, as with all that follow. */
+    int (*open)(policy *p, err *e);
     /* A new trial. Builds indexes; its time counts as drafting time of step 0. */
     int (*begin)(policy *p, const policy_input *in, err *e);
-    /* Tokens that now stand in the output, in order. Called after each step. NULL = not interested. */
-    int (*observe)(policy *p, const int32_t *ids, size_t n, err *e);
-    /* Fills d (given empty) with at most `limit` tokens; none is fine. NULL = never drafts. */
+    /* Called after each step. */
+    int (*observe)(policy *p, const step_view *step, err *e);
+    /* Fills d (given empty) with at most `limit` tokens, by draft_add or draft_extend; none is fine. */
     int (*propose)(policy *p, size_t limit, draft *d, err *e);
     /* Most tokens that a draft can have with these parameters. NULL where propose is. */
     size_t (*longest)(const param_values *params);
-    void (*end)(policy *p); /* frees what the state holds; called before another begin and at close */
+    void (*end)(policy *p);   /* frees what the trial's memory holds, and nothing else */
+    void (*close)(policy *p); /* frees what the cell's memory holds; the last trial has ended */
 } policy_ops;
 
 struct policy {
     const policy_ops *ops;
-    param_values      params;
-    policy_input      in;
-    void             *state;
+    policy_spec       spec;
+    policy_input      in; /* of the trial */
+    void             *cell, *trial;
 };
 
-policy *policy_open(const policy_ops *ops, const param_values *params, err *e);
+policy *policy_open(const policy_ops *ops, const policy_spec *spec, err *e);
 void    policy_close(policy *p); /* NULL is fine */
 
 int policy_begin(policy *p, const policy_input *in, err *e);
 /* Frees what the last trial left. begin and close do so too: a call of its own keeps it out of the timing. */
 void policy_end(policy *p);
-int  policy_observe(policy *p, const int32_t *ids, size_t n, err *e);
-/* Clears d first; checks what comes back (at most limit and longest, ids in the vocabulary, a chain): a policy that
- * breaks these is an ERR_RUN, not a wrong result. */
+int  policy_observe(policy *p, const step_view *step, err *e);
+/* Clears d first; checks what comes back (at most limit and longest, ids in the vocabulary, parents before their
+ * children): a policy that breaks these is an ERR_RUN, not a wrong result. Whether a tree can be checked is the
+ * target's to say. */
 int policy_propose(policy *p, size_t limit, draft *d, err *e);
 
 /* Most tokens of a draft; 0 for a policy that never drafts. */

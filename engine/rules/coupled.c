@@ -3,24 +3,24 @@
  * The one uniform number behind a sample belongs to its output position, so the sampled sequence is that of plain
  * sampling with the same seed, token for token, whatever was drafted and however decoding was split into passes.
  */
+#include "engine/rules/logits.h"
 #include "engine/rules/rule.h"
 
 enum { TEMPERATURE };
 enum { DRAW_TOKEN };
 
 static const param_spec params[] = {
-    [TEMPERATURE] = {"temperature", PARAM_REAL, 1, 0.01, 100, "softmax temperature"},
+    [TEMPERATURE] = PARAM_REAL("temperature", 1, 0.01, 100, "softmax temperature"),
 };
 
 static int coupled_accept(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws, verdict *out,
                           err *e) {
-    if (rule_check(r, pass, d, e) != 0) return -1;
-    for (size_t i = 0;; i++) {
-        const double *p = rule_probs(r, pass, i, r->params.at[TEMPERATURE]);
-        int32_t       sampled = probs_sample(p, pass->vocab, noise_uniform(draws, position + i, DRAW_TOKEN));
-        if (i < d->n && d->ids[i] == sampled) continue;
-        *out = (verdict){.accepted = i, .next = sampled};
-        return 0;
+    (void)e;
+    for (int32_t node = DRAFT_ROOT;;) {
+        const double *p = rule_probs(r, pass, rows_of(node), r->params.at[TEMPERATURE].real);
+        out->next = probs_sample(p, pass->vocab, noise_uniform(draws, position + out->n, DRAW_TOKEN));
+        if ((node = draft_child(d, node, out->next)) < 0) return 0;
+        out->path[out->n++] = node;
     }
 }
 

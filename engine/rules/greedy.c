@@ -7,13 +7,12 @@
 
 static int greedy_accept(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws, verdict *out,
                          err *e) {
-    (void)position, (void)draws;
-    if (rule_check(r, pass, d, e) != 0) return -1;
-    size_t  i = 0;
-    int32_t choice = rows_choice(pass, 0);
-    while (i < d->n && d->ids[i] == choice) choice = rows_choice(pass, ++i);
-    *out = (verdict){.accepted = i, .next = choice};
-    return 0;
+    (void)r, (void)position, (void)draws, (void)e;
+    for (int32_t node = DRAFT_ROOT;;) {
+        out->next = rule_choice(pass, rows_of(node));
+        if ((node = draft_child(d, node, out->next)) < 0) return 0;
+        out->path[out->n++] = node;
+    }
 }
 
 const rule_ops rule_greedy = {

@@ -4,37 +4,54 @@
  * p without d. Token x != d comes out with (1 - p(d)) * p(x) / (1 - p(d)) = p(x): the law is the target's. The tokens
  * are not those of plain sampling, for a position spends one number on the verdict and another on the token.
  *
+ * Of several children of a node, each is a value that the token may take: one number falls into the part of one of
+ * them, each part as wide as its p, or beyond all, and then the rest is p without all of them. That is the same law.
+ *
  * A draft that knows plain decoding's output, as the control `oracle` does, depends on the numbers that sampled it.
  * So the rest is drawn with a number of its own: with the same one the law would bend.
  */
+#include <stdbool.h>
+
+#include "engine/rules/logits.h"
 #include "engine/rules/rule.h"
 
 enum { TEMPERATURE };
 enum { DRAW_ACCEPT, DRAW_TOKEN, DRAW_REST };
 
 static const param_spec params[] = {
-    [TEMPERATURE] = {"temperature", PARAM_REAL, 1, 0.01, 100, "softmax temperature"},
+    [TEMPERATURE] = PARAM_REAL("temperature", 1, 0.01, 100, "softmax temperature"),
 };
+
+/* The first child of a node to stand, -1 when none does or there is none. The k-th stands when u falls into
+ * its part of [0, p(1) + p(2) + ...); p loses those that do not. */
+static int32_t standing_child(const draft *d, int32_t node, double *p, double u) {
+    double  sum = 0;
+    int32_t child = draft_next_child(d, node, node);
+    for (; child >= 0; child = draft_next_child(d, node, child)) {
+        double *own = &p[d->ids[child]];
+        sum += *own;
+        if (u < sum) break;
+        *own = 0;
+    }
+    return child;
+}
 
 static int rejection_accept(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws, verdict *out,
                             err *e) {
-    if (rule_check(r, pass, d, e) != 0) return -1;
-    size_t   i = 0;
-    unsigned draw = DRAW_TOKEN;
-    for (;; i++) {
-        rule_probs(r, pass, i, r->params.at[TEMPERATURE]);
-        if (i == d->n) break;
-        double *p = &r->p[d->ids[i]];
-        if (noise_uniform(draws, position + i, DRAW_ACCEPT) < *p) continue;
-        *p = 0;
-        draw = DRAW_REST;
-        break;
+    int32_t node = DRAFT_ROOT;
+    for (;;) {
+        uint64_t at = position + out->n;
+        rule_probs(r, pass, rows_of(node), r->params.at[TEMPERATURE].real);
+        bool    leaf = draft_next_child(d, node, node) < 0;
+        int32_t child = leaf ? -1 : standing_child(d, node, r->p, noise_uniform(draws, at, DRAW_ACCEPT));
+        if (child < 0) {
+            out->next = probs_sample(r->p, pass->vocab, noise_uniform(draws, at, leaf ? DRAW_TOKEN : DRAW_REST));
+            break;
+        }
+        out->path[out->n++] = node = child;
     }
-    int32_t next = probs_sample(r->p, pass->vocab, noise_uniform(draws, position + i, draw));
-    /* Nothing is left only if p(d) was 1, which no uniform number below 1 rejects. */
-    if (next < 0) return err_run(e, "rule %s: no probability is left after a rejection", r->ops->name);
-    *out = (verdict){.accepted = i, .next = next};
-    return 0;
+    /* Nothing is left only if the children's p summed to 1, which no uniform number below 1 rejects. */
+    return out->next >= 0 ? 0 : err_run(e, "rule %s: no probability is left after a rejection", r->ops->name);
 }
 
 const rule_ops rule_rejection = {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
+#include "engine/rules/logits.h"
 
 #define RULE(name) extern const rule_ops rule_##name;
 #include "engine/rules/rules.def"
@@ -20,21 +21,51 @@ const registry rule_registry = REGISTRY("rule", all);
 rule *rule_open(const rule_ops *ops, const param_values *params, size_t vocab, err *e) {
     rule *r = mem_new(1, sizeof *r, e);
     if (r == NULL) return NULL;
-    *r = (rule){.ops = ops, .params = *params, .vocab = vocab};
-    if ((ops->needs & GIVES_LOGITS) == 0) return r;
-    r->p = mem_new(vocab, sizeof *r->p, e);
-    if (r->p != NULL) return r;
-    free(r);
+    r->ops = ops;
+    r->vocab = vocab;
+    bool scratch = (ops->needs & GIVES_LOGITS) != 0;
+    if (param_values_copy(params, &r->params, e) == 0 && (!scratch || (r->p = mem_new(vocab, sizeof *r->p, e)) != NULL))
+        return r;
+    rule_close(r);
     return NULL;
 }
 
 void rule_close(rule *r) {
     if (r == NULL) return;
+    param_values_free(&r->params);
     free(r->p);
     free(r);
 }
 
 double rule_temperature(const rule_ops *ops, const param_values *params) {
     int i = param_find(ops->params, ops->n_params, "temperature");
-    return i < 0 ? 0 : params->at[i];
+    return i < 0 ? 0 : params->at[i].real;
+}
+
+/* ---- accepting ---------------------------------------------------------------------------------------- */
+
+static int check_rows(const rule *r, const rows *pass, const draft *d, err *e) {
+    const char *name = r->ops->name;
+    if (pass->n != d->n + 1)
+        return err_run(e, "rule %s: a draft of %zu tokens needs %zu rows, not %zu", name, d->n, d->n + 1, pass->n);
+    bool logits = pass->logits != NULL && pass->vocab == r->vocab;
+    if ((r->ops->needs & GIVES_LOGITS) != 0 && !logits)
+        return err_run(e, "rule %s needs logits over %zu ids, which the target does not give", name, r->vocab);
+    if (pass->forced == NULL && !logits)
+        return err_run(e, "rule %s: the target gives neither choices nor logits", name);
+    return 0;
+}
+
+int rule_accept(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws, verdict *out, err *e) {
+    out->n = 0;
+    return check_rows(r, pass, d, e) == 0 ? r->ops->accept(r, pass, d, position, draws, out, e) : -1;
+}
+
+int32_t rule_choice(const rows *pass, size_t row) {
+    return pass->forced != NULL ? pass->forced[row] : logits_argmax(pass->logits + row * pass->vocab, pass->vocab);
+}
+
+const double *rule_probs(rule *r, const rows *pass, size_t row, double temperature) {
+    logits_softmax(pass->logits + row * pass->vocab, pass->vocab, temperature, r->p);
+    return r->p;
 }

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 
 #include "engine/base/mem.h"
-#include "engine/target/forced.h"
 #include "engine/target/target.h"
+
+extern const target_ops target_replay;
 
 typedef struct {
     target         base;
@@ -16,13 +17,13 @@ typedef struct {
     const int32_t *forced;
     size_t         n_forced;
     size_t         n_prompt; /* tokens of the first pass; known once it was made */
-    size_t         seen;     /* context length so far */
+    size_t         seen;     /* tokens of the context, those of the last draft left out until they are kept */
     int32_t        choices[DRAFT_CAP + 1];
 } replay;
 
 static int replay_begin(target *t, const int32_t *forced, size_t n_forced, err *e) {
+    (void)e;
     replay *r = (replay *)t;
-    if (forced == NULL) return err_input(e, "replay can only follow a recorded output, and there is none");
     r->forced = forced;
     r->n_forced = n_forced;
     r->n_prompt = SIZE_MAX;
@@ -36,15 +37,14 @@ static int replay_verify(target *t, const int32_t *pending, size_t n_pending, co
     replay *r = (replay *)t;
     if (r->n_prompt == SIZE_MAX) r->n_prompt = n_pending;
     r->seen += n_pending;
-    forced_rows(r->forced, r->n_forced, r->seen - r->n_prompt, d->n + 1, r->choices);
-    r->seen += d->n;
+    rows_forced(r->forced, r->n_forced, r->seen - r->n_prompt, d->n + 1, r->choices);
     *out = (rows){.n = d->n + 1, .vocab = r->vocab, .forced = r->choices};
     return 0;
 }
 
-static int replay_rollback(target *t, size_t length, err *e) {
-    (void)e;
-    ((replay *)t)->seen = length;
+static int replay_keep(target *t, const int32_t *path, size_t n, err *e) {
+    (void)path, (void)e;
+    ((replay *)t)->seen += n;
     return 0;
 }
 
@@ -57,22 +57,24 @@ static void replay_close(target *t) {
     free(t);
 }
 
-const target_ops target_ops_replay = {
+static target *replay_open(const target_spec *spec, err *e) {
+    replay *r = mem_new(1, sizeof *r, e);
+    if (r == NULL) return NULL;
+    r->base.ops = &target_replay;
+    r->vocab = spec->vocab;
+    return &r->base;
+}
+
+const target_ops target_replay = {
     .name = "replay",
     .source = __FILE__,
     .help = "a recorded output, followed without weights: accepted lengths are real, times are not",
+    .needs = NEEDS_RECORDING,
     .gives = GIVES_CHOICES,
+    .open = replay_open,
     .begin = replay_begin,
     .verify = replay_verify,
-    .rollback = replay_rollback,
+    .keep = replay_keep,
     .room = replay_room,
     .close = replay_close,
 };
-
-target *target_replay_open(size_t vocab, err *e) {
-    replay *r = mem_new(1, sizeof *r, e);
-    if (r == NULL) return NULL;
-    r->base.ops = &target_ops_replay;
-    r->vocab = vocab;
-    return &r->base;
-}

@@ -1,48 +1,67 @@
 /* target.h - what scores tokens: real weights (`transformer`) or a recorded output (`replay`).
  *
- * A context is the prompt and the emitted tokens. Between steps the target has seen all of it but the
- * last token, the pending one:
+ * To add one: see targets.def. Nothing else knows a target by its name: what it needs and gives decides what a config
+ * must say, which rules may run on it, and whether its times are reported.
  *
- *     begin:       seen = nothing               pending = the whole prompt
- *     verify:      one pass over pending, then the draft d[0..m)
- *                  row 0 says what follows the last pending token, the verdict on d[0];
- *                  row i says what follows d[i-1]; row m yields the next token when all of d stands
- *     rollback(L): keeps the first L tokens of the context: those that stood, less the new last one
+ * A context is the prompt and the emitted tokens. Between passes the target has seen all of it but the last token, the
+ * pending one (at first, the whole prompt). A pass sees the pending tokens and a draft below them; afterwards `keep`
+ * says which path of the draft stands, and all else of the draft is forgotten (decode.h has a picture).
  */
 #ifndef ENGINE_TARGET_TARGET_H
 #define ENGINE_TARGET_TARGET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "engine/base/err.h"
 #include "engine/base/registry.h"
 #include "engine/draft.h"
-#include "engine/model/model.h"
+#include "engine/target/rows.h"
 
-/* What a target's rows hold. A rule that needs more than its target gives is refused beforehand. */
-enum { GIVES_CHOICES = 1, GIVES_LOGITS = 2 };
+/* What a target cannot do without. */
+enum {
+    NEEDS_WEIGHTS = 1,  /* a model: a config names it as `path`, and may bound its `context`. Without this it needs the
+                         * vocabulary alone: a config names a `tokenizer` */
+    NEEDS_RECORDING = 2 /* a recorded output to follow: decoding must be forced */
+};
 
-/* The verdicts of one pass; owned by the target, valid until its next call. */
+/* Who multiplies with the weights: our kernels, bit-exact however tokens are split into passes, or OpenBLAS. */
+typedef enum { GEMM_EXACT, GEMM_BLAS, GEMMS } gemm;
+
+/* Its name in configs and results. */
+const char *gemm_name(gemm g);
+
+/* What a target may be made of; each takes what it needs. */
 typedef struct {
-    size_t         n; /* draft length + 1 */
-    size_t         vocab;
-    const float   *logits; /* [n, vocab]; NULL when the target gives none */
-    const int32_t *forced; /* [n] the recorded token at each row, -1 past its end; NULL when decoding is free */
-} rows;
+    struct model *weights; /* must outlive the target; NULL when there is none */
+    size_t        vocab;   /* ids are 0 to vocab - 1 */
+    size_t        context; /* tokens; with weights 1 to the model's own */
+    int           threads; /* of a pass, at least 1 */
+    gemm          gemm;
+} target_spec;
 
 typedef struct target target;
 
 typedef struct {
     const char *name, *help;
     const char *source; /* the file it is in: __FILE__ */
-    unsigned    gives;
+    unsigned    needs;  /* NEEDS_* */
+    unsigned    gives;  /* GIVES_* */
+    bool        timed;  /* a pass takes the time that decoding takes */
+    bool        trees;  /* it checks drafts that branch, not chains alone */
+    /* Makes ready what the spec holds and processes may share: once, before targets are opened and processes forked.
+     * NULL: nothing to do. */
+    int (*prepare)(const target_spec *spec, err *e);
+    target *(*open)(const target_spec *spec, err *e);
     /* Starts a new context. `forced` (n_forced ids ending in EOS) is the recorded output to follow, or NULL;
-     * it must live as long as the context. Replay needs it. */
+     * it must live as long as the context. */
     int (*begin)(target *t, const int32_t *forced, size_t n_forced, err *e);
-    /* n_pending >= 1 for a target that gives logits. Logits that are not finite are an ERR_RUN. */
+    /* One pass over n_pending tokens (at least 1 for a target that gives logits) and a draft. Logits that are not
+     * finite are an ERR_RUN. */
     int (*verify)(target *t, const int32_t *pending, size_t n_pending, const draft *d, rows *out, err *e);
-    int (*rollback)(target *t, size_t length, err *e);
+    /* Of the last pass keeps the pending tokens and the n nodes of a path from the root, and forgets the rest. */
+    int (*keep)(target *t, const int32_t *path, size_t n, err *e);
     /* How many more tokens fit into the context; SIZE_MAX when there is no limit. */
     size_t (*room)(const target *t);
     void (*close)(target *t);
@@ -53,18 +72,18 @@ struct target {
     const target_ops *ops;
 };
 
-/* Over shared weights, which are packed, with a context of `context` tokens. `m` must outlive the target. */
-target *target_transformer_open(const model *m, size_t context, int threads, err *e);
+int     target_prepare(const target_ops *ops, const target_spec *spec, err *e);
+target *target_open(const target_ops *ops, const target_spec *spec, err *e);
+void    target_close(target *t); /* NULL is fine */
 
-/* The same with products through BLAS (engine/model/blas.h), for a model that has been through model_decode: its logits
- * depend on the passes. */
-target *target_blas_open(const model *m, size_t context, int threads, err *e);
+/* As in target_ops. begin refuses a target that NEEDS_RECORDING and gets none. verify is the one place that refuses
+ * drafts which branch where the target checks chains alone (ERR_RUN). */
+int    target_begin(target *t, const int32_t *forced, size_t n_forced, err *e);
+int    target_verify(target *t, const int32_t *pending, size_t n_pending, const draft *d, rows *out, err *e);
+int    target_keep(target *t, const int32_t *path, size_t n, err *e);
+size_t target_room(const target *t);
 
-/* Over recorded outputs; `vocab` bounds the ids. */
-target *target_replay_open(size_t vocab, err *e);
-
-void target_close(target *t); /* NULL is fine */
-
-extern const registry target_registry; /* Every target, of targets.def. */
+extern const target_ops target_transformer; /* what commands run a model with when nobody chooses */
+extern const registry   target_registry;    /* Every target, of targets.def. */
 
 #endif

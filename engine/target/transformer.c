@@ -1,6 +1,6 @@
 /* transformer.c - real weights: a forward pass over the pending tokens and a chain of drafted ones.
  *
- * Refuses trees, ids outside the vocabulary, passes that overflow the context, and logits that are not
+ * Refuses ids outside the vocabulary, passes that overflow the context, and logits that are not
  * finite. Following a recorded output costs the same passes; only the verdicts come from the recording.
  */
 #include <stdbool.h>
@@ -11,7 +11,6 @@
 #include "engine/base/mem.h"
 #include "engine/model/blas.h"
 #include "engine/model/transformer.h"
-#include "engine/target/forced.h"
 #include "engine/target/target.h"
 
 typedef struct {
@@ -21,6 +20,7 @@ typedef struct {
     const int32_t *forced;
     size_t         n_forced;
     size_t         n_prompt;               /* tokens of the first pass; SIZE_MAX before it */
+    size_t         settled;                /* tokens in the cache but those of the last draft */
     int32_t       *ids;                    /* [context]: the tokens of one pass */
     float         *logits;                 /* [rows, vocab]; memory is touched only as it is used */
     int32_t        choices[DRAFT_CAP + 1]; /* the recorded tokens at the rows */
@@ -32,6 +32,7 @@ static int scorer_begin(target *base, const int32_t *forced, size_t n_forced, er
     s->forced = forced;
     s->n_forced = n_forced;
     s->n_prompt = SIZE_MAX;
+    s->settled = 0;
     transformer_rewind(s->t, 0);
     return 0;
 }
@@ -58,9 +59,6 @@ static int scorer_verify(target *base, const int32_t *pending, size_t n_pending,
         if (s->ids[i] < 0 || (size_t)s->ids[i] >= s->vocab)
             return err_input(e, "token id %d at position %zu is not in the vocabulary (0 to %zu)", (int)s->ids[i],
                              seen + i, s->vocab - 1);
-    for (size_t i = 0; i < d->n; i++)
-        if (d->parent[i] != (int32_t)i - 1)
-            return err_run(e, "the draft is a tree; the transformer target checks chains only");
 
     if (transformer_forward(s->t, s->ids, n, d->n + 1, s->logits, e) != 0) return -1;
     for (size_t i = 0; i <= d->n; i++)
@@ -68,18 +66,19 @@ static int scorer_verify(target *base, const int32_t *pending, size_t n_pending,
             return err_run(e, "logits that are not finite at position %zu", seen + n_pending - 1 + i);
 
     if (s->n_prompt == SIZE_MAX) s->n_prompt = n_pending;
+    s->settled = seen + n_pending;
     *out = (rows){.n = d->n + 1, .vocab = s->vocab, .logits = s->logits};
     if (s->forced != NULL) {
-        forced_rows(s->forced, s->n_forced, seen + n_pending - s->n_prompt, d->n + 1, s->choices);
+        rows_forced(s->forced, s->n_forced, s->settled - s->n_prompt, d->n + 1, s->choices);
         out->forced = s->choices;
     }
     return 0;
 }
 
-static int scorer_rollback(target *base, size_t length, err *e) {
+static int scorer_keep(target *base, const int32_t *path, size_t n, err *e) {
     scorer *s = (scorer *)base;
-    (void)e;
-    transformer_rewind(s->t, length);
+    (void)path, (void)e; /* of a chain: the first n of the draft */
+    transformer_rewind(s->t, s->settled + n);
     return 0;
 }
 
@@ -96,40 +95,41 @@ static void scorer_close(target *base) {
     free(s);
 }
 
-const target_ops target_ops_transformer = {
-    .name = "transformer",
-    .source = __FILE__,
-    .help = "a Llama model from a GGUF file: logits and times are real",
-    .gives = GIVES_CHOICES | GIVES_LOGITS,
-    .begin = scorer_begin,
-    .verify = scorer_verify,
-    .rollback = scorer_rollback,
-    .room = scorer_room,
-    .close = scorer_close,
-};
+static int scorer_prepare(const target_spec *spec, err *e) {
+    return (spec->gemm == GEMM_BLAS ? model_decode : model_pack)(spec->weights, e);
+}
 
-static target *open_with(const model *m, size_t context, int threads, matrix_product *instead, err *e) {
-    scorer *s = mem_new(1, sizeof *s, e);
+static target *scorer_open(const target_spec *spec, err *e) {
+    const model *m = spec->weights;
+    scorer      *s = mem_new(1, sizeof *s, e);
     if (s == NULL) return NULL;
-    size_t most_rows = context < DRAFT_CAP + 1 ? context : DRAFT_CAP + 1;
-    s->base.ops = &target_ops_transformer;
+    size_t most_rows = spec->context < DRAFT_CAP + 1 ? spec->context : DRAFT_CAP + 1;
+    s->base.ops = &target_transformer;
     s->vocab = m->shape.vocab;
     s->n_prompt = SIZE_MAX;
-    if ((s->t = transformer_new(m, context, threads, instead, e)) == NULL ||
-        (s->ids = mem_new(context, sizeof *s->ids, e)) == NULL ||
+    matrix_product *instead = spec->gemm == GEMM_BLAS ? blas_multiply : NULL;
+    if ((s->t = transformer_new(m, spec->context, spec->threads, instead, e)) == NULL ||
+        (s->ids = mem_new(spec->context, sizeof *s->ids, e)) == NULL ||
         (s->logits = mem_new(most_rows, s->vocab * sizeof *s->logits, e)) == NULL) {
         scorer_close(&s->base);
         return NULL;
     }
+    if (spec->gemm == GEMM_BLAS) blas_set_threads(spec->threads);
     return &s->base;
 }
 
-target *target_transformer_open(const model *m, size_t context, int threads, err *e) {
-    return open_with(m, context, threads, NULL, e);
-}
-
-target *target_blas_open(const model *m, size_t context, int threads, err *e) {
-    target *t = open_with(m, context, threads, blas_multiply, e);
-    if (t != NULL) blas_set_threads(threads);
-    return t;
-}
+const target_ops target_transformer = {
+    .name = "transformer",
+    .source = __FILE__,
+    .help = "a Llama model from a GGUF file: logits and times are real",
+    .needs = NEEDS_WEIGHTS,
+    .gives = GIVES_CHOICES | GIVES_LOGITS,
+    .timed = true,
+    .prepare = scorer_prepare,
+    .open = scorer_open,
+    .begin = scorer_begin,
+    .verify = scorer_verify,
+    .keep = scorer_keep,
+    .room = scorer_room,
+    .close = scorer_close,
+};

@@ -89,10 +89,25 @@ void command_print_help(const command *c) {
 
 void command_print_params(const param_spec *params, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        const char *type = params[i].type == PARAM_INT ? "integer" : "number";
-        printf("  %s = %.15g (%s, %.15g to %.15g)\n", params[i].name, params[i].preset, type, params[i].min,
-               params[i].max);
+        const param_spec *p = &params[i];
+        char              allowed[512];
+        size_t            choices = 0;
+        switch (p->type) {
+        case PARAM_IS_INTEGER:
+        case PARAM_IS_REAL:
+            printf("  %s = %.15g (%s, %.15g to %.15g)\n", p->name, p->preset,
+                   p->type == PARAM_IS_INTEGER ? "integer" : "number", p->min, p->max);
+            break;
+        case PARAM_IS_CHOICE:
+            while (p->choices[choices] != NULL) choices++;
+            err_list(allowed, sizeof allowed, p->choices, choices);
+            printf("  %s = %s (%s)\n", p->name, p->choices[(size_t)p->preset], allowed);
+            break;
+        case PARAM_IS_FILE:
+            printf("  %s = FILE (must be given)\n", p->name);
+            break;
+        }
         printf("      ");
-        wrap_print(stdout, params[i].help, 6, 6);
+        wrap_print(stdout, p->help, 6, 6);
     }
 }

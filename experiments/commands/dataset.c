@@ -63,10 +63,8 @@ static int parse_scenario(const char *spec, const scenario **s, param_values *p,
     int ret = 0;
     if ((*s = registry_named(&scenario_registry, "--scenario", name, e)) == NULL) {
         ret = -1;
-    } else if (colon != NULL) {
-        ret = param_parse_list(name, (*s)->params, (*s)->n_params, colon + 1, p, e);
     } else {
-        param_presets((*s)->params, (*s)->n_params, p);
+        ret = param_parse_list(name, (*s)->params, (*s)->n_params, colon != NULL ? colon + 1 : "", p, e);
     }
     free(name);
     return ret == 0 ? scenario_check(*s, p, e) : -1;
@@ -129,12 +127,17 @@ static int refuse_twice(const options *o, size_t i, const scenario *s, err *e) {
 
 static int make_all(const options *o, atomic_file *file, err *e) {
     const scenario *s;
-    param_values    p;
-    for (size_t i = 0; i < o->scenarios.n; i++) /* before anything is written */
-        if (parse_scenario(o->scenarios.at[i], &s, &p, e) != 0 || refuse_twice(o, i, s, e) != 0) return -1;
-    for (size_t i = 0; i < o->scenarios.n; i++)
-        if (parse_scenario(o->scenarios.at[i], &s, &p, e) != 0 || make_records(o, s, &p, file, e) != 0) return -1;
-    return 0;
+    param_values    p = {0};
+    int             ret = 0;
+    for (size_t i = 0; ret == 0 && i < o->scenarios.n; i++) { /* before anything is written */
+        ret = parse_scenario(o->scenarios.at[i], &s, &p, e) != 0 || refuse_twice(o, i, s, e) != 0 ? -1 : 0;
+        param_values_free(&p);
+    }
+    for (size_t i = 0; ret == 0 && i < o->scenarios.n; i++) {
+        ret = parse_scenario(o->scenarios.at[i], &s, &p, e) != 0 || make_records(o, s, &p, file, e) != 0 ? -1 : 0;
+        param_values_free(&p);
+    }
+    return ret;
 }
 
 static int dataset_make(const options *o, err *e) {

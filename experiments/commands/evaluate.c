@@ -165,20 +165,25 @@ static void print_table(const evaluation *v) {
 static int open_evaluation(evaluation *v, const options *o, err *e) {
     const policy_ops *llma = registry_named(&policy_registry, "evaluate", "llma", e);
     const rule_ops   *greedy = registry_named(&rule_registry, "evaluate", "greedy", e);
-    param_values      policy_params, rule_params;
+    param_values      rule_params;
+    policy_spec       drafting = {0};
     dataset_options   d = {.format = "auto", .limit = (size_t)o->limit, .skip_bad = o->skip_bad};
-    if (llma == NULL || greedy == NULL || (v->m = model_open(o->model, e)) == NULL || model_pack(v->m, e) != 0)
-        return -1;
-    param_presets(llma->params, llma->n_params, &policy_params);
+    if (llma == NULL || greedy == NULL || (v->m = model_open(o->model, e)) == NULL) return -1;
+    const target_spec spec = {
+        .weights = v->m, .vocab = v->m->shape.vocab, .context = v->m->shape.context, .threads = (int)o->threads};
+    if (target_prepare(&target_transformer, &spec, e) != 0) return -1;
+    param_presets(llma->params, llma->n_params, &drafting.params);
+    drafting.vocab = v->m->shape.vocab;
+    drafting.tok = v->m->tok;
     param_presets(greedy->params, greedy->n_params, &rule_params);
     sample_options s = {
         .need_output = true, .need_prompt = true, .context = v->m->shape.context, .skip_bad = o->skip_bad};
     if (dataset_read(o->path, &d, data_report_skipped, NULL, &v->data, e) != 0) return -1;
     data_report_keys(&v->data);
     return samples_prepare(&v->data, v->m->tok, &s, data_report_skipped, NULL, &v->samples, e) != 0 ||
-                   (v->policy = policy_open(llma, &policy_params, e)) == NULL ||
+                   (v->policy = policy_open(llma, &drafting, e)) == NULL ||
                    (v->rule = rule_open(greedy, &rule_params, v->m->shape.vocab, e)) == NULL ||
-                   (v->target = target_transformer_open(v->m, v->m->shape.context, (int)o->threads, e)) == NULL
+                   (v->target = target_open(&target_transformer, &spec, e)) == NULL
                ? -1
                : 0;
 }
@@ -207,9 +212,7 @@ static int evaluate(evaluation *v, const options *o, err *e) {
              .input = {.prompt = s->prompt.ids,
                        .n_prompt = s->prompt.n,
                        .references = s->references,
-                       .n_references = s->n_references,
-                       .vocab = v->m->shape.vocab,
-                       .tok = v->m->tok},
+                       .n_references = s->n_references},
              .eos = tokenizer_eos(v->m->tok),
              .max_new_tokens = (size_t)o->max_new_tokens,
         };

@@ -27,6 +27,7 @@ typedef struct {
 typedef struct {
     model       *m;
     target      *target;
+    policy_spec  drafting;
     policy      *policy, *plain;
     rule        *rule;
     tokens       prompt;
@@ -81,14 +82,12 @@ static const char *split_spec(const char *spec, char name[NAME_SIZE]) {
     return spec[n] == ':' ? spec + n + 1 : "";
 }
 
-static policy *open_policy(const char *spec, err *e) {
+/* Reads "NAME:PARAMS" of --policy, before anything large is opened. The caller frees the parameters. */
+static const policy_ops *parse_policy(const char *spec, param_values *params, err *e) {
     char              name[NAME_SIZE];
-    const char       *params = split_spec(spec, name);
+    const char       *rest = split_spec(spec, name);
     const policy_ops *ops = registry_named(&policy_registry, "--policy", name, e);
-    param_values      values;
-    if (ops == NULL) return NULL;
-    if (param_parse_list(ops->name, ops->params, ops->n_params, params, &values, e) == 0)
-        return policy_open(ops, &values, e);
+    if (ops == NULL || param_parse_list(ops->name, ops->params, ops->n_params, rest, params, e) == 0) return ops;
     err_prefix(e, "--policy");
     return NULL;
 }
@@ -99,10 +98,13 @@ static rule *open_rule(const char *spec, size_t vocab, err *e) {
     const rule_ops *ops = registry_named(&rule_registry, "--rule", name, e);
     param_values    values;
     if (ops == NULL) return NULL;
-    if (param_parse_list(ops->name, ops->params, ops->n_params, params, &values, e) == 0)
-        return rule_open(ops, &values, vocab, e);
-    err_prefix(e, "--rule");
-    return NULL;
+    if (param_parse_list(ops->name, ops->params, ops->n_params, params, &values, e) != 0) {
+        err_prefix(e, "--rule");
+        return NULL;
+    }
+    rule *r = rule_open(ops, &values, vocab, e);
+    param_values_free(&values);
+    return r;
 }
 
 /* ---- input ----------------------------------------------------------------------------------------- */
@@ -163,15 +165,25 @@ static int encode_input(generation *g, const options *o, err *e) {
 
 /* ---- one generation -------------------------------------------------------------------------------- */
 
+static target_spec spec_of(const generation *g, const options *o) {
+    return (target_spec){
+        .weights = g->m, .vocab = g->m->shape.vocab, .context = g->m->shape.context, .threads = (int)o->threads};
+}
+
 static int open_generation(generation *g, const options *o, err *e) {
-    if ((g->policy = open_policy(o->policy, e)) == NULL) return -1;
-    if ((g->m = model_open(o->model, e)) == NULL || model_pack(g->m, e) != 0) return -1;
+    const policy_ops *drafts = parse_policy(o->policy, &g->drafting.params, e);
+    if (drafts == NULL || (g->m = model_open(o->model, e)) == NULL) return -1;
+    g->drafting.vocab = g->m->shape.vocab;
+    g->drafting.tok = g->m->tok;
+    if ((g->policy = policy_open(drafts, &g->drafting, e)) == NULL) return -1;
+    target_spec spec = spec_of(g, o);
+    if (target_prepare(&target_transformer, &spec, e) != 0) return -1;
     if ((g->rule = open_rule(o->rule, g->m->shape.vocab, e)) == NULL) return -1;
     if (o->check && g->rule->ops->keeps != SAME_TOKENS)
         return err_input(e, "--check cannot hold with --rule %s (only with rules that keep plain decoding's tokens)",
                          g->rule->ops->name);
     if (encode_input(g, o, e) != 0) return -1;
-    if ((g->target = target_transformer_open(g->m, g->m->shape.context, (int)o->threads, e)) == NULL) return -1;
+    if ((g->target = target_open(&target_transformer, &spec, e)) == NULL) return -1;
     g->setup = (decode_setup){
         .target = g->target,
         .policy = g->policy,
@@ -180,8 +192,6 @@ static int open_generation(generation *g, const options *o, err *e) {
                   .n_prompt = g->prompt.n,
                   .references = g->views,
                   .n_references = g->n_references,
-                  .vocab = g->m->shape.vocab,
-                  .tok = g->m->tok,
                   .noise = {o->seed, rng_stream("policy", "generate")}},
         .eos = tokenizer_eos(g->m->tok),
         .max_new_tokens = o->max_new_tokens,
@@ -197,6 +207,7 @@ static void close_generation(generation *g) {
     target_close(g->target);
     policy_close(g->policy);
     policy_close(g->plain);
+    param_values_free(&g->drafting.params);
     rule_close(g->rule);
     for (size_t i = 0; i < g->n_references; i++) tokens_free(&g->references[i]);
     free(g->references);
@@ -208,7 +219,8 @@ static void close_generation(generation *g) {
 /* Plain decoding: the same but for the policy. */
 static int decode_plainly(generation *g, err *e) {
     decode_setup plain = g->setup;
-    if ((g->plain = open_policy("none", e)) == NULL) return -1;
+    policy_spec  spec = {.vocab = g->m->shape.vocab, .tok = g->m->tok};
+    if ((g->plain = policy_open(&policy_none, &spec, e)) == NULL) return -1;
     plain.policy = g->plain;
     return decode_run(&plain, &g->baseline, e);
 }
@@ -244,9 +256,9 @@ static int check(generation *g, const options *o, err *e) {
                 g->trace.output.n);
         return 0;
     }
-    target *plain = target_transformer_open(g->m, g->m->shape.context, (int)o->threads, e);
-
-    int ret = plain != NULL ? compare_recompute(&g->setup, plain, &c, e) : -1;
+    target_spec spec = spec_of(g, o);
+    target     *plain = target_open(&target_transformer, &spec, e);
+    int         ret = plain != NULL ? compare_recompute(&g->setup, plain, &c, e) : -1;
     target_close(plain);
     if (ret != 0) return err_prefix(e, "the output differs from plain decoding's, and measuring it failed");
     return err_run(e,

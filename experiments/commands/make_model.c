@@ -14,47 +14,51 @@
 
 enum { DIM, LAYERS, HEADS, KV_HEADS, FFN, VOCAB, CONTEXT, PARTS };
 static const param_spec parts[PARTS] = {
-    [DIM] = {"dim", PARAM_INT, 2048, 2, 65536, "width of the residual stream"},
-    [LAYERS] = {"layers", PARAM_INT, 22, 1, 1000, "of the net"},
-    [HEADS] = {"heads", PARAM_INT, 32, 1, 1024, "dim / heads must be even"},
-    [KV_HEADS] = {"kv_heads", PARAM_INT, 4, 1, 1024, "of keys and values; divides heads"},
-    [FFN] = {"ffn", PARAM_INT, 5632, 1, 262144, "width of the feed-forward layers"},
-    [VOCAB] = {"vocab", PARAM_INT, 32000, 260, 457235, "ids of the tokenizer"},
-    [CONTEXT] = {"context", PARAM_INT, 2048, 8, 1048576, "tokens that the model takes at most"},
+    [DIM] = PARAM_INTEGER("dim", 2048, 2, 65536, "width of the residual stream"),
+    [LAYERS] = PARAM_INTEGER("layers", 22, 1, 1000, "of the net"),
+    [HEADS] = PARAM_INTEGER("heads", 32, 1, 1024, "dim / heads must be even"),
+    [KV_HEADS] = PARAM_INTEGER("kv_heads", 4, 1, 1024, "of keys and values; divides heads"),
+    [FFN] = PARAM_INTEGER("ffn", 5632, 1, 262144, "width of the feed-forward layers"),
+    [VOCAB] = PARAM_INTEGER("vocab", 32000, 260, 457235, "ids of the tokenizer"),
+    [CONTEXT] = PARAM_INTEGER("context", 2048, 8, 1048576, "tokens that the model takes at most"),
 };
 
 static const struct {
-    const char  *name;
-    param_values is;
+    const char *name;
+    size_t      is[PARTS];
 } shapes[] = {
-    {"15m", {{288, 6, 6, 6, 768, 32000, 2048}}},
-    {"1.1b", {{2048, 22, 32, 4, 5632, 32000, 2048}}},
-    {"7b", {{4096, 32, 32, 32, 11008, 32000, 2048}}},
+    {"15m", {288, 6, 6, 6, 768, 32000, 2048}},
+    {"1.1b", {2048, 22, 32, 4, 5632, 32000, 2048}},
+    {"7b", {4096, 32, 32, 32, 11008, 32000, 2048}},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 typedef struct {
     const type_mix *mix;
     const char     *tokenizer, *out;
-    param_values    shape;
+    size_t          shape[PARTS];
     uint64_t        seed, threads;
     bool            quiet;
 } options;
 
 /* A name, with or without changes behind a colon, or changes to the default. */
 static int parse_shape(const option_value *option, void *at, err *e) {
-    const char   *names[SHAPES], *text = option->text;
-    param_values *v = at;
-    char          name[32];
-    size_t        n = strcspn(text, ":="), i = 0;
-    param_presets(parts, PARTS, v);
-    if (text[n] == '=') return param_parse_over("--shape", parts, PARTS, text, v, e);
-    snprintf(name, sizeof name, "%.*s", (int)n, text);
-    for (; i < SHAPES; i++) names[i] = shapes[i].name;
-    for (i = 0; i < SHAPES && strcmp(name, names[i]) != 0;) i++;
-    if (i == SHAPES) return err_unknown(e, "--shape", "shape", name, names, SHAPES);
-    *v = shapes[i].is;
-    return param_parse_over("--shape", parts, PARTS, text[n] == ':' ? text + n + 1 : "", v, e);
+    const char  *names[SHAPES], *text = option->text, *changes = text;
+    char         name[32];
+    size_t       n = strcspn(text, ":="), i = 0, *shape = at;
+    param_values v;
+    param_presets(parts, PARTS, &v);
+    if (text[n] != '=') {
+        snprintf(name, sizeof name, "%.*s", (int)n, text);
+        for (; i < SHAPES; i++) names[i] = shapes[i].name;
+        for (i = 0; i < SHAPES && strcmp(name, names[i]) != 0;) i++;
+        if (i == SHAPES) return err_unknown(e, "--shape", "shape", name, names, SHAPES);
+        for (size_t k = 0; k < PARTS; k++) v.at[k].integer = (int64_t)shapes[i].is[k];
+        changes = text[n] == ':' ? text + n + 1 : "";
+    }
+    if (param_parse_over("--shape", parts, PARTS, changes, &v, e) != 0) return -1;
+    for (size_t k = 0; k < PARTS; k++) shape[k] = (size_t)v.at[k].integer;
+    return 0;
 }
 
 static const option_type option_shape = {.parse = parse_shape};
@@ -78,12 +82,12 @@ static const option_spec operands[] = {
     {"OUT.gguf", .type = &option_path, OPTION_AT(options, out), .required = true},
 };
 
-static int check_shape(const double *s, err *e) {
-    if (fmod(s[DIM], 2 * s[HEADS]) != 0)
-        return err_input(e, "--shape: dim = %g over heads = %g is not allowed (an even number for each head)", s[DIM],
+static int check_shape(const size_t *s, err *e) {
+    if (s[DIM] % (2 * s[HEADS]) != 0)
+        return err_input(e, "--shape: dim = %zu over heads = %zu is not allowed (an even number for each head)", s[DIM],
                          s[HEADS]);
-    if (fmod(s[HEADS], s[KV_HEADS]) != 0)
-        return err_input(e, "--shape: heads = %g, kv_heads = %g (a divisor of heads)", s[HEADS], s[KV_HEADS]);
+    if (s[HEADS] % s[KV_HEADS] != 0)
+        return err_input(e, "--shape: heads = %zu, kv_heads = %zu (a divisor of heads)", s[HEADS], s[KV_HEADS]);
     return 0;
 }
 
@@ -95,7 +99,7 @@ static void list_parts(void) {
 /* ---- the tokenizer ------------------------------------------------------------------------------------- */
 
 /* All that begins with "tokenizer." in another file; its number of pieces. */
-static int copy_tokenizer(const char *path, gguf_writer *w, double *vocab, err *e) {
+static int copy_tokenizer(const char *path, gguf_writer *w, size_t *vocab, err *e) {
     gguf *g = gguf_open(path, e);
     if (g == NULL) return -1;
     int    ret = 0;
@@ -105,7 +109,7 @@ static int copy_tokenizer(const char *path, gguf_writer *w, double *vocab, err *
         char              key[128];
         if (!gguf_str_copy(v->key, key, sizeof key) || strncmp(key, "tokenizer.", 10) != 0) continue;
         ret = gguf_put_raw(w, key, v->type, v->item, v->count, v->data, v->bytes, e);
-        if (strcmp(key, "tokenizer.ggml.tokens") == 0) *vocab = (double)v->count;
+        if (strcmp(key, "tokenizer.ggml.tokens") == 0) *vocab = (size_t)v->count;
         copied++;
     }
     if (ret == 0 && copied == 0) ret = err_input(e, "%s: there is no tokenizer in this file", path);
@@ -259,17 +263,17 @@ static int put_keys(making *k, err *e) {
 }
 
 static model_shape shape_of(const options *o) {
-    const double *s = o->shape.at;
-    size_t        head_dim = (size_t)(s[DIM] / s[HEADS]);
-    return (model_shape){.n_layers = (size_t)s[LAYERS],
-                         .dim = (size_t)s[DIM],
-                         .n_heads = (size_t)s[HEADS],
-                         .n_kv_heads = (size_t)s[KV_HEADS],
+    const size_t *s = o->shape;
+    size_t        head_dim = s[DIM] / s[HEADS];
+    return (model_shape){.n_layers = s[LAYERS],
+                         .dim = s[DIM],
+                         .n_heads = s[HEADS],
+                         .n_kv_heads = s[KV_HEADS],
                          .head_dim = head_dim,
                          .rope_dim = head_dim,
-                         .ffn_dim = (size_t)s[FFN],
-                         .vocab = (size_t)s[VOCAB],
-                         .context = (size_t)s[CONTEXT],
+                         .ffn_dim = s[FFN],
+                         .vocab = s[VOCAB],
+                         .context = s[CONTEXT],
                          .rms_eps = 1e-5f,
                          .rope_theta = 10000,
                          .rope_scale = 1};
@@ -281,8 +285,8 @@ static int make_model(options *o, err *e) {
     random_matrix *matrices = NULL;
     int            ret = k.w != NULL ? 0 : -1;
     if (ret == 0)
-        ret = o->tokenizer != NULL ? copy_tokenizer(o->tokenizer, k.w, &o->shape.at[VOCAB], e)
-                                   : put_words(k.w, (size_t)o->shape.at[VOCAB], e);
+        ret = o->tokenizer != NULL ? copy_tokenizer(o->tokenizer, k.w, &o->shape[VOCAB], e)
+                                   : put_words(k.w, o->shape[VOCAB], e);
     k.shape = shape_of(o);
     if (ret == 0) {
         size_t most = made->n_tensors + k.shape.n_layers * made->n_layer_tensors;
@@ -302,7 +306,7 @@ static int make_model(options *o, err *e) {
 
 static int run(void *opts, err *e) {
     options *o = opts;
-    if (check_shape(o->shape.at, e) != 0) return -1;
+    if (check_shape(o->shape, e) != 0) return -1;
     return kernels_get(e) != NULL ? make_model(o, e) : -1; /* what changes their bits changes encoded weights */
 }
 

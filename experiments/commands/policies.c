@@ -26,6 +26,6 @@ const command command_policies = {
     .name = "policies",
     .help = "list drafting policies with their parameters",
     .about = "Lists the drafting policies: what [policy NAME] in a config and --policy NAME take. A parameter is shown "
-             "with its default, type and range.",
+             "with its default and what is allowed.",
     .run = run,
 };

@@ -3,8 +3,23 @@
 
 #include <stdio.h>
 
+#include "engine/target/target.h"
 #include "experiments/commands/commands.h"
 #include "experiments/terminal/wrap.h"
+
+/* And the targets that give it. */
+static void print_needs(const rule_ops *r) {
+    size_t given = 0;
+    for (size_t i = 0; i < target_registry.n; i++)
+        given += (((const target_ops *)target_registry.at[i])->gives & r->needs) == r->needs;
+    printf("  needs: %s (", r->needs & GIVES_LOGITS ? "logits" : "the target's choices");
+    if (given == target_registry.n) printf("any target");
+    for (size_t i = 0, n = 0; i < target_registry.n && given < target_registry.n; i++) {
+        const target_ops *t = target_registry.at[i];
+        if ((t->gives & r->needs) == r->needs) printf("%s%s", n++ == 0 ? "target " : " or ", t->name);
+    }
+    printf(")\n");
+}
 
 static int run(void *options, err *e) {
     static const char *const keeps[] = {
@@ -22,8 +37,7 @@ static int run(void *options, err *e) {
             wrap_print(stdout, r->origin, 8, 8);
         }
         printf("  keeps: %s\n", keeps[r->keeps]);
-        printf("  needs: %s\n",
-               r->needs & GIVES_LOGITS ? "logits (target transformer)" : "the target's choices (any target)");
+        print_needs(r);
         command_print_params(r->params, r->n_params);
     }
     return 0;
@@ -34,6 +48,6 @@ const command command_rules = {
     .help = "list acceptance rules with their parameters",
     .about =
         "Lists the acceptance rules: what [accept NAME] in a config and --rule NAME take. A parameter is shown with "
-        "its default, type and range.",
+        "its default and what is allowed.",
     .run = run,
 };

@@ -62,7 +62,7 @@ static int parse_int(const key_value *v, void *at, err *e) {
 static int parse_item(const key_value *v, void *at, err *e) {
     uint64_t n;
     if (parse_integer(v, &n, e) != 0) return -1;
-    *(double *)at = (double)n;
+    *(param_value *)at = (param_value){.type = PARAM_IS_INTEGER, .integer = (int64_t)n};
     return 0;
 }
 
@@ -185,33 +185,47 @@ const key_type key_plugin = {NULL, parse_plugin, .names = plugin_names};
 const key_type key_line = {"text", parse_line, .whole_line = true};
 const key_type key_remark = {"text", parse_remark, .whole_line = true};
 
-/* ---- lists of numbers --------------------------------------------------------------------------------- */
+/* ---- lists and parameters ----------------------------------------------------------------------------- */
+
+void value_list_free(value_list *l) {
+    for (size_t i = 0; i < l->n; i++) param_value_free(&l->at[i]);
+    free(l->at);
+    *l = (value_list){0};
+}
 
 typedef struct {
-    const char *key;
-    key_number *parse;
-    const void *spec;
-    value_list *out;
-    size_t      cap;
-} number_list;
+    const char     *key;
+    key_item_parse *parse;
+    const void     *ctx;
+    value_list     *out;
+} list_reading;
 
 /* Equal items would make equal cells, so they are errors. */
-static int add_number(void *ctx, const ini_part *item, err *e) {
-    number_list *list = ctx;
-    value_list  *out = list->out;
-    if (mem_reserve(&out->at, &list->cap, out->n + 1, e) != 0) return -1;
-    double *v = &out->at[out->n];
-    if (list->parse(list->spec, item, v, e) != 0) return -1;
-    for (size_t i = 0; i < out->n; i++)
-        if (out->at[i] == *v)
-            return err_input(e, "%s: %s lists %s twice (each value once)", item->where, list->key, item->text);
+static int add_value(void *ctx, const ini_part *item, err *e) {
+    const list_reading *r = ctx;
+    value_list         *out = r->out;
+    if (mem_reserve(&out->at, &out->cap, out->n + 1, e) != 0) return -1;
+    param_value *v = &out->at[out->n];
+    if (r->parse(r->ctx, item, v, e) != 0) return -1;
     out->n++;
+    for (size_t i = 0; i + 1 < out->n; i++)
+        if (param_equal(&out->at[i], v))
+            return err_input(e, "%s: %s lists %s%s twice (each value once)", item->where, r->key,
+                             v->type == PARAM_IS_FILE ? "the content of " : "", item->text);
     return 0;
 }
 
-int keys_list(const ini_entry *entry, key_number *parse, const void *spec, value_list *out, err *e) {
-    number_list list = {entry->key, parse, spec, out, 0};
-    return ini_items(entry, add_number, &list, e);
+int keys_list(const ini_entry *entry, key_item_parse *parse, const void *ctx, value_list *out, err *e) {
+    list_reading r = {entry->key, parse, ctx, out};
+    return ini_items(entry, add_value, &r, e);
+}
+
+int key_param(const inifile *f, const param_spec *spec, const ini_part *v, param_value *out, err *e) {
+    char *path = NULL;
+    if (spec->type == PARAM_IS_FILE && (path = ini_path(f->path, spec->name, v, e)) == NULL) return -1;
+    int ret = param_parse(spec, path != NULL ? path : v->text, out, e);
+    free(path);
+    return ret == 0 ? 0 : err_prefix(e, "%s", v->where);
 }
 
 /* ---- sections ----------------------------------------------------------------------------------------- */
@@ -225,8 +239,8 @@ static key_value value_of(const inifile *f, const key_spec *key, const ini_part 
     return (key_value){f, key, part, part->text, part->where};
 }
 
-static int parse_list_item(const void *spec, const ini_part *item, double *out, err *e) {
-    const key_context *k = spec;
+static int parse_list_item(const void *ctx, const ini_part *item, param_value *out, err *e) {
+    const key_context *k = ctx;
     key_value          v = value_of(k->file, k->key, item);
     return k->key->type->parse(&v, out, e);
 }

@@ -53,7 +53,7 @@ struct key_spec {
     size_t          place;     /* of a char * for the key's "FILE:LINE", new memory; 0: none */
     const char     *preset;    /* parsed when the key is absent; NULL: the field stays as it is */
     bool            required;  /* then there is no preset */
-    bool            list;      /* several numbers: the field is a value_list */
+    bool            list;      /* several integers: the field is a value_list */
     bool            run_only;  /* says how something is run, and nothing of what comes of it */
     uint64_t        min, max;  /* of integers */
     double          low, high; /* of reals */
@@ -84,14 +84,20 @@ int key_keep(const char *text, void *at, err *e); /* into the char * at `at`, ne
 int key_unknown(const key_value *v, err *e);      /* ERR_INPUT that lists names() */
 int key_path_parse(const key_value *v, void *at, err *e);
 
+/* A zeroed struct is an empty list. */
 typedef struct {
-    double *at;
-    size_t  n;
+    param_value *at; /* [n], owned; no two are equal */
+    size_t       n, cap;
 } value_list;
 
-/* Reads a list of numbers: parse() turns each item into one. An item that comes twice is an ERR_INPUT. */
-typedef int key_number(const void *spec, const ini_part *item, double *out, err *e);
-int         keys_list(const ini_entry *entry, key_number *parse, const void *spec, value_list *out, err *e);
+void value_list_free(value_list *l);
+
+/* Appends the items of an entry: parse() turns each into a value. One that comes twice is an ERR_INPUT. */
+typedef int key_item_parse(const void *ctx, const ini_part *item, param_value *out, err *e);
+int         keys_list(const ini_entry *entry, key_item_parse *parse, const void *ctx, value_list *out, err *e);
+
+/* The value of a parameter, as param_parse gives it; a file is found as ini_path says. */
+int key_param(const inifile *f, const param_spec *spec, const ini_part *v, param_value *out, err *e);
 
 /* The keys of a section, and what people should know of it. */
 typedef struct {

@@ -69,8 +69,11 @@ static const trial_row *baseline_trial(const cell_job *j, size_t s, size_t repea
 }
 
 static target *open_target(const cell_job *j, err *e) {
-    if (j->m->weights == NULL) return target_replay_open(tokenizer_vocab(j->m->tok), e);
-    return (j->m->blas ? target_blas_open : target_transformer_open)(j->m->weights, j->m->context, j->m->threads, e);
+    return target_open(j->m->cfg->target, &j->m->spec, e);
+}
+
+static bool is_timed(const plan_model *m) {
+    return m->cfg->target->timed;
 }
 
 /* Noise: the rule's stream belongs to the sample alone, so that a trial and its baseline, and every repeat,
@@ -90,8 +93,6 @@ static decode_setup setup_of(const cell_job *j, size_t s) {
                    .n_prompt = x->prompt.n,
                    .references = x->references,
                    .n_references = x->n_references,
-                   .vocab = tokenizer_vocab(j->m->tok),
-                   .tok = j->m->tok,
                    .noise = {p->cfg->seed, rng_stream(j->cell->setting, id)}},
     };
     if (j->data->cfg->forced) {
@@ -153,7 +154,7 @@ static int run_trial(cell_job *j, size_t s, size_t repeat, const trial_row *plai
 /* Brings the weights into memory and the machine up to speed, outside all timing. */
 static int warm_up(cell_job *j, err *e) {
     uint64_t ns;
-    if (j->m->weights == NULL || j->w->warm[j->cell->model] || j->set->n == 0) return 0;
+    if (!is_timed(j->m) || j->w->warm[j->cell->model] || j->set->n == 0) return 0;
     if (time_plain(j, 0, &ns, e) != 0) return -1;
     j->w->warm[j->cell->model] = true;
     return 0;
@@ -170,8 +171,8 @@ static int run_paired(cell_job *j, size_t s, size_t repeat, err *e) {
     if (paired && first && time_plain(j, s, &plain_ns, e) != 0) return -1;
     if (run_trial(j, s, repeat, plain, &same, e) != 0) return -1;
     if (paired && !first && time_plain(j, s, &plain_ns, e) != 0) return -1;
-    if (j->m->weights != NULL && plain == NULL) plain_ns = j->trace.decode_ns;
-    if (j->m->weights != NULL && plain != NULL && !j->paired &&
+    if (is_timed(j->m) && plain == NULL) plain_ns = j->trace.decode_ns;
+    if (is_timed(j->m) && plain != NULL && !j->paired &&
         strcmp(j->w->baseline.rows.processes[plain->process].id, j->w->process.id) == 0)
         plain_ns = plain->decode_ns; /* C3 */
     return cell_add_trial(&j->trials, j->w->p, j->cell, s, repeat, &j->trace, &same, plain, plain_ns, e);
@@ -237,9 +238,11 @@ static int open_job(cell_job *j, err *e) {
     if (cell_frame(j->w->p, c, &j->w->process, &j->trials.rows, e) != 0) return -1;
     if (cell_trials_load(&j->trials, j->w->p, j->w->dir, j->unit->cell, e) != 0) return -1;
     if ((j->target = open_target(j, e)) == NULL) return -1;
-    if ((j->policy = policy_open(c->policy, &c->policy_params, e)) == NULL) return -1;
-    if ((j->rule = rule_open(c->rule, &c->rule_params, tokenizer_vocab(j->m->tok), e)) == NULL) return -1;
-    return (j->plain = policy_open(&policy_none, &(param_values){0}, e)) != NULL ? 0 : -1;
+    policy_spec spec = {.params = c->policy_params, .vocab = j->m->spec.vocab, .tok = j->m->tok}, plain = spec;
+    plain.params = (param_values){0};
+    if ((j->policy = policy_open(c->policy, &spec, e)) == NULL) return -1;
+    if ((j->plain = policy_open(&policy_none, &plain, e)) == NULL) return -1;
+    return (j->rule = rule_open(c->rule, &c->rule_params, j->m->spec.vocab, e)) != NULL ? 0 : -1;
 }
 
 int cell_run(cell_worker *w, const cell_unit *u, bool *finished, err *e) {
@@ -253,7 +256,7 @@ int cell_run(cell_worker *w, const cell_unit *u, bool *finished, err *e) {
                 .m = &p->models[c->model],
                 .data = &p->datasets[c->dataset],
                 .set = &p->samples[c->samples].set,
-                .paired = p->cfg->paired && p->models[c->model].weights != NULL,
+                .paired = p->cfg->paired && is_timed(&p->models[c->model]),
     };
     *finished = false;
     int ret = open_job(&j, e);

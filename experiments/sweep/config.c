@@ -13,6 +13,7 @@
 #include "experiments/ini/keys.h"
 #include "experiments/sweep/config_check.h"
 #include "experiments/sweep/needs.h"
+#include "experiments/sweep/values.h"
 
 /* ---- types of keys that are a sweep's own ------------------------------------------------------------- */
 
@@ -38,9 +39,24 @@ static size_t format_names(const key_spec *k, const char *names[static KEY_NAMES
     return n;
 }
 
-static const key_type    key_tokenizer = {"path", parse_tokenizer, .names = tokenizer_names};
-static const key_type    key_format = {NULL, parse_format, .names = format_names};
-static const char *const gemms[] = {"exact", "blas", NULL};
+static size_t gemm_names(const key_spec *k, const char *names[static KEY_NAMES]) {
+    (void)k;
+    for (size_t i = 0; i < GEMMS; i++) names[i] = gemm_name((gemm)i);
+    return GEMMS;
+}
+
+static int parse_gemm(const key_value *v, void *at, err *e) {
+    for (size_t i = 0; i < GEMMS; i++) {
+        if (strcmp(gemm_name((gemm)i), v->text) != 0) continue;
+        *(gemm *)at = (gemm)i;
+        return 0;
+    }
+    return key_unknown(v, e);
+}
+
+static const key_type key_tokenizer = {"path", parse_tokenizer, .names = tokenizer_names};
+static const key_type key_format = {NULL, parse_format, .names = format_names};
+static const key_type key_gemm = {NULL, parse_gemm, .names = gemm_names};
 
 /* ---- the keys ----------------------------------------------------------------------------------------- */
 
@@ -52,7 +68,7 @@ static const key_spec sweep_keys[] = {
     {"repeats", &key_size, KEY_AT(config, repeats), .preset = "1", KEY_RANGE(1, 100000),
      .help = "trials of each sample; tokens are the same in each, times are not"},
     {"paired", &key_bool, KEY_AT(config, paired), .preset = "no",
-     .help = "time plain decoding again beside every trial of a transformer; the speed-up is over that"},
+     .help = "time plain decoding again beside every trial of a target with times of its own; the speed-up is over that"},
 };
 static const key_spec model_keys[] = {
     {"target", &key_plugin, KEY_AT(model_config, target), .required = true, .of = &target_registry,
@@ -64,7 +80,7 @@ static const key_spec model_keys[] = {
              "swept in the same way"},
     {"threads", &key_item, KEY_AT(model_config, threads), .preset = "1", .list = true, KEY_RANGE(1, PARALLEL_THREADS),
      .help = "threads of a forward pass; a list is swept"},
-    {"gemm", &key_choice, KEY_AT(model_config, gemm), .preset = "exact", .of = gemms,
+    {"gemm", &key_gemm, KEY_AT(model_config, gemm), .preset = "exact",
      .help = "exact: logits do not depend on how tokens are split into passes; blas: products through OpenBLAS, for "
              "weights in F32, F16 or BF16"},
     {"cost", &key_path, KEY_PLACED(model_config, cost),
@@ -122,34 +138,6 @@ const key_file config_keys = {
     .sections = sections,
     .n_sections = KINDS,
 };
-
-/* ---- parameters into fields --------------------------------------------------------------------------- */
-
-static int parse_param_item(const void *spec, const ini_part *item, double *out, err *e) {
-    if (strpbrk(item->text, " \t") != NULL) {
-        const param_spec *p = spec;
-        return err_input(e, "%s: %s = \"%s\" is not one value (VALUE, VALUE, ... with commas)", item->where, p->name,
-                         item->text);
-    }
-    return param_parse(spec, item->text, out, e) == 0 ? 0 : err_prefix(e, "%s", item->where);
-}
-
-/* Fills values[n] from a section by parameter declarations. */
-static int read_params(const ini_section *s, const param_spec *specs, size_t n, value_list *values, err *e) {
-    if (keys_check(s, NULL, specs, n, e) != 0) return -1;
-
-    for (size_t i = 0; i < n; i++) {
-        const ini_entry *entry = ini_find(s, specs[i].name);
-        if (entry != NULL) {
-            if (keys_list(entry, parse_param_item, &specs[i], &values[i], e) != 0) return -1;
-        } else {
-            if ((values[i].at = mem_new(1, sizeof(double), e)) == NULL) return -1;
-            values[i].at[0] = specs[i].preset;
-            values[i].n = 1;
-        }
-    }
-    return 0;
-}
 
 /* ---- sections ----------------------------------------------------------------------------------------- */
 
@@ -233,20 +221,20 @@ static int read_dataset(const inifile *f, const ini_section *s, const char *labe
     return read_keys(f, s, DATASET, d, e);
 }
 
-static int read_policy(const ini_section *s, const char *name, const char *label, config *c, err *e) {
+static int read_policy(const inifile *f, const ini_section *s, const char *name, const char *label, config *c, err *e) {
     policy_config *p = &c->policies[c->n_policies++];
     p->line = s->line;
     if ((p->ops = registry_named(&policy_registry, s->where, name, e)) == NULL) return -1;
     if ((p->label = mem_strdup(label, e)) == NULL) return -1;
-    return read_params(s, p->ops->params, p->ops->n_params, p->values, e);
+    return values_read(f, s, p->ops->params, p->ops->n_params, p->values, e);
 }
 
-static int read_rule(const ini_section *s, const char *name, const char *label, config *c, err *e) {
+static int read_rule(const inifile *f, const ini_section *s, const char *name, const char *label, config *c, err *e) {
     rule_config *r = &c->rules[c->n_rules++];
     r->line = s->line;
     if ((r->ops = registry_named(&rule_registry, s->where, name, e)) == NULL) return -1;
     if ((r->label = mem_strdup(label, e)) == NULL) return -1;
-    return read_params(s, r->ops->params, r->ops->n_params, r->values, e);
+    return values_read(f, s, r->ops->params, r->ops->n_params, r->values, e);
 }
 
 static int read_need(const inifile *f, const ini_section *s, const char *label, config *c, err *e) {
@@ -321,8 +309,8 @@ static int read_sections(const inifile *f, config *c, err *e) {
         int failed = kind == SWEEP     ? read_sweep(f, s, c, e)
                      : kind == MODEL   ? read_model(f, s, words[1], c, e)
                      : kind == DATASET ? read_dataset(f, s, words[1], c, e)
-                     : kind == POLICY  ? read_policy(s, words[1], words[2], c, e)
-                     : kind == ACCEPT  ? read_rule(s, words[1], words[2], c, e)
+                     : kind == POLICY  ? read_policy(f, s, words[1], words[2], c, e)
+                     : kind == ACCEPT  ? read_rule(f, s, words[1], words[2], c, e)
                                        : read_need(f, s, words[1], c, e);
         if (failed) return -1;
     }
@@ -357,8 +345,7 @@ void config_free(config *c) {
         free(m->label);
         free(m->path);
         free(m->tokenizer);
-        free(m->threads.at);
-        free(m->gemm);
+        value_list_free(&m->threads);
         free(m->cost);
         free(m->path_at);
         free(m->tokenizer_at);
@@ -373,11 +360,11 @@ void config_free(config *c) {
     }
     for (size_t i = 0; i < c->n_policies; i++) {
         free(c->policies[i].label);
-        for (size_t k = 0; k < PARAM_MAX; k++) free(c->policies[i].values[k].at);
+        for (size_t k = 0; k < PARAM_MAX; k++) value_list_free(&c->policies[i].values[k]);
     }
     for (size_t i = 0; i < c->n_rules; i++) {
         free(c->rules[i].label);
-        for (size_t k = 0; k < PARAM_MAX; k++) free(c->rules[i].values[k].at);
+        for (size_t k = 0; k < PARAM_MAX; k++) value_list_free(&c->rules[i].values[k]);
     }
     for (size_t i = 0; i < c->n_needs; i++) {
         free(c->needs[i].label);

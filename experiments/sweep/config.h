@@ -17,12 +17,12 @@ typedef struct {
     char             *label; /* of [model LABEL]; LABEL/STEM when the section lists several files */
     size_t            line;
     const target_ops *target;
-    char             *path;      /* transformer: GGUF with weights; NULL for replay */
-    char             *tokenizer; /* replay: GGUF path, or "bytes" */
+    char             *path;      /* GGUF with weights; NULL for a target that needs none */
+    char             *tokenizer; /* for such a one: GGUF path, or "bytes" */
     value_list        threads;   /* swept */
-    char             *gemm;      /* "exact" */
-    char             *cost;      /* path of a cost file, or NULL */
-    size_t            context;   /* tokens; 0 = the model's own */
+    gemm              gemm;
+    char             *cost;                                          /* path of a cost file, or NULL */
+    size_t            context;                                       /* tokens; 0 = the model's own */
     char             *path_at, *tokenizer_at, *cost_at, *context_at; /* "FILE:LINE" of each; NULL when absent */
 } model_config;
 

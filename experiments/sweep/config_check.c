@@ -3,32 +3,33 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiments/sweep/values.h"
+
 int config_check_model(const ini_section *s, const model_config *m, err *e) {
     static const struct {
-        const char *target, *key;
-        bool        required; /* else it is refused */
-        const char *why;
-    } rules[] = {
-        {"replay", "tokenizer", true, "replay needs a GGUF with a tokenizer, or \"bytes\""},
-        {"replay", "path", false, "replay needs no weights: name the file as tokenizer"},
-        {"replay", "context", false, "replay has no context limit"},
-        {"transformer", "path", true, "transformer needs a GGUF with weights"},
-        {"transformer", "tokenizer", false, "transformer takes the tokenizer in the GGUF of its path"},
+        const char *key;
+        bool        of_weights; /* goes with targets that need weights, and with no others */
+        bool        required;   /* of those it goes with */
+        const char *missing, *refused;
+    } keys[] = {
+        {"path", true, true, "needs a GGUF with weights", "needs no weights: name the file as tokenizer"},
+        {"context", true, false, NULL, "has no context limit"},
+        {"tokenizer", false, true, "needs a GGUF with a tokenizer, or \"bytes\"",
+         "takes the tokenizer in the GGUF of its path"},
     };
-    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-        if (strcmp(rules[i].target, m->target->name) != 0) continue;
-        const ini_entry *entry = ini_find(s, rules[i].key);
-        if (entry == NULL && rules[i].required)
-            return err_input(e, "%s: [%s] has no \"%s\" (%s)", s->where, s->title, rules[i].key, rules[i].why);
-        if (entry != NULL && !rules[i].required)
-            return err_input(e, "%s: key \"%s\" does not go with target = %s (%s)", entry->parts[0].where, rules[i].key,
-                             rules[i].target, rules[i].why);
+    const char *name = m->target->name;
+    bool        weights = (m->target->needs & NEEDS_WEIGHTS) != 0;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const ini_entry *entry = ini_find(s, keys[i].key);
+        bool             fits = keys[i].of_weights == weights;
+        if (entry == NULL && fits && keys[i].required)
+            return err_input(e, "%s: [%s] has no \"%s\" (%s %s)", s->where, s->title, keys[i].key, name,
+                             keys[i].missing);
+        if (entry != NULL && !fits)
+            return err_input(e, "%s: key \"%s\" does not go with target = %s (%s %s)", entry->parts[0].where,
+                             keys[i].key, name, name, keys[i].refused);
     }
     return 0;
-}
-
-static bool is_replay(const model_config *m) {
-    return strcmp(m->target->name, "replay") == 0;
 }
 
 /* Every model meets every dataset and every rule. */
@@ -36,11 +37,11 @@ static int check_pairs(const config *c, err *e) {
     for (size_t d = 0; d < c->n_datasets; d++) {
         const dataset_config *data = &c->datasets[d];
         for (size_t m = 0; m < c->n_models && !data->forced; m++)
-            if (is_replay(&c->models[m]))
+            if ((c->models[m].target->needs & NEEDS_RECORDING) != 0)
                 return err_input(e,
-                                 "%s:%zu: [dataset %s] is not forced, but [model %s] is a replay (replay can only "
+                                 "%s:%zu: [dataset %s] is not forced, but [model %s] has target = %s (which can only "
                                  "follow a recorded output: set forced = yes)",
-                                 c->path, data->line, data->label, c->models[m].label);
+                                 c->path, data->line, data->label, c->models[m].label, c->models[m].target->name);
     }
     for (size_t r = 0; r < c->n_rules; r++) {
         const rule_config *by = &c->rules[r];
@@ -48,8 +49,8 @@ static int check_pairs(const config *c, err *e) {
         for (size_t m = 0; m < c->n_models; m++)
             if ((c->models[m].target->gives & GIVES_LOGITS) == 0)
                 return err_input(e,
-                                 "%s:%zu: [accept %s] needs logits, but [model %s] is a %s, which gives none (use a "
-                                 "transformer, or [accept greedy])",
+                                 "%s:%zu: [accept %s] needs logits, but [model %s] has target = %s, which gives none "
+                                 "(a rule that needs none is [accept greedy])",
                                  c->path, by->line, by->ops->name, c->models[m].label, c->models[m].target->name);
         for (size_t d = 0; d < c->n_datasets; d++)
             if (c->datasets[d].forced)
@@ -59,20 +60,6 @@ static int check_pairs(const config *c, err *e) {
                                  c->path, by->line, by->ops->name, c->datasets[d].label);
     }
     return 0;
-}
-
-static bool lists_meet(const value_list *a, const value_list *b) {
-    for (size_t i = 0; i < a->n; i++)
-        for (size_t k = 0; k < b->n; k++)
-            if (a->at[i] == b->at[k]) return true;
-    return false;
-}
-
-/* Two grids over the same parameters share a cell exactly when every parameter has a common value. */
-static bool grids_meet(const value_list *a, const value_list *b, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (!lists_meet(&a[i], &b[i])) return false;
-    return true;
 }
 
 /* "[KIND NAME]" or "[KIND NAME LABEL]" */
@@ -93,13 +80,13 @@ static int check_twins(const config *c, err *e) {
     for (size_t i = 0; i < c->n_policies; i++)
         for (size_t k = 0; k < i; k++) {
             const policy_config *a = &c->policies[k], *b = &c->policies[i];
-            if (a->ops == b->ops && grids_meet(a->values, b->values, a->ops->n_params))
+            if (a->ops == b->ops && values_meet(a->values, b->values, a->ops->n_params))
                 return refuse_twins(c->path, "policy", b->ops->name, b->label, b->line, a->label, a->line, e);
         }
     for (size_t i = 0; i < c->n_rules; i++)
         for (size_t k = 0; k < i; k++) {
             const rule_config *a = &c->rules[k], *b = &c->rules[i];
-            if (a->ops == b->ops && grids_meet(a->values, b->values, a->ops->n_params))
+            if (a->ops == b->ops && values_meet(a->values, b->values, a->ops->n_params))
                 return refuse_twins(c->path, "accept", b->ops->name, b->label, b->line, a->label, a->line, e);
         }
     return 0;

@@ -5,7 +5,7 @@
 #include "experiments/ini/inifile.h"
 #include "experiments/sweep/config.h"
 
-/* Keys that belong to the other target, or are missing for this one. */
+/* Keys that do not go with the model's target, or are missing for it. */
 int config_check_model(const ini_section *s, const model_config *m, err *e);
 
 /* Targets against data, rules against targets, sections that would make a cell twice. */

@@ -13,14 +13,6 @@ typedef struct {
     double prompt, token;          /* for a token of the prompt; for one of the output */
 } pace;
 
-static int open_target(const plan_model *m, target **out, err *e) {
-    if (m->weights == NULL)
-        *out = target_replay_open(tokenizer_vocab(m->tok), e);
-    else if ((m->blas ? model_decode : model_pack)(m->weights, e) == 0)
-        *out = (m->blas ? target_blas_open : target_transformer_open)(m->weights, m->context, m->threads, e);
-    return *out != NULL ? 0 : -1;
-}
-
 /* Decodes a few tokens of the cell's first record plainly. */
 static int measure(const plan *p, const plan_cell *c, pace *to, err *e) {
     const plan_model   *m = &p->models[c->model];
@@ -28,18 +20,19 @@ static int measure(const plan *p, const plan_cell *c, pace *to, err *e) {
     const sample       *x = &p->samples[c->samples].set.at[0];
     trial_trace         trace = {0};
     target             *t = NULL;
-    policy             *none = policy_open(&policy_none, &(param_values){0}, e);
-    rule               *r = rule_open(c->rule, &c->rule_params, tokenizer_vocab(m->tok), e);
-    int                 ret = none != NULL && r != NULL ? open_target(m, &t, e) : -1;
-    decode_setup        d = {
-               .target = t,
-               .policy = none,
-               .rule = r,
-               .eos = tokenizer_eos(m->tok),
-               .max_new_tokens = TOKENS,
-               .input = {.prompt = x->prompt.ids, .n_prompt = x->prompt.n, .vocab = tokenizer_vocab(m->tok), .tok = m->tok},
-               .forced = data->cfg->forced ? x->output.ids : NULL,
-               .n_forced = data->cfg->forced ? x->output.n : 0,
+    policy             *none = policy_open(&policy_none, &(policy_spec){.vocab = m->spec.vocab, .tok = m->tok}, e);
+    rule               *r = rule_open(c->rule, &c->rule_params, m->spec.vocab, e);
+    int                 ret = none != NULL && r != NULL ? target_prepare(m->cfg->target, &m->spec, e) : -1;
+    if (ret == 0 && (t = target_open(m->cfg->target, &m->spec, e)) == NULL) ret = -1;
+    decode_setup d = {
+        .target = t,
+        .policy = none,
+        .rule = r,
+        .eos = tokenizer_eos(m->tok),
+        .max_new_tokens = TOKENS,
+        .input = {.prompt = x->prompt.ids, .n_prompt = x->prompt.n},
+        .forced = data->cfg->forced ? x->output.ids : NULL,
+        .n_forced = data->cfg->forced ? x->output.n : 0,
     };
     for (int round = 0; ret == 0 && round < 2; round++) ret = decode_run(&d, &trace, e); /* the first one warms up */
     if (ret == 0) {
@@ -85,7 +78,7 @@ static double mean_ns(const plan *p, const cell_unit *u, const pace *by) {
     bool             plain = plan_cell_is_baseline(c);
     if (by->trials[!plain] > 0) return by->finished[!plain] / by->trials[!plain];
     if (plain || by->trials[0] == 0) return 0;
-    bool twice = p->cfg->paired && p->models[c->model].weights != NULL;
+    bool twice = p->cfg->paired && p->models[c->model].cfg->target->timed;
     return (twice ? 2 : 1) * by->finished[0] / by->trials[0];
 }
 
@@ -104,7 +97,7 @@ static int add_unit(const plan *p, const char *dir, const cell_unit *u, pace *by
     if (ns > 0) {
         ns *= (double)(trials - kept);
     } else {
-        bool twice = p->cfg->paired && p->models[c->model].weights != NULL && !plan_cell_is_baseline(c);
+        bool twice = p->cfg->paired && p->models[c->model].cfg->target->timed && !plan_cell_is_baseline(c);
         ns = most * (twice ? 2 : 1);
         out->is_guess = true;
     }

@@ -13,13 +13,17 @@ static int named_at(const char *where, err *e) {
 
 /* ---- models ------------------------------------------------------------------------------------------- */
 
+static bool needs_weights(const model_config *m) {
+    return (m->target->needs & NEEDS_WEIGHTS) != 0;
+}
+
 /* The plan's model of an earlier section over the same file, to share what is open; or NULL. */
 static const plan_model *earlier_model(const plan *p, const model_config *cfg) {
     for (size_t i = 0; i < p->n_models; i++) {
         const model_config *other = p->models[i].cfg;
         const char         *a = cfg->path != NULL ? cfg->path : cfg->tokenizer;
         const char         *b = other->path != NULL ? other->path : other->tokenizer;
-        if (cfg->target == other->target && strcmp(a, b) == 0) return &p->models[i];
+        if (needs_weights(cfg) == needs_weights(other) && strcmp(a, b) == 0) return &p->models[i];
     }
     return NULL;
 }
@@ -27,26 +31,26 @@ static const plan_model *earlier_model(const plan *p, const model_config *cfg) {
 /* Opens weights and tokenizer, or takes them from an earlier section. */
 static int open_weights(plan *p, const model_config *cfg, plan_model *out, err *e) {
     const plan_model *twin = earlier_model(p, cfg);
-    if (twin != NULL && twin->weights != NULL) {
-        out->weights = twin->weights;
+    if (twin != NULL) {
+        out->spec.weights = twin->spec.weights;
         out->tok = twin->tok;
         memcpy(out->sha256, twin->sha256, sizeof out->sha256);
     } else {
         model *m = model_open(cfg->path, e);
         if (m == NULL) return named_at(cfg->path_at, e);
-        p->weights[p->n_weights++] = out->weights = m;
+        p->weights[p->n_weights++] = out->spec.weights = m;
         out->tok = m->tok;
         if (digest_sha256_file(cfg->path, out->sha256, e) != 0) return named_at(cfg->path_at, e);
     }
-    size_t own = out->weights->shape.context;
+    size_t own = out->spec.weights->shape.context;
     if (cfg->context > own)
         return err_input(e, "%s: [model %s] context = %zu is not allowed (the model's own is %zu)", cfg->context_at,
                          cfg->label, cfg->context, own);
-    out->context = cfg->context > 0 ? cfg->context : own;
+    out->spec.context = cfg->context > 0 ? cfg->context : own;
     return 0;
 }
 
-static tokenizer *open_tokenizer(const char *name, err *e) {
+static tokenizer *new_tokenizer(const char *name, err *e) {
     if (strcmp(name, "bytes") == 0) return tokenizer_bytes(e);
     gguf *g = gguf_open(name, e);
     if (g == NULL) return NULL;
@@ -55,12 +59,12 @@ static tokenizer *open_tokenizer(const char *name, err *e) {
     return t;
 }
 
-static int open_replay(plan *p, const model_config *cfg, plan_model *out, err *e) {
+static int open_tokenizer(plan *p, const model_config *cfg, plan_model *out, err *e) {
     const plan_model *twin = earlier_model(p, cfg);
     if (twin != NULL) {
         out->tok = twin->tok;
     } else {
-        tokenizer *t = open_tokenizer(cfg->tokenizer, e);
+        tokenizer *t = new_tokenizer(cfg->tokenizer, e);
         if (t == NULL) return named_at(cfg->tokenizer_at, e);
         p->toks[p->n_toks++] = t;
         out->tok = t;
@@ -78,11 +82,12 @@ static int add_model(plan *p, const model_config *cfg, err *e) {
         p->n_costs++;
         m.cost = cost;
     }
-    if ((cfg->path != NULL ? open_weights(p, cfg, &m, e) : open_replay(p, cfg, &m, e)) != 0) return -1;
+    if ((needs_weights(cfg) ? open_weights : open_tokenizer)(p, cfg, &m, e) != 0) return -1;
+    m.spec.vocab = tokenizer_vocab(m.tok);
+    m.spec.gemm = cfg->gemm;
+    if (cfg->gemm == GEMM_BLAS && blas_open(e) != 0) return -1;
     for (size_t i = 0; i < cfg->threads.n; i++) {
-        m.threads = (int)cfg->threads.at[i];
-        m.blas = strcmp(cfg->gemm, "blas") == 0;
-        if (m.blas && blas_open(e) != 0) return -1;
+        m.spec.threads = (int)cfg->threads.at[i].integer;
         p->models[p->n_models++] = m;
     }
     return 0;
@@ -118,6 +123,11 @@ static int find_dataset(plan *p, const plan_options *o, const dataset_config *cf
     return 0;
 }
 
+/* Logits follow a token: there must be one. */
+static bool needs_prompt(const plan_model *m) {
+    return (m->cfg->target->gives & GIVES_LOGITS) != 0;
+}
+
 /* Index of the samples of this dataset as the model sees them; prepares them when that has not been done. */
 static int find_samples(plan *p, const plan_options *o, size_t model_at, size_t dataset_at, size_t *index, err *e) {
     const plan_model   *m = &p->models[model_at];
@@ -126,14 +136,14 @@ static int find_samples(plan *p, const plan_options *o, size_t model_at, size_t 
         const plan_samples *s = &p->samples[*index];
         const plan_model   *first = &p->models[s->model];
         if (s->dataset != dataset_at) continue;
-        if (same_tokenizer(first->tok, m->tok) && first->context == m->context &&
-            (first->weights == NULL) == (m->weights == NULL))
+        if (same_tokenizer(first->tok, m->tok) && first->spec.context == m->spec.context &&
+            needs_prompt(first) == needs_prompt(m))
             return 0;
     }
     plan_samples  *s = &p->samples[p->n_samples];
     sample_options how = {.need_output = d->cfg->forced,
-                          .need_prompt = m->weights != NULL,
-                          .context = m->context,
+                          .need_prompt = needs_prompt(m),
+                          .context = m->spec.context,
                           .skip_bad = o->skip_bad};
     *s = (plan_samples){.model = model_at, .dataset = dataset_at};
     if (samples_prepare(&d->data, m->tok, &how, o->report, o->ctx, &s->set, e) != 0)

@@ -16,13 +16,10 @@
 /* One [model] at one thread count. Weights and tokenizer are shared between variants of one section. */
 typedef struct {
     const model_config *cfg;
-    model              *weights; /* NULL for replay */
+    target_spec         spec; /* what its targets are opened from; no weights and context 0 where they need none */
     const tokenizer    *tok;
-    char                sha256[DIGEST_HEX]; /* of the GGUF; of the tokenizer (tokenizer_digest) for replay */
-    int                 threads;
-    bool                blas;    /* gemm = blas */
-    size_t              context; /* 0 = no limit (replay) */
-    const cost_model   *cost;    /* NULL without one */
+    char                sha256[DIGEST_HEX]; /* of the GGUF with the weights; without them, tokenizer_digest */
+    const cost_model   *cost;               /* NULL without one */
 } plan_model;
 
 /* One [dataset], read. Where a tokenizer shapes the records (llma format: documents cut in the prompt) there is

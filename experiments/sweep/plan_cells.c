@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/number.h"
 #include "engine/model/blas.h"
 #include "experiments/sweep/provenance.h"
+#include "experiments/sweep/values.h"
 #include "store/settings.h"
 
 enum { MAX_CELLS = 1000000 };
@@ -67,30 +67,12 @@ static bool odometer_next(odometer *o) {
 
 /* ---- identity ----------------------------------------------------------------------------------------- */
 
-static json_t *params_json(const param_spec *specs, size_t n, const param_values *v) {
-    json_t *object = json_object();
-    for (size_t i = 0; i < n && object != NULL; i++) {
-        json_t *value = specs[i].type == PARAM_INT ? json_integer((json_int_t)v->at[i]) : json_real(v->at[i]);
-        if (json_object_set_new(object, specs[i].name, value) == 0) continue;
-        json_decref(object);
-        object = NULL;
-    }
-    return object;
-}
-
 static json_t *policy_json(const plan_cell *c) {
-    return params_json(c->policy->params, c->policy->n_params, &c->policy_params);
+    return values_json(c->policy->params, c->policy->n_params, &c->policy_params);
 }
 
 static json_t *rule_json(const plan_cell *c) {
-    return params_json(c->rule->params, c->rule->n_params, &c->rule_params);
-}
-
-/* Digits in which every real parameter reads back equal, at least `digits`. */
-static int params_digits(const param_spec *specs, size_t n, const param_values *v, int digits) {
-    for (size_t i = 0; i < n; i++)
-        if (specs[i].type == PARAM_REAL && real_digits(v->at[i]) > digits) digits = real_digits(v->at[i]);
-    return digits;
+    return values_json(c->rule->params, c->rule->n_params, &c->rule_params);
 }
 
 static char *canonical(json_t *json, int digits, err *e) {
@@ -102,8 +84,8 @@ static char *canonical(json_t *json, int digits, err *e) {
 }
 
 static char *params_text(const plan_cell *c, err *e) {
-    int digits = params_digits(c->policy->params, c->policy->n_params, &c->policy_params, 15);
-    digits = params_digits(c->rule->params, c->rule->n_params, &c->rule_params, digits);
+    int digits = values_digits(c->policy->params, c->policy->n_params, &c->policy_params, 15);
+    digits = values_digits(c->rule->params, c->rule->n_params, &c->rule_params, digits);
     return canonical(json_pack("{s:o, s:o}", "policy", policy_json(c), "rule", rule_json(c)), digits, e);
 }
 
@@ -114,8 +96,8 @@ void plan_cell_settings(const plan *p, const plan_cell *c, cell_row *out) {
     out->model = m->cfg->label;
     out->model_sha256 = (char *)m->sha256;
     out->target = (char *)m->cfg->target->name;
-    out->threads = m->threads;
-    out->gemm = m->cfg->gemm;
+    out->threads = m->spec.threads;
+    out->gemm = (char *)gemm_name(m->spec.gemm);
     out->dataset = data->cfg->label;
     out->dataset_sha256 = (char *)data->data.sha256;
     out->forced = data->cfg->forced;
@@ -157,8 +139,8 @@ static json_t *setting_json(const plan *p, const plan_cell *c) {
                      "seed",           (json_int_t)p->cfg->seed,             /* all randomness */
                      "repeats",        (json_int_t)p->cfg->repeats,          /* the number of trials */
                      "paired",         p->cfg->paired,                       /* what speedup is over */
-                     "blas",           m->blas ? blas_kernels() : NULL,      /* how these kernels round */
-                     "context",        (json_int_t)m->context,               /* where outputs are cut */
+                     "blas",           m->spec.gemm == GEMM_BLAS ? blas_kernels() : NULL, /* how these kernels round */
+                     "context",        (json_int_t)m->spec.context,          /* where outputs are cut */
                      "cost",           m->cost != NULL ? m->cost->sha256 : NULL,     /* modeled_speedup */
                      "samples",        p->samples[c->samples].sha256,        /* what was taken from the data */
                      "max_new_tokens", (json_int_t)p->datasets[c->dataset].cfg->max_new_tokens);
@@ -256,5 +238,5 @@ size_t plan_cell_trials(const plan *p, size_t cell) {
 
 int32_t plan_cell_param(const plan_cell *c, const char *name) {
     int i = param_find(c->policy->params, c->policy->n_params, name);
-    return i < 0 ? -1 : (int32_t)c->policy_params.at[i];
+    return i < 0 || c->policy->params[i].type != PARAM_IS_INTEGER ? -1 : (int32_t)c->policy_params.at[i].integer;
 }

@@ -1,5 +1,6 @@
 #include "experiments/sweep/plan_print.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "experiments/sweep/estimate.h"
@@ -10,9 +11,9 @@ static const char *plural(size_t n) {
 }
 
 static void print_params(const param_spec *specs, size_t n, const param_values *v, FILE *out) {
-    char text[40];
+    char text[PATH_MAX];
     for (size_t i = 0; i < n; i++) {
-        param_format(&specs[i], v->at[i], text, sizeof text);
+        param_format(&specs[i], &v->at[i], text, sizeof text);
         fprintf(out, " %s=%s", specs[i].name, text);
     }
 }
@@ -22,7 +23,7 @@ static void print_group(const plan *p, const plan_cell *c, FILE *out) {
     const dataset_config *d = p->datasets[c->dataset].cfg;
     size_t                n = p->samples[c->samples].set.n;
     fprintf(out, "\nmodel %s (%s, %d thread%s), dataset %s (%zu sample%s%s), accept %s", m->cfg->label,
-            m->cfg->target->name, m->threads, plural((size_t)m->threads), d->label, n, plural(n),
+            m->cfg->target->name, m->spec.threads, plural((size_t)m->spec.threads), d->label, n, plural(n),
             d->forced ? ", forced" : "", c->rule->name);
     print_params(c->rule->params, c->rule->n_params, &c->rule_params, out);
     fprintf(out, "\n  %-16s  %8s  %8s  policy\n", "cell", "trials", "done");
@@ -126,7 +127,8 @@ static void warn_about_clocks(const plan *p, const char *dir, const runner_optio
     bool timed = false, there = false;
     for (size_t i = 0; i < p->n_cells; i++) {
         const plan_cell *c = &p->cells[i];
-        if (p->models[c->model].weights == NULL || plan_cell_is_baseline(c) || cell_exists(dir, c, NULL) > 0) continue;
+        if (!p->models[c->model].cfg->target->timed || plan_cell_is_baseline(c) || cell_exists(dir, c, NULL) > 0)
+            continue;
         timed = true;
         cell_unit whole = {c->baseline, 0, 1};
         size_t    kept = 0;

@@ -242,10 +242,10 @@ cell_unit *runner_units(const plan *p, const runner_options *o, size_t *n_first,
     return units;
 }
 
-/* Makes the weights ready for what multiplies with them, before workers share them. */
+/* Makes the weights ready before workers share them. */
 static int prepare_model(const plan *p, size_t cell, err *e) {
     const plan_model *m = &p->models[p->cells[cell].model];
-    if (m->weights == NULL || (m->blas ? model_decode : model_pack)(m->weights, e) == 0) return 0;
+    if (target_prepare(m->cfg->target, &m->spec, e) == 0) return 0;
     return err_prefix(e, "%s:%zu: [model %s]", p->cfg->path, m->cfg->line, m->cfg->label);
 }
 

@@ -63,14 +63,12 @@ static int flush_text(err *e) {
     return fflush(stdout) == 0 && !ferror(stdout) ? 0 : err_errno(e, "standard output", "cannot write");
 }
 
-int spans_step(void *ctx, const step_trace *step, const int32_t *emitted, const draft *d, const rows *r, err *e) {
-    (void)d;
-    (void)r;
+int spans_step(void *ctx, const step_trace *step, const step_view *view, err *e) {
     spans *s = ctx;
     size_t copied = step->accepted, source = source_index(step->source, s->n_references);
     if (copied > 0) s->shown[source] = true;
-    if (write_ids(s, emitted, copied, s->colours ? source_style(source) : NULL, e) != 0) return -1;
-    if (write_ids(s, emitted + copied, step->emitted - copied, NULL, e) != 0) return -1;
+    if (write_ids(s, view->emitted, copied, s->colours ? source_style(source) : NULL, e) != 0) return -1;
+    if (write_ids(s, view->emitted + copied, view->n - copied, NULL, e) != 0) return -1;
     return flush_text(e);
 }
 

@@ -28,7 +28,7 @@ int  spans_begin(spans *s, const tokenizer *t, bool drop_prefix, const char *con
 void spans_free(spans *s);
 
 /* A decode_sink's step: writes and flushes what the step emitted. `ctx` is the spans. */
-int spans_step(void *ctx, const step_trace *step, const int32_t *emitted, const draft *d, const rows *r, err *e);
+int spans_step(void *ctx, const step_trace *step, const step_view *view, err *e);
 
 /* Writes what is still held back and ends the line. */
 int spans_end(spans *s, err *e);

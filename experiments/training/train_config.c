@@ -156,16 +156,17 @@ static const char *blame(const ini_entry *a, const ini_entry *b, const char *sec
     return a != NULL ? a->parts[0].where : section;
 }
 
-static int read_params(const ini_section *s, const scenario *by, param_values *out, err *e) {
+static int read_params(const inifile *f, const ini_section *s, const scenario *by, param_values *out, err *e) {
     param_presets(by->params, by->n_params, out);
     for (size_t i = 0; i < by->n_params; i++) {
         const ini_entry *entry = ini_find(s, by->params[i].name);
         if (entry == NULL) continue;
         const ini_part *v = ini_value(entry, e);
         if (v == NULL) return -1;
-        if (param_parse(&by->params[i], v->text, &out->at[i], e) != 0) return err_prefix(e, "%s", v->where);
+        if (key_param(f, &by->params[i], v, &out->at[i], e) != 0) return -1;
     }
-    return scenario_check(by, out, e) != 0 ? err_prefix(e, "%s", s->where) : 0;
+    bool wrong = param_check_files(by->name, by->params, by->n_params, out, e) != 0 || scenario_check(by, out, e) != 0;
+    return wrong ? err_prefix(e, "%s", s->where) : 0;
 }
 
 static int read_source(const inifile *f, const ini_section *s, train_config *c, err *e) {
@@ -174,7 +175,7 @@ static int read_source(const inifile *f, const ini_section *s, train_config *c, 
     if ((x->name = mem_strdup(s->title + strlen("source "), e)) == NULL) return -1;
     if (keys_read(f, s, &sections[SOURCE], x, e) != 0) return -1;
     if (keys_check(s, &sections[SOURCE], x->scenario->params, x->scenario->n_params, e) != 0) return -1;
-    if (read_params(s, x->scenario, &x->params, e) != 0) return -1;
+    if (read_params(f, s, x->scenario, &x->params, e) != 0) return -1;
     if (x->until != 0 && x->until <= x->from)
         return err_input(e, "%s: until = %zu is not allowed (after from = %zu)",
                          blame(ini_find(s, "until"), ini_find(s, "from"), s->where), x->until, x->from);
@@ -283,6 +284,19 @@ static int check(const inifile *f, const train_config *c, err *e) {
     return check_export(f, c, e) != 0 ? -1 : check_mix(c, e);
 }
 
+static void add_value(text_buffer *t, const param_spec *spec, const param_value *v) {
+    switch (v->type) {
+    case PARAM_IS_CHOICE:
+        text_add(t, "%s=%s\n", spec->name, spec->choices[v->choice]);
+        break;
+    case PARAM_IS_FILE:
+        text_add(t, "%s=%s\n", spec->name, v->file->sha256);
+        break;
+    default:
+        text_add(t, "%s=%.17g\n", spec->name, param_number(v));
+    }
+}
+
 /* The identity of a training: every number but those that only say how it is run. */
 static int make_digest(train_config *c, err *e) {
     text_buffer t = {0};
@@ -297,8 +311,7 @@ static int make_digest(train_config *c, err *e) {
         const train_source *x = &c->sources[i];
         text_add(&t, "[%s] %s share=%.17g from=%zu until=%zu\n", x->name, x->scenario->name, x->share, x->from,
                  x->until);
-        for (size_t k = 0; k < x->scenario->n_params; k++)
-            text_add(&t, "%s=%.17g\n", x->scenario->params[k].name, x->params.at[k]);
+        for (size_t k = 0; k < x->scenario->n_params; k++) add_value(&t, &x->scenario->params[k], &x->params.at[k]);
     }
     int ret = text_check(&t, e);
     if (ret == 0) ret = digest_sha256(t.at, t.n, c->digest, e);
@@ -327,7 +340,10 @@ int train_config_read(const char *path, const char *const *sets, size_t n_sets, 
 }
 
 void train_config_free(train_config *c) {
-    for (size_t i = 0; i < c->n_sources; i++) free(c->sources[i].name);
+    for (size_t i = 0; i < c->n_sources; i++) {
+        free(c->sources[i].name);
+        param_values_free(&c->sources[i].params);
+    }
     free(c->path);
     free(c->text);
     free(c->name);

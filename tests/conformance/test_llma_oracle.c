@@ -84,21 +84,17 @@ static void free_samples(recorded s[SAMPLES]) {
 static void decode_forced(const char *name, const char *params, const recorded *s, const tokens *prompt,
                           trial_trace *out) {
     err               e = {0};
-    param_values      values;
+    policy_spec       spec = {.vocab = VOCAB};
     const policy_ops *ops = registry_find(&policy_registry, name);
-    cr_assert_eq(param_parse_list(name, ops->params, ops->n_params, params, &values, &e), 0, "%s", e.text);
-    policy      *p = policy_open(ops, &values, &e);
+    cr_assert_eq(param_parse_list(name, ops->params, ops->n_params, params, &spec.params, &e), 0, "%s", e.text);
+    policy      *p = policy_open(ops, &spec, &e);
     rule        *r = rule_open(registry_find(&rule_registry, "greedy"), &(param_values){0}, VOCAB, &e);
-    target      *t = target_replay_open(VOCAB, &e);
+    target      *t = target_open(registry_find(&target_registry, "replay"), &(target_spec){.vocab = VOCAB}, &e);
     decode_setup setup = {
         .target = t,
         .policy = p,
         .rule = r,
-        .input = {.prompt = prompt->ids,
-                  .n_prompt = prompt->n,
-                  .references = s->references,
-                  .n_references = DOCS,
-                  .vocab = VOCAB},
+        .input = {.prompt = prompt->ids, .n_prompt = prompt->n, .references = s->references, .n_references = DOCS},
         .forced = s->output.ids,
         .n_forced = s->output.n,
         .eos = EOS,

@@ -16,8 +16,10 @@ static subject subject_open(int threads) {
     err     e = {0};
     subject s = {.m = model_open(conformance_path("data/models/stories260K.gguf"), &e)};
     cr_assert_not_null(s.m, "%s", e.text);
-    cr_assert_eq(model_pack(s.m, &e), 0);
-    s.t = target_transformer_open(s.m, s.m->shape.context, threads, &e);
+    const target_spec spec = {
+        .weights = s.m, .vocab = s.m->shape.vocab, .context = s.m->shape.context, .threads = threads};
+    cr_assert_eq(target_prepare(&target_transformer, &spec, &e), 0);
+    s.t = target_open(&target_transformer, &spec, &e);
     cr_assert_not_null(s.t, "%s", e.text);
     s.bos = tokenizer_bos(s.m->tok);
     s.eos = tokenizer_eos(s.m->tok);
@@ -51,9 +53,10 @@ static void extend_greedily(subject *s, tokens *all, size_t length) {
     draft  d;
     size_t from = 0;
     draft_clear(&d);
-    cr_assert_eq(s->t->ops->begin(s->t, NULL, 0, &e), 0);
+    cr_assert_eq(target_begin(s->t, NULL, 0, &e), 0);
     while (all->n < length) {
-        cr_assert_eq(s->t->ops->verify(s->t, all->ids + from, all->n - from, &d, &r, &e), 0, "%s", e.text);
+        cr_assert_eq(target_verify(s->t, all->ids + from, all->n - from, &d, &r, &e), 0, "%s", e.text);
+        cr_assert_eq(target_keep(s->t, NULL, 0, &e), 0);
         from = all->n;
         int32_t next = argmax(r.logits, r.vocab);
         if (next == s->eos || next == s->bos) return;

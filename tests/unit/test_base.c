@@ -1,4 +1,4 @@
-/* Errors, memory, parameters and randomness. */
+/* Errors, memory and randomness. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <gsl/gsl_cdf.h>
@@ -87,44 +87,6 @@ Test(mem, fails_exactly_the_chosen_allocation) {
     cr_assert_not_null(q);
     free(p);
     free(q);
-}
-
-static const param_spec specs[] = {
-    {"n", PARAM_INT, 1, 1, 64, "trigger length"},
-    {"temperature", PARAM_REAL, 1, 0.01, 100, "softmax temperature"},
-};
-
-Test(param, parses_lists_and_names_what_is_wrong) {
-    param_values v;
-    err          e = {0};
-    cr_assert_eq(param_parse_list("llma", specs, 2, "temperature=0.7,n=3", &v, &e), 0);
-    cr_assert_eq(v.at[0], 3);
-    cr_assert_eq(v.at[1], 0.7);
-    cr_assert_eq(param_parse_list("llma", specs, 2, "", &v, &e), 0);
-    cr_assert_eq(v.at[0], 1);
-
-    const char *bad[] = {"n", "n=", "n=0", "n=65", "n=1.5", "n=nan", "m=1", "n=1,n=2", "n=1,", "temperature=inf", "=1"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        cr_assert_eq(param_parse_list("llma", specs, 2, bad[i], &v, &e), -1, "%s was taken", bad[i]);
-        cr_assert_eq(e.kind, ERR_INPUT);
-        cr_assert(strstr(e.text, "llma") != NULL, "%s", e.text);
-    }
-}
-
-Test(param, formats_values_that_read_back_equal) {
-    const double values[] = {0.7, 1, 0.1 + 0.2, 1e-7, 100};
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        char buf[40];
-        param_format(&specs[1], values[i], buf, sizeof buf);
-        cr_assert_eq(strtod(buf, NULL), values[i]);
-    }
-    char buf[40];
-    param_format(&specs[0], 20, buf, sizeof buf);
-    cr_assert_str_eq(buf, "20");
-    param_format(&specs[1], 100, buf, sizeof buf);
-    cr_assert_str_eq(buf, "100");
-    param_format(&specs[1], 0.7, buf, sizeof buf);
-    cr_assert_str_eq(buf, "0.7");
 }
 
 Test(rng, noise_is_the_stream_read_at_a_position) {

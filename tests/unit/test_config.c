@@ -47,7 +47,7 @@ static void read_good(const char *text, const char *const *sets, size_t n, confi
 
 static void expect_list(const value_list *l, size_t n, const double *values) {
     cr_assert_eq(l->n, n);
-    for (size_t i = 0; i < n; i++) cr_assert_eq(l->at[i], values[i]);
+    for (size_t i = 0; i < n; i++) cr_assert_eq(param_number(&l->at[i]), values[i]);
 }
 #define EXPECT_LIST(list, ...)                                                                                         \
     expect_list(list, sizeof((double[]){__VA_ARGS__}) / sizeof(double), (double[]){__VA_ARGS__})
@@ -108,7 +108,7 @@ Test(config, reads_a_whole_file) {
     cr_assert_str_eq(c.models[0].tokenizer, "bytes"); /* not a path */
     EXPECT_LIST(&c.models[0].threads, 4, 1);
     cr_assert_str_eq(c.models[0].cost, "/abs/cost.ini");
-    cr_assert_str_eq(c.models[0].gemm, "exact");
+    cr_assert_eq(c.models[0].gemm, GEMM_EXACT);
     cr_assert_null(c.models[0].path);
     cr_assert_str_eq(c.models[1].label, "b.2");
     cr_assert_str_eq(c.models[1].tokenizer, "ini/v.gguf");
@@ -140,7 +140,7 @@ Test(config, has_the_documented_defaults) {
               NULL, 0, &c);
     cr_assert(c.seed == 1 && c.repeats == 1);
     EXPECT_LIST(&c.models[0].threads, 1);
-    cr_assert_str_eq(c.models[0].gemm, "exact");
+    cr_assert_eq(c.models[0].gemm, GEMM_EXACT);
     const dataset_config *d = &c.datasets[0];
     cr_assert_str_eq(d->format, "auto");
     cr_assert(d->limit == 0 && !d->append_docs && d->doc_tokens == 768 && d->max_new_tokens == 256);
@@ -270,7 +270,7 @@ Test(config, names_place_and_reason_of_every_refusal) {
         /* sections against sections */
         {10, "forced = no", "c.ini:8:", "set forced = yes"},
         {10, NULL, "c.ini:8:", "[model m]"},
-        {16, "[accept coupled]", "c.ini:16:", "[model m] is a replay"},
+        {16, "[accept coupled]", "c.ini:16:", "[model m] has target = replay, which gives none"},
         {17, "[policy llma again]\nn = 7, 2\nk = 10", "c.ini:17:", "[policy llma] on line 12"},
         {17, "[policy none again]", "c.ini:17:", "[policy none] on line 15"},
         {17, "[accept greedy again]", "c.ini:17:", "[accept greedy] on line 16"},

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "engine/engine.h"
-#include "engine/target/forced.h"
 
 enum { VOCAB = 13, EOS = 2, CONTEXT = 96 };
 
@@ -18,7 +17,7 @@ typedef struct {
     float          logits[(DRAFT_CAP + 1) * VOCAB];
     float          misround; /* added to logit 0 in every pass over more than one token */
     const int32_t *forced;
-    size_t         n_forced, n_prompt;
+    size_t         n_forced, n_prompt, settled;
     int32_t        choices[DRAFT_CAP + 1];
 } function_target;
 
@@ -50,6 +49,7 @@ static int function_verify(target *t, const int32_t *pending, size_t n_pending, 
     if (f->n_prompt == SIZE_MAX) f->n_prompt = n_pending;
     memcpy(f->seen + f->n, pending, n_pending * sizeof *pending);
     f->n += n_pending;
+    f->settled = f->n;
     size_t position = f->n - f->n_prompt;
     for (size_t i = 0; i <= d->n; i++) {
         if (i > 0) f->seen[f->n++] = d->ids[i - 1];
@@ -58,17 +58,18 @@ static int function_verify(target *t, const int32_t *pending, size_t n_pending, 
     }
     *out = (rows){.n = d->n + 1, .vocab = VOCAB, .logits = f->logits};
     if (f->forced != NULL) {
-        forced_rows(f->forced, f->n_forced, position, d->n + 1, f->choices);
+        rows_forced(f->forced, f->n_forced, position, d->n + 1, f->choices);
         out->forced = f->choices;
     }
     return 0;
 }
 
-static int function_rollback(target *t, size_t length, err *e) {
+static int function_keep(target *t, const int32_t *path, size_t n, err *e) {
     (void)e;
     function_target *f = (function_target *)t;
-    cr_assert_leq(length, f->n);
-    f->n = length;
+    for (size_t i = 0; i < n; i++) cr_assert_eq(path[i], (int32_t)i, "not the path of a chain");
+    cr_assert_leq(f->settled + n, f->n);
+    f->n = f->settled + n;
     return 0;
 }
 
@@ -86,7 +87,7 @@ static const target_ops function_ops = {
     .gives = GIVES_CHOICES | GIVES_LOGITS,
     .begin = function_begin,
     .verify = function_verify,
-    .rollback = function_rollback,
+    .keep = function_keep,
     .room = function_room,
     .close = function_close,
 };
@@ -97,6 +98,13 @@ static target *function_open(size_t context, float misround) {
     f->context = context;
     f->misround = misround;
     return &f->base;
+}
+
+static target *replay_open(void) {
+    err     e = {0};
+    target *t = target_open(registry_find(&target_registry, "replay"), &(target_spec){.vocab = VOCAB}, &e);
+    cr_assert_not_null(t, "%s", e.text);
+    return t;
 }
 
 /* One trial with everything given by name. Returns what decode_run does. */
@@ -111,12 +119,14 @@ typedef struct {
 static int run(const trial *x, trial_trace *out, err *e) {
     const policy_ops *po = registry_find(&policy_registry, x->policy);
     const rule_ops   *ro = registry_find(&rule_registry, x->rule);
-    param_values      pv, rv;
+    policy_spec       spec = {.vocab = VOCAB};
+    param_values      rv;
     cr_assert_not_null(po);
     cr_assert_not_null(ro);
-    cr_assert_eq(param_parse_list(po->name, po->params, po->n_params, x->policy_params, &pv, e), 0, "%s", e->text);
+    cr_assert_eq(param_parse_list(po->name, po->params, po->n_params, x->policy_params, &spec.params, e), 0, "%s",
+                 e->text);
     cr_assert_eq(param_parse_list(ro->name, ro->params, ro->n_params, x->rule_params, &rv, e), 0, "%s", e->text);
-    policy *p = policy_open(po, &pv, e);
+    policy *p = policy_open(po, &spec, e);
     rule   *r = p != NULL ? rule_open(ro, &rv, VOCAB, e) : NULL;
     int     ret = -1;
     if (r != NULL) {
@@ -129,7 +139,6 @@ static int run(const trial *x, trial_trace *out, err *e) {
                           .eos = EOS,
                           .max_new_tokens = x->max_new,
                           .noise = {7, 3}};
-        s.input.vocab = VOCAB;
         s.input.noise = (noise){11, 5};
         ret = decode_run(&s, out, e);
     }
@@ -300,7 +309,7 @@ static const policy_ops scripted = {.name = "scripted", .propose = scripted_prop
 static int run_scripted(target *t, const int32_t *prompt, size_t n_prompt, const int32_t *forced, size_t n_forced,
                         size_t max_new, trial_trace *out, err *e) {
     param_values v = {0};
-    policy      *p = policy_open(&scripted, &v, e);
+    policy      *p = policy_open(&scripted, &(policy_spec){.vocab = VOCAB}, e);
     rule        *r = rule_open(registry_find(&rule_registry, "greedy"), &v, VOCAB, e);
     decode_setup s = {.target = t,
                       .policy = p,
@@ -309,7 +318,7 @@ static int run_scripted(target *t, const int32_t *prompt, size_t n_prompt, const
                       .n_forced = n_forced,
                       .eos = EOS,
                       .max_new_tokens = max_new,
-                      .input = {.prompt = prompt, .n_prompt = n_prompt, .vocab = VOCAB}};
+                      .input = {.prompt = prompt, .n_prompt = n_prompt}};
     int          ret = decode_run(&s, out, e);
     policy_close(p);
     rule_close(r);
@@ -318,7 +327,7 @@ static int run_scripted(target *t, const int32_t *prompt, size_t n_prompt, const
 
 Test(decode, eos_inside_a_draft_ends_the_output_and_the_rest_counts_as_drafted) {
     const int32_t recorded[] = {5, 6, EOS}, prompt[] = {1};
-    target       *t = target_replay_open(VOCAB, &(err){0});
+    target       *t = replay_open();
     trial_trace   out = {0};
     err           e = {0};
     memcpy(script, (int32_t[]){5, 6, EOS, 7, 7}, 5 * sizeof *script);
@@ -337,7 +346,7 @@ Test(decode, eos_inside_a_draft_ends_the_output_and_the_rest_counts_as_drafted) 
 
 Test(decode, a_draft_that_begins_with_eos_never_stands_unless_said) {
     const int32_t recorded[] = {5, EOS}, prompt[] = {1};
-    target       *t = target_replay_open(VOCAB, &(err){0});
+    target       *t = replay_open();
     trial_trace   out = {0};
     err           e = {0};
     memcpy(script, (int32_t[]){EOS, 5}, 2 * sizeof *script);
@@ -355,7 +364,7 @@ Test(decode, a_draft_that_begins_with_eos_never_stands_unless_said) {
 
 Test(decode, a_recording_without_eos_ends_where_it_ends) {
     const int32_t recorded[] = {5, 6, 7}, prompt[] = {1};
-    target       *t = target_replay_open(VOCAB, &(err){0});
+    target       *t = replay_open();
     trial_trace   out = {0};
     err           e = {0};
     memcpy(script, (int32_t[]){5, 6, 7, 8}, 4 * sizeof *script);
@@ -380,7 +389,7 @@ Test(decode, a_recording_without_eos_ends_where_it_ends) {
 
 Test(decode, replay_follows_an_empty_prompt) {
     const int32_t recorded[] = {5, 6, EOS};
-    target       *t = target_replay_open(VOCAB, &(err){0});
+    target       *t = replay_open();
     trial_trace   out = {0};
     err           e = {0};
     script_n = 1;
@@ -398,7 +407,7 @@ Test(decode, forced_steps_do_not_depend_on_the_target) {
     const int32_t doc[] = {4, 5, 6, 7, 4, 5};
     reference     ref = {doc, 6};
     size_t        n = sizeof recorded / sizeof *recorded;
-    target       *real = function_open(CONTEXT, 0), *replay = target_replay_open(VOCAB, &(err){0});
+    target       *real = function_open(CONTEXT, 0), *replay = replay_open();
     trial_trace   a = {0}, b = {0};
     err           e = {0};
     for (size_t p = 0; p < policy_registry.n; p++) {
@@ -460,14 +469,14 @@ Test(compare, finds_and_measures_rounding_that_depends_on_the_batch) {
     cr_assert_eq(run(&x, &base, &e), 0, "%s", e.text);
 
     param_values v = {0};
-    policy      *p = policy_open(&scripted, &v, &e);
+    policy      *p = policy_open(&scripted, &(policy_spec){.vocab = VOCAB}, &e);
     rule        *r = rule_open(registry_find(&rule_registry, "greedy"), &v, VOCAB, &e);
     decode_setup s = {.target = plain,
                       .policy = p,
                       .rule = r,
                       .eos = EOS,
                       .max_new_tokens = 40,
-                      .input = {.prompt = prompts[1], .n_prompt = 1, .vocab = VOCAB}};
+                      .input = {.prompt = prompts[1], .n_prompt = 1}};
     cr_assert_eq(decode_run(&s, &out, &e), 0, "%s", e.text);
     compare_traces(&out, base.output.ids, base.output.n, base.logits_hash, &c);
     cr_assert_eq(c.logits_equal, LOGITS_DIFFER);

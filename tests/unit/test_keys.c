@@ -43,7 +43,7 @@ static void thing_free(thing *t) {
     free(t->path);
     free(t->colour);
     free(t->path_at);
-    free(t->list.at);
+    value_list_free(&t->list);
     *t = (thing){0};
 }
 
@@ -74,7 +74,7 @@ Test(keys, fill_fields_of_every_type) {
     cr_assert_str_eq(t.path_at, "in/t.ini:8");
     cr_assert_str_eq(t.colour, "green");
     cr_assert_str_eq(t.rule->name, "greedy");
-    cr_assert(t.list.n == 3 && t.list.at[0] == 3 && t.list.at[1] == 1 && t.list.at[2] == 2);
+    cr_assert(t.list.n == 3 && t.list.at[0].integer == 3 && t.list.at[1].integer == 1 && t.list.at[2].integer == 2);
     thing_free(&t);
 }
 
@@ -85,7 +85,7 @@ Test(keys, take_presets_where_nothing_is_said) {
     cr_assert(t.u == 7 && t.n == 5 && t.i == 0 && t.real == 0.5 && !t.on);
     cr_assert(t.path == NULL && t.path_at == NULL && t.rule == NULL);
     cr_assert_str_eq(t.colour, "red");
-    cr_assert(t.list.n == 1 && t.list.at[0] == 1);
+    cr_assert(t.list.n == 1 && t.list.at[0].integer == 1);
     thing_free(&t);
 }
 
@@ -150,7 +150,7 @@ Test(keys, name_place_and_reason_of_every_refusal) {
 }
 
 Test(keys, parameters_are_allowed_beside_a_table) {
-    static const param_spec params[] = {{"depth", PARAM_INT, 1, 1, 9, "of it"}};
+    static const param_spec params[] = {PARAM_INTEGER("depth", 1, 1, 9, "of it")};
     inifile                 f;
     err                     e = {0};
     scratch_write("t.ini", "[thing]\nname = x\ndepth = 3\n[thing b]\ndeph = 3\n");

@@ -270,6 +270,11 @@ Test(model, a_vocabulary_alone_is_no_model) {
     unlink(path);
 }
 
+static target *open_target(model *m, gemm g, err *e) {
+    const target_spec spec = {.weights = m, .vocab = m->shape.vocab, .context = 16, .threads = 1, .gemm = g};
+    return target_open(&target_transformer, &spec, e);
+}
+
 Test(model, decoded_weights_are_not_for_the_kernels) {
     tiny_spec s = tiny_default();
     err       e = {0};
@@ -279,11 +284,11 @@ Test(model, decoded_weights_are_not_for_the_kernels) {
     model *m = model_open(path, &e);
     cr_assert_not_null(m, "%s", e.text);
     cr_assert_eq(model_decode(m, &e), 0, "%s", e.text);
-    cr_assert_null(target_transformer_open(m, 16, 1, &e));
+    cr_assert_null(open_target(m, GEMM_EXACT, &e));
     cr_assert(strstr(e.text, "not packed") != NULL, "%s", e.text);
-    target *t = target_blas_open(m, 16, 1, &e);
+    target *t = open_target(m, GEMM_BLAS, &e);
     cr_assert_not_null(t, "%s", e.text);
-    t->ops->close(t);
+    target_close(t);
     model_close(m);
     unlink(path);
 }
@@ -301,7 +306,7 @@ Test(model, weights_are_packed_once_and_before_they_run) {
     cr_assert_null(transformer_new(m, 16, 1, NULL, &e));
     cr_assert(strstr(e.text, "not packed") != NULL, "%s", e.text);
     m->output.panels = NULL;
-    cr_assert_null(target_blas_open(m, 16, 1, &e));
+    cr_assert_null(open_target(m, GEMM_BLAS, &e));
     cr_assert(strstr(e.text, "not decoded") != NULL, "%s", e.text);
     cr_assert_eq(model_pack(m, &e), 0);
     const void *first = m->layers[0].wq.panels;

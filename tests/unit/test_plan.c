@@ -74,7 +74,7 @@ Test(plan, lays_out_the_grid_in_order) {
     cr_assert_eq(p.n_samples, 2); /* so each dataset is prepared once */
     cr_assert_eq(p.samples[0].set.n, 2);
     cr_assert_eq(p.samples[1].set.n, 1);
-    cr_assert(p.models[0].threads == 2 && p.models[1].threads == 1 && p.models[2].threads == 1);
+    cr_assert(p.models[0].spec.threads == 2 && p.models[1].spec.threads == 1 && p.models[2].spec.threads == 1);
     cr_assert_str_eq(p.models[2].cfg->label, "b");
 
     static const struct {
@@ -223,6 +223,65 @@ Test(plan, ids_do_not_change_with_what_does_not_matter) {
                 "other cells, a label");
 }
 
+/* ---- parameters of every type ------------------------------------------------------------------------- */
+
+static const char *const sides[] = {"left", "right", NULL};
+static const param_spec  typed_params[] = {
+     PARAM_CHOICE("side", sides, 0, "which one"),
+     PARAM_FILE("store", "what is copied from"),
+};
+static const policy_ops typed = {
+    .name = "typed", .source = "engine/policies/llma.c", .params = typed_params, .n_params = 2};
+
+/* The ids of a grid whose policy has those parameters; `params` is what the last cell says of them. */
+static ids typed_ids(const char *side, const char *path, char params[256]) {
+    config       c;
+    plan         p;
+    param_values v;
+    err          e = {0};
+    plan_options o = {0};
+    scratch_write("c.ini", SWEEP REPLAY DATA "[policy none]\n" GREEDY);
+    cr_assert_eq(config_read("c.ini", NULL, 0, &c, &e), 0, "%s", e.text);
+    param_presets(typed_params, 2, &v);
+    cr_assert_eq(param_parse(&typed_params[0], side, &v.at[0], &e), 0, "%s", e.text);
+    cr_assert_eq(param_parse(&typed_params[1], path, &v.at[1], &e), 0, "%s", e.text);
+    c.policies[0].ops = &typed;
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert_eq(mem_reserve(&c.policies[0].values[i].at, &c.policies[0].values[i].cap, 1, &e), 0);
+        c.policies[0].values[i].at[0] = v.at[i];
+        c.policies[0].values[i].n = 1;
+    }
+    cr_assert_eq(plan_make(&c, &o, &p, &e), 0, "%s", e.text);
+    cr_assert_eq(p.n_cells, 2);
+    ids out;
+    strcpy(out.baseline, p.cells[0].id);
+    strcpy(out.drafted, p.cells[1].id);
+    snprintf(params, 256, "%s", p.cells[1].params);
+    plan_free(&p);
+    config_free(&c);
+    return out;
+}
+
+Test(plan, ids_change_with_a_file_and_not_with_its_path) {
+    char    params[256], again[256], hex[DIGEST_HEX], want[256];
+    err     e = {0};
+    id_book book = {0};
+    scratch_write("d.jsonl", records);
+    scratch_write("a.bin", "one");
+    scratch_write("far/b.bin", "one");
+    scratch_write("c.bin", "two");
+    expect_new(&book, typed_ids("left", "a.bin", params), false, "base");
+    cr_assert_eq(digest_sha256("one", 3, hex, &e), 0);
+    snprintf(want, sizeof want, "{\"policy\":{\"side\":\"left\",\"store\":\"sha256:%s\"},\"rule\":{}}", hex);
+    cr_assert_str_eq(params, want);
+    expect_same(&book, typed_ids("left", "far/b.bin", again), "another path");
+    cr_assert_str_eq(again, params);
+    expect_new(&book, typed_ids("left", "c.bin", again), true, "another content");
+    expect_new(&book, typed_ids("right", "a.bin", again), true, "another choice");
+    scratch_write("a.bin", "three");
+    expect_new(&book, typed_ids("left", "a.bin", again), true, "the same file, rewritten");
+}
+
 /* ---- tokenizers and transformers ---------------------------------------------------------------------- */
 
 #define TWO_TOKENIZERS SWEEP REPLAY "[model t]\ntarget = replay\ntokenizer = t.gguf\n"
@@ -276,11 +335,11 @@ Test(plan, transformers_share_their_file) {
     cr_assert_eq(p.n_toks, 0);
     cr_assert_eq(digest_sha256_file("w.gguf", hex, &e), 0);
     for (size_t i = 0; i < 3; i++) {
-        cr_assert_eq(p.models[i].weights, p.weights[0]);
+        cr_assert_eq(p.models[i].spec.weights, p.weights[0]);
         cr_assert_str_eq(p.models[i].sha256, hex);
     }
-    cr_assert_eq(p.models[1].context, tiny_default().context);
-    cr_assert_eq(p.models[2].context, 64);
+    cr_assert_eq(p.models[1].spec.context, tiny_default().context);
+    cr_assert_eq(p.models[2].spec.context, 64);
     cr_assert_eq(p.n_samples, 2); /* one for each context */
     done(&p);
     expect_refused(WEIGHTED "context = 257\n" FREE LLMA GREEDY, NULL, "c.ini:7: [model m] context = 257");

@@ -10,25 +10,47 @@ enum { VOCAB = 1000, HISTORY_CAP = 256 };
 
 #define IDS(...) (const int32_t[]){__VA_ARGS__}, sizeof((int32_t[]){__VA_ARGS__}) / sizeof(int32_t)
 
-static policy *open_policy(const char *name, const char *text) {
+static policy *try_open(const char *name, const char *text, size_t vocab, const tokenizer *tok, err *e) {
     const policy_ops *ops = registry_find(&policy_registry, name);
-    param_values      values;
-    err               e = {0};
+    policy_spec       spec = {.vocab = vocab, .tok = tok};
     cr_assert_not_null(ops, "no policy %s", name);
-    cr_assert_eq(param_parse_list(name, ops->params, ops->n_params, text, &values, &e), 0, "%s", e.text);
-    policy *p = policy_open(ops, &values, &e);
+    cr_assert_eq(param_parse_list(name, ops->params, ops->n_params, text, &spec.params, e), 0, "%s", e->text);
+    return policy_open(ops, &spec, e);
+}
+
+static policy *open_over(const char *name, const char *text, size_t vocab, const tokenizer *tok) {
+    err     e = {0};
+    policy *p = try_open(name, text, vocab, tok, &e);
     cr_assert_not_null(p, "%s", e.text);
     return p;
 }
 
+static policy *open_policy(const char *name, const char *text) {
+    return open_over(name, text, VOCAB, NULL);
+}
+
+static size_t shown; /* tokens since the trial began */
+
+static int try_begin(policy *p, const policy_input *in, err *e) {
+    shown = 0;
+    return policy_begin(p, in, e);
+}
+
 static void begin(policy *p, const policy_input *in) {
     err e = {0};
-    cr_assert_eq(policy_begin(p, in, &e), 0, "%s", e.text);
+    cr_assert_eq(try_begin(p, in, &e), 0, "%s", e.text);
+}
+
+/* A step that emitted these tokens. */
+static int try_observe(policy *p, const int32_t *ids, size_t n, err *e) {
+    step_view step = {.emitted = ids, .n = n, .position = shown};
+    shown += n;
+    return policy_observe(p, &step, e);
 }
 
 static void observe(policy *p, const int32_t *ids, size_t n) {
     err e = {0};
-    cr_assert_eq(policy_observe(p, ids, n, &e), 0, "%s", e.text);
+    cr_assert_eq(try_observe(p, ids, n, &e), 0, "%s", e.text);
 }
 
 static void propose(policy *p, size_t limit, draft *d) {
@@ -83,7 +105,7 @@ static int breaks_limit(policy *p, size_t limit, draft *d, err *e) {
 
 static int breaks_vocabulary(policy *p, size_t limit, draft *d, err *e) {
     (void)limit, (void)e;
-    draft_extend(d, &(int32_t){(int32_t)p->in.vocab}, 1);
+    draft_extend(d, &(int32_t){(int32_t)p->spec.vocab}, 1);
     return 0;
 }
 
@@ -93,16 +115,29 @@ static int breaks_sign(policy *p, size_t limit, draft *d, err *e) {
     return 0;
 }
 
-static int breaks_chain(policy *p, size_t limit, draft *d, err *e) {
+static int breaks_order(policy *p, size_t limit, draft *d, err *e) {
     (void)p, (void)limit, (void)e;
     draft_extend(d, IDS(1, 2));
-    d->parent[1] = -1;
+    d->parent[0] = 1;
+    return 0;
+}
+
+static int breaks_root(policy *p, size_t limit, draft *d, err *e) {
+    (void)p, (void)limit, (void)e;
+    draft_add(d, -2, 1);
     return 0;
 }
 
 static int breaks_longest(policy *p, size_t limit, draft *d, err *e) {
     (void)p, (void)limit, (void)e;
     draft_extend(d, IDS(1, 2, 3, 4));
+    return 0;
+}
+
+static int drafts_tree(policy *p, size_t limit, draft *d, err *e) {
+    (void)p, (void)limit, (void)e;
+    draft_add(d, draft_add(d, DRAFT_ROOT, 1), 2);
+    draft_add(d, DRAFT_ROOT, 3);
     return 0;
 }
 
@@ -113,24 +148,34 @@ static size_t three(const param_values *v) {
 
 Test(policies, broken_ones_are_caught) {
     int (*const breaks[])(policy *, size_t, draft *, err *) = {breaks_limit, breaks_vocabulary, breaks_sign,
-                                                               breaks_chain, breaks_longest};
+                                                               breaks_order, breaks_root,       breaks_longest};
     for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++) {
-        policy_ops   ops = {.name = "broken", .propose = breaks[i], .longest = three};
-        param_values none = {0};
-        err          e = {0};
-        draft        d;
-        policy      *p = policy_open(&ops, &none, &e);
-        begin(p, &(policy_input){.vocab = VOCAB});
+        policy_ops ops = {.name = "broken", .propose = breaks[i], .longest = three};
+        err        e = {0};
+        draft      d;
+        policy    *p = policy_open(&ops, &(policy_spec){.vocab = VOCAB}, &e);
+        begin(p, &(policy_input){0});
         cr_assert_eq(policy_propose(p, 5, &d, &e), -1, "case %zu", i);
         cr_assert_eq(e.kind, ERR_RUN);
         policy_close(p);
     }
 }
 
+Test(policies, trees_are_the_targets_to_refuse) {
+    policy_ops ops = {.name = "branching", .propose = drafts_tree, .longest = three};
+    err        e = {0};
+    draft      d;
+    policy    *p = policy_open(&ops, &(policy_spec){.vocab = VOCAB}, &e);
+    begin(p, &(policy_input){0});
+    propose(p, 5, &d);
+    cr_assert(d.n == 3 && d.branches);
+    policy_close(p);
+}
+
 Test(policies, none_never_drafts) {
     policy *p = open_policy("none", "");
     draft   d;
-    begin(p, &(policy_input){.prompt = (int32_t[]){1, 1, 1}, .n_prompt = 3, .vocab = VOCAB});
+    begin(p, &(policy_input){.prompt = (int32_t[]){1, 1, 1}, .n_prompt = 3});
     observe(p, IDS(1, 1, 1));
     propose(p, DRAFT_CAP, &d);
     cr_assert_eq(d.n, 0);
@@ -182,7 +227,7 @@ Test(policies, pld_examples) {
             draft   d;
             char    what[40];
             snprintf(what, sizeof what, "case %zu, prompt of %zu", i, n_prompt);
-            begin(p, &(policy_input){.prompt = cases[i].history, .n_prompt = n_prompt, .vocab = VOCAB});
+            begin(p, &(policy_input){.prompt = cases[i].history, .n_prompt = n_prompt});
             observe(p, n > n_prompt ? cases[i].history + n_prompt : NULL, n - n_prompt);
             propose(p, DRAFT_CAP, &d);
             check_ids(&d, cases[i].draft, cases[i].n_draft, what);
@@ -197,13 +242,11 @@ Test(policies, pld_examples) {
 }
 
 Test(policies, pld_refuses_a_dummy_out_of_the_vocabulary) {
-    policy *p = open_policy("pld", "miss=100");
-    err     e = {0};
-    cr_assert_eq(policy_begin(p, &(policy_input){.vocab = 100}, &e), -1);
+    err e = {0};
+    cr_assert_null(try_open("pld", "miss=100", 100, NULL, &e));
     cr_assert_eq(e.kind, ERR_INPUT);
-    cr_assert_not_null(strstr(e.text, "pld"), "%s", e.text);
-    begin(p, &(policy_input){.vocab = 101});
-    policy_close(p);
+    cr_assert_str_eq(e.text, "policy pld: miss = 100 is not in the vocabulary (-1 to 99)");
+    policy_close(open_over("pld", "miss=100", 101, NULL));
 }
 
 static const reference examples[] = {
@@ -244,7 +287,7 @@ Test(policies, llma_examples) {
         draft   d;
         char    what[40];
         snprintf(what, sizeof what, "case %zu", i);
-        begin(p, &(policy_input){.references = examples, .n_references = 3, .vocab = VOCAB});
+        begin(p, &(policy_input){.references = examples, .n_references = 3});
         observe(p, cases[i].output, cases[i].n_output);
         propose(p, DRAFT_CAP, &d);
         check_ids(&d, cases[i].draft, cases[i].n_draft, what);
@@ -260,16 +303,16 @@ Test(policies, llma_cuts_references_by_way_of_text) {
     err             e = {0};
     tokenizer      *tok = tokenizer_bytes(&e);
     const reference cut = {(const int32_t[]){'a', 'b', 0xc3, 0xa9, 'c'}, 5};
-    policy         *p = open_policy("llma", "cut=3");
     draft           d;
     cr_assert_not_null(tok, "%s", e.text);
-    begin(p, &(policy_input){.references = &cut, .n_references = 1, .vocab = tokenizer_vocab(tok), .tok = tok});
+    policy *p = open_over("llma", "cut=3", tokenizer_vocab(tok), tok);
+    begin(p, &(policy_input){.references = &cut, .n_references = 1});
     observe(p, IDS('a'));
     propose(p, DRAFT_CAP, &d);
     check_ids(&d, IDS('b', 0xef, 0xbf, 0xbd), "cut by way of text");
 
     const reference fits = {(const int32_t[]){'a', 'b', 0xc3}, 3};
-    begin(p, &(policy_input){.references = &fits, .n_references = 1, .vocab = tokenizer_vocab(tok), .tok = tok});
+    begin(p, &(policy_input){.references = &fits, .n_references = 1});
     observe(p, IDS('a'));
     propose(p, DRAFT_CAP, &d);
     check_ids(&d, IDS('b', 0xc3), "not longer than the cut");
@@ -345,8 +388,8 @@ Test(policies, llma_is_the_naive_scan) {
         fill(r, output, n_output, alphabet);
         char text[80];
         snprintf(text, sizeof text, "n=%zu,k=%zu,max_n=%zu", n, k, max_n);
-        policy      *p = open_policy("llma", text);
-        policy_input in = {.references = refs, .n_references = n_refs, .vocab = alphabet};
+        policy      *p = open_over("llma", text, alphabet, NULL);
+        policy_input in = {.references = refs, .n_references = n_refs};
         llma_compare(r, p, &in, output, n_output, n, k, max_n);
         /* Used again, it remembers nothing. */
         in.n_references = n_refs / 2;
@@ -371,9 +414,9 @@ Test(policies, pld_is_the_naive_scan) {
         fill(r, h, n_h, alphabet);
         char text[40];
         snprintf(text, sizeof text, "n=%zu,k=%zu", n, k);
-        policy *p = open_policy("pld", text);
+        policy *p = open_over("pld", text, alphabet, NULL);
         for (int again = 0; again < 2; again++) {
-            begin(p, &(policy_input){.prompt = h, .n_prompt = n_prompt, .vocab = alphabet});
+            begin(p, &(policy_input){.prompt = h, .n_prompt = n_prompt});
             for (size_t at = n_prompt;;) {
                 pld_naive(h, at, n_prompt, n, k, &want);
                 if (want.n > limit) want.n = limit;
@@ -399,7 +442,7 @@ Test(policies, long_triggers_reach_back_over_many_observations) {
     const reference r = {ids, 100};
     policy         *p = open_policy("llma", "n=1,k=1024,max_n=64,cut=0");
     draft           d;
-    begin(p, &(policy_input){.references = &r, .n_references = 1, .vocab = VOCAB});
+    begin(p, &(policy_input){.references = &r, .n_references = 1});
     for (size_t i = 0; i < 90; i++) observe(p, ids + i, 1);
     propose(p, DRAFT_CAP, &d);
     cr_assert_eq(d.match_length, 64);
@@ -415,14 +458,9 @@ Test(policies, limit_cuts_drafts_and_keeps_the_match) {
     const char *const names[] = {"llma", "pld", "oracle", "random", "wrong"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         policy            *p = open_policy(names[i], "k=6");
-        const policy_input in = {.prompt = H3,
-                                 .n_prompt = 13,
-                                 .references = examples,
-                                 .n_references = 3,
-                                 .truth = H4,
-                                 .n_truth = 14,
-                                 .vocab = VOCAB};
-        draft              whole, cut;
+        const policy_input in = {
+            .prompt = H3, .n_prompt = 13, .references = examples, .n_references = 3, .truth = H4, .n_truth = 14};
+        draft whole, cut;
         begin(p, &in);
         if (i == 0) observe(p, IDS(11));
         propose(p, DRAFT_CAP, &whole);
@@ -444,7 +482,7 @@ Test(policies, controls_need_the_truth) {
     for (size_t i = 0; i < 2; i++) {
         policy *p = open_policy(names[i], "");
         err     e = {0};
-        cr_assert_eq(policy_begin(p, &(policy_input){.vocab = VOCAB}, &e), -1);
+        cr_assert_eq(policy_begin(p, &(policy_input){0}, &e), -1);
         cr_assert_not_null(strstr(e.text, names[i]), "%s", e.text);
         policy_close(p);
     }
@@ -453,7 +491,7 @@ Test(policies, controls_need_the_truth) {
 Test(policies, oracle_follows_the_truth_to_its_end) {
     policy *p = open_policy("oracle", "k=5");
     draft   d;
-    begin(p, &(policy_input){.truth = H1, .n_truth = 11, .vocab = VOCAB});
+    begin(p, &(policy_input){.truth = H1, .n_truth = 11});
     propose(p, DRAFT_CAP, &d);
     check_ids(&d, H1, 4, "from the first step on");
     observe(p, H1, 5);
@@ -472,9 +510,9 @@ Test(policies, wrong_is_wrong_everywhere_and_any_other_token) {
     gsl_rng       *r = rng_new(3, 3);
     size_t         seen[SMALL] = {0};
     fill(r, truth, 4000, SMALL);
-    policy *p = open_policy("wrong", "k=1024");
+    policy *p = open_over("wrong", "k=1024", SMALL, NULL);
     draft   d;
-    begin(p, &(policy_input){.truth = truth, .n_truth = 4000, .vocab = SMALL, .noise = {1, 2}});
+    begin(p, &(policy_input){.truth = truth, .n_truth = 4000, .noise = {1, 2}});
     for (size_t at = 0; at < 4000; at += 100) {
         propose(p, DRAFT_CAP, &d);
         cr_assert_eq(d.n, 1023);
@@ -487,10 +525,14 @@ Test(policies, wrong_is_wrong_everywhere_and_any_other_token) {
     for (size_t i = 1; i < SMALL; i++) cr_assert_gt(seen[i], 5000);
 
     /* Two tokens leave one choice, one leaves none. */
-    begin(p, &(policy_input){.truth = (int32_t[]){0, 1, 1}, .n_truth = 3, .vocab = 2});
+    policy_close(p);
+    p = open_over("wrong", "k=1024", 2, NULL);
+    begin(p, &(policy_input){.truth = (int32_t[]){0, 1, 1}, .n_truth = 3});
     propose(p, 3, &d);
     check_ids(&d, IDS(1, 0, 0), "two tokens");
-    begin(p, &(policy_input){.truth = (int32_t[]){0, 0, 0}, .n_truth = 3, .vocab = 1});
+    policy_close(p);
+    p = open_over("wrong", "k=1024", 1, NULL);
+    begin(p, &(policy_input){.truth = (int32_t[]){0, 0, 0}, .n_truth = 3});
     propose(p, 3, &d);
     cr_assert_eq(d.n, 0);
     policy_close(p);
@@ -501,7 +543,7 @@ Test(policies, random_depends_on_the_position_alone) {
     policy *p = open_policy("random", "k=101");
     draft   whole, later;
     size_t  low = 0;
-    begin(p, &(policy_input){.vocab = VOCAB, .noise = {7, 8}});
+    begin(p, &(policy_input){.noise = {7, 8}});
     propose(p, DRAFT_CAP, &whole);
     cr_assert_eq(whole.n, 100);
     for (size_t i = 0; i < 100; i++) low += whole.ids[i] < VOCAB / 2;
@@ -510,10 +552,113 @@ Test(policies, random_depends_on_the_position_alone) {
     propose(p, DRAFT_CAP, &later);
     cr_assert_eq(later.n, 100);
     cr_assert_eq(memcmp(later.ids, whole.ids + 10, 90 * sizeof(int32_t)), 0);
-    begin(p, &(policy_input){.vocab = VOCAB, .noise = {7, 9}});
+    begin(p, &(policy_input){.noise = {7, 9}});
     propose(p, DRAFT_CAP, &later);
     cr_assert_neq(memcmp(later.ids, whole.ids, 100 * sizeof(int32_t)), 0);
     policy_close(p);
+}
+
+/* ---- a cell and its trials -------------------------------------------------------------------------- */
+
+static struct { int opened, begun, ended, closed; } calls;
+
+typedef struct {
+    int32_t *store; /* of the cell */
+} counting_cell;
+
+typedef struct {
+    int32_t *index; /* of the trial */
+} counting_trial;
+
+static int counting_open(policy *p, err *e) {
+    counting_cell *c = p->cell;
+    cr_assert_null(c->store);
+    cr_assert_eq(p->spec.vocab, VOCAB);
+    calls.opened++;
+    if (p->spec.params.at[0].integer == 13) return err_input(e, "13 is not allowed");
+    if ((c->store = mem_new(1, sizeof *c->store, e)) == NULL) return -1;
+    *c->store = (int32_t)p->spec.params.at[0].integer;
+    return 0;
+}
+
+static int counting_begin(policy *p, const policy_input *in, err *e) {
+    counting_trial *t = p->trial;
+    cr_assert_null(t->index, "a trial begins with zeroed memory");
+    calls.begun++;
+    if ((t->index = mem_new(1, sizeof *t->index, e)) == NULL) return -1;
+    return in->n_prompt > 0 ? 0 : err_run(e, "no prompt"); /* with memory taken */
+}
+
+static int counting_propose(policy *p, size_t limit, draft *d, err *e) {
+    (void)limit, (void)e;
+    const counting_cell *c = p->cell;
+    draft_add(d, DRAFT_ROOT, *c->store + (int32_t)p->in.n_prompt);
+    return 0;
+}
+
+static void counting_end(policy *p) {
+    counting_trial *t = p->trial;
+    if (t->index != NULL) calls.ended++;
+    free(t->index);
+}
+
+static void counting_close(policy *p) {
+    counting_cell *c = p->cell;
+    calls.closed++;
+    free(c->store);
+}
+
+static const param_spec counting_params[] = {PARAM_INTEGER("first", 5, 0, 100, "id drafted after a prompt of none")};
+static const policy_ops counting = {
+    .name = "counting",
+    .params = counting_params,
+    .n_params = 1,
+    .cell_bytes = sizeof(counting_cell),
+    .trial_bytes = sizeof(counting_trial),
+    .open = counting_open,
+    .begin = counting_begin,
+    .propose = counting_propose,
+    .longest = three,
+    .end = counting_end,
+    .close = counting_close,
+};
+
+Test(policies, what_a_cell_opens_serves_all_its_trials) {
+    policy_spec spec = {.vocab = VOCAB};
+    err         e = {0};
+    draft       d;
+    param_presets(counting_params, 1, &spec.params);
+    policy *p = policy_open(&counting, &spec, &e);
+    cr_assert_not_null(p, "%s", e.text);
+    cr_assert(calls.opened == 1 && calls.begun == 0);
+    for (size_t i = 1; i <= 3; i++) {
+        begin(p, &(policy_input){.prompt = H1, .n_prompt = i});
+        propose(p, 5, &d);
+        check_ids(&d, IDS(5 + (int32_t)i), "from the cell's and the trial's knowledge");
+        if (i == 2) policy_end(p); /* the others end where the next begins, or at close */
+    }
+    cr_assert_eq(policy_begin(p, &(policy_input){0}, &e), -1);
+    cr_assert_str_eq(e.text, "policy counting: no prompt");
+    begin(p, &(policy_input){.prompt = H1, .n_prompt = 4});
+    propose(p, 5, &d);
+    check_ids(&d, IDS(9), "after a trial that could not begin");
+    policy_close(p);
+    cr_assert(calls.opened == 1 && calls.closed == 1, "opened %d, closed %d", calls.opened, calls.closed);
+    cr_assert(calls.begun == 5 && calls.ended == 5, "begun %d, ended %d", calls.begun, calls.ended);
+}
+
+Test(policies, open_may_refuse_or_fail) {
+    policy_spec spec = {.vocab = VOCAB};
+    err         e = {0};
+    param_presets(counting_params, 1, &spec.params);
+    spec.params.at[0].integer = 13;
+    cr_assert_null(policy_open(&counting, &spec, &e));
+    cr_assert_eq(e.kind, ERR_INPUT);
+    cr_assert_str_eq(e.text, "policy counting: 13 is not allowed");
+    cr_assert(calls.opened == 1 && calls.closed == 1);
+    spec.vocab = 0;
+    cr_assert_null(policy_open(&policy_none, &spec, &e));
+    cr_assert_eq(e.kind, ERR_RUN);
 }
 
 /* ---- memory ----------------------------------------------------------------------------------------- */
@@ -522,8 +667,8 @@ Test(policies, random_depends_on_the_position_alone) {
 static int trial(policy *p, const policy_input *in, draft *d, err *e) {
     static int32_t many[200];
     for (int i = 0; i < 200; i++) many[i] = i;
-    if (policy_begin(p, in, e) != 0 || policy_observe(p, many, 200, e) != 0) return -1;
-    if (policy_observe(p, IDS('a'), e) != 0) return -1;
+    if (try_begin(p, in, e) != 0 || try_observe(p, many, 200, e) != 0) return -1;
+    if (try_observe(p, IDS('a'), e) != 0) return -1;
     return policy_propose(p, DRAFT_CAP, d, e);
 }
 
@@ -531,27 +676,20 @@ Test(policies, survive_every_failing_allocation) {
     err          e = {0};
     tokenizer   *tok = tokenizer_bytes(&e);
     reference    refs[] = {{(const int32_t[]){'a', 'b', 'c', 'd', 'e'}, 5}, {(const int32_t[]){'x', 'y'}, 2}};
-    policy_input in = {.prompt = H3,
-                       .n_prompt = 13,
-                       .references = refs,
-                       .n_references = 2,
-                       .truth = H4,
-                       .n_truth = 14,
-                       .vocab = tokenizer_vocab(tok),
-                       .tok = tok};
+    policy_input in = {.prompt = H3, .n_prompt = 13, .references = refs, .n_references = 2, .truth = H4, .n_truth = 14};
     for (size_t i = 0; i < policy_registry.n; i++) {
         const policy_ops *ops = policy_registry.at[i];
-        param_values      values;
+        policy_spec       spec = {.vocab = tokenizer_vocab(tok), .tok = tok};
         draft             want, got;
         bool              begun = false;
-        param_presets(ops->params, ops->n_params, &values);
-        if (strcmp(ops->name, "llma") == 0) values.at[3] = 4; /* cut */
-        policy *p = policy_open(ops, &values, &e);
+        param_presets(ops->params, ops->n_params, &spec.params);
+        if (strcmp(ops->name, "llma") == 0) spec.params.at[3].integer = 4; /* cut */
+        policy *p = policy_open(ops, &spec, &e);
         cr_assert_eq(trial(p, &in, &want, &e), 0, "%s", e.text);
         policy_close(p);
         for (size_t k = 1;; k++) {
             mem_fail_at(k);
-            p = policy_open(ops, &values, &e);
+            p = policy_open(ops, &spec, &e);
             begun = p != NULL && trial(p, &in, &got, &e) == 0;
             mem_fail_at(0);
             if (begun) break;
@@ -566,6 +704,47 @@ Test(policies, survive_every_failing_allocation) {
         policy_close(p);
     }
     tokenizer_close(tok);
+}
+
+/* ---- drafts ----------------------------------------------------------------------------------------- */
+
+Test(draft, is_a_tree_below_the_pending_token) {
+    draft d;
+    draft_clear(&d);
+    cr_assert_eq(draft_next_child(&d, DRAFT_ROOT, DRAFT_ROOT), -1);
+    cr_assert_eq(draft_child(&d, DRAFT_ROOT, 5), -1);
+    draft_extend(&d, IDS(5, 6, 7));
+    cr_assert_not(d.branches);
+    for (int32_t i = 0; i < 3; i++) {
+        cr_assert_eq(d.parent[i], i - 1);
+        cr_assert_eq(draft_child(&d, i - 1, 5 + i), i);
+        cr_assert_eq(draft_child(&d, i - 1, 4), -1);
+        cr_assert_eq(draft_next_child(&d, i - 1, i), -1, "a chain has no siblings");
+    }
+    cr_assert_eq(draft_next_child(&d, 2, 2), -1);
+
+    cr_assert_eq(draft_add(&d, DRAFT_ROOT, 8), 3);
+    cr_assert_eq(draft_add(&d, 0, 7), 4);
+    cr_assert_eq(draft_add(&d, 3, 7), 5);
+    cr_assert_eq(draft_add(&d, 0, 6), 6, "siblings may be equal");
+    draft_extend(&d, IDS(9));
+    cr_assert(d.branches);
+    cr_assert_eq(d.parent[7], 6, "a chain goes on below the last node");
+    cr_assert_eq(draft_next_child(&d, DRAFT_ROOT, DRAFT_ROOT), 0);
+    cr_assert_eq(draft_next_child(&d, DRAFT_ROOT, 0), 3);
+    cr_assert_eq(draft_next_child(&d, DRAFT_ROOT, 3), -1);
+    cr_assert_eq(draft_child(&d, DRAFT_ROOT, 8), 3);
+    cr_assert_eq(draft_child(&d, 0, 6), 1, "the first of equals");
+    cr_assert_eq(draft_child(&d, 0, 7), 4);
+    cr_assert_eq(draft_child(&d, 3, 7), 5);
+    cr_assert_eq(draft_child(&d, 3, 6), -1);
+
+    draft_clear(&d);
+    cr_assert_not(d.branches);
+    for (int32_t i = 0; i < DRAFT_CAP; i++) cr_assert_eq(draft_add(&d, i - 1, i), i);
+    cr_assert_eq(draft_add(&d, 0, 1), -1, "it is full");
+    draft_extend(&d, IDS(1, 2));
+    cr_assert(d.n == DRAFT_CAP && !d.branches);
 }
 
 /* ---- the index -------------------------------------------------------------------------------------- */

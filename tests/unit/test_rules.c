@@ -20,7 +20,7 @@ static rule *open_rule(const rule_ops *ops, const char *text, size_t vocab) {
 static verdict accept(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws) {
     verdict v;
     err     e = {0};
-    cr_assert_eq(r->ops->accept(r, pass, d, position, draws, &v, &e), 0, "%s: %s", r->ops->name, e.text);
+    cr_assert_eq(rule_accept(r, pass, d, position, draws, &v, &e), 0, "%s: %s", r->ops->name, e.text);
     return v;
 }
 
@@ -88,7 +88,7 @@ Test(rules, refuse_rows_they_cannot_use) {
         for (size_t j = 0; j < 4; j++) {
             verdict v;
             int     want = j == 3 && ((const rule_ops *)rule_registry.at[i])->needs == GIVES_CHOICES ? 0 : -1;
-            cr_assert_eq(r->ops->accept(r, &bad[j], &d, 0, (noise){0}, &v, &e), want, "%s, case %zu", r->ops->name, j);
+            cr_assert_eq(rule_accept(r, &bad[j], &d, 0, (noise){0}, &v, &e), want, "%s, case %zu", r->ops->name, j);
             if (want != 0) cr_assert_eq(e.kind, ERR_RUN);
         }
         rule_close(r);
@@ -176,8 +176,8 @@ Test(greedy, accepts_up_to_the_first_mismatch) {
             rows    free_rows = {.n = m + 1, .vocab = VOCAB, .logits = logits};
             rows    forced_rows = {.n = m + 1, .vocab = VOCAB, .forced = says};
             verdict v = accept(r, &free_rows, &d, 0, (noise){0}), f = accept(r, &forced_rows, &d, 0, (noise){0});
-            cr_assert(v.accepted == stand && v.next == says[stand], "%zu of %zu", stand, m);
-            cr_assert(f.accepted == stand && f.next == says[stand], "forced, %zu of %zu", stand, m);
+            cr_assert(v.n == stand && v.next == says[stand], "%zu of %zu", stand, m);
+            cr_assert(f.n == stand && f.next == says[stand], "forced, %zu of %zu", stand, m);
         }
     rule_close(r);
 }
@@ -190,24 +190,24 @@ Test(greedy, forced_decoding_overrides_logits_and_ends) {
     draft         d;
     set_draft(&d, (int32_t[]){1, 2}, 2);
     verdict v = accept(r, &pass, &d, 0, (noise){0});
-    cr_assert(v.accepted == 2 && v.next == -1);
+    cr_assert(v.n == 2 && v.next == -1);
     /* Past the recording's end nothing stands, whatever the logits say. */
     pass = (rows){.n = 2, .vocab = 3, .logits = logits, .forced = forced + 2};
     pass.n = 1;
     set_draft(&d, NULL, 0);
     v = accept(r, &pass, &d, 0, (noise){0});
-    cr_assert(v.accepted == 0 && v.next == -1);
+    cr_assert(v.n == 0 && v.next == -1);
     const int32_t ended[] = {-1, -1};
     pass = (rows){.n = 2, .vocab = 3, .logits = logits, .forced = ended};
     set_draft(&d, (int32_t[]){0}, 1);
     v = accept(r, &pass, &d, 0, (noise){0});
-    cr_assert(v.accepted == 0 && v.next == -1);
+    cr_assert(v.n == 0 && v.next == -1);
     rule_close(r);
 }
 
 /* ---- a small language model ------------------------------------------------------------------------- */
 
-enum { TOY_VOCAB = 7, TOY_DRAFT = 6, TOY_LENGTH = 120 };
+enum { TOY_VOCAB = 7, TOY_DRAFT = 6, TOY_NODES = 20, TOY_LENGTH = 120 };
 
 /* Logits after a context, from a hash of its last three tokens: any context has its own law. */
 static void toy_logits(const int32_t *context, size_t n, float *logits) {
@@ -219,16 +219,28 @@ static void toy_logits(const int32_t *context, size_t n, float *logits) {
     }
 }
 
-/* One step of speculative decoding after `context`; returns how many tokens it appended to it. */
+/* One step of speculative decoding after `context`; returns how many tokens it appended to it. The draft may be a tree:
+ * a node's row follows the path that leads to it. */
 static size_t toy_step(rule *r, int32_t *context, size_t n, const draft *d, noise draws) {
-    float logits[(TOY_DRAFT + 1) * TOY_VOCAB];
-    memcpy(context + n, d->ids, d->n * sizeof *context);
-    for (size_t i = 0; i <= d->n; i++) toy_logits(context, n + i, logits + i * TOY_VOCAB);
+    float   logits[(TOY_NODES + 1) * TOY_VOCAB];
+    int32_t path[TOY_LENGTH + 2 * TOY_DRAFT + 2];
+    cr_assert_leq(d->n, TOY_NODES);
+    for (int32_t node = DRAFT_ROOT; node < (int32_t)d->n; node++) {
+        size_t depth = 0;
+        for (int32_t i = node; i >= 0; i = d->parent[i]) depth++;
+        memcpy(path, context, n * sizeof *path);
+        for (int32_t i = node, at = (int32_t)(n + depth); i >= 0; i = d->parent[i]) path[--at] = d->ids[i];
+        toy_logits(path, n + depth, logits + rows_of(node) * TOY_VOCAB);
+    }
     rows    pass = {.n = d->n + 1, .vocab = TOY_VOCAB, .logits = logits};
     verdict v = accept(r, &pass, d, n, draws);
-    cr_assert(v.accepted <= d->n && v.next >= 0 && v.next < TOY_VOCAB);
-    context[n + v.accepted] = v.next;
-    return v.accepted + 1;
+    cr_assert(v.n <= d->n && v.next >= 0 && v.next < TOY_VOCAB);
+    for (size_t i = 0; i < v.n; i++) {
+        cr_assert_eq(d->parent[v.path[i]], i > 0 ? v.path[i - 1] : DRAFT_ROOT);
+        context[n + i] = d->ids[v.path[i]];
+    }
+    context[n + v.n] = v.next;
+    return v.n + 1;
 }
 
 static void toy_plain(rule *r, int32_t *out, noise draws) {
@@ -274,6 +286,47 @@ Test(rules, same_tokens_whatever_was_drafted) {
     gsl_rng_free(g);
 }
 
+Test(rules, same_tokens_whatever_tree_was_drafted) {
+    gsl_rng *g = rng_new(9, 2);
+    size_t   accepted = 0, branched = 0, late = 0;
+    for (size_t i = 0; i < rule_registry.n; i++) {
+        const rule_ops *ops = rule_registry.at[i];
+        if (ops->keeps != SAME_TOKENS) continue;
+        for (uint64_t seed = 0; seed < 100; seed++) {
+            rule   *r = open_rule(ops, "", TOY_VOCAB);
+            noise   draws = {seed, 78};
+            int32_t plain[TOY_LENGTH], out[TOY_LENGTH + TOY_NODES + 1];
+            toy_plain(r, plain, draws);
+            for (size_t n = 0; n < TOY_LENGTH;) {
+                /* Nodes anywhere below others; below a right one often the right token, among its siblings in any
+                 * place. */
+                draft  d;
+                size_t m = gsl_rng_uniform_int(g, TOY_NODES + 1), depth[TOY_NODES];
+                draft_clear(&d);
+                for (size_t k = 0; k < m; k++) {
+                    int32_t parent = (int32_t)gsl_rng_uniform_int(g, k + 1) - 1;
+                    depth[k] = parent < 0 ? 0 : depth[parent] + 1;
+                    size_t  at = n + depth[k];
+                    int32_t id = (int32_t)gsl_rng_uniform_int(g, TOY_VOCAB);
+                    if (at < TOY_LENGTH && gsl_rng_uniform(g) < 0.4) id = plain[at];
+                    cr_assert_eq(draft_add(&d, parent, id), (int32_t)k);
+                }
+                size_t emitted = toy_step(r, out, n, &d, draws);
+                branched += d.branches;
+                accepted += emitted - 1;
+                late += emitted > 1 && d.ids[0] != out[n];
+                n += emitted;
+            }
+            cr_assert_eq(memcmp(out, plain, sizeof plain), 0, "%s, seed %d", ops->name, (int)seed);
+            rule_close(r);
+        }
+    }
+    cr_assert_gt(branched, 1000);
+    cr_assert_gt(accepted, 5000);
+    cr_assert_gt(late, 500, "a sibling after the first was seldom right");
+    gsl_rng_free(g);
+}
+
 Test(coupled, is_plain_sampling) {
     rule   *r = open_rule(registry_find(&rule_registry, "coupled"), "temperature=0.8", TOY_VOCAB);
     noise   draws = {4, 5};
@@ -307,6 +360,7 @@ typedef enum {
     ANY_DRAFT,
     TRUE_DRAFT,
     FALSE_DRAFT,
+    TREE_DRAFT,
     DRAFT_KINDS
 } draft_kind;
 
@@ -319,6 +373,12 @@ static void toy_draft(draft_kind kind, rule *r, noise draws, const int32_t *cont
     float                logits[TOY_VOCAB];
     draft_clear(d);
     for (size_t i = 0; (kind == TRUE_DRAFT || kind == FALSE_DRAFT) && i < 2 + 3; i++) toy_step(r, plain, i, d, draws);
+    if (kind ==
+        TREE_DRAFT) { /* two tokens below the root, one of them twice; two below the first, one below the second */
+        static const int32_t parents[] = {-1, -1, -1, 0, 0, 1, 3}, ids[] = {2, 5, 2, 1, 3, 6, 4};
+        for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) draft_add(d, parents[i], ids[i]);
+        return;
+    }
     memcpy(ahead, context, n * sizeof *ahead);
     for (size_t i = 0; kind != NO_DRAFT && i < 3; i++) {
         int32_t id = fixed[i];
@@ -343,7 +403,7 @@ static double law_test(const rule_ops *ops, draft_kind kind, uint64_t seed) {
     double       first[TOY_VOCAB], second[TOY_VOCAB], chi2 = 0;
     float        logits[TOY_VOCAB];
     for (uint64_t trial = 0; trial < LAW_TRIALS; trial++) {
-        int32_t out[2 + TOY_DRAFT + 1];
+        int32_t out[2 + TOY_NODES + 1];
         for (size_t n = 0; n < 2;) {
             draft d;
             noise draws = law_noise(seed, trial);
@@ -387,11 +447,13 @@ Test(rules, law_test_rejects_typical) {
 /* The usual mistake: after a rejection, drawing from all tokens rather than from the others. */
 static int redraws(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws, verdict *out, err *e) {
     (void)e;
-    double t = r->params.at[0];
     for (size_t i = 0;; i++) {
-        const double *p = rule_probs(r, pass, i, t);
-        if (i < d->n && noise_uniform(draws, position + i, 0) < p[d->ids[i]]) continue;
-        *out = (verdict){i, probs_sample(p, pass->vocab, noise_uniform(draws, position + i, 1))};
+        const double *p = rule_probs(r, pass, i, r->params.at[0].real);
+        if (i < d->n && noise_uniform(draws, position + i, 0) < p[d->ids[i]]) {
+            out->path[out->n++] = (int32_t)i;
+            continue;
+        }
+        out->next = probs_sample(p, pass->vocab, noise_uniform(draws, position + i, 1));
         return 0;
     }
 }
@@ -400,13 +462,15 @@ static int redraws(rule *r, const rows *pass, const draft *d, uint64_t position,
 static int reuses_noise(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws, verdict *out,
                         err *e) {
     (void)e;
-    double t = r->params.at[0];
     for (size_t i = 0;; i++) {
-        rule_probs(r, pass, i, t);
+        rule_probs(r, pass, i, r->params.at[0].real);
         double u = noise_uniform(draws, position + i, 0);
-        if (i < d->n && u < r->p[d->ids[i]]) continue;
+        if (i < d->n && u < r->p[d->ids[i]]) {
+            out->path[out->n++] = (int32_t)i;
+            continue;
+        }
         if (i < d->n) r->p[d->ids[i]] = 0;
-        *out = (verdict){i, probs_sample(r->p, pass->vocab, u)};
+        out->next = probs_sample(r->p, pass->vocab, u);
         return 0;
     }
 }
@@ -426,10 +490,10 @@ Test(rejection, certain_tokens_always_stand) {
     draft       d;
     for (uint64_t seed = 0; seed < 100; seed++) {
         set_draft(&d, (int32_t[]){1, 2}, 2);
-        cr_assert_eq(accept(r, &pass, &d, seed, (noise){seed, 1}).accepted, 2);
+        cr_assert_eq(accept(r, &pass, &d, seed, (noise){seed, 1}).n, 2);
         set_draft(&d, (int32_t[]){0, 2}, 2); /* impossible ones never do */
         verdict v = accept(r, &pass, &d, seed, (noise){seed, 1});
-        cr_assert(v.accepted == 0 && v.next == 1);
+        cr_assert(v.n == 0 && v.next == 1);
     }
     rule_close(r);
 }
@@ -464,7 +528,7 @@ Test(typical, threshold_is_the_smaller_of_two) {
         draft d;
         set_draft(&d, (int32_t[]){1, 7}, 2);
         verdict v = accept(r, &pass, &d, 0, (noise){0});
-        cr_assert_eq(v.accepted, cases[i].stands ? 2 : 0, "case %zu", i);
+        cr_assert_eq(v.n, cases[i].stands ? 2 : 0, "case %zu", i);
         cr_assert_eq(v.next, cases[i].stands ? 9 : logits_argmax(logits, VOCAB), "case %zu", i);
         rule_close(r);
     }

@@ -76,6 +76,25 @@ Test(tables, cells_that_cannot_be_compared_stand_apart) {
     free(latex);
 }
 
+/* Names and files are parameters as numbers are; people see the first digits of a digest. */
+Test(tables, parameters_may_be_names_and_files) {
+    store_data d;
+    results_sample(&d);
+    d.cells[1].params = (char *)"{\"policy\":{\"k\":4,\"max_n\":5,\"n\":1,\"side\":\"left\",\"store\":\"sha256:"
+                                "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"},\"rule\":{}}";
+    d.cells[2].params = (char *)"{\"policy\":{\"k\":4,\"max_n\":5,\"n\":1,\"side\":\"right\",\"store\":\"sha256:"
+                                "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"},\"rule\":{}}";
+    d.cells[2].n = 1;
+    char *text = printed("scenarios", &d, "text"), *csv = printed("summary", &d, "csv");
+    cr_assert_not_null(strstr(text, "llma.store = sha256:0123456789ab"), "%s", text);
+    cr_assert_null(strstr(text, "0123456789abc"), "%s", text);
+    cr_assert_not_null(strstr(text, "llma    left "), "%s", text);
+    cr_assert_not_null(strstr(text, "llma    right "), "%s", text);
+    cr_assert_not_null(strstr(csv, ",left,sha256:0123456789abcdef0123456789abcdef"), "%s", csv);
+    free(text);
+    free(csv);
+}
+
 /* A recorded output that was cut is not the experiment that was meant: the first table says so. */
 Test(tables, summary_says_when_outputs_were_cut) {
     store_data d;

@@ -277,6 +277,11 @@ Test(transformer, refuses_what_it_cannot_hold) {
     model_close(m);
 }
 
+static target *open_target(model *m, size_t context, int threads, err *e) {
+    const target_spec spec = {.weights = m, .vocab = m->shape.vocab, .context = context, .threads = threads};
+    return target_open(&target_transformer, &spec, e);
+}
+
 Test(transformer, survives_every_failing_allocation) {
     tiny_spec s = tiny_default();
     model    *m = open_tiny(&s);
@@ -286,7 +291,7 @@ Test(transformer, survives_every_failing_allocation) {
         cr_assert_lt(k, 100);
         e = (err){0};
         mem_fail_at(k);
-        t = target_transformer_open(m, 16, 2, &e);
+        t = open_target(m, 16, 2, &e);
         mem_fail_at(0);
         if (t == NULL) cr_assert_eq(e.kind, ERR_RUN);
     }
@@ -304,7 +309,7 @@ Test(target_transformer, rows_are_those_of_plain_decoding) {
     text_of(m, 1, ids);
     float  *want = one_by_one(m, ids);
     err     e = {0};
-    target *t = target_transformer_open(m, LENGTH, 2, &e);
+    target *t = open_target(m, LENGTH, 2, &e);
     cr_assert_not_null(t, "%s", e.text);
     for (int i = 0; i < 40; i++) forced[i] = ids[10 + i];
 
@@ -312,24 +317,24 @@ Test(target_transformer, rows_are_those_of_plain_decoding) {
         draft d;
         rows  r;
         draft_clear(&d);
-        cr_assert_eq(t->ops->begin(t, turn ? forced : NULL, turn ? 40 : 0, &e), 0);
-        cr_assert_eq(t->ops->room(t), LENGTH);
+        cr_assert_eq(target_begin(t, turn ? forced : NULL, turn ? 40 : 0, &e), 0);
+        cr_assert_eq(target_room(t), LENGTH);
 
         /* A prompt of 10 with a draft of 5, of which two stand and the target's word follows. */
         draft_extend(&d, ids + 10, 5);
-        cr_assert_eq(t->ops->verify(t, ids, 10, &d, &r, &e), 0, "%s", e.text);
+        cr_assert_eq(target_verify(t, ids, 10, &d, &r, &e), 0, "%s", e.text);
         cr_assert_eq(r.n, 6);
         cr_assert_eq(r.vocab, vocab);
         cr_assert(memcmp(r.logits, want + 9 * vocab, 6 * vocab * sizeof *want) == 0);
         cr_assert_eq(r.forced != NULL, turn == 1);
         for (int i = 0; turn && i < 6; i++) cr_assert_eq(r.forced[i], forced[i]);
-        cr_assert_eq(t->ops->rollback(t, 12, &e), 0);
-        cr_assert_eq(t->ops->room(t), LENGTH - 12);
+        cr_assert_eq(target_keep(t, (int32_t[]){0, 1}, 2, &e), 0);
+        cr_assert_eq(target_room(t), LENGTH - 12);
 
         /* Position 12 is pending; a draft past the recording's end. */
         draft_clear(&d);
         draft_extend(&d, ids + 13, 45);
-        cr_assert_eq(t->ops->verify(t, ids + 12, 1, &d, &r, &e), 0);
+        cr_assert_eq(target_verify(t, ids + 12, 1, &d, &r, &e), 0);
         cr_assert_eq(r.n, 46);
         cr_assert(memcmp(r.logits, want + 12 * vocab, 46 * vocab * sizeof *want) == 0);
         for (int i = 0; turn && i < 46; i++) cr_assert_eq(r.forced[i], 3 + i < 40 ? forced[3 + i] : -1);
@@ -345,29 +350,25 @@ Test(target_transformer, refuses_what_it_cannot_score) {
     int32_t   ids[LENGTH];
     text_of(m, 1, ids);
     err     e = {0};
-    target *t = target_transformer_open(m, 16, 1, &e);
+    target *t = open_target(m, 16, 1, &e);
     draft   d;
     rows    r;
     draft_clear(&d);
-    cr_assert_eq(t->ops->begin(t, NULL, 0, &e), 0);
-    cr_assert_eq(t->ops->verify(t, ids, 0, &d, &r, &e), -1);
+    cr_assert_eq(target_begin(t, NULL, 0, &e), 0);
+    cr_assert_eq(target_verify(t, ids, 0, &d, &r, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);
     draft_extend(&d, ids, 7);
-    cr_assert_eq(t->ops->verify(t, ids, 10, &d, &r, &e), -1);
+    cr_assert_eq(target_verify(t, ids, 10, &d, &r, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);
     d.ids[3] = (int32_t)m->shape.vocab;
-    cr_assert_eq(t->ops->verify(t, ids, 4, &d, &r, &e), -1);
+    cr_assert_eq(target_verify(t, ids, 4, &d, &r, &e), -1);
     cr_assert(strstr(e.text, "position 7") != NULL, "%s", e.text);
     d.ids[3] = -1;
-    cr_assert_eq(t->ops->verify(t, ids, 4, &d, &r, &e), -1);
+    cr_assert_eq(target_verify(t, ids, 4, &d, &r, &e), -1);
     d.ids[3] = 5;
-    d.parent[3] = 1;
-    cr_assert_eq(t->ops->verify(t, ids, 4, &d, &r, &e), -1);
-    cr_assert_eq(e.kind, ERR_RUN);
-    d.parent[3] = 2;
-    cr_assert_eq(t->ops->room(t), 16, "a refused pass changes nothing");
-    cr_assert_eq(t->ops->verify(t, ids, 9, &d, &r, &e), 0, "%s", e.text);
-    cr_assert_eq(t->ops->room(t), 0);
+    cr_assert_eq(target_room(t), 16, "a refused pass changes nothing");
+    cr_assert_eq(target_verify(t, ids, 9, &d, &r, &e), 0, "%s", e.text);
+    cr_assert_eq(target_room(t), 0);
     target_close(t);
     model_close(m);
 }
@@ -384,9 +385,9 @@ Test(target_transformer, logits_that_are_not_finite_are_an_error) {
     text_of(m, 1, ids);
     norm[0] = INFINITY;
     m->norm = norm;
-    target *t = target_transformer_open(m, 16, 1, &e);
-    cr_assert_eq(t->ops->begin(t, NULL, 0, &e), 0);
-    cr_assert_eq(t->ops->verify(t, ids, 3, &d, &r, &e), -1);
+    target *t = open_target(m, 16, 1, &e);
+    cr_assert_eq(target_begin(t, NULL, 0, &e), 0);
+    cr_assert_eq(target_verify(t, ids, 3, &d, &r, &e), -1);
     cr_assert_eq(e.kind, ERR_RUN);
     cr_assert(strstr(e.text, "position 2") != NULL, "%s", e.text);
     target_close(t);

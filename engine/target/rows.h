@@ -1,0 +1,39 @@
+/* rows.h - what one pass of a target says.
+ *
+ * Row 0 belongs to the pending token: it says what follows it, which is the verdict on the draft's first tokens. Row
+ * i + 1 belongs to node i of the draft and says what follows there, which is the verdict on the children of node i.
+ *
+ *     token   pending   d[0]    d[1]    d[2]
+ *     row        0        1       2       3
+ *                └─ on d[0]  └─ on d[1], when its parent is d[0]
+ */
+#ifndef ENGINE_TARGET_ROWS_H
+#define ENGINE_TARGET_ROWS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/draft.h"
+
+/* What a target's rows hold. A rule that needs more than its target gives is refused beforehand. */
+enum { GIVES_CHOICES = 1, GIVES_LOGITS = 2 };
+
+/* Owned by the target; valid until its next verify or begin. */
+typedef struct rows {
+    size_t         n; /* nodes of the draft + 1 */
+    size_t         vocab;
+    const float   *logits; /* [n, vocab]; NULL when the target gives none */
+    const int32_t *forced; /* [n] the recorded token at each row, -1 past its end; NULL when decoding is free */
+} rows;
+
+/* The row of a node of the draft; of DRAFT_ROOT, the pending token's. */
+size_t rows_of(int32_t node);
+
+/* The row that decided token i of those that a step emitted: the verdict's path, then its own token. */
+size_t rows_deciding(const verdict *v, size_t i);
+
+/* For a chain: fills out[0..n) with the recorded tokens from output position `position` on, -1 past the recording's
+ * end. */
+void rows_forced(const int32_t *forced, size_t n_forced, size_t position, size_t n, int32_t *out);
+
+#endif
