@@ -214,10 +214,9 @@ static int run(void *options, err *e) {
 const command command_bench = {
     .name = "bench",
     .help = "measure a pass over k tokens, beside what memory allows",
-    .about =
-        "Measures T(k), the time of one pass over k tokens with logits for all of them. Beside it: the read "
-        "bandwidth of this machine, and how long it took to read the weights from the file and to pack them for "
-        "the kernels.",
+    .about = "Measures T(k), the time of one pass over k tokens with logits for all of them. Beside it: the read "
+             "bandwidth of this machine, and how long it took to read the weights from the file and to pack them for "
+             "the kernels.",
     .notes = "Pin the threads, or another process on the machine can make a pass many times slower:\n"
              "  OMP_PROC_BIND=true OMP_PLACES=cores harness bench ...\n"
              "Times that look like noise are reported as doubtful: on stderr, in the JSON (\"doubts\") and in the cost "
