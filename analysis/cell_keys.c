@@ -157,15 +157,15 @@ static bool is_digest(const cell_key *key) {
 static void hide_digests(cell_keys *k) {
     for (size_t i = 0; i < k->n; i++) k->keys[i].hidden = is_digest(&k->keys[i]);
     for (size_t c = 1; c < k->n_cells; c++) {
-        bool twins = true, told = false;
-        for (size_t i = 0; twins && i < k->n; i++) twins = is_digest(&k->keys[i]) || same(&k->keys[i], c - 1, c);
-        for (size_t i = 0; twins && i < k->n; i++) {
+        bool alike = true, told = false;
+        for (size_t i = 0; alike && i < k->n; i++) alike = is_digest(&k->keys[i]) || same(&k->keys[i], c - 1, c);
+        for (size_t i = 0; alike && i < k->n; i++) {
             cell_key *key = &k->keys[i];
             if (!is_digest(key) || same(key, c - 1, c)) continue;
             key->hidden = false;
             told = true;
         }
-        k->need_ids = k->need_ids || (twins && !told);
+        k->need_ids = k->need_ids || (alike && !told);
     }
 }
 

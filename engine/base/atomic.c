@@ -116,6 +116,18 @@ int atomic_check(const char *path, err *e) {
     return ret;
 }
 
+/* Makes the file, which must be new, and guards it. Signals wait: one between the two would leave the file behind. */
+static int open_guarded(const char *part) {
+    sigset_t all, usual;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &usual);
+    int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), why = errno;
+    if (fd >= 0) guard(part);
+    pthread_sigmask(SIG_SETMASK, &usual, NULL);
+    errno = why;
+    return fd;
+}
+
 int atomic_open(atomic_file *f, const char *path, err *e) {
     *f = (atomic_file){.path = path, .fd = -1};
     if ((f->place = place_of(path, e)) == NULL || check_place(path, f->place, e) != 0) return -1;
@@ -123,11 +135,7 @@ int atomic_open(atomic_file *f, const char *path, err *e) {
     for (int attempt = 0; attempt < 100; attempt++) {
         f->part = mem_printf(e, "%s.%ld-%llx.part", f->folder, (long)getpid(), (unsigned long long)clock_ns());
         if (f->part == NULL) return -1;
-        f->fd = open(f->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (f->fd >= 0) {
-            guard(f->part);
-            return 0;
-        }
+        if ((f->fd = open_guarded(f->part)) >= 0) return 0;
         free(f->part); /* somebody else's */
         f->part = NULL;
         if (errno != EEXIST) break;

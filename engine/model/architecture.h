@@ -1,7 +1,7 @@
 /* architecture.h - a family of models as data: what its GGUF files are called, what they say and what they hold.
  *
  * model.c reads files by such a description; export, make-model and quantize write by it. What is computed with the
- * weights is in transformer.c. architectures.def says how to add one.
+ * weights is in transformer.c: rotation of neighbouring pairs, SwiGLU. architectures.def says how to add one.
  */
 #ifndef ENGINE_MODEL_ARCHITECTURE_H
 #define ENGINE_MODEL_ARCHITECTURE_H
@@ -82,15 +82,9 @@ typedef struct {
     const char *fallback; /* the tensor that is read when this one is missing; NULL: it must be there */
 } tensor_spec;
 
-/* What transformer.c computes, and net.c trains. Another value comes together with the code for it. */
-typedef enum { ROPE_NEIGHBOURS /* pairs (2i, 2i + 1) of a head */ } rope_layout;
-typedef enum { ACTIVATION_SWIGLU } activation_kind;
-
 typedef struct {
     const char        *name;  /* general.architecture; first, for the registry */
     const char        *scope; /* which of its models are taken, for messages */
-    rope_layout        rope;
-    activation_kind    activation;
     const size_key    *sizes; /* [n_sizes]; read in this order after those that are KEY_REQUIRED */
     size_t             n_sizes;
     const real_key    *reals; /* [n_reals] */

@@ -12,7 +12,7 @@ static const param_spec params[] = {
 };
 
 typedef struct {
-    size_t position; /* tokens that stand in the output */
+    size_t position; /* tokens in the output so far */
 } control_state;
 
 static int control_observe(policy *p, const step_view *step, err *e) {

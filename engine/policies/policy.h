@@ -52,12 +52,12 @@ enum { NEEDS_TRUTH = 1 };
 
 /* What became of a step. */
 typedef struct {
-    const int32_t *emitted; /* [n] tokens that now stand in the output; the whole of it begins at emitted - position */
-    size_t         n;
-    size_t         position; /* index in the output of the first of them */
-    const draft   *draft;    /* what was proposed */
-    const verdict *verdict;  /* what stood: its path, then its own token, are the emitted ones */
-    const struct rows *rows; /* what the target said (rows.h) */
+    const int32_t     *emitted; /* [n] tokens just added to the output, all of which begins at emitted - position */
+    size_t             n;
+    size_t             position; /* index in the output of the first of them */
+    const draft       *draft;    /* what was proposed */
+    const verdict     *verdict;  /* what stood: its path, then its own token, are the emitted ones */
+    const struct rows *rows;     /* what the target said (rows.h) */
 } step_view;
 
 typedef struct policy policy;

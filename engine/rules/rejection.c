@@ -1,14 +1,15 @@
 /* rejection.c - speculative sampling (Leviathan et al. 2023, Chen et al. 2023) for drafts that are certain.
  *
  * With a drafter that puts all its probability on d, min(1, p(d) / q(d)) is p(d), and the residual max(p - q, 0) is
- * p without d. Token x != d comes out with (1 - p(d)) * p(x) / (1 - p(d)) = p(x): the law is the target's. The tokens
- * are not those of plain sampling, for a position spends one number on the verdict and another on the token.
+ * p without d. Token x != d comes out with (1 - p(d)) * p(x) / (1 - p(d)) = p(x): the distribution is the target's.
+ * The tokens are not those of plain sampling: a position spends one number on the verdict and another on the token.
  *
- * Of several children of a node, each is a value that the token may take: one number falls into the part of one of
- * them, each part as wide as its p, or beyond all, and then the rest is p without all of them. That is the same law.
+ * Several children of a node are several values that the token may take. One number falls into the part of one of
+ * them, each part as wide as its p, or beyond all of them; then the rest is p without them all. The distribution is the
+ * same.
  *
  * A draft that knows plain decoding's output, as the control `oracle` does, depends on the numbers that sampled it.
- * So the rest is drawn with a number of its own: with the same one the law would bend.
+ * So the rest is drawn with a number of its own: with the same one the distribution would be biased.
  */
 #include <stdbool.h>
 

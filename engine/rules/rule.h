@@ -20,7 +20,7 @@
 /* What a rule promises about the output, whatever was drafted. */
 typedef enum {
     SAME_TOKENS,       /* plain decoding's tokens with the same seed, one for one */
-    SAME_DISTRIBUTION, /* plain decoding's law, not its tokens */
+    SAME_DISTRIBUTION, /* plain decoding's distribution, not its tokens */
     LOSSY              /* neither */
 } guarantee;
 

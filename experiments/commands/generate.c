@@ -216,7 +216,7 @@ static void close_generation(generation *g) {
     model_close(g->m);
 }
 
-/* Plain decoding: the same but for the policy. */
+/* Plain decoding: the same except for the policy. */
 static int decode_plainly(generation *g, err *e) {
     decode_setup plain = g->setup;
     policy_spec  spec = {.vocab = g->m->shape.vocab, .tok = g->m->tok};

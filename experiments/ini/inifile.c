@@ -111,9 +111,9 @@ static int read_header(reader *r, const char *line, size_t n) {
     char *title = words_of(line + 1, (size_t)(close - line - 1), r->e);
     if (title == NULL) return -1;
 
-    const ini_section *twin = find_section(r->f, title);
-    if (twin != NULL) {
-        err_input(r->e, "%s: section [%s] stands already on line %zu (each section once)", r->where, title, twin->line);
+    const ini_section *earlier = find_section(r->f, title);
+    if (earlier != NULL) {
+        err_input(r->e, "%s: section [%s] is already on line %zu (each section once)", r->where, title, earlier->line);
         free(title);
         return -1;
     }
@@ -213,10 +213,10 @@ static int take_key(reader *r, const char *key, char *value) {
     show_semicolons(value);
     if (r->continues) return add_part(&s->entries[s->n_entries - 1], value, r->where, r->e);
     if (*key == '\0') return err_input(r->e, "%s: no key stands before the \"=\"", r->where);
-    const ini_entry *twin = ini_find(s, key);
-    if (twin != NULL)
+    const ini_entry *earlier = ini_find(s, key);
+    if (earlier != NULL)
         return err_input(r->e, "%s: key \"%s\" of [%s] is already set at %s", r->where, key, s->title,
-                         twin->parts[0].where);
+                         earlier->parts[0].where);
     ini_entry *entry = add_entry(s, key, r->e);
     return entry != NULL ? add_part(entry, value, r->where, r->e) : -1;
 }

@@ -160,7 +160,7 @@ static int by_hash(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Adds to *found and *all the output's runs of GRAM words, and those that stand in one of the references. */
+/* Adds to *found and *all the output's runs of GRAM words, and those that one of the references holds. */
 static int count_copied(const record *r, size_t *found, size_t *all, err *e) {
     hashes output = {0}, references = {0};
     int    ret = add_grams(&output, &r->output, e);
@@ -185,7 +185,7 @@ static int print_copied(const dataset *d, err *e) {
     }
     printf("\nrecords with an output: %zu of %zu\n", outputs, d->n);
     if (all > 0)
-        printf("runs of %d words (or ids) in the outputs that stand in the record's references: %.1f%% of %zu\n", GRAM,
+        printf("runs of %d words (or ids) of the outputs that are in the record's references: %.1f%% of %zu\n", GRAM,
                100.0 * (double)found / (double)all, all);
     return 0;
 }

@@ -8,9 +8,9 @@
  *  C1  A process writes its trials of an unfinished cell about once a minute, when it is stopped, when a trial fails,
  *      and at the end of its part. What is killed loses a minute.
  *  C2  Whoever finds all trials of a cell there writes the cell's file, then removes those of its parts. The file is
- * the same whoever ran what, but for times and /processes. C3  A trial's wall-clock speed-up is known only where plain
- * decoding of the same sample ran in the same process, or beside it (paired): other processes may have had another
- * machine, or another load.
+ * the same whoever ran what, except for times and /processes. C3  A trial's wall-clock speed-up is known only where
+ * plain decoding of the same sample ran in the same process, or beside it (paired): other processes may have had
+ * another machine, or another load.
  */
 #ifndef EXPERIMENTS_CELL_H
 #define EXPERIMENTS_CELL_H

@@ -30,11 +30,11 @@ static const plan_model *earlier_model(const plan *p, const model_config *cfg) {
 
 /* Opens weights and tokenizer, or takes them from an earlier section. */
 static int open_weights(plan *p, const model_config *cfg, plan_model *out, err *e) {
-    const plan_model *twin = earlier_model(p, cfg);
-    if (twin != NULL) {
-        out->spec.weights = twin->spec.weights;
-        out->tok = twin->tok;
-        memcpy(out->sha256, twin->sha256, sizeof out->sha256);
+    const plan_model *same = earlier_model(p, cfg);
+    if (same != NULL) {
+        out->spec.weights = same->spec.weights;
+        out->tok = same->tok;
+        memcpy(out->sha256, same->sha256, sizeof out->sha256);
     } else {
         model *m = model_open(cfg->path, e);
         if (m == NULL) return named_at(cfg->path_at, e);
@@ -60,9 +60,9 @@ static tokenizer *new_tokenizer(const char *name, err *e) {
 }
 
 static int open_tokenizer(plan *p, const model_config *cfg, plan_model *out, err *e) {
-    const plan_model *twin = earlier_model(p, cfg);
-    if (twin != NULL) {
-        out->tok = twin->tok;
+    const plan_model *same = earlier_model(p, cfg);
+    if (same != NULL) {
+        out->tok = same->tok;
     } else {
         tokenizer *t = new_tokenizer(cfg->tokenizer, e);
         if (t == NULL) return named_at(cfg->tokenizer_at, e);

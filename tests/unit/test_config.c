@@ -336,7 +336,7 @@ Test(config, overrides_are_checked_like_lines) {
         snprintf(where, sizeof where, "--set \"%s\":", bad[i][0]);
         expect_refused(with_line(0, NULL), bad[i][0], where, bad[i][1]);
     }
-    /* What they contradict stands in the file. */
+    /* What they contradict is in the file. */
     expect_refused(with_line(0, NULL), "dataset d.forced=no", "c.ini:8:", "set forced = yes");
 
     config            c;

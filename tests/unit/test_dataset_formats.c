@@ -49,7 +49,7 @@ typedef struct {
     const char *line, *why; /* why NULL: the line is good */
 } bad_line;
 
-/* Each line stands behind a good one, and is refused with ":2: WHY"; skipped, it leaves nothing behind. */
+/* Each line comes after a good one, and is refused with ":2: WHY"; skipped, it leaves nothing behind. */
 static void assert_refused(const char *format, const char *good, const bad_line *cases, size_t n) {
     char text[4096], expected[1024];
     for (size_t i = 0; i < n; i++) {

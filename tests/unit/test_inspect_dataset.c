@@ -51,7 +51,7 @@ static void assert_report(const char *expected) {
 }
 
 Test(inspect_dataset, texts) {
-    /* "a b c d e f" has two runs of five words, the first of which stands in the reference. */
+    /* "a b c d e f" has two runs of five words, the first of which is in the reference. */
     write_text("{\"id\":\"one\",\"scenario\":\"rag\",\"prompt\":\"why\\n?\",\"references\":[\"x a b  c\\td e\",\"\"],"
                "\"output\":\"a b c d e f\"}\n"
                "{\"id\":\"two\",\"scenario\":\"edit\",\"prompt\":\"\",\"references\":[\"a b c d e f\"]}\n"
@@ -67,7 +67,7 @@ Test(inspect_dataset, texts) {
                   "      3  reference  bytes          0        11        12\n"
                   "      2  output     bytes          7         9        11\n"
                   "\nrecords with an output: 2 of 4\n"
-                  "runs of 5 words (or ids) in the outputs that stand in the record's references: 50.0% of 2\n"
+                  "runs of 5 words (or ids) of the outputs that are in the record's references: 50.0% of 2\n"
                   "\nfirst record (line 1)\n"
                   "  id           one\n"
                   "  prompt       why\\n?\n"
@@ -89,7 +89,7 @@ Test(inspect_dataset, ids) {
                   "      4  reference  ids            0         1         5\n"
                   "      1  output     ids            6         6         6\n"
                   "\nrecords with an output: 1 of 2\n"
-                  "runs of 5 words (or ids) in the outputs that stand in the record's references: 50.0% of 2\n"
+                  "runs of 5 words (or ids) of the outputs that are in the record's references: 50.0% of 2\n"
                   "\nfirst record (line 2)\n"
                   "  id           a\n"
                   "  prompt       ids 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 ...\n"

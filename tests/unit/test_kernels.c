@@ -279,7 +279,7 @@ static void spec_attend(const float *q, const float *keys, const float *values, 
     free(e);
 }
 
-/* Queries over n positions, fewer, and one, one alone and several together. What stands behind the last position is
+/* Queries over n positions, fewer, and one, one alone and several together. What comes after the last position is
  * NaN: it must not be used. */
 Test(kernels, attention_is_the_specifications) {
     enum { MOST = ATTEND_QUERIES };

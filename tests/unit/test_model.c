@@ -63,7 +63,7 @@ Test(model, tied_output_is_the_embedding_and_defaults_are_the_formats) {
 
 /* ---- what is refused: a good file, rebuilt with one thing changed ------------------------------------- */
 
-/* Everything of `from` goes into a new file, but for the key and the tensor named, and then what `add` puts. */
+/* Everything of `from` goes into a new file, except the key and the tensor named, and then what `add` puts. */
 typedef int adder(gguf_writer *w, err *e);
 
 static void refuse(const char *without_key, const char *without_tensor, adder *add, const char *expected) {

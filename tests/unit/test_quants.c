@@ -89,7 +89,7 @@ static double plain_error(const quant_format *f, const float *x, size_t n) {
     return error;
 }
 
-/* Searching for scales gains more than rounding them loses, but for K's, which are rounded to 6 bits. */
+/* Searching for scales gains more than rounding them loses, except for K's, which are rounded to 6 bits. */
 Test(quants, encoding_loses_less_than_the_plain_choice) {
     gsl_rng *r = rng_new(3, 0);
     EACH_BLOCK_TYPE(t) {

@@ -209,7 +209,7 @@ Test(greedy, forced_decoding_overrides_logits_and_ends) {
 
 enum { TOY_VOCAB = 7, TOY_DRAFT = 6, TOY_NODES = 20, TOY_LENGTH = 120 };
 
-/* Logits after a context, from a hash of its last three tokens: any context has its own law. */
+/* Logits after a context, from a hash of its last three tokens: any context has its own distribution. */
 static void toy_logits(const int32_t *context, size_t n, float *logits) {
     int32_t key[4] = {0, -1, -1, -1};
     for (size_t i = 0; i < 3 && i < n; i++) key[i + 1] = context[n - 1 - i];
@@ -342,15 +342,15 @@ Test(coupled, is_plain_sampling) {
     rule_close(r);
 }
 
-/* ---- the law of the next two tokens ----------------------------------------------------------------- */
+/* ---- the distribution of the next two tokens -------------------------------------------------------- */
 
 /* Streams are named by hashes, as everywhere: PCG's streams 0, 1, 2, ... are correlated with each other, which this
  * test would see. */
-static noise law_noise(uint64_t seed, uint64_t trial) {
+static noise trial_noise(uint64_t seed, uint64_t trial) {
     return (noise){seed, digest64(&trial, sizeof trial)};
 }
 
-enum { LAW_TRIALS = 200000, PAIRS = TOY_VOCAB * TOY_VOCAB };
+enum { TRIALS = 200000, PAIRS = TOY_VOCAB * TOY_VOCAB };
 
 typedef enum {
     NO_DRAFT,
@@ -382,7 +382,7 @@ static void toy_draft(draft_kind kind, rule *r, noise draws, const int32_t *cont
     memcpy(ahead, context, n * sizeof *ahead);
     for (size_t i = 0; kind != NO_DRAFT && i < 3; i++) {
         int32_t id = fixed[i];
-        if (kind == ANY_DRAFT) id = (int32_t)(noise_uniform(law_noise(11, trial), n + i, 3) * TOY_VOCAB);
+        if (kind == ANY_DRAFT) id = (int32_t)(noise_uniform(trial_noise(11, trial), n + i, 3) * TOY_VOCAB);
         if (kind == TRUE_DRAFT) id = plain[n + i];
         if (kind == FALSE_DRAFT) id = (plain[n + i] + fixed[i]) % TOY_VOCAB;
         if (kind == LIKELY_DRAFT || kind == UNLIKELY_DRAFT) {
@@ -395,18 +395,18 @@ static void toy_draft(draft_kind kind, rule *r, noise draws, const int32_t *cont
     }
 }
 
-/* The p-value of a chi-square test of the first two tokens, drawn LAW_TRIALS times, against the exact law. */
-static double law_test(const rule_ops *ops, draft_kind kind, uint64_t seed) {
+/* The p-value of a chi-square test of the first two tokens, drawn TRIALS times, against the exact distribution. */
+static double distribution_test(const rule_ops *ops, draft_kind kind, uint64_t seed) {
     const double temperature = 1.3;
     rule        *r = open_rule(ops, "temperature=1.3", TOY_VOCAB);
     size_t       seen[PAIRS] = {0};
     double       first[TOY_VOCAB], second[TOY_VOCAB], chi2 = 0;
     float        logits[TOY_VOCAB];
-    for (uint64_t trial = 0; trial < LAW_TRIALS; trial++) {
+    for (uint64_t trial = 0; trial < TRIALS; trial++) {
         int32_t out[2 + TOY_NODES + 1];
         for (size_t n = 0; n < 2;) {
             draft d;
-            noise draws = law_noise(seed, trial);
+            noise draws = trial_noise(seed, trial);
             toy_draft(kind, r, draws, out, n, trial, &d);
             n += toy_step(r, out, n, &d, draws);
         }
@@ -418,7 +418,7 @@ static double law_test(const rule_ops *ops, draft_kind kind, uint64_t seed) {
         toy_logits(&a, 1, logits);
         logits_softmax(logits, TOY_VOCAB, temperature, second);
         for (int32_t b = 0; b < TOY_VOCAB; b++) {
-            double expected = LAW_TRIALS * first[a] * second[b], got = (double)seen[a * TOY_VOCAB + b];
+            double expected = TRIALS * first[a] * second[b], got = (double)seen[a * TOY_VOCAB + b];
             cr_assert_gt(expected, 20, "the test has too few trials");
             chi2 += (got - expected) * (got - expected) / expected;
         }
@@ -427,21 +427,22 @@ static double law_test(const rule_ops *ops, draft_kind kind, uint64_t seed) {
     return gsl_cdf_chisq_Q(chi2, PAIRS - 1);
 }
 
-Test(rules, law_is_kept_where_it_is_promised) {
+Test(rules, the_distribution_is_kept_where_it_is_promised) {
     const char *const names[] = {"coupled", "rejection"};
     for (size_t i = 0; i < 2; i++) {
         cr_assert_neq(((const rule_ops *)registry_find(&rule_registry, names[i]))->keeps, LOSSY);
         for (draft_kind kind = NO_DRAFT; kind < DRAFT_KINDS; kind++) {
-            double p = law_test(registry_find(&rule_registry, names[i]), kind, 100 + kind);
+            double p = distribution_test(registry_find(&rule_registry, names[i]), kind, 100 + kind);
             cr_assert_gt(p, 1e-4, "%s, draft kind %d: p = %g", names[i], (int)kind, p);
         }
     }
 }
 
-Test(rules, law_test_rejects_typical) {
+Test(rules, the_distribution_test_rejects_typical) {
     cr_assert_eq(((const rule_ops *)registry_find(&rule_registry, "typical"))->keeps, LOSSY);
     for (draft_kind kind = NO_DRAFT; kind < DRAFT_KINDS; kind++)
-        cr_assert_lt(law_test(registry_find(&rule_registry, "typical"), kind, 1), 1e-12, "draft kind %d", (int)kind);
+        cr_assert_lt(distribution_test(registry_find(&rule_registry, "typical"), kind, 1), 1e-12, "draft kind %d",
+                     (int)kind);
 }
 
 /* The usual mistake: after a rejection, drawing from all tokens rather than from the others. */
@@ -475,12 +476,12 @@ static int reuses_noise(rule *r, const rows *pass, const draft *d, uint64_t posi
     }
 }
 
-Test(rules, law_test_rejects_usual_mistakes) {
+Test(rules, the_distribution_test_rejects_usual_mistakes) {
     rule_ops wrong = *(const rule_ops *)registry_find(&rule_registry, "rejection");
     wrong.accept = redraws;
-    cr_assert_lt(law_test(&wrong, FIXED_DRAFT, 1), 1e-12);
+    cr_assert_lt(distribution_test(&wrong, FIXED_DRAFT, 1), 1e-12);
     wrong.accept = reuses_noise;
-    cr_assert_lt(law_test(&wrong, FIXED_DRAFT, 1), 1e-12);
+    cr_assert_lt(distribution_test(&wrong, FIXED_DRAFT, 1), 1e-12);
 }
 
 Test(rejection, certain_tokens_always_stand) {

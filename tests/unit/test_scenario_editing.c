@@ -97,7 +97,7 @@ static bool of_word(char c) {
     return isalnum((unsigned char)c) || c == '_';
 }
 
-/* Where the whole word stands in a line at or behind `from`; NULL when nowhere. */
+/* Where the whole word occurs in a line from `from` on; NULL when nowhere. */
 static char *find_word(char *line, char *from, const char *word) {
     for (char *at = from; (at = strstr(at, word)) != NULL; at++)
         if ((at == line || !of_word(at[-1])) && !of_word(at[strlen(word)])) return at;
@@ -309,7 +309,7 @@ Test(scenario_editing, tests_combine_what_training_has_apart) {
     example_free(&x);
 }
 
-/* Most lines stand in the reference as they are: that is what spans are copied from. */
+/* Most lines are in the reference as they are: that is what spans are copied from. */
 Test(scenario_editing, outputs_repeat_most_lines) {
     example x = {0};
     size_t  same = 0, lines = 0;

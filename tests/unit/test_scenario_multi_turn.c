@@ -230,7 +230,7 @@ Test(scenario_multi_turn, texts_are_what_requests_say) {
     example_free(&x);
 }
 
-/* All sentences but those that the last request brings or changes stand in the turn before. */
+/* All sentences except those that the last request brings or changes are in the turn before. */
 Test(scenario_multi_turn, outputs_repeat_most_sentences) {
     example x = {0};
     size_t  same = 0, sentences = 0;

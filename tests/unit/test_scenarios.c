@@ -67,7 +67,7 @@ Test(scenarios, a_record_does_not_depend_on_those_before_it) {
     }
 }
 
-/* Every reference stands in the prompt, so that a model can copy what a policy copies. */
+/* Every reference is in the prompt, so that a model can copy what a policy copies. */
 Test(scenarios, prompts_hold_their_references) {
     for (size_t i = 0; i < scenario_registry.n; i++) {
         example x = {0};
@@ -141,7 +141,7 @@ Test(scenarios, passages_are_as_many_as_asked) {
         make(registry_find(&scenario_registry, "retrieval"), "min_passages=3,max_passages=4,verbatim=1,max_asks=1",
              SPLIT_TRAIN, k, &x);
         cr_assert(x.n_references == 3 || x.n_references == 4);
-        /* With verbatim = 1 what is said after the lead stands in a passage, up to its full stop. */
+        /* With verbatim = 1 what is said after the lead is in a passage, up to its full stop. */
         const char *last = NULL;
         for (size_t r = 0; r < x.n_references && last == NULL; r++) {
             char *copy = mem_strdup(x.references[r].at, NULL), *state = NULL;

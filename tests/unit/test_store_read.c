@@ -129,7 +129,7 @@ static void resize(hid_t file, const char *name, hsize_t n) {
     H5Dclose(list);
 }
 
-/* Puts a table of the same columns in the place of another, but for `skip`, or with `as` for its type. */
+/* Puts a table of the same columns in the place of another, except `skip`, or with `as` for its type. */
 static void retype(hid_t file, const char *name, const char *skip, hid_t as) {
     hid_t old = H5Dopen2(file, name, H5P_DEFAULT), type = H5Dget_type(old), space = H5Dget_space(old);
     hid_t new = H5Tcreate(H5T_COMPOUND, H5Tget_size(type));
