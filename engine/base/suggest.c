@@ -6,7 +6,7 @@
 enum { LONGEST = 40 }; /* longer words get no suggestion */
 
 /* Levenshtein distance in one row: row[j] is the distance between the part of `a` read so far and b[0..j). */
-static size_t edits(const char *a, const char *b) {
+static size_t edit_distance(const char *a, const char *b) {
     size_t row[LONGEST + 1];
     size_t na = strlen(a), nb = strlen(b);
     if (na > LONGEST || nb > LONGEST) return LONGEST;
@@ -29,7 +29,7 @@ const char *suggest(const char *wrong, const char *const *names, size_t n) {
     const char *nearest = NULL;
     size_t      least = 1 + strlen(wrong) / 3; /* a third of the word may be wrong */
     for (size_t i = 0; i < n; i++) {
-        size_t d = edits(wrong, names[i]);
+        size_t d = edit_distance(wrong, names[i]);
         if (d < strlen(names[i]) && (d < least || (d == least && nearest == NULL))) {
             nearest = names[i];
             least = d;
