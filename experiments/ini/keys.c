@@ -1,10 +1,12 @@
 /* keys.c - types of keys, and how a section is read by its table. */
 #include "experiments/ini/keys.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/base/mem.h"
 #include "engine/base/number.h"
@@ -222,8 +224,12 @@ int keys_list(const ini_entry *entry, key_item_parse *parse, const void *ctx, va
 
 int key_param(const inifile *f, const param_spec *spec, const ini_part *v, param_value *out, err *e) {
     char *path = NULL;
+    int   ret;
     if (spec->type == PARAM_IS_FILE && (path = ini_path(f->path, spec->name, v, e)) == NULL) return -1;
-    int ret = param_parse(spec, path != NULL ? path : v->text, out, e);
+    if (path != NULL && access(path, F_OK) != 0 && errno == ENOENT)
+        ret = param_file_absent(path, v->where, out, e);
+    else
+        ret = param_parse(spec, path != NULL ? path : v->text, out, e);
     free(path);
     return ret == 0 ? 0 : err_prefix(e, "%s", v->where);
 }

@@ -96,7 +96,7 @@ void value_list_free(value_list *l);
 typedef int key_item_parse(const void *ctx, const ini_part *item, param_value *out, err *e);
 int         keys_list(const ini_entry *entry, key_item_parse *parse, const void *ctx, value_list *out, err *e);
 
-/* The value of a parameter, as param_parse gives it; a file is found as ini_path says. */
+/* The value of a parameter, as param_parse gives it; a file is found as ini_path says, and may be absent. */
 int key_param(const inifile *f, const param_spec *spec, const ini_part *v, param_value *out, err *e);
 
 /* The keys of a section, and what people should know of it. */

@@ -18,7 +18,7 @@ STR = "str"
 ATTRIBUTES = {"schema_version": "<i4", "sweep": STR, "created": STR}
 TABLES = {
     "cells": "cell:<u4 id:|S16 config:str model:str dataset:str target:str threads:<i4 gemm:str forced:|u1 rule:str "
-             "temperature:<f8 policy:str n:<i4 k:<i4 dataset_sha256:str model_sha256:str build:|S16 params:str trials:<u4 "
+             "temperature:<f8 policy:str n:<i4 k:<i4 dataset_sha256:str model_sha256:str build:|S16 params:str trials:<u4 timed:|u1 "
              "created:str harness_version:str git_commit:str cpu:str isa:str compiler:str flags:str",
     "processes": "process:<u4 id:|S16 started:str harness_version:str git_commit:str cpu:str isa:str compiler:str flags:str",
     "samples": "sample:<u4 dataset:str id:str scenario:str prompt_tokens:<u4 reference_tokens:<u4 references:<u4 content:<u8",
