@@ -11,7 +11,15 @@ enum {
     WHY = 256
 };
 
+/* HDF5 can lack memory, go on, and fail much later for another reason: once is for ever. */
+static bool lacked_memory;
+
+void h5_note_memory(void) {
+    lacked_memory = lacked_memory || errno == ENOMEM;
+}
+
 int h5_quiet(err *e) {
+    h5_note_memory();
     (void)H5dont_atexit(); /* it fails when it was called before */
     errno = 0;
     return H5Eset_auto2(H5E_DEFAULT, NULL, NULL) >= 0 ? 0 : err_run(e, "HDF5 does not start");
@@ -37,7 +45,8 @@ static herr_t keep_reason(unsigned i, const H5E_error2_t *entry, void *data) {
 /* HDF5 has many names for memory that is out, and some are names of other things. It reads and writes nothing but
  * memory here, so that errno tells: malloc has set it since h5_quiet. */
 static reason last_reason(void) {
-    reason why = {.memory = errno == ENOMEM};
+    h5_note_memory();
+    reason why = {.memory = lacked_memory};
     if (H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_reason, &why) < 0 || *why.text == '\0')
         snprintf(why.text, sizeof why.text, "HDF5 fails");
     return why;

@@ -1,6 +1,6 @@
 /* h5.h - what every caller of HDF5 here needs: its errors as ours, one way to close, one kind of list. */
-#ifndef EXPERIMENTS_STORE_H5_H
-#define EXPERIMENTS_STORE_H5_H
+#ifndef STORE_H5_H
+#define STORE_H5_H
 
 #include <hdf5.h>
 #include <stddef.h>
@@ -10,6 +10,9 @@
 /* Before anything else is done with HDF5: it no longer prints its own errors in this thread, and does nothing when the
  * program ends (where memory ran out in it, it may crash there). */
 int h5_quiet(err *e);
+
+/* Remembers that an allocation has failed, for the reasons of errors: call it before errno can change. */
+void h5_note_memory(void);
 
 /* About HDF5's last call, which failed; use them before any other call of HDF5. Both are ERR_RUN "WHAT: out of memory"
  * when that is why. (h5_file_write makes the kind ERR_RUN in any case.) */

@@ -20,13 +20,19 @@ static int refuse(const key_value *v, const char *allowed, err *e) {
                      v->key->help);
 }
 
-/* 2e6, which holds no more than a double does. */
+/* 2e6: digits, an e and more digits. */
 static bool parse_power(const char *text, uint64_t min, uint64_t max, uint64_t *out) {
-    char *end;
-    if (text[strspn(text, "0123456789.eE+")] != '\0' || *text < '0' || *text > '9') return false;
-    double v = strtod(text, &end);
-    if (*end != '\0' || v != floor(v) || v > 9007199254740992.0) return false;
-    *out = (uint64_t)v;
+    static const char digits[] = "0123456789";
+    char              head[24];
+    uint64_t          power;
+    size_t            n = strspn(text, digits);
+    if (n == 0 || n >= sizeof head || (text[n] != 'e' && text[n] != 'E')) return false;
+    snprintf(head, sizeof head, "%.*s", (int)n, text);
+    if (!count_parse(head, 0, UINT64_MAX, out) || !count_parse(text + n + 1, 0, 19, &power)) return false;
+    for (; power > 0; power--) {
+        if (*out > UINT64_MAX / 10) return false;
+        *out *= 10;
+    }
     return *out >= min && *out <= max;
 }
 

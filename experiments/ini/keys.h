@@ -67,7 +67,7 @@ struct key_spec {
 #define KEY_REALS(from, to)     .low = (from), .high = (to)
 #define KEY_COUNT(keys)         (sizeof(keys) / sizeof *(keys))
 
-/* Integers in decimal digits, or as 1e6 up to 2^53: into a uint64_t, a size_t or an int. */
+/* Integers in decimal digits, or as 1e6: into a uint64_t, a size_t or an int. */
 extern const key_type key_u64, key_size, key_int;
 extern const key_type key_item;   /* the same as an item of a value_list */
 extern const key_type key_real;   /* double */

@@ -1,6 +1,7 @@
 #include "experiments/sweep/needs.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -88,15 +89,24 @@ static char *command_here(const config *c, const char *command, err *e) {
 
 /* ---- checks ------------------------------------------------------------------------------------------- */
 
+/* The words that are rewritten must be words of their own: what a shell would make of the others is not known here. */
 static int check_command(const need_config *need, err *e) {
     for (const char *at = need->command; *at != '\0';) {
-        size_t      n = strcspn(at, " \t");
-        const char *inner = is_path(at) ? NULL : strstr(at, "../");
-        if (inner != NULL && inner < at + n)
+        size_t n = strcspn(at, " \t");
+        char   word[256];
+        snprintf(word, sizeof word, "%.*s", (int)n, at);
+        bool program = strstr(word, "harness") != NULL, path = strstr(word, "./") != NULL; /* "../" has it, too */
+        bool marks = strpbrk(word, ";|&()<>*?$`'\"\\") != NULL;
+        if (path && !is_path(word))
             return err_input(e,
-                             "%s: command = %s: the path in \"%.*s\" does not begin the word (a word that begins with "
+                             "%s: command = %s: the path in \"%s\" does not begin the word (a word that begins with "
                              "./ or ../ starts at this file's folder, wherever the user is; others stay as they are)",
-                             need->command_at, need->command, (int)n, at);
+                             need->command_at, need->command, word);
+        if ((path || program) && marks)
+            return err_input(e,
+                             "%s: command = %s: \"%s\" is not allowed (blanks around what a shell reads, such as && or "
+                             "; and a path without wildcards and quotes)",
+                             need->command_at, need->command, word);
         at += n + strspn(at + n, " \t");
     }
     return 0;
