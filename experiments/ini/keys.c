@@ -18,7 +18,7 @@ static int refuse(const key_value *v, const char *allowed, err *e) {
                      v->key->help);
 }
 
-/* 2e6, which holds no more than a double does. */
+/* Numbers such as 2e6, parsed as a double. */
 static bool parse_power(const char *text, uint64_t min, uint64_t max, uint64_t *out) {
     char *end;
     if (text[strspn(text, "0123456789.eE+")] != '\0' || *text < '0' || *text > '9') return false;

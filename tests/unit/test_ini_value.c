@@ -146,8 +146,8 @@ Test(ini_value, refuses_paths_that_a_shell_would_expand) {
         {"a?.gguf", "patterns are not expanded"},
         {"my\\ results", "a backslash is part of the name"},
         {"data\\x.jsonl", "a backslash is part of the name"},
-        {"a\"b\"", "a quote stands inside the value"},
-        {"Bob's", "a quote stands inside the value"},
+        {"a\"b\"", "a quote is inside the value"},
+        {"Bob's", "a quote is inside the value"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char expected[256];
