@@ -1,4 +1,4 @@
-/* Cost files, the times read from them, and what makes times doubtful. */
+/* Cost files, the times read from them, and reasons to doubt them. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <math.h>
