@@ -11,15 +11,15 @@
  *     keep(path)            p p p p a b   c   d             e and f are forgotten: the cache is rewound to d
  *     the next step                               x         is pending
  *
- * At first the whole prompt is pending and the cache is empty. In a tree of drafts a row belongs to each node in the
- * same way, and keep has to gather the path's entries; rewinding is what that comes to for a chain.
+ * At first the whole prompt is pending and the cache is empty. In a tree of drafts each node has a row in the same way,
+ * and keep has to gather the path's entries; for a chain, that is just rewinding.
  *
  * Invariants:
  *  D1  emitted = accepted + 1 in every step: the last emitted token is the target's own word.
- *  D2  EOS ends the output. A draft token at or after an emitted EOS never stands, but counts as drafted.
+ *  D2  EOS ends the output. A draft token at or after an emitted EOS is never accepted, but counts as drafted.
  *  D3  At most max_new_tokens are emitted, and the context never overflows; either end sets `truncated`.
- *  D4  Nothing but propose, verify, accept, keep and observe happens inside the timed windows.
- *  D5  A draft token is testable when its output position lies before the output's last token, which is always the
+ *  D4  Only propose, verify, accept, keep and observe happen inside the timed windows.
+ *  D5  A draft token is testable when its output position is before the output's last token, which is always the
  *      target's own word (D1). Where the output ends (EOS, max_new_tokens, a recording, the context), the rest of a
  *      draft is neither right nor wrong: it was drafted and is not testable. (Counted for chains, which are all that
  *      the targets check.)
@@ -37,7 +37,7 @@
 #include "engine/rules/rule.h"
 #include "engine/target/target.h"
 
-/* One step, as it is written to /steps. */
+/* One step, as written to /steps. */
 typedef struct {
     uint32_t position; /* index in the output of the first token this step emits */
     uint16_t match_length;
@@ -54,17 +54,17 @@ typedef struct {
     size_t      n_steps, cap_steps;
     uint64_t   *logits_hash; /* [output.n] digest64 of each emitted position's logits; NULL without logits */
     size_t      cap_hash;
-    double      min_margin;          /* smallest top1 - top2 logit gap over emitted positions; NaN without logits */
-    bool        truncated;           /* max_new_tokens or the context's end was reached before EOS */
-    uint64_t    prefill_ns;          /* step 0's verify_ns */
-    uint64_t    decode_ns;           /* all timed windows but prefill: begin, propose, verify, accept, keep, observe */
+    double      min_margin; /* smallest top1 - top2 logit gap over emitted positions; NaN without logits */
+    bool        truncated;  /* max_new_tokens or the context's end was reached before EOS */
+    uint64_t    prefill_ns; /* step 0's verify_ns */
+    uint64_t    decode_ns;  /* all timed windows except prefill: begin, propose, verify, accept, keep, observe */
     uint64_t    draft_ns, verify_ns; /* sums over the steps */
 } trial_trace;
 
 /* A zeroed struct is an empty trace; decode_run reuses its memory. */
 void trial_trace_free(trial_trace *t);
 
-/* One hash of all of logits_hash; 0 without logits. */
+/* One hash over all of logits_hash; 0 without logits. */
 uint64_t trial_trace_hash(const trial_trace *t);
 
 /* Called after each step, outside the timed windows. May be NULL. */
@@ -86,7 +86,7 @@ typedef struct {
     decode_sink    sink;
 } decode_setup;
 
-/* One trial. On failure `out` holds what was recorded until then. */
+/* Runs one trial. On failure `out` holds what was recorded so far. */
 int decode_run(const decode_setup *s, trial_trace *out, err *e);
 
 #endif

@@ -1,6 +1,6 @@
 /* harness.c - the program: finds the command, runs it, prints its error and decides the exit status.
  *
- * 0: done. 1: something failed while working; what is finished is kept. 2: usage, configuration or input
+ * 0: done. 1: something failed while working; finished work is kept. 2: the usage, configuration or input
  * is at fault. Nothing else in the project exits or prints an error.
  */
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "engine/base/atomic.h"
 #include "experiments/commands/commands.h"
 
-/* What stands for a command, though it begins like an option. */
+/* Options that stand for a command. */
 static const char *command_of(const char *word) {
     if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) return "help";
     return strcmp(word, "--version") == 0 ? "version" : word;
@@ -38,7 +38,7 @@ static int run(int argc, char **argv, err *e) {
     return command_run(c, argc - 1, argv + 1, e);
 }
 
-/* Models are mapped into memory: this is how a disk that fails, or a file that another program cuts, shows there. */
+/* Models are mapped into memory, so a failing disk, or a file truncated by another program, shows up as SIGBUS. */
 static void on_lost_page(int sig, siginfo_t *info, void *context) {
     static const char  text[] = "harness: a model's file cannot be read any more: the disk failed, or it was cut\n";
     static atomic_flag told = ATOMIC_FLAG_INIT;
@@ -47,22 +47,23 @@ static void on_lost_page(int sig, siginfo_t *info, void *context) {
         signal(sig, SIG_DFL);
         return; /* into it */
     }
-    while (atomic_flag_test_and_set(&told)) pause(); /* another thread ends the program */
+    while (atomic_flag_test_and_set(&told)) pause(); /* another thread is ending the program */
     atomic_abandon();
     ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
-    (void)written; /* nobody to tell */
+    (void)written; /* there is nobody to tell */
     _exit(1);
 }
 
 int main(int argc, char **argv) {
     err e = {0};
-    gsl_set_error_handler_off(); /* it would abort where memory is out; every result is checked */
+    gsl_set_error_handler_off(); /* it would abort when memory runs out; every result is checked */
     atexit(atomic_abandon);      /* libgomp ends the program itself when it cannot start a thread */
-    signal(SIGXFSZ, SIG_IGN);    /* a file over the user's limit is an error of write(2), with its name */
+    signal(SIGXFSZ,
+           SIG_IGN); /* exceeding the file size limit is then an error of write(2), reported with the file's name */
     struct sigaction act = {.sa_sigaction = on_lost_page, .sa_flags = SA_SIGINFO};
     sigaction(SIGBUS, &act, NULL);
     int status = run(argc, argv, &e);
-    /* A full disk shows here at the latest. The first error is the one to tell. */
+    /* A full disk shows up here at the latest. The first error is the one reported. */
     errno = 0;
     if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
         if (errno == 0) errno = EIO; /* an earlier write failed */

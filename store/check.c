@@ -6,19 +6,20 @@
 
 static int check_cell(const cell_row *c, size_t i, err *e) {
     if (c->cell != i) return err_input(e, "cells: row %zu is numbered %" PRIu32, i, c->cell);
-    if (strlen(c->id) != 16) return err_input(e, "cells: row %zu: the id \"%s\" has not 16 characters", i, c->id);
+    if (strlen(c->id) != 16) return err_input(e, "cells: row %zu: the id \"%s\" does not have 16 characters", i, c->id);
     if (c->timed > 1) return err_input(e, "cells: row %zu: timed is %u (0 or 1)", i, c->timed);
     for (size_t k = 0; k < SETTINGS; k++) {
         const setting *s = &settings[k];
         if (s->kind == FIELD_ID && strlen(setting_text(s, c)) != 16)
-            return err_input(e, "cells: row %zu: the %s \"%s\" has not 16 characters", i, s->name, setting_text(s, c));
+            return err_input(e, "cells: row %zu: the %s \"%s\" does not have 16 characters", i, s->name,
+                             setting_text(s, c));
         if (s->kind == FIELD_U8 && setting_number(s, c) > 1)
             return err_input(e, "cells: row %zu: %s is %.0f (0 or 1)", i, s->name, setting_number(s, c));
     }
     return 0;
 }
 
-/* Below zero, zero or above as `a` comes before, is or comes after `b`. */
+/* Below zero, zero or above zero: `a` comes before `b`, is equal to it, or comes after it. */
 static int trial_compare(const trial_row *a, const trial_row *b) {
     if (a->cell != b->cell) return a->cell < b->cell ? -1 : 1;
     if (a->sample != b->sample) return a->sample < b->sample ? -1 : 1;
@@ -93,7 +94,8 @@ static int check_counts(const store_data *d, err *e) {
         size_t n = 0;
         for (; i < d->n_trials && d->trials[i].cell == c; i++) n++;
         if (n > d->cells[c].trials)
-            return err_input(e, "cells: row %zu: has %" PRIu32 " trials, and %zu are there", c, d->cells[c].trials, n);
+            return err_input(e, "cells: row %zu: has %" PRIu32 " trials, but the file holds %zu", c, d->cells[c].trials,
+                             n);
     }
     return 0;
 }

@@ -1,4 +1,4 @@
-/* collect.c - many cell files, one results file. */
+/* collect.c - merges many cell files into one results file. */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -16,8 +16,8 @@ typedef struct {
 
 /* A run of samples in the collected table. */
 typedef struct {
-    const source *longest; /* whose samples these are: the most of them among the block's cells */
-    uint32_t      first;   /* their place */
+    const source *longest; /* the source of these samples: the block's cell with the most of them */
+    uint32_t      first;   /* their index in the table */
 } block;
 
 typedef struct {
@@ -25,7 +25,7 @@ typedef struct {
     size_t  n_sources;
     block  *blocks;
     size_t  n_blocks, cap_blocks;
-    bool    named; /* each file must be called after its cell */
+    bool    named; /* each file must be named after its cell */
 } collection;
 
 static int compare_sources(const void *a, const void *b) {
@@ -58,12 +58,12 @@ static int read_source(collection *c, const char *path, err *e) {
         return err_input(e, "%s: holds %zu of %" PRIu32 " trials: the cell is not finished", path, s->data.n_trials,
                          s->data.cells->trials);
     if (strcmp(s->data.sweep, first->data.sweep) != 0)
-        return err_input(e, "%s: is of the sweep \"%s\", %s of \"%s\" (one sweep)", path, s->data.sweep, first->path,
-                         first->data.sweep);
+        return err_input(e, "%s: belongs to the sweep \"%s\", but %s to \"%s\" (one sweep)", path, s->data.sweep,
+                         first->path, first->data.sweep);
     return 0;
 }
 
-/* Reads each file once, also when a grid that names a cell twice names its file twice. */
+/* Reads each file once, even if a grid names a cell, and so its file, twice. */
 static int read_sources(collection *c, const char *const *paths, size_t n, err *e) {
     int          ret = 0;
     const char **sorted = mem_new(n, sizeof *sorted, e);
@@ -110,8 +110,8 @@ static int name_config(cell_row *cell, const char *name, err *e) {
     return 0;
 }
 
-/* Unites the texts. Two that had one name get two, and each cell the name of its own; where one text is given,
- * that is every cell's. */
+/* Merges the texts. Two texts with the same name get different names, and each cell refers to its own. If a text is
+ * given, every cell gets that one. */
 static int unite_configs(collection *c, const kept_text *given, store_data *out, err *e) {
     size_t kept;
     if (given != NULL && store_keep_text(&out->configs, given->name, given->text, NULL, e) != 0) return -1;
@@ -144,7 +144,7 @@ static bool share_samples(const source *a, const source *b) {
     return true;
 }
 
-/* Finds or makes the block of every source, then gives the blocks their places. */
+/* Finds or adds the block of every source, then gives each block its place in the table. */
 static int place_samples(collection *c, store_data *out, err *e) {
     for (size_t i = 0; i < c->n_sources; i++) {
         source *s = &c->sources[i];
@@ -176,7 +176,7 @@ static bool same_skipped(const store_data *a, const store_data *b) {
     return true;
 }
 
-/* What was left out of one dataset for one model is in the file of each of its cells, and is kept once. */
+/* The records skipped in one dataset for one model are in the file of each of its cells; they are kept once. */
 static int unite_skipped(collection *c, store_data *out, err *e) {
     const store_data **kept = mem_new(c->n_sources, sizeof *kept, e); /* NOLINT(bugprone-sizeof-expression): pointers */
     size_t             n = 0;
@@ -195,7 +195,7 @@ static int unite_skipped(collection *c, store_data *out, err *e) {
 
 /* ---- merging -------------------------------------------------------------------------------------------- */
 
-/* Room for everything at once: growing by halves would need more memory at the end. */
+/* Makes room for everything at once: growing step by step would need more memory at the end. */
 static int reserve_all(const collection *c, store_data *out, err *e) {
     size_t trials = 0, steps = 0, ids = 0;
     for (size_t i = 0; i < c->n_sources; i++) {
@@ -209,7 +209,7 @@ static int reserve_all(const collection *c, store_data *out, err *e) {
     return mem_reserve(&out->ids, &out->cap_ids, ids, e);
 }
 
-/* Names the sweep, and when its latest cell was finished. */
+/* Sets the sweep's name, and the time when its latest cell was finished. */
 static int add_attributes(const store_data *d, store_data *out, err *e) {
     if (out->sweep == NULL && (out->sweep = mem_strdup(d->sweep, e)) == NULL) return -1;
     if (out->created != NULL && strcmp(d->created, out->created) <= 0) return 0;

@@ -73,7 +73,7 @@ static bool type_fits(hid_t type, field_kind k) {
            H5Tget_sign(type) == (is_signed ? H5T_SGN_2 : H5T_SGN_NONE);
 }
 
-/* ---- records: rows as they lie in the file ------------------------------------------------------------- */
+/* ---- records: rows as they are in the file ------------------------------------------------------------- */
 
 typedef struct {
     hid_t  type; /* the compound */
@@ -115,7 +115,7 @@ static void set_text(void *row, const column *c, char *text) {
     memcpy((char *)row + c->offset, &text, sizeof text);
 }
 
-/* The record that fits these rows. */
+/* The record that is wide enough for these rows. */
 static int record_for_rows(record *r, const compound *t, const char *rows, size_t n, err *e) {
     for (size_t i = 0; i < t->n_columns; i++) {
         const column *c = &t->columns[i];
@@ -173,7 +173,7 @@ static void record_pack(const record *r, const compound *t, const void *row, cha
     }
 }
 
-/* Record to row. The row is zeroed, so that on failure compound_row_free can free what it got. */
+/* Record to row. The row is zeroed first, so compound_row_free can free it after a failure. */
 static int record_unpack(const record *r, const compound *t, const char *from, void *row, err *e) {
     for (size_t i = 0; i < t->n_columns; from += r->part_size[i++]) {
         const column *c = &t->columns[i];

@@ -1,7 +1,7 @@
 /* compound.h - compound tables of HDF5 from lists of columns.
  *
- * A row in memory is a C struct whose texts are pointers. A row in the file is packed, little-endian, its
- * texts of fixed size: the longest of the column, at least 1. The two meet here and nowhere else.
+ * A row in memory is a C struct whose texts are pointers. A row in the file is packed and little-endian; its
+ * texts have a fixed size, the longest of the column, at least 1. Only this module knows both forms.
  */
 #ifndef STORE_COMPOUND_H
 #define STORE_COMPOUND_H
@@ -30,7 +30,7 @@ typedef struct {
 int compound_write(hid_t file, const compound *t, const void *rows, size_t n, err *e);
 
 /* Reads a dataset that has at least these columns, each with its class and size; others are ignored. `most`
- * bounds the bytes of all rows. The array is the caller's to free also on failure, with *n rows in it. */
+ * bounds the bytes of all rows. The caller frees the array, which holds *n rows, also on failure. */
 int compound_read(hid_t file, const compound *t, size_t most, void **rows, size_t *n, err *e);
 
 /* The same for lists of plain numbers; on failure nothing is owned. */

@@ -11,7 +11,7 @@ enum {
     WHY = 256
 };
 
-/* HDF5 can lack memory, go on, and fail much later for another reason: once is for ever. */
+/* HDF5 can lack memory, go on, and fail much later for another reason: it is then still a lack of memory. */
 static bool lacked_memory;
 
 void h5_note_memory(void) {
@@ -20,7 +20,7 @@ void h5_note_memory(void) {
 
 int h5_quiet(err *e) {
     h5_note_memory();
-    (void)H5dont_atexit(); /* it fails when it was called before */
+    (void)H5dont_atexit(); /* it fails on a second call */
     errno = 0;
     return H5Eset_auto2(H5E_DEFAULT, NULL, NULL) >= 0 ? 0 : err_run(e, "HDF5 does not start");
 }
@@ -30,8 +30,8 @@ typedef struct {
     bool memory;
 } reason;
 
-/* Walking upward begins with the innermost entry, the one that knows why. The values it may give (addresses in the
- * file and in memory) say nothing to a user. */
+/* Walking upward begins with the innermost entry, which has the reason. The values in it (addresses in the file and in
+ * memory) mean nothing to a user. */
 static herr_t keep_reason(unsigned i, const H5E_error2_t *entry, void *data) {
     reason *why = data;
     if (i > 0 || entry->desc == NULL) return 0;
@@ -42,8 +42,8 @@ static herr_t keep_reason(unsigned i, const H5E_error2_t *entry, void *data) {
     return 0;
 }
 
-/* HDF5 has many names for memory that is out, and some are names of other things. It reads and writes nothing but
- * memory here, so that errno tells: malloc has set it since h5_quiet. */
+/* HDF5 has many error codes for lack of memory, and uses some of them for other errors, too. Here it reads and writes
+ * only memory, so errno is reliable: if it is set, malloc has set it since h5_quiet. */
 static reason last_reason(void) {
     h5_note_memory();
     reason why = {.memory = lacked_memory};
@@ -113,7 +113,7 @@ int h5_open_list(hid_t where, const char *name, hid_t *list, size_t *n, err *e) 
     if ((*list = H5Dopen2(where, name, H5P_DEFAULT)) < 0 || (space = H5Dget_space(*list)) < 0)
         ret = h5_fails(e, name);
     else if (H5Sget_simple_extent_ndims(space) != 1 || H5Sget_simple_extent_dims(space, &dims, NULL) != 1)
-        ret = h5_refuses(e, name, "has not one dimension");
+        ret = h5_refuses(e, name, "does not have one dimension");
     *n = (size_t)dims;
     ret = h5_close(&space, ret, e);
     return ret == 0 ? 0 : h5_close(list, ret, e);

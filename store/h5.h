@@ -1,4 +1,4 @@
-/* h5.h - what every caller of HDF5 here needs: its errors as ours, one way to close, one kind of list. */
+/* h5.h - what every caller of HDF5 needs: its errors turned into ours, one way to close, one kind of list. */
 #ifndef STORE_H5_H
 #define STORE_H5_H
 
@@ -7,23 +7,23 @@
 
 #include "engine/base/err.h"
 
-/* Before anything else is done with HDF5: it no longer prints its own errors in this thread, and does nothing when the
- * program ends (where memory ran out in it, it may crash there). */
+/* Call before anything else of HDF5. HDF5 then no longer prints errors in this thread, and does nothing when the
+ * program ends (after it ran out of memory, it might crash there). */
 int h5_quiet(err *e);
 
 /* Remembers that an allocation has failed, for the reasons of errors: call it before errno can change. */
 void h5_note_memory(void);
 
-/* About HDF5's last call, which failed; use them before any other call of HDF5. Both are ERR_RUN "WHAT: out of memory"
- * when that is why. (h5_file_write makes the kind ERR_RUN in any case.) */
+/* Errors of HDF5's last call; use them before any other call of HDF5. When memory ran out, both are ERR_RUN "WHAT: out
+ * of memory". (h5_file_write makes the kind ERR_RUN in any case.) */
 
-/* ERR_INPUT "WHAT: REASON" and -1, where the reason is HDF5's innermost message. */
+/* ERR_INPUT "WHAT: REASON" and -1. The reason is HDF5's innermost message. */
 int h5_fails(err *e, const char *what);
 
-/* ERR_INPUT "WHAT: REASON" and -1, where the reason is the caller's: what the call found in the file. */
+/* ERR_INPUT "WHAT: REASON" and -1. The caller gives the reason: what the call found in the file. */
 int h5_refuses(err *e, const char *what, const char *reason);
 
-/* Closes any identifier and invalidates it; an invalid one is fine. Returns `ret`, or -1 and an ERR_RUN when
+/* Closes any identifier and invalidates it; an invalid one is allowed. Returns `ret`, or -1 and an ERR_RUN when
  * `ret` was 0 and closing failed: `ret = h5_close(&space, ret, e)`. */
 int h5_close(hid_t *id, int ret, err *e);
 
@@ -44,7 +44,7 @@ size_t h5_chunk(size_t n, size_t size);
 int h5_write_part(hid_t list, hid_t type, size_t first, size_t n, const void *from, err *e);
 int h5_read_part(hid_t list, hid_t type, size_t first, size_t n, void *to, err *e);
 
-/* Refuses n elements of `size` bytes when that is more than `most`, what the file can possibly hold. */
+/* Refuses n elements of `size` bytes when that is more than `most`, the bytes that the file can hold. */
 int h5_check_room(const char *name, size_t n, size_t size, size_t most, err *e);
 
 #endif

@@ -1,8 +1,8 @@
-/* h5_file.c - HDF5 files that our own code reads and writes whole; HDF5 sees them in memory.
+/* h5_file.c - HDF5 files that our own code reads and writes as a whole; HDF5 sees them in memory.
  *
- * HDF5's way to disk can report a full disk as late as when the program ends, and a disk that cannot be read as a file
- * of another kind; read(2), write(2) and fsync(2) report it here, with its errno. A file that is half written never has
- * a name that anyone looks for.
+ * HDF5's own file access may report a full disk only when the program ends, and an unreadable disk as a file of another
+ * kind. read(2), write(2) and fsync(2) report both here, with their errno. A half-written file never has a name that
+ * anyone looks for.
  */
 #include "store/h5_file.h"
 
@@ -20,8 +20,8 @@
 
 enum { GROWTH = 1 << 20 }; /* the image grows by steps of this many bytes */
 
-/* HDF5 looks whether there is a file of this name on disk: there is none below what is not a folder. Two of one name
- * would be one file to it. */
+/* HDF5 checks whether a file with this name is on disk; below something that is not a folder there is none. HDF5 would
+ * take two files with the same name for one. */
 static void name_image(char *name, size_t size) {
     static atomic_ulong number;
     snprintf(name, size, "/dev/null/%lu.h5", atomic_fetch_add(&number, 1));
@@ -29,7 +29,7 @@ static void name_image(char *name, size_t size) {
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
-/* The memory that HDF5 grows and, when it closes the file, leaves to us. (H5Fget_file_image is not used: in
+/* The memory that HDF5 grows and, on closing the file, leaves to us. (H5Fget_file_image is not used: in
  * 1.10 it clears a flag of the superblock and leaves its checksum wrong.) */
 typedef struct {
     char  *bytes;
@@ -98,7 +98,7 @@ static int image_cut(image *m, err *e) {
     uint64_t end;
     if (m->bytes == NULL || m->size < 28 + sizeof end) return err_run(e, "HDF5 made no file");
     memcpy(&end, m->bytes + 28, sizeof end);
-    if (end > m->size) return err_run(e, "HDF5 made a file that is not whole");
+    if (end > m->size) return err_run(e, "HDF5 made an incomplete file");
     m->size = (size_t)end;
     return 0;
 }
@@ -129,7 +129,7 @@ static bool is_hdf5(const h5_file *f) {
     return f->size >= sizeof signature && memcmp(f->bytes, signature, sizeof signature) == 0;
 }
 
-/* The bytes are lent: HDF5 makes no copies, and they are freed when it has closed the file. */
+/* The bytes are lent: HDF5 makes no copies, and we free them after it has closed the file. */
 static void *lend(size_t size, H5FD_file_image_op_t op, void *udata) {
     (void)size, (void)op;
     return ((h5_file *)udata)->bytes;
@@ -150,10 +150,10 @@ static herr_t take_back(void *bytes, H5FD_file_image_op_t op, void *udata) {
     return 0;
 }
 
-/* What the superblock says of the whole file (HDF5 File Format Specification, II.A). HDF5 checks the same, and calls
- * a file that is marked "already open", which it seldom is: a program that died left the mark. */
+/* Checks what the superblock says about the whole file (HDF5 File Format Specification, II.A). HDF5 checks the same,
+ * but calls a marked file "already open", which it seldom is: usually a program that died left the mark. */
 static int check_superblock(const h5_file *f, err *e) {
-    enum { LEAST = 48, WRITING = 1 | 4 /* to be read meanwhile */ };
+    enum { LEAST = 48, WRITING = 1 | 4 /* readers allowed */ };
     static const size_t base_at[] = {24, 28, 12, 12}, end_at[] = {40, 44, 28, 28}, offset_size_at[] = {13, 13, 9, 9};
     size_t              version = f->size >= LEAST ? (unsigned char)f->bytes[8] : SIZE_MAX;
     uint64_t            base, end;
@@ -189,7 +189,7 @@ int h5_file_open(const char *path, const char *cannot, h5_file *f, err *e) {
     struct stat s;
     *f = (h5_file){.path = path, .id = H5I_INVALID_HID};
     if (stat(path, &s) != 0) return err_unreadable(e, path);
-    if (!S_ISREG(s.st_mode)) return err_input(e, "%s: is not a file", path); /* a pipe would be waited for */
+    if (!S_ISREG(s.st_mode)) return err_input(e, "%s: is not a file", path); /* opening a pipe would block */
     if ((f->bytes = file_read(path, SIZE_MAX, &f->size, e)) == NULL) return -1;
     if (f->size == 0) return err_input(e, "%s: %s: the file is empty", path, cannot);
     if (check_superblock(f, e) != 0) return -1;

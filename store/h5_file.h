@@ -10,16 +10,16 @@
 
 /* A file that is open for reading. */
 typedef struct {
-    const char *path; /* the caller's, for errors; must outlive this */
+    const char *path; /* borrowed, for errors; must outlive this */
     hid_t       id;
     char       *bytes; /* all of it: HDF5 reads nothing from disk */
     size_t      size;
 } h5_file;
 
-/* Reads a file and gives its bytes to HDF5: what a disk refuses has its errno, and no lock is needed. Errors are
- * file_read's, ERR_RUN when memory is out, ERR_INPUT "PATH: CANNOT: ..." for what is no HDF5 file, and ERR_INPUT for
- * one that is cut, damaged or marked as open for writing. After it, whatever happened, call h5_file_close once, as
- * h5_close: `ret = h5_file_close(&file, ret, e)`. */
+/* Reads a file and gives its bytes to HDF5, so disk errors keep their errno, and no lock is needed. Errors are
+ * file_read's, ERR_RUN when out of memory, ERR_INPUT "PATH: CANNOT: ..." for a file that is not HDF5, and ERR_INPUT for
+ * one that is truncated, damaged or marked as open for writing. Afterwards, even on failure, call h5_file_close once,
+ * like h5_close: `ret = h5_file_close(&file, ret, e)`. */
 int h5_file_open(const char *path, const char *cannot, h5_file *file, err *e);
 int h5_file_close(h5_file *file, int ret, err *e);
 

@@ -1,11 +1,11 @@
-/* join.c - one cell from several files: what several processes, or one that was stopped, have done of it. */
+/* join.c - joins one cell from the files of several processes, or of one that was stopped. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/mem.h"
 #include "store/store.h"
 
-/* Everything but trials and processes. */
+/* Everything except trials and processes. */
 static int copy_frame(const store_data *from, store_data *to, err *e) {
     if ((to->sweep = mem_strdup(from->sweep != NULL ? from->sweep : "", e)) == NULL) return -1;
     if ((to->created = mem_strdup(from->created != NULL ? from->created : "", e)) == NULL) return -1;

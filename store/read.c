@@ -1,10 +1,10 @@
-/* read.c - results from disk; nothing in the file is believed before it is checked.
+/* read.c - reads results from disk; nothing in the file is trusted before it is checked.
  *
- * The file states its own sizes. None is taken for more than the file's length can hold when inflated: deflate
- * makes at most 1032 bytes out of one (zlib's technical details).
+ * The file states its own sizes. A size is refused if it is more than the file can inflate to: deflate makes at most
+ * 1032 bytes out of one (zlib's technical details).
  *
- * What HDF5 itself takes from a damaged file is covered by checksums in files of ours (format 1.10); in files that
- * another program rewrote in an older format it is not, and HDF5 1.10 can crash on those.
+ * In our files (format 1.10), checksums protect HDF5 itself from damaged data. In files that another program rewrote in
+ * an older format they are missing, and HDF5 1.10 can crash on those.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +95,7 @@ typedef struct {
     err        *e;
 } text_walk;
 
-/* One link of /configs or /costs. What is not a text of its own is not ours. */
+/* Reads one link of /configs or /costs. Anything except a text is not ours. */
 static herr_t read_kept(hid_t group, const char *name, const H5L_info_t *link, void *walk_) {
     text_walk *walk = walk_;
     int        ret = 0;
@@ -139,7 +139,8 @@ static int read_tokens(hid_t file, size_t most, store_data *d, err *e) {
     if (numbers_read_u64(file, "tokens/offset", most, &d->offset, &n_offset, e) != 0) return -1;
     d->cap_offset = n_offset;
     if (n_offset != d->n_trials + 1)
-        return err_input(e, "tokens/offset: has %zu values for %zu trials (one more)", n_offset, d->n_trials);
+        return err_input(e, "tokens/offset: has %zu values for %zu trials (one more than trials)", n_offset,
+                         d->n_trials);
     if ((hashed = H5Lexists(file, "tokens/logits_hash", H5P_DEFAULT)) < 0) return h5_fails(e, "tokens/logits_hash");
     if (hashed == 0) return 0;
     if (numbers_read_u64(file, "tokens/logits_hash", most, &d->logits_hash, &n_hash, e) != 0) return -1;

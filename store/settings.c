@@ -63,15 +63,14 @@ static int compare_values(const setting *s, const cell_row *a, const cell_row *b
     return (x > y) - (x < y);
 }
 
-/* The rule's part of canonical params, which no other text can look like: a quotation mark within a JSON string follows
- * a backslash, and parameters are no objects. */
+/* The rule's part of canonical params. No other text can look like its beginning: a quotation mark in a JSON string
+ * follows a backslash, and parameters are not objects. */
 static const char *rule_params(const cell_row *c) {
     const char *at = strstr(c->params, "},\"rule\":{");
     return at != NULL ? at : "";
 }
 
-/* strverscmp: 5 before 10. A policy's parameters are the first ones, and when they are compared the rule's are equal.
- */
+/* strverscmp puts 5 before 10. A policy's parameters come first; when they are compared, the rule's are equal. */
 static int compare_params(setting_role r, const cell_row *a, const cell_row *b) {
     if (r == SETTING_RULE) return strverscmp(rule_params(a), rule_params(b));
     return r == SETTING_POLICY ? strverscmp(a->params, b->params) : 0;

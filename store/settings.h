@@ -1,7 +1,7 @@
 /* settings.h - the columns of /cells that tell cells apart: the SETTING rows of fields.def.
  *
  * A policy's and a rule's parameters without a column of their own are in the canonical JSON of the column `params`,
- * {"policy":{...},"rule":{...}}; they belong after the settings of their role.
+ * {"policy":{...},"rule":{...}}; they come after the settings of their role.
  */
 #ifndef STORE_SETTINGS_H
 #define STORE_SETTINGS_H
@@ -18,7 +18,7 @@ typedef struct {
     const char  *name; /* of the column */
     field_kind   kind;
     setting_role role;
-    int          csv;    /* its place in CSV among those of its role */
+    int          csv;    /* its position in CSV among those of its role */
     size_t       offset; /* in cell_row */
 } setting;
 
@@ -43,8 +43,9 @@ const setting *setting_find(setting_role role, const char *name);
 const char *setting_text(const setting *s, const cell_row *c);
 double      setting_number(const setting *s, const cell_row *c);
 
-/* The order of cells in a results file: by their settings in the order of fields.def, in each role also by its
- * parameters without a column, then by id. Plain decoding comes first of all policies. Digests do not order cells. */
+/* The order of cells in a results file: by their settings in the order of fields.def, within each role also by its
+ * parameters without a column, then by id. Plain decoding comes before all other policies. Digests do not affect the
+ * order. */
 int settings_compare(const cell_row *a, const cell_row *b);
 
 #endif

@@ -2,10 +2,10 @@
  *
  * A results file holds root attributes, /configs, /costs, the tables /cells, /processes, /samples, /skipped, /trials
  * and /steps, and /tokens. A cell file is the same with one cell, plus /tokens/logits_hash, from which later runs
- * check their trials against a baseline. A file of an unfinished cell is a cell file with fewer trials than its
- * cell's row says. Each appears under its name only when it is whole:
- * written to a temporary name beside it, synced, renamed, the folder synced. results/README.md explains
- * every column.
+ * use to check their trials against a baseline. A file of an unfinished cell is a cell file with fewer trials than its
+ * cell's row says. A file gets its name only when it is complete: it is
+ * written under a temporary name in the same folder, synced and renamed, and the folder is synced. results/README.md
+ * explains every column.
  *
  * Strings are fixed-size, sized to the longest in their table, so that every HDF5 reader opens them.
  */
@@ -32,7 +32,7 @@ typedef enum {
     FIELD_ID
 } field_kind;
 
-/* Row structs: names are the columns' own. */
+/* Row structs: members are named after the columns. */
 #define FIELD_C_U8  uint8_t
 #define FIELD_C_U16 uint16_t
 #define FIELD_C_U32 uint32_t
@@ -85,7 +85,7 @@ typedef struct {
 #undef STEP_FIELDS
 } step_row;
 
-/* A file that the results depend on, kept with them. */
+/* A file that the results depend on, stored with them. */
 typedef struct {
     char *name, *text;
 } kept_text;
@@ -95,8 +95,9 @@ typedef struct {
     size_t     n, cap;
 } kept_texts;
 
-/* The whole content of a results or cell file, in memory. A zeroed struct is empty; all is owned, and made
- * by the functions below or, for texts, by engine/base/mem.h. A text that is NULL is written as "". */
+/* The whole content of a results or cell file, in memory. A zeroed struct is empty; it owns all of
+ * its memory, which comes from the functions below or, for texts, from engine/base/mem.h. A NULL text is written as "".
+ */
 typedef struct {
     char        *sweep, *created; /* root attributes */
     kept_texts   configs, costs;
@@ -125,17 +126,17 @@ void store_free(store_data *d);
 /* Appending rows. Texts are copied; each row's own number (cell, sample, trial, step, and a step's trial) is
  * set to its index, whatever the argument holds. On failure nothing is appended. */
 
-/* `name` is a file's base name. The same name with the same text is kept once; with another text it is kept as
- * "NAME (2)", and so on. *kept, unless NULL, becomes the index of the one that holds the text. */
+/* `name` is a file's base name. The same name with the same text is stored once; with another text it is stored as
+ * "NAME (2)", and so on. *kept, unless NULL, becomes the index of the entry that holds the text. */
 int store_keep_text(kept_texts *texts, const char *name, const char *text, size_t *kept, err *e);
 int store_keep_texts(kept_texts *texts, const kept_texts *more, err *e);
 int store_add_cell(store_data *d, const cell_row *row, err *e);
 int store_add_sample(store_data *d, const sample_row *row, err *e);
 int store_add_skipped(store_data *d, const skipped_row *row, err *e);
-/* One row for each id: a second one is not added. *at, unless NULL, becomes its index. */
+/* One row for each id: a duplicate is not added. *at, unless NULL, becomes its index. */
 int store_add_process(store_data *d, const process_row *row, uint32_t *at, err *e);
-/* The trial's steps and output come with it, in the order (cell, sample, repeat); hash is NULL without logits,
- * and then for all trials. */
+/* Appends a trial with its steps and output; trials come in the order (cell, sample, repeat). Without logits, hash is
+ * NULL for all trials. */
 int store_add_trial(store_data *d, const trial_row *row, const step_row *steps, size_t n_steps, const int32_t *ids,
                     size_t n_ids, const uint64_t *hash, err *e);
 
@@ -148,45 +149,44 @@ int store_add_trial(store_data *d, const trial_row *row, const step_row *steps, 
  *  S5  a trial's tokens, drafted, testable and accepted are the sums over its steps; its output has `tokens` ids
  *  S6  settings of kind U8, equal and truncated are 0 or 1, logits_equal 0 to 2; ids and builds have 16 characters
  *  S7  no cell has more trials than its row says
- * ERR_INPUT says which row breaks what. Writing and reading call it. */
+ * ERR_INPUT names the row and the violation. Writing and reading call it. */
 int store_check(const store_data *d, err *e);
 
 /* Writes atomically. `exclusive`: an existing file is left as it is and counts as success (no run ever
- * rewrites a finished cell). The same data give the same bytes. On failure (ERR_RUN "PATH: cannot write: ...")
+ * rewrites a finished cell). The same data gives the same bytes. On failure (ERR_RUN "PATH: cannot write: ...")
  * nothing appears under `path` and the temporary file is removed. */
 int store_write(const char *path, const store_data *d, bool exclusive, err *e);
 
-/* Reads a results or cell file and checks it: schema version, columns, store_check. Columns, attributes and
- * datasets it does not know are ignored. ERR_INPUT names the file and what is wrong; `out` is then empty. */
+/* Reads a results or cell file and checks it: schema version, columns, store_check. Unknown columns, attributes and
+ * datasets are ignored. ERR_INPUT names the file and what is wrong; `out` is then empty. */
 int store_read(const char *path, store_data *out, err *e);
 
-/* The schema version that a results or cell file names, which need not be this program's. ERR_INPUT "PATH: ..." when it
- * is no such file or cut. */
+/* The schema version of a results or cell file, which may differ from this program's. ERR_INPUT "PATH: ..." when it is
+ * not such a file or is truncated. */
 int store_version(const char *path, int64_t *version, err *e);
 
-/* Merges cell files into one results file's content. Neither the order of `paths` matters nor that one is there
- * twice: cells are sorted by settings_compare, so that tables are sorted by (cell, sample, repeat), and all
- * indices are rewritten.
+/* Merges cell files into the content of one results file. Neither the order of `paths` nor a duplicate among them
+ * matters: cells are sorted by settings_compare, tables by (cell, sample, repeat), and all indices are rewritten.
  *
  * Samples: one block for each (dataset, model), in order of first appearance; cells share it when their
- * samples are the same, or the first ones of it (another `limit`). A dataset that changed makes a new block.
- * Configs are united, and a cell's `config` names its own also where two texts had one name; with `config`, every
- * cell is taken as a point of that one's grid, whatever it was first run for. Cost files, processes and skipped records
- * are united; `created` is the latest cell's. ERR_INPUT: no files, a file that store_read refuses or that has not one
- * cell, two sweeps, one cell in two files, a cell that is not finished; with `config` also a file that is not called
- * ID.h5 after its cell. */
+ * samples are the same, or its first ones (another `limit`). A changed dataset makes a new block.
+ * Configs are merged, and a cell's `config` names its own even where two texts had the same name; with `config`, every
+ * cell counts as a point of that config's grid, whichever it was first run for. Cost files, processes and skipped
+ * records are merged; `created` is the latest cell's. ERR_INPUT: no files, a file that store_read refuses or that does
+ * not hold exactly one cell, two sweeps, one cell in two files, an unfinished cell; with `config` also a file that is
+ * not named ID.h5 after its cell. */
 int store_collect(const char *const *paths, size_t n, const kept_text *config, store_data *out, err *e);
 
 /* Which trials of a cell to take. */
 typedef bool trial_choice(const trial_row *t, void *ctx);
 
-/* Appends to `to`, which is empty or holds the same one cell, the chosen trials of `from`. They may be in any order
- * afterwards; store_pick sorts them. All else comes from the first file, except the processes. */
+/* Appends the chosen trials of `from` to `to`, which is empty or holds the same cell. They may be in any order
+ * afterwards; store_pick sorts them. Everything else except the processes comes from the first file. */
 int store_join(store_data *to, const store_data *from, trial_choice *keep, void *ctx, err *e);
 
-/* One cell with the chosen ones of its trials, sorted by (sample, repeat), as store_write takes it. Rows and texts are
- * copied. The cell's columns that say what it ran on (ORIGIN_FIELDS of fields.def) list the values of
- * these trials' processes, joined by ", ". */
+/* One cell with the chosen trials, sorted by (sample, repeat), ready for store_write. Rows and texts are copied. The
+ * cell's columns that say what it ran on (ORIGIN_FIELDS of fields.def) list the values of these trials' processes,
+ * joined by ", ". */
 int store_pick(const store_data *from, trial_choice *keep, void *ctx, store_data *out, err *e);
 
 #endif

@@ -5,7 +5,7 @@
 #include "store/compound.h"
 #include "store/store.h"
 
-/* In the order in which files hold them. */
+/* In the order of the files. */
 enum { TABLE_CELLS, TABLE_PROCESSES, TABLE_SAMPLES, TABLE_SKIPPED, TABLE_TRIALS, TABLE_STEPS, TABLES };
 
 typedef struct {
@@ -17,7 +17,7 @@ extern const store_table store_tables[TABLES];
 
 int store_table_write(hid_t file, const store_table *t, const store_data *d, err *e);
 
-/* Reads a table that is empty in d; on failure it holds the rows that were read. */
+/* Reads a table that is empty in d; on failure it holds the rows read so far. */
 int store_table_read(hid_t file, const store_table *t, size_t most, store_data *d, err *e);
 
 /* Refuses a row after the n-th: rows are counted in 32 bits, and one number is left for "no row". */

@@ -1,4 +1,4 @@
-/* write.c - results to disk. */
+/* write.c - writes results to disk. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "store/settings.h"
 #include "store/tables.h"
 
-enum { COMPACT_MAX = 60 * 1000 }; /* texts up to here lie in the object's header, which has a checksum */
+enum { COMPACT_MAX = 60 * 1000 }; /* texts up to this size are in the object's header, which has a checksum */
 
 static int write_attributes(hid_t file, const store_data *d, err *e) {
     const int32_t version = STORE_SCHEMA_VERSION;
@@ -16,7 +16,7 @@ static int write_attributes(hid_t file, const store_data *d, err *e) {
     return h5_write_text_attribute(file, "created", d->created != NULL ? d->created : "", e);
 }
 
-/* Says which columns of /cells are settings, so that readers need no list of their own. */
+/* Records which columns of /cells are settings, so readers need no list of their own. */
 static int write_settings(hid_t file, err *e) {
     const char *names[SETTINGS], *roles[SETTINGS];
     for (size_t i = 0; i < SETTINGS; i++) {

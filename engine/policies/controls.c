@@ -1,7 +1,7 @@
 /* controls.c - policies that attack the decode loop rather than save time.
  *
- * `oracle` drafts what plain decoding will say: every draft stands. `wrong` drafts what it will not say: none
- * does. `random` drafts anything. Whatever they draft, the output must be the same. All draft from step 0 on.
+ * `oracle` drafts what plain decoding will say: every token is accepted. `wrong` drafts what it will not say: none is.
+ * `random` drafts anything. Whatever they draft, the output must be the same. All draft from step 0 on.
  */
 #include "engine/policies/policy.h"
 
@@ -32,7 +32,7 @@ static size_t control_length(const policy *p, size_t limit) {
     return most < limit ? most : limit;
 }
 
-/* An integer from 0 to n - 1 that depends on the output position alone. */
+/* An integer from 0 to n - 1 that depends only on the output position. */
 static int32_t control_pick(const policy *p, uint64_t position, size_t n) {
     size_t i = (size_t)(noise_uniform(p->in.noise, position, 0) * (double)n);
     return (int32_t)(i < n ? i : n - 1);
@@ -62,7 +62,7 @@ static int wrong_propose(policy *p, size_t limit, draft *d, err *e) {
     (void)e;
     const control_state *s = p->trial;
     size_t               n = control_length(p, limit), vocab = p->spec.vocab;
-    if (vocab < 2) return 0; /* nothing is wrong */
+    if (vocab < 2) return 0; /* no token is wrong */
     for (size_t i = s->position; i < s->position + n; i++) {
         int32_t id = i < p->in.n_truth ? control_pick(p, i, vocab - 1) : control_pick(p, i, vocab);
         if (i < p->in.n_truth && id >= p->in.truth[i]) id++; /* every id except the true one is equally likely */

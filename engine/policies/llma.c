@@ -3,13 +3,13 @@
  * When the last tokens of the output occur in a reference, what follows there is drafted. Where the paper leaves
  * a choice, the code decides, and so do we:
  *
- *  L1  The trigger is a suffix of the output alone, never reaching into the prompt. So step 0 cannot draft.
+ *  L1  The trigger is a suffix of the output and never reaches into the prompt. So step 0 cannot draft.
  *  L2  The longest suffix counts, from max_n tokens (n, if that is larger) down to n.
- *  L3  Only its first occurrence counts: lowest reference, then lowest position. If that lies at the end of its
- *      reference the draft is empty, though a later occurrence or a shorter suffix would have had more to give.
+ *  L3  Only its first occurrence counts: lowest reference, then lowest position. If that is at the end of its
+ *      reference, the draft is empty, even if a later occurrence or a shorter suffix could give more.
  *  L4  k counts the last token, which goes through the pass too: at most k - 1 tokens are copied.
  *  L5  Copies do not cross the end of a reference.
- *  L6  References are cut to their first `cut` tokens, by way of text: ids, cut, text, ids again. The second
+ *  L6  References are cut to their first `cut` tokens by way of text: ids, cut, text, ids again. The second
  *      tokenization may differ from the cut ids by a token or two.
  */
 #include <stdlib.h>

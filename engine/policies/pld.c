@@ -1,15 +1,15 @@
 /* pld.c - prompt-lookup decoding (Saxena 2023, prompt-lookup-decoding), from prompt and output.
  *
- * The history H is the prompt and the output so far. Its last n tokens, n from the largest down to 1, are looked
- * for from the left; the first window at s is taken for which c = s + n, where copying starts, satisfies
+ * The history H is the prompt and the output so far. For n from the largest down to 1, its last n tokens are
+ * searched from the left. The first window, at s, is taken for which c = s + n, where copying starts, satisfies
  *
  *     c + k <= |H|  (all k tokens are there)   and   c < |H| - n  (binds only when k <= n),
  *
  * and exactly k tokens are drafted from c. A shorter match never yields a shorter draft.
  *
  * P1  Both conditions bound c from above, so if any window passes, the leftmost does: the first occurrence of an
- *     n-gram decides, and the suffix itself, at c = |H|, never passes. One look-up takes the place of the scan.
- * P2  Step 0 drafts, from the prompt alone.
+ *     n-gram decides, and the suffix itself, at c = |H|, never passes. One look-up replaces the scan.
+ * P2  Step 0 drafts, from the prompt only.
  * P3  n > |H| is left out; the original refuses such a history.
  */
 #include <inttypes.h>

@@ -4,8 +4,8 @@
  * policies.def. Everything else (help, INI, checks, sweeps, the losslessness tests) follows from that.
  *
  * A policy lives in two spans. open to close is a cell: one setting of the parameters, many trials. begin to end is a
- * trial: one prompt. What is the same for all prompts (a datastore, a draft model) is built by open, outside all
- * timing; what a prompt and its references give is built by begin, and its time counts.
+ * trial: one prompt. open builds what all prompts share (a datastore, a draft model), outside all timing; begin builds
+ * what depends on a prompt and its references, and its time counts.
  *
  *     open ( begin ( propose observe )* end )* close
  *
@@ -29,20 +29,20 @@ typedef struct {
     size_t         n;
 } reference;
 
-/* What a policy knows for all of a cell. */
+/* What a policy knows throughout a cell. */
 typedef struct {
     param_values            params; /* in the order of ops->params; policy_open copies them */
     size_t                  vocab;  /* ids are 0 to vocab - 1 */
-    const struct tokenizer *tok;    /* of the ids; NULL when there is none. It outlives the policy */
+    const struct tokenizer *tok;    /* may be NULL; outlives the policy */
 } policy_spec;
 
-/* What it knows of a trial. All pointers live until the trial's end. */
+/* What it knows about a trial. All pointers are valid until the trial's end. */
 typedef struct {
     const int32_t   *prompt;
     size_t           n_prompt;
     const reference *references;
     size_t           n_references;
-    /* The baseline's output, for policies with NEEDS_TRUTH and then not NULL even when empty; else NULL. */
+    /* The baseline's output for policies with NEEDS_TRUTH, not NULL even when empty; NULL for the others. */
     const int32_t *truth;
     size_t         n_truth;
     noise          noise;
@@ -50,13 +50,13 @@ typedef struct {
 
 enum { NEEDS_TRUTH = 1 };
 
-/* What became of a step. */
+/* The result of a step. */
 typedef struct {
     const int32_t     *emitted; /* [n] tokens just added to the output, all of which begins at emitted - position */
     size_t             n;
     size_t             position; /* index in the output of the first of them */
     const draft       *draft;    /* what was proposed */
-    const verdict     *verdict;  /* what stood: its path, then its own token, are the emitted ones */
+    const verdict     *verdict;  /* what was accepted: the emitted tokens are its path, then its own token */
     const struct rows *rows;     /* what the target said (rows.h) */
 } step_view;
 
@@ -70,14 +70,14 @@ typedef struct {
     unsigned          needs;
     size_t            cell_bytes;  /* zeroed memory p->cell, given to open; 0 = none */
     size_t            trial_bytes; /* zeroed memory p->trial, given to each begin; 0 = none */
-    /* A new cell. Nothing here is timed. ERR_INPUT when parameters do not go with the vocabulary, say. NULL = nothing
-     * to do, as with all that follow. */
+    /* A new cell; not timed. ERR_INPUT when, say, parameters do not fit the vocabulary. NULL: nothing to do, as in all
+     * the functions below. */
     int (*open)(policy *p, err *e);
     /* A new trial. Builds indexes; its time counts as drafting time of step 0. */
     int (*begin)(policy *p, const policy_input *in, err *e);
     /* Called after each step. */
     int (*observe)(policy *p, const step_view *step, err *e);
-    /* Fills d (given empty) with at most `limit` tokens, by draft_add or draft_extend; none is fine. */
+    /* Fills d (given empty) with at most `limit` tokens, by draft_add or draft_extend; it may stay empty. */
     int (*propose)(policy *p, size_t limit, draft *d, err *e);
     /* Most tokens that a draft can have with these parameters. NULL where propose is. */
     size_t (*longest)(const param_values *params);
@@ -93,21 +93,20 @@ struct policy {
 };
 
 policy *policy_open(const policy_ops *ops, const policy_spec *spec, err *e);
-void    policy_close(policy *p); /* NULL is fine */
+void    policy_close(policy *p); /* NULL is allowed */
 
 int policy_begin(policy *p, const policy_input *in, err *e);
-/* Frees what the last trial left. begin and close do so too: a call of its own keeps it out of the timing. */
+/* Frees what the last trial left. begin and close do so too; a separate call keeps it out of the timing. */
 void policy_end(policy *p);
 int  policy_observe(policy *p, const step_view *step, err *e);
-/* Clears d first; checks what comes back (at most limit and longest, ids in the vocabulary, parents before their
- * children): a policy that breaks these is an ERR_RUN, not a wrong result. Whether a tree can be checked is the
- * target's to say. */
+/* Clears d first and checks the result (at most limit and longest, ids in the vocabulary, parents before their
+ * children): a violation is an ERR_RUN, not a wrong result. The target decides whether it can check a tree. */
 int policy_propose(policy *p, size_t limit, draft *d, err *e);
 
 /* Most tokens of a draft; 0 for a policy that never drafts. */
 size_t policy_longest(const policy_ops *ops, const param_values *params);
 
-extern const registry   policy_registry; /* Every policy, of policies.def. */
-extern const policy_ops policy_none;     /* Of them, plain decoding: the baseline. */
+extern const registry   policy_registry; /* Every policy in policies.def. */
+extern const policy_ops policy_none;     /* Plain decoding, the baseline. */
 
 #endif

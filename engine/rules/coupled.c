@@ -1,7 +1,7 @@
-/* coupled.c - sample and match: each row is sampled, and a draft token stands while it is what was sampled.
+/* coupled.c - sample and match: each row is sampled, and a draft token stands while it equals the sample.
  *
- * The one uniform number behind a sample belongs to its output position, so the sampled sequence is that of plain
- * sampling with the same seed, token for token, whatever was drafted and however decoding was split into passes.
+ * A sample takes one uniform number, which depends only on the seed and the output position. So the sequence is that of
+ * plain sampling with the same seed, token for token, whatever was drafted and however decoding was split into passes.
  */
 #include "engine/rules/logits.h"
 #include "engine/rules/rule.h"
@@ -27,7 +27,7 @@ static int coupled_accept(rule *r, const rows *pass, const draft *d, uint64_t po
 const rule_ops rule_coupled = {
     .name = "coupled",
     .source = __FILE__,
-    .help = "samples at each position; a draft token stands while it is what was sampled",
+    .help = "samples at each position; a draft token stands while it equals the sample",
     .origin = "sample and match: assisted generation in Hugging Face transformers, lookup decoding in llama.cpp",
     .params = params,
     .n_params = sizeof params / sizeof *params,

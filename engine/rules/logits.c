@@ -27,5 +27,5 @@ int32_t probs_sample(const double *p, size_t n, double u) {
         last = (int32_t)i;
         if (run > bound) break;
     }
-    return last; /* when u * sum rounds to sum: the last id that has a chance */
+    return last; /* when u * sum rounds to sum: the last id with p > 0 */
 }

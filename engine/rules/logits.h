@@ -1,4 +1,4 @@
-/* logits.h - what rules are made of: argmax, softmax, sampling. The same numbers on every host. */
+/* logits.h - building blocks of rules: argmax, softmax, sampling. The same numbers on every host. */
 #ifndef ENGINE_RULES_LOGITS_H
 #define ENGINE_RULES_LOGITS_H
 

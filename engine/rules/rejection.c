@@ -4,12 +4,12 @@
  * p without d. Token x != d comes out with (1 - p(d)) * p(x) / (1 - p(d)) = p(x): the distribution is the target's.
  * The tokens are not those of plain sampling: a position spends one number on the verdict and another on the token.
  *
- * Several children of a node are several values that the token may take. One number falls into the part of one of
- * them, each part as wide as its p, or beyond all of them; then the rest is p without them all. The distribution is the
+ * The children of a node are values that the token may take. Each has an interval as wide as its p. One number falls
+ * into one of the intervals, or beyond all of them; then the rest is p without all of them. The distribution is the
  * same.
  *
  * A draft that knows plain decoding's output, as the control `oracle` does, depends on the numbers that sampled it.
- * So the rest is drawn with a number of its own: with the same one the distribution would be biased.
+ * So the rest is drawn with another number: with the same one the distribution would be biased.
  */
 #include <stdbool.h>
 
@@ -23,8 +23,8 @@ static const param_spec params[] = {
     [TEMPERATURE] = PARAM_REAL("temperature", 1, 0.01, 100, "softmax temperature"),
 };
 
-/* The first child of a node to stand, -1 when none does or there is none. The k-th stands when u falls into
- * its part of [0, p(1) + p(2) + ...); p loses those that do not. */
+/* The first child of a node that stands, or -1. The k-th one stands when u falls into its interval of
+ * [0, p(1) + p(2) + ...); p loses those that do not. */
 static int32_t standing_child(const draft *d, int32_t node, double *p, double u) {
     double  sum = 0;
     int32_t child = draft_next_child(d, node, node);

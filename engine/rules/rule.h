@@ -1,4 +1,4 @@
-/* rule.h - acceptance rules: how many draft tokens stand, and what the target says next.
+/* rule.h - acceptance rules: how many draft tokens are accepted ("stand"), and which token the target adds.
  *
  * To add one: write engine/rules/NAME.c that defines `const rule_ops rule_NAME`, and add a line to
  * rules.def. A rule sees the rows of one pass over a draft, and walks down from the pending token as long as a child
@@ -33,7 +33,7 @@ typedef struct {
     size_t            n_params;
     unsigned          needs; /* GIVES_CHOICES or GIVES_LOGITS */
     guarantee         keeps;
-    /* Fills out, whose path is given empty. `position`: index in the output of the first token this step emits. The
+    /* Fills out; its path is empty at the call. `position`: index in the output of the first token this step emits. The
      * token after a path of n is at position + n, and noise is drawn there. */
     int (*accept)(rule *r, const rows *rows, const draft *d, uint64_t position, noise draws, verdict *out, err *e);
 } rule_ops;
@@ -46,15 +46,15 @@ struct rule {
 };
 
 rule *rule_open(const rule_ops *ops, const param_values *params, size_t vocab, err *e);
-void  rule_close(rule *r); /* NULL is fine */
+void  rule_close(rule *r); /* NULL is allowed */
 
 /* The value of the parameter "temperature"; 0 for a rule without one. */
 double rule_temperature(const rule_ops *ops, const param_values *params);
 
-/* Calls the rule on the rows of one pass; checks that they are what it needs and fit the draft. */
+/* Calls the rule on the rows of one pass; checks that they give what it needs and fit the draft. */
 int rule_accept(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws, verdict *out, err *e);
 
-/* ---- what rules are made of; see also logits.h ---- */
+/* ---- building blocks of rules; see also logits.h ---- */
 
 /* A row's own choice when decoding greedily: the recorded token when forced (-1 past its end), else the argmax. */
 int32_t rule_choice(const rows *pass, size_t row);
@@ -62,6 +62,6 @@ int32_t rule_choice(const rows *pass, size_t row);
 /* A row's probabilities [vocab], in r->p; valid until the next call. */
 const double *rule_probs(rule *r, const rows *pass, size_t row, double temperature);
 
-extern const registry rule_registry; /* Every rule, of rules.def. */
+extern const registry rule_registry; /* Every rule in rules.def. */
 
 #endif

@@ -1,8 +1,8 @@
 /* typical.c - typical acceptance, as in Medusa (Cai et al. 2024): whatever is not too unlikely stands.
  *
  * A draft token d stands while p(d) > min(eps, alpha * exp(-H)), with the entropy H = -sum p log(p + 1e-5) as its code
- * has it; then the argmax follows. Of several children of a node the first that is likely enough stands. This changes
- * the output: it is here to be measured against the exact rules.
+ * has it; then the argmax follows. Of several children of a node, the first one that is likely enough stands. This
+ * changes the output: it is here to be measured against the exact rules.
  */
 #include "engine/kernels/detmath.h"
 #include "engine/rules/logits.h"

@@ -1,8 +1,8 @@
-/* replay.c - a recorded output in place of a model: no weights, no logits, no time.
+/* replay.c - a recorded output instead of a model: no weights, no logits, no times.
  *
  * A row's verdict is the recorded token at its position, whatever was drafted before it. That is faithful
  * for exact acceptance: rows after the first mismatch are never looked at. It is not for rules that accept
- * other tokens than the target's own, which is why those need logits and are refused here.
+ * other tokens than the target's own; those need logits, so they are refused here.
  */
 #include <stdlib.h>
 
@@ -16,8 +16,8 @@ typedef struct {
     size_t         vocab;
     const int32_t *forced;
     size_t         n_forced;
-    size_t         n_prompt; /* tokens of the first pass; known once it was made */
-    size_t         seen;     /* tokens of the context, those of the last draft left out until they are kept */
+    size_t         n_prompt; /* tokens of the first pass; known after it */
+    size_t         seen;     /* tokens of the context; those of the last draft count once they are kept */
     int32_t        choices[DRAFT_CAP + 1];
 } replay;
 

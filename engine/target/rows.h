@@ -1,7 +1,8 @@
-/* rows.h - what one pass of a target says.
+/* rows.h - the result of one pass of a target.
  *
- * Row 0 belongs to the pending token: it says what follows it, which is the verdict on the draft's first tokens. Row
- * i + 1 belongs to node i of the draft and says what follows there, which is the verdict on the children of node i.
+ * Row 0 belongs to the pending token and predicts the next one, which gives the verdict on the draft's first tokens.
+ * Row i + 1 belongs to node i of the draft and predicts the token after it, which gives the verdict on node i's
+ * children.
  *
  *     token   pending   d[0]    d[1]    d[2]
  *     row        0        1       2       3
@@ -26,10 +27,10 @@ typedef struct rows {
     const int32_t *forced; /* [n] the recorded token at each row, -1 past its end; NULL when decoding is free */
 } rows;
 
-/* The row of a node of the draft; of DRAFT_ROOT, the pending token's. */
+/* The row of a node of the draft; for DRAFT_ROOT, that of the pending token. */
 size_t rows_of(int32_t node);
 
-/* The row that decided token i of those that a step emitted: the verdict's path, then its own token. */
+/* The row that decided the i-th token emitted by a step: the verdict's path, then its own token. */
 size_t rows_deciding(const verdict *v, size_t i);
 
 /* For a chain: fills out[0..n) with the recorded tokens from output position `position` on, -1 past the recording's

@@ -20,7 +20,7 @@ typedef struct {
     const int32_t *forced;
     size_t         n_forced;
     size_t         n_prompt;               /* tokens of the first pass; SIZE_MAX before it */
-    size_t         settled;                /* tokens in the cache but those of the last draft */
+    size_t         settled;                /* tokens in the cache, without those of the last draft */
     int32_t       *ids;                    /* [context]: the tokens of one pass */
     float         *logits;                 /* [rows, vocab]; memory is touched only as it is used */
     int32_t        choices[DRAFT_CAP + 1]; /* the recorded tokens at the rows */
@@ -77,7 +77,7 @@ static int scorer_verify(target *base, const int32_t *pending, size_t n_pending,
 
 static int scorer_keep(target *base, const int32_t *path, size_t n, err *e) {
     scorer *s = (scorer *)base;
-    (void)path, (void)e; /* of a chain: the first n of the draft */
+    (void)path, (void)e; /* in a chain, the path is the first n nodes of the draft */
     transformer_rewind(s->t, s->settled + n);
     return 0;
 }

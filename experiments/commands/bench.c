@@ -1,7 +1,7 @@
-/* bench.c - `harness bench`: T(k), the time of one pass that checks k tokens, and what memory allows.
+/* bench.c - `harness bench`: T(k), the time of one pass that checks k tokens, next to the limit set by memory.
  *
- * Other guests of a machine come and go, so every round measures the read bandwidth and each k once, in an order of its
- * own, and medians are taken over the rounds: what is compared was measured in the same minutes.
+ * The load on a shared machine comes and goes. Every round therefore measures the read bandwidth and each k once, in an
+ * order of its own, and medians are taken over the rounds: the times that are compared come from the same minutes.
  */
 #include "experiments/commands/bench.h"
 
@@ -89,12 +89,12 @@ static void summarize(double *rounds, size_t n, times *t) {
     t->high = gsl_stats_quantile_from_sorted_data(rounds, 1, n, 0.75);
 }
 
-/* What was measured in each round: of k[i] at i, then of the prompt, then of reading. */
+/* Measurements of each round: k[i] at i, then the prompt, then reading. */
 static double *rounds_of(const bench *b, const bench_options *o, size_t i) {
     return b->rounds + i * o->repeats;
 }
 
-/* One round that is not counted, and then the others. */
+/* One warm-up round that is not counted, then the others. */
 static int measure(bench *b, const bench_options *o, err *e) {
     gsl_rng    *r = rng_new(1, rng_stream("bench", "order"));
     load_moment begun;
@@ -162,7 +162,7 @@ static int parse_list(const option_value *v, void *at, err *e) {
         text += n;
         if (*text == '\0') break;
     }
-    return list->at[0] == 1 ? 0 : err_input(e, "--k must begin with 1, which the others are compared with");
+    return list->at[0] == 1 ? 0 : err_input(e, "--k must begin with 1, the base of T(k)/T(1)");
 }
 
 static const option_type option_k = {.parse = parse_list};
@@ -176,9 +176,9 @@ static const option_spec specs[] = {
     {"context", 'c', "N", &option_count, OPTION_AT(bench_options, context), .preset = "0", OPTION_RANGE(0, INT32_MAX),
      .help = "tokens in the cache before the pass"},
     {"last", 0, NULL, &option_flag, OPTION_AT(bench_options, last),
-     .help = "logits for the last token alone: what others time as a prompt of k tokens"},
+     .help = "logits for the last token only: what others report as the time of a prompt of k tokens"},
     {"prefill", 0, "N", &option_count, OPTION_AT(bench_options, prefill), OPTION_RANGE(1, INT32_MAX),
-     .help = "also time a prompt of N tokens, with logits for the last one alone"},
+     .help = "also time a prompt of N tokens, with logits for the last one only"},
     {"repeats", 'r', "N", &option_count, OPTION_AT(bench_options, repeats), .preset = "11", OPTION_RANGE(1, 10000),
      .help = "rounds; each measures everything once"},
     {"threads", 't', "N", &option_count, OPTION_AT(bench_options, threads), OPTION_RANGE(1, PARALLEL_THREADS),
@@ -213,7 +213,7 @@ static int run(void *options, err *e) {
 
 const command command_bench = {
     .name = "bench",
-    .help = "measure a pass over k tokens, beside what memory allows",
+    .help = "time a pass over k tokens and compare it with memory bandwidth",
     .about = "Measures T(k), the time of one pass over k tokens with logits for all of them. Beside it: the read "
              "bandwidth of this machine, and how long it took to read the weights from the file and to pack them for "
              "the kernels.",

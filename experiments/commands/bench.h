@@ -1,4 +1,4 @@
-/* bench.h - what `harness bench` is asked for, and what it has measured. */
+/* bench.h - options and measurements of `harness bench`. */
 #ifndef EXPERIMENTS_BENCH_H
 #define EXPERIMENTS_BENCH_H
 
@@ -24,13 +24,13 @@ typedef struct {
     bool        last, json, quiet;
 } bench_options;
 
-/* Of all rounds, in seconds. */
+/* Over all rounds, in seconds. */
 typedef struct {
     double low, median, high; /* quartiles */
     double min;
 } times;
 
-/* Reasons to take none of it for data. */
+/* Reasons not to trust the measurements. */
 typedef struct {
     char   text[2][256];
     size_t n;
@@ -42,9 +42,9 @@ typedef struct {
     bandwidth   *memory;
     int32_t     *ids;                         /* [context of the transformer] */
     float       *logits;                      /* [largest k, vocab] */
-    double       weights, head;               /* multiplications per token: in all matrices, in the output's alone */
-    double       bytes;                       /* that a pass reads once */
-    uint64_t     packed_ns;                   /* what packing the weights took, with reading them from the file */
+    double       weights, head;               /* multiplications per token: in all matrices, in the output matrix */
+    double       bytes;                       /* read by one pass */
+    uint64_t     packed_ns;                   /* time of reading the weights from the file and packing them */
     double      *rounds;                      /* [k.n + 2, repeats] */
     times        pass[MOST_K], prefill, read; /* read: bytes per second */
     load         load;                        /* while the rounds were measured */

@@ -1,4 +1,4 @@
-/* bench_print.c - what was measured: for people, as JSON, as a cost file. */
+/* bench_print.c - prints the measurements: for people, as JSON, as a cost file. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
@@ -65,7 +65,7 @@ static void print_roofline(const bench *b, const bench_options *o) {
 }
 
 static int print_json(const bench *b, const bench_options *o, err *e) {
-    static const utf8_rules valid = {.invalid = "\xEF\xBF\xBD"}; /* JSON has nothing else */
+    static const utf8_rules valid = {.invalid = "\xEF\xBF\xBD"}; /* JSON allows nothing else */
     char                   *shown = utf8_clean(o->model, strlen(o->model), &valid, e);
     if (shown == NULL) return -1;
     json_t *root = json_object(), *list = json_array(), *reasons = json_array();

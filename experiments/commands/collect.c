@@ -1,7 +1,7 @@
 /* collect.c - `harness collect`: the finished cells of a sweep become one results file.
  *
- * A sweep does this itself when its last cell is finished; this command is for what a stopped sweep or a job
- * array has so far. Cell files are read, never changed.
+ * A sweep does this itself when its last cell is finished; this command is for a sweep that was stopped or a job
+ * array that is still running. Cell files are read, never changed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -30,7 +30,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* *.h5 of a folder, sorted. Hidden files are being written. */
+/* The *.h5 files in a folder, sorted. Hidden files are skipped: they are still being written. */
 static int list_cells(const char *folder, paths *out, err *e) {
     int  ret = -1;
     DIR *dir = opendir(folder);
@@ -54,7 +54,7 @@ static int list_cells(const char *folder, paths *out, err *e) {
     return ret;
 }
 
-/* DIR.h5, slashes at the end of DIR left out. */
+/* DIR.h5, without DIR's trailing slashes. */
 static char *default_output(const char *dir, err *e) {
     size_t n = strlen(dir);
     while (n > 0 && dir[n - 1] == '/') n--;
@@ -62,7 +62,7 @@ static char *default_output(const char *dir, err *e) {
     if (path == NULL) return NULL;
     const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
     if (strcmp(name, ".h5") != 0 && strcmp(name, "..h5") != 0 && strcmp(name, "...h5") != 0) return path;
-    err_input(e, "%s: has no name to call the results by (-o FILE)", dir);
+    err_input(e, "%s: has no name for the results (-o FILE)", dir);
     free(path);
     return NULL;
 }
@@ -90,7 +90,7 @@ static int holds_cells(const char *folder, err *e) {
     return holds;
 }
 
-/* Whether a file would lie among the cells of this folder, or of another sweep. */
+/* Whether a file would be among the cells of this folder or of another sweep. */
 static int lies_among_cells(const char *output, const char *cells, err *e) {
     int   among = file_lies_in(output, cells, e);
     char *place = among == 0 ? file_place(output, e) : NULL, *folder = place != NULL ? file_folder(place, e) : NULL;
@@ -100,7 +100,7 @@ static int lies_among_cells(const char *output, const char *cells, err *e) {
     return among;
 }
 
-/* No run ever rewrites a finished cell, and neither does this; nor anything else that no collection can have made. */
+/* Like a sweep, this never rewrites a finished cell. It only replaces files that a collection can have made. */
 static int check_output(const char *output, const char *cells, err *e) {
     struct stat st;
     int64_t     version;
@@ -114,7 +114,7 @@ static int check_output(const char *output, const char *cells, err *e) {
     return -1;
 }
 
-/* Cells of another schema, from another version of this program over the same folder, are left out and said so. */
+/* Cells of another schema, from another version of this program, are left out with a message. */
 static int leave_out_others(const char *folder, paths *cells, err *e) {
     size_t  kept = 0, n = cells->n;
     int64_t version;
@@ -134,7 +134,7 @@ static int leave_out_others(const char *folder, paths *cells, err *e) {
     return 0;
 }
 
-/* Cells that only their ids order: of other versions of the program, the data or the model. */
+/* Cells that differ only in their ids: they come from other versions of the program, the data or the model. */
 static void warn_about_versions(const char *dir, const store_data *d) {
     for (size_t i = 1; i < d->n_cells; i++) {
         const cell_row *a = &d->cells[i - 1];

@@ -20,13 +20,13 @@ typedef struct {
     const char *usage;
     const char *about;   /* paragraphs before the options */
     const char *notes;   /* paragraphs after them, or NULL */
-    void (*lists)(void); /* prints what only the program knows, after all that; or NULL */
+    void (*lists)(void); /* prints lists that the program computes, after the notes; or NULL */
 
     const option_spec *options, *operands;
     size_t             n_options, n_operands;
     size_t             size; /* of the struct that they fill */
 
-    /* With the options parsed, in memory that is zeroed before and freed after: 0, or -1 with the error. */
+    /* Gets the parsed options, which the caller zeroes before and frees afterwards. 0, or -1 with the error. */
     int (*run)(void *options, err *e);
 } command;
 
@@ -37,12 +37,12 @@ typedef struct {
 #include "experiments/commands/commands.def"
 #undef COMMAND
 
-extern const registry command_registry; /* every command, of commands.def */
+extern const registry command_registry; /* every command in commands.def */
 
-/* Runs a command on argv[1..argc), or prints its help when that is asked for. */
+/* Runs a command on argv[1..argc), or prints its help when requested. */
 int command_run(const command *c, int argc, char **argv, err *e);
 
-/* What -h prints: usage, text, options. */
+/* Prints the output of -h: usage, text, options. */
 void command_print_help(const command *c);
 
 /* Parameters of a policy, rule or scenario with default, type, range and help. */

@@ -29,17 +29,17 @@ typedef struct {
 /* clang-format off */
 static const option_spec specs[] = {
     {"scenario", 0, "NAME[:P=V,..]", &option_text, OPTION_AT(options, scenarios), .list = true,
-     .help = "what to make, such as retrieval:max_passages=4; several: one after the other"},
+     .help = "scenario to generate, such as retrieval:max_passages=4; may be repeated"},
     {"count", 0, "N", &option_count, OPTION_AT(options, count), .preset = "100", OPTION_RANGE(1, INT32_MAX),
      .help = "records of each scenario"},
     {"first", 0, "N", &option_count, OPTION_AT(options, first), .preset = "0", OPTION_RANGE(0, INT32_MAX),
      .help = "number of the first record"},
     {"seed", 0, "N", &option_count, OPTION_AT(options, seed), .preset = "1", OPTION_RANGE(0, UINT64_MAX),
-     .help = "every seed makes other records"},
+     .help = "each seed gives different records"},
     {"split", 0, "SPLIT", &option_choice, OPTION_AT(options, split), .preset = "train", .of = splits,
      .help = "train or test; test records have names and combinations that no training record has"},
     {"output", 'o', "FILE", &option_path, OPTION_AT(options, output),
-     .help = "a file, which appears when it is whole (default: standard output)"},
+     .help = "output file, which appears only when it is complete (default: standard output)"},
 };
 /* clang-format on */
 static const option_spec operands[] = {
@@ -94,7 +94,7 @@ static int add_line(const scenario *s, split which, uint64_t number, const examp
     return line == NULL || out->failed ? err_run(e, "out of memory for record %s", id) : 0;
 }
 
-/* Lines go to `file` when there is one, else to stdout. */
+/* Lines go to `file` if there is one, else to stdout. */
 static int make_records(const options *o, const scenario *s, const param_values *p, atomic_file *file, err *e) {
     example     x = {0};
     text_buffer line = {0};
@@ -114,7 +114,7 @@ static int make_records(const options *o, const scenario *s, const param_values 
     return ret;
 }
 
-/* Records are known by scenario, split and number. */
+/* Records are identified by scenario, split and number. */
 static int refuse_twice(const options *o, size_t i, const scenario *s, err *e) {
     size_t n = strlen(s->name);
     for (size_t k = 0; k < i; k++)
@@ -160,10 +160,10 @@ static int run(void *opts, err *e) {
 
 const command command_dataset = {
     .name = "dataset",
-    .help = "make records of a scenario, as many as wanted",
+    .help = "generate any number of records of a scenario",
     .usage = "make --scenario NAME[:P=V,..] [OPTION]...\nscenarios",
     .about =
-        "Makes records of a scenario: a prompt, references and the one right output, as JSONL in the native format. "
+        "Generates records of a scenario as JSONL in the native format: a prompt, references and the one right output. "
         "The second form lists the scenarios with their parameters.",
     OPTIONS(specs),
     OPERANDS(operands),

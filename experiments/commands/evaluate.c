@@ -1,6 +1,6 @@
-/* evaluate.c - `harness evaluate`: does a model give the outputs that a dataset expects, and how much do they copy?
+/* evaluate.c - `harness evaluate`: compares a model's outputs with the expected ones and counts how much they copy.
  *
- * Each record is decoded greedily; a policy drafts, which changes the time it takes and nothing else.
+ * Each record is decoded greedily; a policy drafts, which changes only the time.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +58,7 @@ typedef struct {
     trial_trace trace;
     tally      *tallies;
     size_t      n_tallies, cap_tallies;
-    size_t      cut; /* outputs that max_new_tokens or the context ended */
+    size_t      cut; /* outputs cut by max_new_tokens or the context */
 } evaluation;
 
 /* ---- counting ---------------------------------------------------------------------------------------- */

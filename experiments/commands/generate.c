@@ -1,5 +1,5 @@
-/* generate.c - `harness generate`: one generation, streamed, with what the policy copied, and on request
- * the proof that it is plain decoding's.
+/* generate.c - `harness generate`: one generation, streamed, with its copies marked; on request it is checked against
+ * plain decoding.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ typedef struct {
     bool        hash, check;
 } options;
 
-/* Everything that one generation needs, and what comes of it. */
+/* Everything that one generation needs, and its result. */
 typedef struct {
     model       *m;
     target      *target;
@@ -55,9 +55,9 @@ static const option_spec specs[] = {
     {"reference", 'r', "FILE", &option_path, OPTION_AT(options, references), .list = true,
      .help = "text that may be copied from"},
     {"policy", 0, "NAME[:P=V,..]", &option_text, OPTION_AT(options, policy), .preset = "llma",
-     .help = "what drafts, such as llma:n=1,k=20; harness policies lists them"},
+     .help = "drafting policy, such as llma:n=1,k=20; harness policies lists them"},
     {"rule", 0, "NAME[:P=V,..]", &option_text, OPTION_AT(options, rule), .preset = "greedy",
-     .help = "what accepts, such as coupled:temperature=0.7; harness rules lists them"},
+     .help = "acceptance rule, such as coupled:temperature=0.7; harness rules lists them"},
     {"seed", 0, "N", &option_count, OPTION_AT(options, seed), .preset = "1", OPTION_RANGE(0, INT64_MAX),
      .help = "seed of sampling"},
     {"max-new-tokens", 'n', "N", &option_count, OPTION_AT(options, max_new_tokens), .preset = "256",
@@ -69,7 +69,7 @@ static const option_spec specs[] = {
     {"hash", 0, NULL, &option_flag, OPTION_AT(options, hash),
      .help = "end with the line \"logits HEX\", a hash of the logits at every emitted position"},
     {"check", 0, NULL, &option_flag, OPTION_AT(options, check),
-     .help = "decode plainly as well; fail unless ids and logits are equal"},
+     .help = "also decode plainly; fail unless ids and logits are equal"},
 };
 /* clang-format on */
 
@@ -117,7 +117,7 @@ static int check_text(const char *where, const char *text, size_t n, err *e) {
     return err_input(e, "%s:%zu: byte 0x%02X is not text (UTF-8 is needed)", where, line, (unsigned char)text[valid]);
 }
 
-/* The text of a file, NULL when it is none. */
+/* The text of a file; NULL if it is not text. */
 static char *read_text(const char *path, size_t *n, err *e) {
     char *text = file_read(path, SIZE_MAX, n, e);
     if (text == NULL || check_text(path, text, *n, e) == 0) return text;
@@ -180,7 +180,7 @@ static int open_generation(generation *g, const options *o, err *e) {
     if (target_prepare(&target_transformer, &spec, e) != 0) return -1;
     if ((g->rule = open_rule(o->rule, g->m->shape.vocab, e)) == NULL) return -1;
     if (o->check && g->rule->ops->keeps != SAME_TOKENS)
-        return err_input(e, "--check cannot hold with --rule %s (only with rules that keep plain decoding's tokens)",
+        return err_input(e, "--check does not work with --rule %s (only with rules that keep plain decoding's tokens)",
                          g->rule->ops->name);
     if (encode_input(g, o, e) != 0) return -1;
     if ((g->target = target_open(&target_transformer, &spec, e)) == NULL) return -1;
@@ -303,7 +303,7 @@ const command command_generate = {
     .name = "generate",
     .help = "generate a text, with its copies shown and checked",
     .usage = "-m MODEL.gguf (-p TEXT | -f FILE) [OPTION]...",
-    .about = "Generates one text. What follows the prompt goes to standard output as it is decoded, statistics go to "
+    .about = "Generates one text. The continuation goes to standard output as it is decoded, statistics go to "
              "standard error.",
     OPTIONS(specs),
     .size = sizeof(options),

@@ -1,4 +1,4 @@
-/* help.c - `harness help`: what commands there are, the help of one, or what an INI file holds. */
+/* help.c - `harness help`: lists the commands, prints the help of one, or describes an INI file. */
 #include <stdio.h>
 
 #include "engine/base/suggest.h"

@@ -1,4 +1,4 @@
-/* inspect.c - `harness inspect`: says what a file is and what it holds. */
+/* inspect.c - `harness inspect`: tells what a file is and what it holds. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

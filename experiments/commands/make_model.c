@@ -41,7 +41,7 @@ typedef struct {
     bool            quiet;
 } options;
 
-/* A name, with or without changes behind a colon, or changes to the default. */
+/* A name, optionally with changes after a colon, or only changes to the default. */
 static int parse_shape(const option_value *option, void *at, err *e) {
     const char  *names[SHAPES], *text = option->text, *changes = text;
     char         name[32];
@@ -98,7 +98,7 @@ static void list_parts(void) {
 
 /* ---- the tokenizer ------------------------------------------------------------------------------------- */
 
-/* All that begins with "tokenizer." in another file; its number of pieces. */
+/* Copies all keys that begin with "tokenizer." from another file; counts the pieces. */
 static int copy_tokenizer(const char *path, gguf_writer *w, size_t *vocab, err *e) {
     gguf *g = gguf_open(path, e);
     if (g == NULL) return -1;
@@ -112,12 +112,12 @@ static int copy_tokenizer(const char *path, gguf_writer *w, size_t *vocab, err *
         if (strcmp(key, "tokenizer.ggml.tokens") == 0) *vocab = (size_t)v->count;
         copied++;
     }
-    if (ret == 0 && copied == 0) ret = err_input(e, "%s: there is no tokenizer in this file", path);
+    if (ret == 0 && copied == 0) ret = err_input(e, "%s: this file has no tokenizer", path);
     gguf_close(g);
     return ret;
 }
 
-/* <unk>, <s>, </s>, the bytes, and words "aaaa", "aaab", ... behind a blank, of which there are 26^4. */
+/* <unk>, <s>, </s>, the bytes, and the 26^4 words "aaaa", "aaab", ..., each after a blank. */
 static int put_words(gguf_writer *w, size_t n, err *e) {
     enum { TEXT = 16, UNKNOWN = 2, CONTROL = 3, BYTE = 6, NORMAL = 1 }; /* tokenizer.ggml.token_type */
     static const char *const first[] = {"<unk>", "<s>", "</s>"};
@@ -160,7 +160,7 @@ static int put_words(gguf_writer *w, size_t n, err *e) {
 
 /* ---- the model --------------------------------------------------------------------------------------- */
 
-/* What is made. */
+/* The model to make. */
 static const architecture *const made = &architecture_llama;
 
 typedef struct {
@@ -209,12 +209,12 @@ static int make_rows(void *ctx, size_t row, size_t n, void *out, err *e) {
     return failed ? err_run(e, "out of memory") : 0;
 }
 
-/* What is written. */
+/* The matrices to write. */
 typedef struct {
     gguf_writer   *w;
     const options *o;
     model_shape    shape;
-    random_matrix *matrices; /* those that are still unused */
+    random_matrix *matrices; /* not used yet */
     float         *ones;     /* [dim], of norms */
     writing        done;
 } making;

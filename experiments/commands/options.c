@@ -97,7 +97,7 @@ const option_spec option_help = {"help", 'h', .type = &option_flag, .alone = tru
 
 /* ---- getopt_long ---------------------------------------------------------------------------------------- */
 
-enum { LONG_ONLY = 256 }; /* what getopt_long gives for option i without a letter: LONG_ONLY + i */
+enum { LONG_ONLY = 256 }; /* getopt_long returns LONG_ONLY + i for option i without a letter */
 
 /* The table as getopt_long takes it; the last option is -h. */
 typedef struct {
@@ -181,7 +181,7 @@ static int take_option(const option_spec *s, const char *text, void *base, err *
     return take_value(s, name, text, base, e);
 }
 
-/* Room for all of argv in every list, and presets in the other fields. */
+/* Makes room for all of argv in every list, and fills the other fields with their presets. */
 static int prepare(const option_spec *specs, size_t n, int argc, void *base, err *e) {
     for (size_t i = 0; i < n; i++) {
         void *at = (char *)base + specs[i].offset;
@@ -212,7 +212,7 @@ void options_operands(const option_table *t, char *buf, size_t size) {
     }
 }
 
-/* Required operands have one argument each; optional ones and lists share what is left, from the first on. */
+/* Required operands take one argument each; optional ones and lists share the rest, first come, first served. */
 static int take_operands(const option_table *t, char **argv, size_t n, void *base, err *e) {
     size_t required = 0;
     for (size_t i = 0; i < t->n_operands; i++) required += t->operands[i].required;
@@ -254,7 +254,7 @@ int options_parse(const option_table *t, int argc, char **argv, void *base, cons
         return -1;
     make_getopt_table(t, &g);
     opterr = 0;
-    optind = 0; /* another command line begins */
+    optind = 0; /* start on a new command line */
     for (int c; (c = getopt_long(argc, argv, g.shorts, g.longs, NULL)) != -1;) {
         if (c == '?' || c == ':') return refuse_option(&g, argv, c, e);
         size_t i = 0;

@@ -1,7 +1,7 @@
-/* options.h - what a command takes on its command line, declared once in tables next to the struct that they fill.
+/* options.h - a command's options and operands, declared once in tables next to the struct that they fill.
  *
- * From the tables come the values, every error (unknown options with what was probably meant, values out of range, what
- * is missing) and the help text. To add an option, add a field and one row:
+ * The tables give the values, every error (unknown options with a suggestion, values out of range, missing arguments)
+ * and the help text. To add an option, add a field and one row:
  *
  *     static const option_spec specs[] = {
  *         {"threads", 't', "N", &option_count, OPTION_AT(options, threads), .preset = "1",
@@ -21,7 +21,7 @@
 
 #include "engine/base/err.h"
 
-enum { OPTION_MOST = 32, OPTION_NAMES = 64 }; /* options of a command; texts in a list of what is allowed */
+enum { OPTION_MOST = 32, OPTION_NAMES = 64 }; /* options of a command; texts in a list of allowed values */
 
 typedef struct option_spec option_spec;
 
@@ -33,10 +33,10 @@ typedef struct {
 } option_value;
 
 typedef struct {
-    /* Turns the text into the field at `at`, or gives ERR_INPUT with what is allowed. */
+    /* Parses the text into the field at `at`, or gives ERR_INPUT with what is allowed. */
     int (*parse)(const option_value *v, void *at, err *e);
 
-    /* All texts that are allowed, and how many; NULL when they cannot be listed. */
+    /* All allowed texts, and their number; NULL when they cannot be listed. */
     size_t (*names)(const option_spec *s, const char *names[static OPTION_NAMES]);
     bool is_flag, is_path;
 } option_type;
@@ -67,10 +67,10 @@ extern const option_type option_size;   /* the same into a size_t */
 extern const option_type option_real;   /* double */
 extern const option_type option_text;   /* const char *, borrowed */
 extern const option_type option_path;   /* the same; a file or folder */
-extern const option_type option_choice; /* size_t: the place in the list `of` */
-extern const option_type option_plugin; /* a pointer: to one of the registry in `of` */
+extern const option_type option_choice; /* size_t: the index in the list `of` */
+extern const option_type option_plugin; /* a pointer to an entry of the registry in `of` */
 
-/* For types of a command's own: a whole decimal number from min to max, that errors call `name`. */
+/* For a command's own types: a decimal integer from min to max; errors call it `name`. */
 int option_parse_count(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *out, err *e);
 
 typedef struct {
@@ -78,7 +78,7 @@ typedef struct {
     size_t       n;
 } text_list;
 
-/* Every command's -h and --help, which no table holds. */
+/* -h and --help: every command has it, no table lists it. */
 extern const option_spec option_help;
 
 typedef struct {
@@ -88,7 +88,7 @@ typedef struct {
 } option_table;
 
 /* Fills the zeroed struct at `base` from argv[1..argc). *alone is the option that ended the reading, &option_help or
- * one that is `alone`, else NULL. Give lists back with options_free, also after an error. */
+ * one that is `alone`, else NULL. Free with options_free, also after an error. */
 int  options_parse(const option_table *t, int argc, char **argv, void *base, const option_spec **alone, err *e);
 void options_free(const option_table *t, void *base);
 
@@ -98,8 +98,7 @@ void options_operands(const option_table *t, char *buf, size_t size);
 /* The options, one paragraph each, aligned, at most 80 columns wide. */
 void options_print(const option_table *t, FILE *out);
 
-/* Writes "; did you mean '--NAME'?" when a name is near the option `wrong`, or all that an abbreviation may stand for;
- * else "". */
+/* Writes "; did you mean '--NAME'?" when a name is similar to `wrong`, or all names that it may abbreviate; else "". */
 void options_suggest(const char *wrong, const char *const *names, size_t n, char *buf, size_t size);
 
 #endif

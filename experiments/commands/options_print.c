@@ -5,7 +5,7 @@
 #include "experiments/commands/options.h"
 #include "experiments/terminal/wrap.h"
 
-enum { INDENT = 2, WIDEST = 30 }; /* of the column that names options; wider names have a line of their own */
+enum { INDENT = 2, WIDEST = 30 }; /* of the column of option names; wider names have a line of their own */
 
 /* "-t, --threads N" */
 static size_t name_option(const option_spec *s, char *buf, size_t size) {

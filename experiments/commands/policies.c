@@ -1,4 +1,4 @@
-/* policies.c - `harness policies`: what can draft, as the code declares it. */
+/* policies.c - `harness policies`: lists the drafting policies as the code declares them. */
 #include "engine/policies/policy.h"
 
 #include <stdio.h>
@@ -25,7 +25,8 @@ static int run(void *options, err *e) {
 const command command_policies = {
     .name = "policies",
     .help = "list drafting policies with their parameters",
-    .about = "Lists the drafting policies: what [policy NAME] in a config and --policy NAME take. A parameter is shown "
-             "with its default and what is allowed.",
+    .about =
+        "Lists the drafting policies, for [policy NAME] in a config and for --policy NAME. Each parameter is shown "
+        "with its default and its allowed values.",
     .run = run,
 };

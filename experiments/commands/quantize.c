@@ -31,7 +31,7 @@ static const option_spec operands[] = {
     {"OUT.gguf", .type = &option_path, OPTION_AT(options, out), .required = true},
 };
 
-/* A matrix on its way: its stored rows, and what the new type loses of them. */
+/* A matrix being converted: its stored rows, and the error of the new type. */
 typedef struct {
     const gguf_tensor *from;
     dtype              to;
@@ -55,7 +55,7 @@ static int convert_rows(void *ctx, size_t row, size_t n, void *out, err *e) {
             c->power += (double)was[i] * (double)was[i];
         }
         writing_rows(c->done, c->to, n, cols, row + n == c->height);
-        if (!isfinite(c->power)) /* sums of squares of floats are */
+        if (!isfinite(c->power)) /* finite floats have a finite sum of squares */
             ret = err_input(e, "tensor \"%.*s\" holds weights that are not finite, before row %zu",
                             (int)c->from->name.n, c->from->name.at, row + n);
     }
@@ -110,7 +110,7 @@ static int put_tensors(const gguf *g, const options *o, uint32_t layers, gguf_wr
     return 0;
 }
 
-/* Mixtures depend on it. */
+/* Mixtures depend on the layer's index. */
 static int count_layers(const gguf *g, uint32_t *layers, err *e) {
     char                key[ARCHITECTURE_KEY];
     const architecture *a = architecture_of(g, e);
@@ -168,8 +168,8 @@ const command command_quantize = {
     .about =
         "Writes a model with its matrices as TYPE; norms and metadata stay as they are. Scales are fitted by least "
         "squares.",
-    .notes = "Rows that are not whole blocks of TYPE become q8_0 or f16. Quantizing what is already quantized loses "
-             "twice.",
+    .notes = "Rows that are not whole blocks of TYPE become q8_0 or f16. Quantizing a quantized model again "
+             "adds to its error.",
     OPTIONS(specs),
     OPERANDS(operands),
     .size = sizeof(options),

@@ -1,4 +1,4 @@
-/* rules.c - `harness rules`: how drafts are accepted, as the code declares it. */
+/* rules.c - `harness rules`: lists the acceptance rules as the code declares them. */
 #include "engine/rules/rule.h"
 
 #include <stdio.h>
@@ -47,7 +47,7 @@ const command command_rules = {
     .name = "rules",
     .help = "list acceptance rules with their parameters",
     .about =
-        "Lists the acceptance rules: what [accept NAME] in a config and --rule NAME take. A parameter is shown with "
-        "its default and what is allowed.",
+        "Lists the acceptance rules, for [accept NAME] in a config and for --rule NAME. Each parameter is shown with "
+        "its default and its allowed values.",
     .run = run,
 };

@@ -1,4 +1,4 @@
-/* sweep.c - `harness sweep`: configs in, cell files and one results file each out, and a table. */
+/* sweep.c - `harness sweep`: turns each config into cell files, one results file and a table. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,15 +46,15 @@ static const option_type option_shard = {.parse = parse_shard};
 /* clang-format off */
 static const option_spec specs[] = {
     {"dry-run", 'n', NULL, &option_flag, OPTION_AT(options, dry_run),
-     .help = "print the grid, how much of it is done and how long the rest takes; run nothing"},
+     .help = "print the grid, how much of it is done and how long the rest will take; run nothing"},
     {"set", 's', "SECTION.KEY=VAL", &option_text, OPTION_AT(options, sets), .list = true,
      .help = "override a value, such as \"policy llma.k=5,10\""},
     {"output", 'o', "DIR", &option_path, OPTION_AT(options, output),
-     .help = "results folder, instead of the configs' own"},
+     .help = "results folder, instead of the one in each config"},
     {"jobs", 'j', "N", &option_size, OPTION_AT(options, run.jobs), .preset = "1", OPTION_RANGE(1, 1024),
      .help = "worker processes; they share the cores, so timings suffer"},
     {"shard", 0, "I/N", &option_shard, OPTION_AT(options, run), .preset = "1/1",
-     .help = "run the I-th of N parts, for job arrays over one results folder; where there are more parts than cells, "
+     .help = "run the I-th of N parts, for job arrays that share a results folder; with more parts than cells, "
              "cells are split by records"},
     {"skip-bad", 0, NULL, &option_flag, OPTION_AT(options, skip_bad),
      .help = "count and report bad dataset lines instead of stopping at the first"},
@@ -65,7 +65,7 @@ static const option_spec operands[] = {
     {"CONFIG.ini", .type = &option_path, OPTION_AT(options, configs), .required = true, .list = true},
 };
 
-/* The cell files of a plan in its order, and how many exist. */
+/* The cell files of a plan in its order, and how many of them exist. */
 static char **cell_files(const plan *p, const char *dir, size_t *present, err *e) {
     struct stat st;
     char      **paths = mem_new(p->n_cells, sizeof *paths, e);
@@ -81,8 +81,8 @@ static char **cell_files(const plan *p, const char *dir, size_t *present, err *e
     return paths;
 }
 
-/* Trials unlike plain decoding though their rule promises the same tokens, whichever run made them. Where BLAS
- * multiplies, nobody promises anything: that is what is measured then. */
+/* Trials that differ from plain decoding although their rule promises the same tokens, from this run or an earlier one.
+ * BLAS products promise nothing: there, the differences are the measurement. */
 static size_t count_broken(const store_data *d) {
     size_t n = 0;
     for (size_t i = 0; i < d->n_trials; i++) {
@@ -105,7 +105,7 @@ static char *results_path(const config *c, err *e) {
     return mem_printf(e, "%s/%s.h5", c->output, c->name);
 }
 
-/* Collects a sweep whose cells are all there and prints its table; with cells missing, says how many. */
+/* Collects a sweep whose cells are all finished and prints its table; otherwise reports how many are finished. */
 static int finish(const plan *p, const char *dir, const runner_options *o, size_t *broken, err *e) {
     const config *c = p->cfg;
     size_t        present = 0;
@@ -124,10 +124,10 @@ static int finish(const plan *p, const char *dir, const runner_options *o, size_
         ret = 0;
         goto out;
     }
-    /* All are points of this config's grid, also those that were run for an earlier text of it. */
+    /* All are points of this config's grid, even if they were run for an earlier version of its text. */
     kept_text text = {(char *)config_base_name(c), c->text};
     if (store_collect((const char *const *)paths, p->n_cells, &text, &all, e) != 0) {
-        if (e->kind == ERR_INPUT) err_advise(e, "move the file away, and the sweep makes it anew");
+        if (e->kind == ERR_INPUT) err_advise(e, "move the file away, and the sweep makes it again");
         goto out;
     }
     *broken = count_broken(&all);
@@ -146,7 +146,7 @@ out:
     return ret;
 }
 
-/* Whether files can be made in a folder, or in the nearest one above it that is there. */
+/* Whether files can be created in a folder, or in its nearest parent that exists. */
 static int check_folder(const char *folder, err *e) {
     struct stat st;
     char       *at = mem_strdup(folder, e);
@@ -162,8 +162,8 @@ static int check_folder(const char *folder, err *e) {
     return ret;
 }
 
-/* Checks every place that a sweep writes to, before any work: of shards, whichever ends last writes the results.
- * Folders that are missing are no fault: the nearest one above is checked, and nothing is made. */
+/* Checks every place that a sweep writes to, before any work. All shards check, since the last one to end writes the
+ * results. For a missing folder its nearest existing parent is checked; nothing is created. */
 static int check_places(const config *c, const char *dir, err *e) {
     struct stat st;
     char       *cells = mem_printf(e, "%s/cells", dir), *parts = mem_printf(e, "%s/unfinished", dir);
@@ -194,7 +194,7 @@ static void print_report(const char *name, const runner_report *r) {
     if (r->kept > 0) fprintf(stderr, "%s: %zu trials of unfinished cells were there before\n", name, r->kept);
 }
 
-/* A failed cell does not keep the rest from being saved: its error is reported after that. */
+/* After a failed cell the rest is still saved; its error is reported afterwards. */
 static int run_plan(const plan *p, const options *o, err *e) {
     runner_report report;
     err           why = {0};
@@ -223,7 +223,7 @@ static int run_plan(const plan *p, const options *o, err *e) {
     return ret;
 }
 
-/* --dry-run: nothing is run and nothing is made. */
+/* --dry-run: runs nothing and creates nothing. */
 static int show_plan(const plan *p, const options *o, err *e) {
     char *dir = sweep_folder(p->cfg, e);
     int   ret = dir != NULL ? check_places(p->cfg, dir, e) : -1;
@@ -235,7 +235,7 @@ static int show_plan(const plan *p, const options *o, err *e) {
     return ret;
 }
 
-/* A config on its way; one with missing files is skipped. */
+/* A config and its plan; one with missing files is skipped. */
 typedef struct {
     config        cfg;
     missing_files missing;
@@ -261,7 +261,7 @@ static int check_distinct(const job *jobs, size_t n, err *e) {
     return 0;
 }
 
-/* Results are replaced by newer ones; a training's curve of that name, say, is not. */
+/* Newer results replace older ones, but not, say, a training's curve of the same name. */
 static int check_replaced(const config *c, err *e) {
     struct stat st;
     int64_t     version;
@@ -274,7 +274,7 @@ static int check_replaced(const config *c, err *e) {
     return ret;
 }
 
-/* Of each section's data once, however many tokenizers they were read for. */
+/* Reports each section's data once, however many tokenizers it was read with. */
 static void report_keys(const plan *p) {
     for (size_t i = 0; i < p->n_datasets; i++) {
         size_t k = 0;
@@ -295,7 +295,7 @@ static int plan_all(const options *o, job *jobs, err *e) {
         if (*o->output == '\0') return err_input(e, "--output \"\" is not allowed (a folder)");
         const char *why = ini_unexpanded(o->output);
         if (why != NULL)
-            return err_input(e, "--output \"%s\": %s (--set \"sweep.output='%s'\" is a folder of that very name)",
+            return err_input(e, "--output \"%s\": %s (--set \"sweep.output='%s'\" is a folder with exactly this name)",
                              o->output, why, o->output);
         free(c->output);
         if ((c->output = mem_strdup(o->output, e)) == NULL) return -1;
@@ -328,7 +328,7 @@ static int run_all(job *jobs, size_t n, const options *o, err *e) {
     return ret;
 }
 
-/* What became of each of several configs, and what brings the files that were missing. */
+/* What became of each of several configs, and how to get the missing files. */
 static void print_summary(const job *jobs, size_t n, const options *o) {
     fprintf(stderr, "%zu configs:\n", n);
     for (size_t i = 0; i < n; i++) {
@@ -343,8 +343,8 @@ static void print_summary(const job *jobs, size_t n, const options *o) {
     }
 }
 
-/* Runs or shows all plans, and says what was skipped: before anything runs, for there is time to bring it, and at the
- * end. */
+/* Runs or shows all plans. Says what was skipped before anything runs, while the user can still get the files, and
+ * again at the end. */
 static int do_jobs(job *jobs, size_t n, const options *o, err *e) {
     size_t skipped = 0;
     for (size_t i = 0; i < n; i++) {

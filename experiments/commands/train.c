@@ -1,4 +1,4 @@
-/* train.c - `harness train`: from an INI file to a GGUF, by way of a tokenizer, a checkpoint and a loss curve. */
+/* train.c - `harness train`: turns an INI file into a GGUF, with a tokenizer, a checkpoint and a loss curve. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -40,7 +40,7 @@ static const option_spec operands[] = {
     {"CONFIG.ini", .type = &option_path, OPTION_AT(options, config), .required = true},
 };
 
-/* All that a training holds. */
+/* The state of a training. */
 typedef struct {
     train_config c;
     bpe         *vocabulary;
@@ -98,17 +98,17 @@ static int open_tokenizer(training *x, err *e) {
     return x->tok != NULL ? 0 : -1;
 }
 
-/* ERR_INPUT when there is something else than a GGUF. */
+/* ERR_INPUT when the file exists and is not a GGUF. */
 static int check_gguf_place(const char *path, err *e) {
     char   magic[4];
     size_t n;
     if (access(path, F_OK) != 0 && errno == ENOENT) return 0;
     if (file_begin(path, magic, sizeof magic, &n, e) != 0) return -1;
     if (n == 0 || (n == sizeof magic && memcmp(magic, "GGUF", sizeof magic) == 0)) return 0;
-    return err_input(e, "%s: is there and is no GGUF, but the training would replace it", path);
+    return err_input(e, "%s: exists and is not a GGUF, but the training would replace it", path);
 }
 
-/* What cannot be written at the end, or is not the training's to replace, is refused before the first step. */
+/* Checks before the first step that every output can be written, and that the training may replace it. */
 static int check_places(const training *x, err *e) {
     const char *const paths[] = {x->checkpoint, x->curve, x->vocabulary_path, x->c.export_path};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
@@ -126,7 +126,7 @@ static int check_places(const training *x, err *e) {
                : 0;
 }
 
-/* That all test records can be made: they are the same at every validation. */
+/* Checks that all test records can be generated: they are the same at every validation. */
 static int check_validation(training *x, err *e) {
     for (size_t i = 0; x->c.validate > 0 && i < x->c.n_sources; i++)
         if (train_data_test(&x->data, i, x->lessons, x->c.validation, e) != 0) return -1;
@@ -207,7 +207,7 @@ static int validate(training *x, progress *bar, err *e) {
     return 0;
 }
 
-/* Of the steps since the last line of progress. */
+/* Sums over the steps since the last line of progress. */
 typedef struct {
     uint64_t begun_ns;
     double   loss, correct, targets, tokens;
@@ -230,7 +230,7 @@ static void meter_read(meter *m, char *buf, size_t size) {
     *m = (meter){.begun_ns = now};
 }
 
-/* After records that could not be made: the steps before them are good, and kept. */
+/* Called when records could not be generated: keeps the steps before them, which are sound. */
 static int keep(training *x) {
     err e = {0};
     if (x->t.step > 0 && save(x, &e) != 0) fprintf(stderr, "harness: %s\n", e.text);
@@ -276,7 +276,7 @@ static int train(training *x, const options *o, err *e) {
                        (progress_kind){"steps", x->c.trainer.optimizer.adamw.steps}, o->quiet);
         bar.first = x->t.step;
         ret = run_steps(x, o, &bar, e);
-        progress_clear(&bar); /* what failed left it there */
+        progress_clear(&bar); /* a failed step leaves it on the screen */
     }
     sigaction(SIGINT, &old_int, NULL);
     sigaction(SIGTERM, &old_term, NULL);

@@ -11,7 +11,7 @@ static int parse_mix(const option_value *v, void *at, err *e) {
 
 const option_type option_mix = {.parse = parse_mix};
 
-/* Rounded up, so that what is there is never none. */
+/* Rounded up: a file that is not empty never shows as 0. */
 static size_t megabytes(size_t bytes) {
     return (bytes + 999999) / 1000000;
 }

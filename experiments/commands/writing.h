@@ -1,4 +1,4 @@
-/* writing.h - a model whose matrices are made while its file is written, and how far that is. */
+/* writing.h - writes a model whose matrices are made while its file is written, and shows the progress. */
 #ifndef EXPERIMENTS_WRITING_H
 #define EXPERIMENTS_WRITING_H
 
@@ -17,7 +17,7 @@ typedef struct {
     size_t   matrices_done, bytes_done;
 } writing;
 
-/* A matrix that gguf_put_rows was given. */
+/* A matrix passed to gguf_put_rows. */
 void writing_add(writing *x, dtype type, size_t rows, size_t cols);
 
 /* Rows of one that have been made; `last`: with these it is complete. */

@@ -10,7 +10,7 @@ static bool is_quote(char c) {
     return c == '"' || c == '\'';
 }
 
-/* Whether one pair of quotes stands around all of s[0..n). */
+/* Whether one pair of quotes encloses all of s[0..n). */
 static bool is_quoted(const char *s, size_t n) {
     return n >= 2 && is_quote(s[0]) && memchr(s + 1, s[0], n - 1) == s + n - 1;
 }
@@ -23,15 +23,14 @@ int ini_unquote(ini_part *part, err *e) {
     return part->text != NULL ? 0 : -1;
 }
 
-/* A value that is neither in quotes nor free of them where it begins. */
+/* A value that begins with a quote but is not enclosed in quotes. */
 static int check_quotes(const char *where, const char *key, const char *raw, err *e) {
     size_t n = strlen(raw);
     if (!is_quote(raw[0]) || is_quoted(raw, n)) return 0;
-    return err_input(
-        e,
-        "%s: %s = %s: the quote at the beginning does not end the value (quotes stand around a whole value, "
-        "or around an item of a list; one inside it is of the other kind)",
-        where, key, raw);
+    return err_input(e,
+                     "%s: %s = %s: the quote at the beginning does not end the value (quotes enclose a whole value "
+                     "or an item of a list; a quote inside it must be of the other kind)",
+                     where, key, raw);
 }
 
 const char *ini_line(const ini_entry *entry, err *e) {
@@ -60,7 +59,7 @@ static size_t item_length(const char *at) {
     return n + strcspn(at + n, ",");
 }
 
-/* One item, blanks around it included. */
+/* One item, including the blanks around it. */
 static int take_item(const ini_entry *entry, const ini_part *line, const char *at, size_t n, ini_each *each, void *ctx,
                      err *e) {
     size_t from = strspn(at, " \t");
@@ -114,17 +113,16 @@ const char *ini_unexpanded(const char *path) {
 
 char *ini_path(const char *ini, const char *key, const ini_part *v, err *e) {
     if (v->quote == '\0' && strpbrk(v->text, "\"'") != NULL) {
-        err_input(
-            e,
-            "%s: %s = %s: a quote stands inside the value (quotes stand around a whole value; one that is part of "
-            "a name stands inside quotes of the other kind)",
-            v->where, key, v->raw);
+        err_input(e,
+                  "%s: %s = %s: a quote is inside the value (quotes enclose a whole value; one that is part of "
+                  "a name goes inside quotes of the other kind)",
+                  v->where, key, v->raw);
         return NULL;
     }
     const char *why = v->quote != '\'' ? ini_unexpanded(v->text) : NULL;
     if (why != NULL) {
-        err_input(e, "%s: %s = %s: %s ('%s' in single quotes is a file or folder of that very name)", v->where, key,
-                  v->raw, why, v->text);
+        err_input(e, "%s: %s = %s: %s ('%s' in single quotes is a file or folder with exactly this name)", v->where,
+                  key, v->raw, why, v->text);
         return NULL;
     }
     const char *slash = strrchr(ini, '/');

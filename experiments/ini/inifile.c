@@ -93,7 +93,7 @@ static char *words_of(const char *text, size_t n, err *e) {
 typedef struct {
     inifile    *f;
     const char *at;        /* the rest of the text */
-    size_t      line;      /* the line in work, from 1 */
+    size_t      line;      /* the current line, from 1 */
     bool        continues; /* it is indented below a key */
     bool        failed;    /* `e` holds an error, at `line`; nothing more is read */
     char       *where;     /* "FILE:LINE" of it */
@@ -127,8 +127,8 @@ static int read_header(reader *r, const char *line, size_t n) {
     return 0;
 }
 
-/* Hides the semicolons in quotes, which are the value's own, from inih; no line holds the character that stands for
- * them. Gives the line's length without the comment at its end. A quote opens where a value or an item begins. */
+/* Hides semicolons in quotes, which belong to the value, from inih: a character that no line holds replaces them.
+ * Returns the line's length without the comment at its end. A quote opens where a value or an item begins. */
 enum { HIDDEN_SEMICOLON = 1 };
 static size_t cut_comment(char *line, size_t n, bool continues) {
     bool begins = continues, in_value = continues;
@@ -169,12 +169,12 @@ static int take_line(reader *r, const char *line, size_t n, char *buf, size_t si
     if (indent == n || line[indent] == ';' || line[indent] == '#') return 0;
 
     bool header = line[indent] == '[';
-    if (header) { /* wherever it stands: nothing that a key takes begins with a bracket */
+    if (header) { /* wherever it is: no key's value begins with a bracket */
         line += indent;
         n -= indent;
         if (read_header(r, line, n) != 0) return -1;
     } else if (r->f->n_sections == 0) {
-        return err_input(r->e, "%s: nothing may stand before the first [section]", r->where);
+        return err_input(r->e, "%s: nothing may come before the first [section]", r->where);
     }
     r->continues = !header && indent > 0 && r->f->sections[r->f->n_sections - 1].n_entries > 0;
     char *copy = mem_strndup(line, n, r->e);
@@ -212,7 +212,7 @@ static int take_key(reader *r, const char *key, char *value) {
     ini_section *s = &r->f->sections[r->f->n_sections - 1];
     show_semicolons(value);
     if (r->continues) return add_part(&s->entries[s->n_entries - 1], value, r->where, r->e);
-    if (*key == '\0') return err_input(r->e, "%s: no key stands before the \"=\"", r->where);
+    if (*key == '\0') return err_input(r->e, "%s: no key before the \"=\"", r->where);
     const ini_entry *earlier = ini_find(s, key);
     if (earlier != NULL)
         return err_input(r->e, "%s: key \"%s\" of [%s] is already set at %s", r->where, key, s->title,
@@ -241,8 +241,8 @@ int inifile_read(const char *path, inifile *out, err *e) {
     reader r = {.f = out, .at = out->text, .e = e};
     if (out->n_text >= 3 && memcmp(out->text, "\xef\xbb\xbf", 3) == 0) r.at += 3;
 
-    /* One buffer is one line, so inih counts as the reader does. It reports the first line it cannot take
-     * and reads on; the reader's own failure, later in the file, must not hide that. */
+    /* One buffer is one line, so inih counts lines as the reader does. It reports the first line it cannot parse and
+     * reads on; a failure of the reader later in the file must not hide that. */
     int bad = ini_parse_stream(next_line, &r, on_key, &r);
     if (bad > 0 && !(r.failed && r.line == (size_t)bad)) {
         r.failed = true;
@@ -276,7 +276,7 @@ static void clear_parts(ini_entry *entry) {
     }
 }
 
-/* Overrides change what a file says; they add no sections to it. */
+/* Overrides change the values in a file; they add no sections. */
 static void no_section(const inifile *f, const char *title, const char *where, err *e) {
     const char **names = mem_new(f->n_sections, sizeof *names, e); /* NOLINT(bugprone-sizeof-expression): pointers */
     if (names == NULL) return;

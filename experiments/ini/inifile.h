@@ -1,8 +1,8 @@
-/* inifile.h - an INI file as sections, keys and values that know their place.
+/* inifile.h - an INI file as sections, keys and values that know their line.
  *
- * inih reads the lines; this adds what it leaves out: empty sections, the line of everything, duplicates,
- * and the refusal of what it would cut or take silently. Comments are full lines with ; or #, and the rest of a
- * line after blank and ; outside quotes. An indented line continues the value above it.
+ * inih reads the lines; this adds what it lacks: empty sections, line numbers, duplicates, and errors for whatever it
+ * would truncate or accept silently. A comment is a full line that begins with ; or #, or the rest of a line after a
+ * blank and ; outside quotes. An indented line continues the value above it.
  *
  * Refused, with file and line: lines longer than inih's buffer (comments may be), control characters, invalid
  * UTF-8, a section or key given twice, a key outside a section, a line that is neither, files over 1 MiB.
@@ -19,7 +19,7 @@
 typedef struct {
     char *raw;   /* without surrounding blanks */
     char *text;  /* the same without the quotes around it */
-    char  quote; /* that stood there: '"' or '\'', 0 for none */
+    char  quote; /* '"' or '\'', 0 for none */
     char *where; /* "FILE:LINE", or "--set ..." for an override; begins errors */
 } ini_part;
 
@@ -49,34 +49,35 @@ typedef struct {
 int  inifile_read(const char *path, inifile *out, err *e);
 void inifile_free(inifile *f);
 
-/* Puts "SECTION.KEY=VALUE" in place of the key's value; the section must exist. SECTION is the text before
+/* Replaces the value of a key by that in "SECTION.KEY=VALUE"; the section must exist. SECTION is the text before
  * the last dot before the "=". Call once for each override: the same key twice is an error. */
 int inifile_set(inifile *f, const char *set, err *e);
 
 const ini_entry *ini_find(const ini_section *s, const char *key); /* NULL when absent */
 
-/* ---- what values say (ini_value.c) ---------------------------------------------------------------------
+/* ---- values (ini_value.c) ----------- ---------------------------------------------------------------------
  *
  * A value, or an item of a list, may be in quotes of either kind, which are not part of it: commas, blanks and
- * comment signs in it are then its own. In a path nothing is expanded, and what a shell would expand is refused,
- * for it would become a folder of that name; single quotes say that it is meant so. */
+ * comment signs inside quotes belong to it. Nothing in a path is expanded. What a shell would expand is refused, since
+ * it would become a folder of that name; single quotes allow it. */
 
-/* The one line of a key that takes any text, as it stands; NULL and an ERR_INPUT when it is empty or goes on in the
- * next line. */
+/* The one line of a key that takes any text, unchanged; NULL and an ERR_INPUT when it is empty or continues on the next
+ * line. */
 const char *ini_line(const ini_entry *entry, err *e);
 
-/* The one value of a key that takes no list (commas may belong to it); NULL and an ERR_INPUT when it is empty, goes on
- * in the next line, or has a quote at one end only. */
+/* The one value of a key that takes no list (commas may belong to it); NULL and an ERR_INPUT when it is empty,
+ * continues on the next line, or has a quote at one end only. */
 const ini_part *ini_value(const ini_entry *entry, err *e);
 
-/* Calls each() for every item of a list: items end at commas and at line ends. An item lives as long as its call. */
+/* Calls each() for every item of a list: items end at commas and at line ends. An item is valid during its call only.
+ */
 typedef int ini_each(void *ctx, const ini_part *item, err *e);
 int         ini_items(const ini_entry *entry, ini_each *each, void *ctx, err *e);
 
 /* A path in new memory, made relative to the INI file's folder. */
 char *ini_path(const char *ini, const char *key, const ini_part *v, err *e);
 
-/* What a shell would expand in a path, and what to write instead; NULL when the path stands for itself. */
+/* Says what a shell would expand in a path, and what to write instead; NULL when there is nothing to expand. */
 const char *ini_unexpanded(const char *path);
 
 /* Fills the value of a line or item from `raw`, in new memory. */

@@ -1,7 +1,7 @@
 /* keys.h - the keys of an INI file, declared once in a table, next to the struct that they fill.
  *
- * From the table come the values, every error (unknown keys with what was probably meant, values out of range, keys
- * that are missing) and the description that `harness help` prints. To add a key, add a field and one row:
+ * The table gives the values, every error (unknown keys with a suggestion, values out of range, missing keys) and the
+ * description that `harness help` prints. To add a key, add a field and one row:
  *
  *     static const key_spec sweep_keys[] = {
  *         {"repeats", &key_size, KEY_AT(config, repeats), .preset = "1", KEY_RANGE(1, 100000),
@@ -20,7 +20,7 @@
 #include "engine/base/param.h"
 #include "experiments/ini/inifile.h"
 
-enum { KEY_NAMES = 64 }; /* in a list of what is allowed */
+enum { KEY_NAMES = 64 }; /* in a list of allowed values */
 
 typedef struct key_spec key_spec;
 
@@ -29,21 +29,21 @@ typedef struct {
     const inifile  *file;
     const key_spec *key;
     const ini_part *part;
-    const char     *text, *where; /* of the part; `where` begins errors */
+    const char     *text, *where; /* of the part; errors begin with `where` */
 } key_value;
 
 typedef struct {
-    const char *what; /* one value, as descriptions call it; NULL where names() says it all */
+    const char *what; /* one value, as descriptions call it; NULL where names() suffices */
 
-    /* Turns the text into the field at `at`, or gives ERR_INPUT "WHERE: ..." with what is allowed. */
+    /* Parses the text into the field at `at`, or gives ERR_INPUT "WHERE: ..." with what is allowed. */
     int (*parse)(const key_value *v, void *at, err *e);
 
-    /* May be NULL: the field as a number; the range, as snprintf; all texts that are allowed, and how many. */
+    /* May be NULL: the field as a number; the range, as snprintf; all allowed texts, and their number. */
     double (*number)(const void *at);
     int (*range)(const key_spec *k, char *buf, size_t size);
     size_t (*names)(const key_spec *k, const char *names[static KEY_NAMES]);
 
-    bool whole_line; /* quotes are the text's own */
+    bool whole_line; /* quotes belong to the text */
 } key_type;
 
 struct key_spec {
@@ -54,7 +54,7 @@ struct key_spec {
     const char     *preset;    /* parsed when the key is absent; NULL: the field stays as it is */
     bool            required;  /* then there is no preset */
     bool            list;      /* several integers: the field is a value_list */
-    bool            run_only;  /* says how something is run, and nothing of what comes of it */
+    bool            run_only;  /* affects how something is run, but not its result */
     uint64_t        min, max;  /* of integers */
     double          low, high; /* of reals */
     const void     *of;        /* key_plugin: a registry; key_choice: texts, NULL after the last one */
@@ -75,11 +75,11 @@ extern const key_type key_bool;   /* yes or no, true or false, on or off, 1 or 0
 extern const key_type key_name;   /* char *, new memory: ini_plain_name */
 extern const key_type key_path;   /* char *, new memory, relative to the INI file's folder */
 extern const key_type key_choice; /* char *, new memory: one of the texts in `of` */
-extern const key_type key_plugin; /* a pointer: to one of the registry in `of` */
+extern const key_type key_plugin; /* a pointer to an entry of the registry in `of` */
 extern const key_type key_line;   /* char *, new memory: the text of one line, quotes included */
-extern const key_type key_remark; /* any text on one line; kept nowhere, so the field is not touched */
+extern const key_type key_remark; /* any text on one line; it is not kept */
 
-/* The same for types of a file's own. */
+/* For a file's own types of keys. */
 int key_keep(const char *text, void *at, err *e); /* into the char * at `at`, new memory */
 int key_unknown(const key_value *v, err *e);      /* ERR_INPUT that lists names() */
 int key_path_parse(const key_value *v, void *at, err *e);
@@ -92,14 +92,14 @@ typedef struct {
 
 void value_list_free(value_list *l);
 
-/* Appends the items of an entry: parse() turns each into a value. One that comes twice is an ERR_INPUT. */
+/* Appends the items of an entry: parse() turns each into a value. A value that occurs twice is an ERR_INPUT. */
 typedef int key_item_parse(const void *ctx, const ini_part *item, param_value *out, err *e);
 int         keys_list(const ini_entry *entry, key_item_parse *parse, const void *ctx, value_list *out, err *e);
 
 /* The value of a parameter, as param_parse gives it; a file is found as ini_path says, and may be absent. */
 int key_param(const inifile *f, const param_spec *spec, const ini_part *v, param_value *out, err *e);
 
-/* The keys of a section, and what people should know of it. */
+/* The keys of a section, and its description. */
 typedef struct {
     const char     *title; /* between the brackets: "model LABEL" */
     const char     *help;
@@ -118,8 +118,8 @@ typedef struct {
 /* ERR_INPUT for a key of `s` that is neither in the table nor among the parameters. */
 int keys_check(const ini_section *s, const key_section *keys, const param_spec *params, size_t n_params, err *e);
 
-/* Fills the struct at `base`. Without a section (NULL) the presets go there; a required key is then an ERR_INPUT, too.
- * After an error, what was read stays: the caller frees it. */
+/* Fills the struct at `base`; without a section (NULL), with the presets. A missing required key is an ERR_INPUT in
+ * either case. After an error, the fields read so far remain: the caller frees them. */
 int keys_read(const inifile *f, const ini_section *s, const key_section *keys, void *base, err *e);
 
 /* Sections and keys with type, range, default and help. */

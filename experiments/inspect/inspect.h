@@ -1,4 +1,4 @@
-/* inspect.h - what a file holds, printed to stdout: one function for each kind of file. 0, or -1 with the error. */
+/* inspect.h - prints the content of a file to stdout: one function for each kind of file. 0, or -1 with the error. */
 #ifndef EXPERIMENTS_INSPECT_H
 #define EXPERIMENTS_INSPECT_H
 
@@ -16,8 +16,7 @@ int inspect_folder(const char *path, err *e);   /* of a sweep */
 /* JSONL; format "auto" or a name. With skip_bad bad lines are reported and left out. */
 int inspect_dataset(const char *path, const char *format, bool skip_bad, err *e);
 
-/* Parts of the last: how many records are distinct, where some are not; keys that are not read, where there are some.
- */
+/* Parts of inspect_dataset: the number of distinct records if some repeat; keys that are not read, if there are any. */
 int  inspect_distinct(const dataset *d, err *e);
 void inspect_unread(const dataset *d);
 

@@ -1,7 +1,7 @@
-/* inspect_dataset.c - what a JSONL file holds: records, scenarios, sizes, and how much of the outputs could be copied.
+/* inspect_dataset.c - shows a JSONL file: records, scenarios, sizes, and how much of the outputs could be copied.
  *
- * Sizes are bytes for text and ids for token ids, in rows of their own. What the file says is printed with its
- * control characters escaped and its length cut. No tokenizer is needed, so LLMA's prompts are shown as the bare
+ * Sizes are bytes for text and ids for token ids, in separate rows. Text from the file is printed with its
+ * control characters escaped and its length cut. No tokenizer is needed, so LLMA's prompts are shown as bare
  * queries.
  */
 #include <inttypes.h>
@@ -64,7 +64,7 @@ typedef struct {
     size_t *at, n, cap;
 } sizes;
 
-/* One kind of passage: its text ones, and those given as ids. */
+/* One kind of passage: those given as text, and those given as ids. */
 typedef struct {
     const char *name;
     sizes       bytes, ids;
@@ -190,7 +190,7 @@ static int print_copied(const dataset *d, err *e) {
     return 0;
 }
 
-/* ---- the whole ---- */
+/* ---- all of it ---- */
 
 static void print_first(const record *r) {
     printf("\nfirst record (line %zu)\n  %-12s ", r->line, "id");

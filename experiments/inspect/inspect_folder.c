@@ -1,4 +1,4 @@
-/* inspect_folder.c - a sweep's folder, OUTPUT/NAME or the cells in it: how far the sweep has come. */
+/* inspect_folder.c - a sweep's folder, OUTPUT/NAME or the cells in it: how much of the sweep is done. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>

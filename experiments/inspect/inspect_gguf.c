@@ -1,4 +1,4 @@
-/* inspect_gguf.c - what a GGUF file holds: its metadata, its tensors, and whether the harness can run it. Text and
+/* inspect_gguf.c - shows a GGUF file: its metadata, its tensors, and whether the harness can run it. Text and
  * names from the file are escaped before they reach a terminal; long arrays and strings are cut. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 enum { SHOWN_ITEMS = 8, SHOWN_TEXT = 100, NAME_WIDTH = 44 };
 
-/* A name as it is, or in quotes when it needs escapes. Gives the number of columns. */
+/* Prints a name as it is, or in quotes when it needs escapes. Returns the number of columns. */
 static int print_name(gguf_str name) {
     char   shown[300];
     size_t n = strlen(quote(shown, sizeof shown, name.at, name.n));
@@ -37,7 +37,7 @@ static void print_f32(float v) {
     fputs(text, stdout);
 }
 
-/* A string's length and bytes at p. Gives how many bytes they take. */
+/* Prints the string at p, its length before its bytes. Returns the number of bytes that they take. */
 static size_t print_string(const char *p) {
     uint64_t n;
     char     shown[SHOWN_TEXT];
@@ -48,7 +48,7 @@ static size_t print_string(const char *p) {
     return sizeof n + (size_t)n;
 }
 
-/* One item at p, of any type but an array. Gives how many bytes it takes. */
+/* Prints one item at p, of any type except an array. Returns the number of bytes that it takes. */
 static size_t print_item(gguf_type type, const char *p) {
     uint64_t u = 0;
     int64_t  s = 0;
@@ -67,7 +67,7 @@ static size_t print_item(gguf_type type, const char *p) {
     case GGUF_I16:
     case GGUF_I32:
     case GGUF_I64:
-        s = *(const signed char *)(p + bytes - 1) < 0 ? -1 : 0; /* the sign goes into the bytes above */
+        s = *(const signed char *)(p + bytes - 1) < 0 ? -1 : 0; /* extend the sign into the bytes above */
         memcpy(&s, p, bytes);
         printf("%" PRId64, s);
         break;
@@ -134,7 +134,7 @@ static void print_tensors(const gguf *g) {
         if (t->type >= 0)
             printf("%14zu", t->bytes);
         else
-            printf("%14s", "-"); /* the size of a type we cannot read is not known */
+            printf("%14s", "-"); /* the size of an unknown type is unknown */
         printf(" %14zu\n", t->offset);
     }
     if (overflow)
@@ -143,15 +143,15 @@ static void print_tensors(const gguf *g) {
         printf("\nparameters   %" PRIu64 "\n", parameters);
 }
 
-/* ---- what it is good for ------------------------------------------------------------------------------- */
+/* ---- whether it can be run ------------------------------------------------------------------------------- */
 
-/* Prints why not, unless the reason is not the file's: then -1. */
+/* Prints why the file cannot be run; -1 when the file is not the reason. */
 static int print_refusal(const char *what, const char *path, err *why, err *e) {
     if (why->kind != ERR_INPUT) {
         *e = *why;
         return -1;
     }
-    size_t n = strlen(path); /* the reason begins with the path, which is known by now */
+    size_t n = strlen(path); /* the reason begins with the path, which was already shown */
     bool   named = strncmp(why->text, path, n) == 0 && strncmp(why->text + n, ": ", 2) == 0;
     printf("%-12s no: %s\n", what, named ? why->text + n + 2 : why->text);
     return 0;

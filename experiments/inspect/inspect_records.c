@@ -1,4 +1,4 @@
-/* inspect_records.c - what stands twice in a dataset, and what nobody reads in it. */
+/* inspect_records.c - repeated records in a dataset, and keys that are not read. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* inspect_results.c - what a results or cell file holds: who made it, how much of what, how much of it equal, and
- * the configs it was made from. The statistics are for `harness tables`.
+/* inspect_results.c - shows a results or cell file: the processes that made it, its sizes, how many trials are equal,
+ * and its configs. The statistics are left to `harness tables`.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static void print_origin(const char *path, long long size, const store_data *d) 
     print_line("created", d->created);
 }
 
-/* Processes that agree in all but their start are one line. */
+/* Processes that differ only in their start share one line. */
 static bool same_origin(const process_row *a, const process_row *b) {
 #define ORIGIN_FIELDS
 #define FIELD(kind, name)                                                                                              \
@@ -105,7 +105,8 @@ static void print_texts(const char *what, const kept_texts *texts) {
     }
 }
 
-/* ---- cells by what was asked of them --------------------------------------------------------------------- */
+/* ---- cells by policy, rule, dataset and model ---------------------------------------------------------------------
+ */
 
 typedef struct {
     const cell_row *cell; /* the first of its kind */

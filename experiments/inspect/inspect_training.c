@@ -1,4 +1,4 @@
-/* inspect_training.c - what the HDF5 file of a training holds: how far it came, and how well. */
+/* inspect_training.c - shows the HDF5 file of a training: its steps and its last validation. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ static void print_last(const curve_file *f) {
            100 * last->accuracy, last->rate);
 }
 
-/* The last one of each source. */
+/* The last validation of each source. */
 static void print_validations(const curve_file *f) {
     uint32_t step = f->validations[f->n_validations - 1].step;
     printf("\nvalidation after %u steps\n    loss  accuracy  source\n", step);

@@ -12,7 +12,7 @@ struct bandwidth {
     uint64_t *words;
     size_t    bytes;
     int       threads;
-    uint64_t  sum; /* so that nobody can leave the reading out */
+    uint64_t  sum; /* keeps the compiler from dropping the reads */
 };
 
 /* Items are pieces of CHAINS words. */

@@ -38,7 +38,7 @@ void load_now(load_moment *out) {
     if (getrusage(RUSAGE_SELF, &own) == 0) out->own = seconds(own.ru_utime) + seconds(own.ru_stime);
 }
 
-/* Of all threads: OpenMP may have bound each to a processor of its own. */
+/* The processors of all threads: OpenMP may have bound each to one of its own. */
 static void usable_processors(cpu_set_t *all) {
     CPU_ZERO(all);
     DIR *tasks = opendir("/proc/self/task");
@@ -66,21 +66,21 @@ load load_since(const load_moment *begun) {
     }
     /* Some containers show a /proc/stat in which nothing moves. */
     l.known = begun->known && now.known && l.processors > 0 && wall > 0 && busy >= own / 2;
-    /* Busy time comes in ticks, which may be one too many for each processor. */
+    /* Busy time is counted in ticks, and each processor may show one too many. */
     double excess = busy - own - (double)l.processors / (double)sysconf(_SC_CLK_TCK);
     l.others = l.known ? fmax(excess, 0) / wall : 0;
     return l;
 }
 
-/* A pass waits for its slowest thread, so a tenth of one processor is up to a tenth of the pass; what the threads leave
- * free does not count. */
+/* A pass waits for its slowest thread, so losing a tenth of one processor may cost a tenth of the pass. Processors that
+ * the threads leave free do not count. */
 bool load_doubtful(const load *l, size_t threads, char *buf, size_t size) {
     double spare = l->processors > threads ? (double)(l->processors - threads) : 0;
     buf[0] = '\0';
     if (!l->known || l->others + l->stolen <= spare + 0.1) return false;
     snprintf(
         buf, size,
-        "other processes had %.2f of %zu processors, and the hypervisor %.2f, while T(k) was timed with threads = %zu",
+        "other processes used %.2f of %zu processors, and the hypervisor %.2f, while T(k) was timed with threads = %zu",
         l->others, l->processors, l->stolen, threads);
     return true;
 }

@@ -1,8 +1,8 @@
-/* load.h - what others had of the processors while times were measured.
+/* load.h - how much processor time others took while times were measured.
  *
  * From Linux's /proc/stat: how long the processors that this process's threads may use were busy, or taken by the
- * hypervisor, less the processor time of this process. Where that is not counted (another system, some containers),
- * nothing is known.
+ * hypervisor, less the processor time of this process. Where the system does not count that (not Linux, some
+ * containers), the load is unknown.
  */
 #ifndef EXPERIMENTS_LOAD_H
 #define EXPERIMENTS_LOAD_H
@@ -23,15 +23,15 @@ typedef struct {
 typedef struct {
     bool   known;
     size_t processors;     /* that this process may use */
-    double others, stolen; /* how many of them other processes and the hypervisor had, on average */
+    double others, stolen; /* how many of them other processes and the hypervisor used, on average */
 } load;
 
 void load_now(load_moment *out);
 
-/* Between a moment and now. */
+/* The load between a moment and now. */
 load load_since(const load_moment *begun);
 
-/* Whether the others were in the way of `threads` threads; then a text (size >= 160) says so. */
+/* Whether others slowed `threads` threads down; if so, writes a text that says it (size >= 160). */
 bool load_doubtful(const load *l, size_t threads, char *buf, size_t size);
 
 #endif

@@ -1,7 +1,7 @@
-/* cell.c - one unit of work: the trials of a cell that are missing, one after another.
+/* cell.c - one unit of work: runs the missing trials of a cell, one after another.
  *
- * Trials run repeat by repeat over all samples, so that a slow minute of the machine falls on all samples and
- * not on all repeats of one; they are stored by (sample, repeat).
+ * Trials run repeat by repeat over all samples, so that a slow minute of the machine is spread over the samples
+ * instead of hitting every repeat of one; they are stored by (sample, repeat).
  */
 #include "experiments/sweep/cell.h"
 
@@ -23,12 +23,12 @@ typedef struct {
     target             *target;
     policy             *policy;
     rule               *rule;
-    bool                paired; /* plain decoding is timed beside each trial */
+    bool                paired; /* plain decoding is timed with each trial */
     policy             *plain;  /* of plain decoding */
     trial_trace         trace;  /* of the trial in flight */
     cell_trials         trials;
-    size_t              own;     /* trials that this process has run */
-    uint64_t            save_at; /* when they are saved next */
+    size_t              own;     /* trials run by this process */
+    uint64_t            save_at; /* when to save them next */
 } cell_job;
 
 int cell_worker_open(cell_worker *w, const plan *p, const char *dir, err *e) {
@@ -46,7 +46,7 @@ void cell_worker_close(cell_worker *w) {
     *w = (cell_worker){0};
 }
 
-/* Reads the baseline's trials, unless they are those read last. */
+/* Reads the baseline's trials, unless they were the last ones read. */
 static int load_baseline(cell_worker *w, size_t baseline, err *e) {
     if (w->has_baseline && w->baseline_cell == baseline) return 0;
     w->has_baseline = false;
@@ -76,8 +76,8 @@ static bool is_timed(const plan_model *m) {
     return m->cfg->target->timed;
 }
 
-/* Noise: the rule's stream belongs to the sample alone, so that a trial and its baseline, and every repeat,
- * draw the same numbers at the same position; the policy's also to the cell's setting. */
+/* Noise: the rule's stream depends only on the sample, so a trial, its baseline and every repeat draw the same numbers
+ * at the same position; the policy's stream depends on the cell's setting, too. */
 static decode_setup setup_of(const cell_job *j, size_t s) {
     const plan   *p = j->w->p;
     const sample *x = &j->set->at[s];
@@ -151,7 +151,7 @@ static int run_trial(cell_job *j, size_t s, size_t repeat, const trial_row *plai
     return ret;
 }
 
-/* Brings the weights into memory and the machine up to speed, outside all timing. */
+/* Loads the weights into memory and warms the machine up, outside all timing. */
 static int warm_up(cell_job *j, err *e) {
     uint64_t ns;
     if (!is_timed(j->m) || j->w->warm[j->cell->model] || j->set->n == 0) return 0;
@@ -160,7 +160,7 @@ static int warm_up(cell_job *j, err *e) {
     return 0;
 }
 
-/* Every other trial comes after its plain decoding, the rest before it: neither has the warmer caches. */
+/* Plain decoding runs before every other trial and after the rest: neither side gets the warmer caches. */
 static int run_paired(cell_job *j, size_t s, size_t repeat, err *e) {
     const trial_row *plain = NULL;
     uint64_t         plain_ns = 0;
@@ -185,7 +185,7 @@ static int save(cell_job *j, err *e) {
     j->save_at = now + (wait > least ? wait : least);
     if (ret == 0) return 0;
     if (cell_exists(j->w->dir, j->cell, NULL) > 0)
-        return 0; /* somebody finished the cell, and its parts' folder is gone */
+        return 0; /* another process finished the cell and removed its parts' folder */
     j->w->unsaved = true;
     return -1;
 }
@@ -207,12 +207,12 @@ static int run_all(cell_job *j, err *e) {
     return 0;
 }
 
-/* Saves what was run, or finishes the cell when all of it is there. */
+/* Saves the finished trials, or finishes the cell when all are there. */
 static int conclude(cell_job *j, bool *finished, err *e) {
     int there = cell_exists(j->w->dir, j->cell, e);
     if (there == 0 && !cell_trials_complete(&j->trials)) {
         if (j->own > 0 && save(j, e) != 0) return -1;
-        /* Whoever ends last sees the trials of all. */
+        /* The last worker to end sees all trials. */
         if (cell_trials_load(&j->trials, j->w->p, j->w->dir, j->unit->cell, e) != 0) return -1;
         there = cell_exists(j->w->dir, j->cell, e);
     }
@@ -262,7 +262,7 @@ int cell_run(cell_worker *w, const cell_unit *u, bool *finished, err *e) {
     int ret = open_job(&j, e);
     if (ret == 0) {
         ret = run_all(&j, e);
-        /* The first failure is the one to tell, unless nothing can be saved: then that is. */
+        /* Reports the first failure, or, when nothing can be saved, that. */
         if (!w->unsaved && conclude(&j, finished, ret == 0 ? e : &why) != 0) {
             if (ret != 0 && w->unsaved) *e = why;
             ret = -1;

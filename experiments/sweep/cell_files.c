@@ -32,7 +32,7 @@ int cell_exists(const char *dir, const plan_cell *c, err *e) {
 
 typedef int each_part(const char *path, void *ctx, err *e);
 
-/* Calls each() for *.h5 in the folder, which need not be there; names with a dot in front are being written. */
+/* Calls each() for *.h5 in the folder, which need not exist. Names that begin with a dot are still being written. */
 static int for_parts(const char *folder, each_part *each, void *ctx, err *e) {
     DIR *dir = opendir(folder);
     int  ret = 0;
@@ -56,7 +56,7 @@ static int for_parts(const char *folder, each_part *each, void *ctx, err *e) {
 
 static int remove_part(const char *path, void *ctx, err *e) {
     (void)ctx, (void)e;
-    unlink(path); /* another user's may stay */
+    unlink(path); /* a file of another user may remain */
     return 0;
 }
 
@@ -81,12 +81,12 @@ bool cell_trials_complete(const cell_trials *t) {
     return true;
 }
 
-/* What a file's trials are added to. */
+/* The trials that a file's trials are added to. */
 typedef struct {
     cell_trials     *t;
     const plan_cell *c;
-    size_t           next;     /* index that the next one gets */
-    bool             vanished; /* a part was gone when it was to be read */
+    size_t           next;     /* index of the next one */
+    bool             vanished; /* a part disappeared before it was read */
 } loading;
 
 /* Chooses the trials that are not there yet, and notes where they will be. */
@@ -111,7 +111,7 @@ static int check_file(const char *path, const store_data *d, const loading *l, e
 }
 
 static int advise(err *e) {
-    return e != NULL && e->kind == ERR_INPUT ? err_advise(e, "move the file away, and the sweep runs its trials anew")
+    return e != NULL && e->kind == ERR_INPUT ? err_advise(e, "move the file away, and the sweep runs its trials again")
                                              : -1;
 }
 
@@ -130,8 +130,8 @@ static int load_file(const char *path, void *ctx, err *e) {
     return ret;
 }
 
-/* Other processes add parts and, when all are there, join them into the cell's file and remove them. So the file is
- * looked for again after the parts were read, and the parts again when one of them was gone. */
+/* Other processes add parts and, when all are there, join them into the cell's file and remove them. So after reading
+ * the parts this looks for the file again, and for the parts again when one of them had disappeared. */
 int cell_trials_load(cell_trials *t, const plan *p, const char *dir, size_t cell, err *e) {
     const plan_cell *c = &p->cells[cell];
     loading          l = {.t = t, .c = c};

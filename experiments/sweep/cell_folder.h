@@ -9,13 +9,13 @@
 
 enum { CELL_ID_DIGITS = 16 /* hexadecimal */ };
 
-/* DIR/cells where there is such a folder, else DIR, in new memory. */
+/* DIR/cells if that folder exists, else DIR, in new memory. */
 char *cell_folder_of(const char *dir, err *e);
 
 /* Whether a name is that of a cell file, ID.h5. */
 bool cell_folder_is_file(const char *name);
 
-/* How many cells of a sweep, whose folder is OUTPUT/NAME, have finished trials and are not finished. */
+/* The number of unfinished cells with finished trials in a sweep's folder, OUTPUT/NAME. */
 size_t cell_folder_unfinished(const char *sweep);
 
 #endif

@@ -1,4 +1,4 @@
-/* cell_rows.c - what a cell's file says: rows from traces and comparisons. */
+/* cell_rows.c - fills the rows of a cell's file from traces and comparisons. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -59,9 +59,9 @@ int cell_frame(const plan *p, const plan_cell *c, const process_row *own, store_
     return add_samples(data, set, out, e);
 }
 
-/* How many times less time a token took after the prompt's pass: time per token on both sides, for a rule that does not
- * keep plain decoding's tokens ends texts elsewhere. Where the outputs are equal it is the ratio of the times. NaN when
- * a side has nothing to decode after the prompt's pass; infinite when a draft said all of it there, in no time. */
+/* The speed-up per token after the prompt's pass. It compares times per token, since a rule that does not keep plain
+ * decoding's tokens may end a text elsewhere; with equal outputs it is the ratio of the times. NaN when a side has
+ * nothing to decode after the prompt's pass; infinite when a draft completed the output in that pass. */
 static double speedup_of(double plain_ns, uint32_t plain_tokens, double own_ns, uint32_t own_tokens) {
     if (plain_tokens < 2 || own_tokens < 2) return NAN;
     return (plain_ns / (plain_tokens - 1)) / (own_ns / (own_tokens - 1));
@@ -115,7 +115,7 @@ int cell_add_trial(cell_trials *t, const plan *p, const plan_cell *c, size_t s, 
     }
     if (plain_ns > 0 && x->decode_ns > 0)
         row.speedup = speedup_of((double)plain_ns, row.plain_tokens, (double)x->decode_ns, row.tokens);
-    if (cost != NULL) { /* plain decoding passes over one token for each after the prompt's */
+    if (cost != NULL) { /* after the prompt's pass, plain decoding runs one pass per token */
         double plain_passes = cost_pass(cost, 1) * (row.plain_tokens > 0 ? (double)row.plain_tokens - 1 : 0);
         row.modeled_speedup =
             speedup_of(plain_passes, row.plain_tokens, cost_trial(cost, x->steps, x->n_steps), row.tokens);

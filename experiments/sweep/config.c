@@ -62,13 +62,13 @@ static const key_type key_gemm = {NULL, parse_gemm, .names = gemm_names};
 
 /* clang-format off */
 static const key_spec sweep_keys[] = {
-    {"name", &key_name, KEY_AT(config, name), .required = true, .help = "of the results: they go to OUTPUT/NAME.h5"},
+    {"name", &key_name, KEY_AT(config, name), .required = true, .help = "name of the results, OUTPUT/NAME.h5"},
     {"output", &key_path, KEY_AT(config, output), .required = true, .help = "folder for results"},
-    {"seed", &key_u64, KEY_AT(config, seed), .preset = "1", KEY_RANGE(0, INT64_MAX), .help = "of all randomness"},
+    {"seed", &key_u64, KEY_AT(config, seed), .preset = "1", KEY_RANGE(0, INT64_MAX), .help = "seed of all randomness"},
     {"repeats", &key_size, KEY_AT(config, repeats), .preset = "1", KEY_RANGE(1, 100000),
      .help = "trials of each sample; tokens are the same in each, times are not"},
     {"paired", &key_bool, KEY_AT(config, paired), .preset = "no",
-     .help = "time plain decoding again beside every trial of a target with times of its own; the speed-up is over that"},
+     .help = "time plain decoding again with every trial of a target with real times; speed-up is relative to that"},
 };
 static const key_spec model_keys[] = {
     {"target", &key_plugin, KEY_AT(model_config, target), .required = true, .of = &target_registry,
@@ -101,11 +101,11 @@ static const key_spec dataset_keys[] = {
     {"doc_tokens", &key_size, KEY_AT(dataset_config, doc_tokens), .preset = "768", KEY_RANGE(0, INT32_MAX),
      .help = "with append_docs: tokens after which each document is cut in the prompt; 0 = whole"},
     {"max_new_tokens", &key_size, KEY_AT(dataset_config, max_new_tokens), .preset = "256", KEY_RANGE(1, INT32_MAX),
-     .help = "tokens after which an output is cut, a recorded one too"},
+     .help = "tokens after which an output is cut, even a recorded one"},
 };
 static const key_spec need_keys[] = {
     {"path", &key_path, KEY_PLACED(need_config, path), .required = true, .help = "a file that this config reads"},
-    {"command", &key_line, KEY_PLACED(need_config, command), .required = true, .help = "what gets or makes it"},
+    {"command", &key_line, KEY_PLACED(need_config, command), .required = true, .help = "what fetches or makes it"},
 };
 /* clang-format on */
 
@@ -121,7 +121,7 @@ static const key_section sections[KINDS] = {
                 .help = "Or [accept NAME LABEL], one or more: what accepts. Keys are the rule's parameters (harness "
                         "rules); each takes a list of values."},
     [NEEDS] = {"needs LABEL",
-               "As many as wanted: files that must be got or made first. Without them the config is skipped, and the "
+               "Any number: files that must be fetched or made first. If one is missing, the config is skipped and the "
                "command is shown.",
                need_keys, KEY_COUNT(need_keys)},
 };
@@ -141,7 +141,7 @@ const key_file config_keys = {
 
 /* ---- sections ----------------------------------------------------------------------------------------- */
 
-/* Fills the struct at `base` from a section that takes its declared keys alone. */
+/* Fills the struct at `base` from a section that takes only its declared keys. */
 static int read_keys(const inifile *f, const ini_section *s, size_t kind, void *base, err *e) {
     return keys_check(s, &sections[kind], NULL, 0, e) != 0 ? -1 : keys_read(f, s, &sections[kind], base, e);
 }
@@ -150,7 +150,7 @@ static int read_sweep(const inifile *f, const ini_section *s, config *c, err *e)
     return read_keys(f, s, SWEEP, c, e);
 }
 
-/* A section while it is read into one model for each of its files. */
+/* A section that is being read into one model for each of its files. */
 typedef struct {
     const inifile     *file;
     const ini_section *section;
@@ -167,7 +167,7 @@ static char *stem_of(const char *path, err *e) {
     return mem_strndup(base, n, e);
 }
 
-/* One model: the section as if it had this file alone. Of several, each is named LABEL/STEM. */
+/* Adds one model: the section as if it had only this file. With several files, each model is named LABEL/STEM. */
 static int add_model(void *ctx, const ini_part *item, err *e) {
     const model_files *x = ctx;
     config            *c = x->c;
@@ -253,7 +253,7 @@ static const struct {
     {"dataset", "[dataset LABEL]", 1, 1},
     {"policy", "[policy NAME] or [policy NAME LABEL]", 1, 2},
     {"accept", "[accept NAME] or [accept NAME LABEL]", 1, 2},
-    {"needs", "[needs LABEL]", 1, 1}, /* the one that may be absent */
+    {"needs", "[needs LABEL]", 1, 1}, /* optional */
 };
 
 /* Splits a title into kind, name and label, in the memory of `words`. */

@@ -1,4 +1,4 @@
-/* config.h - one INI file, parsed and checked: what to run, before any of it is opened.
+/* config.h - one INI file, parsed and checked before any model or dataset is opened.
  *
  * Every value of every key is checked against its declaration here; errors name file, line, key and what
  * is allowed. Relative paths have become relative to the working directory. Lists are kept as lists.
@@ -18,7 +18,7 @@ typedef struct {
     size_t            line;
     const target_ops *target;
     char             *path;      /* GGUF with weights; NULL for a target that needs none */
-    char             *tokenizer; /* for such a one: GGUF path, or "bytes" */
+    char             *tokenizer; /* for a target without weights: GGUF path, or "bytes" */
     value_list        threads;   /* swept */
     gemm              gemm;
     char             *cost;                                          /* path of a cost file, or NULL */
@@ -52,11 +52,11 @@ typedef struct {
     value_list      values[PARAM_MAX];
 } rule_config;
 
-/* [needs LABEL]: a file that may have to be got or made first. */
+/* [needs LABEL]: a file that may have to be fetched or made first. */
 typedef struct {
     char  *label;
     size_t line;
-    char  *path, *command; /* command: as in the INI file, whose folder its paths start at (needs.h) */
+    char  *path, *command; /* command: as in the INI file; its paths start at that file's folder (needs.h) */
     char  *path_at, *command_at;
 } need_config;
 
@@ -66,7 +66,7 @@ typedef struct {
     char           *name, *output;
     uint64_t        seed;
     size_t          repeats;
-    bool            paired; /* time plain decoding beside each trial */
+    bool            paired; /* time plain decoding with each trial */
     model_config   *models;
     size_t          n_models, cap_models;
     dataset_config *datasets;
@@ -85,10 +85,10 @@ typedef struct {
 int  config_read(const char *path, const char *const *sets, size_t n_sets, config *out, err *e);
 void config_free(config *c);
 
-/* What `harness help sweep-config` prints. */
+/* Described by `harness help sweep-config`. */
 extern const key_file config_keys;
 
-/* The INI file's base name, by which results know it. */
+/* The INI file's base name, which identifies it in results. */
 const char *config_base_name(const config *c);
 
 #endif

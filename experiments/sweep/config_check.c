@@ -8,8 +8,8 @@
 int config_check_model(const ini_section *s, const model_config *m, err *e) {
     static const struct {
         const char *key;
-        bool        of_weights; /* goes with targets that need weights, and with no others */
-        bool        required;   /* of those it goes with */
+        bool        of_weights; /* only for targets that need weights; else only for the others */
+        bool        required;   /* by the targets it is for */
         const char *missing, *refused;
     } keys[] = {
         {"path", true, true, "needs a GGUF with weights", "needs no weights: name the file as tokenizer"},
@@ -72,7 +72,7 @@ static int refuse_twins(const char *path, const char *kind, const char *name, co
     char here[200], there[200];
     section_title(here, sizeof here, kind, name, label);
     section_title(there, sizeof there, kind, name, other_label);
-    return err_input(e, "%s:%zu: %s makes a cell that %s on line %zu makes already (each point of the grid once)", path,
+    return err_input(e, "%s:%zu: %s makes a cell that %s on line %zu already makes (each point of the grid once)", path,
                      line, here, there, other_line);
 }
 

@@ -50,7 +50,7 @@ static int read_head(const inifile *f, const ini_section *s, cost_model *out, er
     return 0;
 }
 
-/* "MEDIAN" or "MEDIAN Q1 Q3", with blanks between; false for anything else. */
+/* Parses "MEDIAN" or "MEDIAN Q1 Q3", separated by blanks; false for anything else. */
 static bool parse_times(const char *text, double ns[static 3]) {
     size_t n = 0;
     for (; n < 3 && *text != '\0'; n++) {
@@ -81,7 +81,7 @@ static int read_times(const ini_section *s, cost_model *out, err *e) {
                              entry->key, MAX_K);
         if (i == 0 && k != 1) return err_input(e, "%s: the first k is %" PRIu64 " (T must begin with k = 1)", where, k);
         if (i > 0 && k <= out->k[i - 1])
-            return err_input(e, "%s: k = %" PRIu64 " stands after k = %zu (ascending, each once)", where, k,
+            return err_input(e, "%s: k = %" PRIu64 " comes after k = %zu (ascending, each once)", where, k,
                              out->k[i - 1]);
 
         const ini_part *v = ini_value(entry, e);
@@ -92,9 +92,8 @@ static int read_times(const ini_section *s, cost_model *out, err *e) {
                              "median and both quartiles)",
                              where, k, v->text);
         if (ns[1] > ns[0] || ns[0] > ns[2])
-            return err_input(
-                e, "%s: T(%" PRIu64 ") = \"%s\": the median does not lie between the quartiles (MEDIAN Q1 Q3)", where,
-                k, v->text);
+            return err_input(e, "%s: T(%" PRIu64 ") = \"%s\": the median is not between the quartiles (MEDIAN Q1 Q3)",
+                             where, k, v->text);
         out->k[i] = (size_t)k;
         out->ns[i] = ns[0];
         out->q1[i] = ns[1];
@@ -159,8 +158,8 @@ double cost_pass(const cost_model *c, size_t m) {
     return c->ns[i - 1] + share * (c->ns[i] - c->ns[i - 1]);
 }
 
-/* A median of eleven rounds is uncertain by three hundredths where the quartiles are a tenth apart (1.25 sigma / sqrt
- * n): as much as neighbouring m differ in what they gain. On a quiet machine quartiles are a hundredth or two apart. */
+/* A median of eleven rounds is uncertain by 3% where the quartiles are 10% apart (1.25 sigma / sqrt n): as much as the
+ * gains of neighbouring m differ. On a quiet machine the quartiles are 1% or 2% apart. */
 static const double WIDE = 0.1;
 
 const char cost_advice[] = "these times are not fit for a cost file: measure again when the machine is quiet, or pin "
@@ -194,7 +193,7 @@ bool cost_doubtful(const cost_model *c, char *buf, size_t size) {
         at = (size_t)snprintf(buf, size, "T falls: T(%zu) = %.4g ms, T(%zu) = %.4g ms", c->k[from], c->ns[from] * 1e-6,
                               c->k[to], c->ns[to] * 1e-6);
     if (c->loaded && at < size)
-        at += (size_t)snprintf(buf + at, size - at, "%sthe machine was busy with other work when they were taken",
+        at += (size_t)snprintf(buf + at, size - at, "%sthe machine was busy with other work when they were measured",
                                at > 0 ? "; " : "");
     if (n_wide > 0 && at < size)
         snprintf(buf + at, size - at,

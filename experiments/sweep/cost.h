@@ -21,7 +21,7 @@
 #include "experiments/ini/keys.h"
 
 typedef struct {
-    char   *name, *text; /* the file's base name; all of it */
+    char   *name, *text; /* the file's base name; its whole text */
     char    sha256[DIGEST_HEX];
     size_t *k;       /* tokens of a pass: ascending, first is 1 */
     double *ns;      /* medians */
@@ -30,23 +30,23 @@ typedef struct {
     bool    loaded; /* other processes kept the processors busy when these were measured */
 } cost_model;
 
-/* Refuses, with file and line: unknown sections and keys, k not ascending from 1, times that are not above 0, quartiles
- * that do not lie around their median. */
+/* Refuses, with file and line: unknown sections and keys, k not ascending from 1, times that are not above 0, a median
+ * that is not between its quartiles. */
 int  cost_read(const char *path, cost_model *out, err *e);
 void cost_free(cost_model *c);
 
-/* What `harness help cost-file` prints. */
+/* Described by `harness help cost-file`. */
 extern const key_file cost_keys;
 
 /* T(m) in ns, linear between measured points; NaN beyond the largest. */
 double cost_pass(const cost_model *c, size_t m);
 
 /* Whether the times look like noise: measured on a busy machine, quartiles over a tenth of the median apart, or a T
- * that falls from one m to a larger one by more than their quartiles allow. Then a text says what was found; size >=
- * 256 holds it whole. */
+ * that falls from one m to a larger one by more than their quartiles allow. If so, writes a text that says which; it
+ * fits into size >= 256. */
 bool cost_doubtful(const cost_model *c, char *buf, size_t size);
 
-/* What follows when they do; a sentence for the user. */
+/* The advice for such times, a sentence for the user. */
 extern const char cost_advice[];
 
 /* Modeled time of a trial's passes: the sum of T(1 + d) over the steps after the prompt's, d the drafted tokens.

@@ -4,12 +4,12 @@
 
 #include "engine/base/parallel.h"
 
-enum { TOKENS = 8 }; /* that the first record is decoded for */
+enum { TOKENS = 8 }; /* decoded of the first record */
 
-/* What is known of the trials of one view of a dataset by one model, in ns. */
+/* What is known about the trials of one model on one view of a dataset, in ns. */
 typedef struct {
     double finished[2], trials[2]; /* sums over finished trials of plain decoding, and over the others; their numbers */
-    bool   measured;               /* whether what follows is there */
+    bool   measured;               /* whether the next fields are set */
     double prompt, token;          /* for a token of the prompt; for one of the output */
 } pace;
 
@@ -34,7 +34,7 @@ static int measure(const plan *p, const plan_cell *c, pace *to, err *e) {
         .forced = data->cfg->forced ? x->output.ids : NULL,
         .n_forced = data->cfg->forced ? x->output.n : 0,
     };
-    for (int round = 0; ret == 0 && round < 2; round++) ret = decode_run(&d, &trace, e); /* the first one warms up */
+    for (int round = 0; ret == 0 && round < 2; round++) ret = decode_run(&d, &trace, e); /* the first round warms up */
     if (ret == 0) {
         to->measured = true;
         to->prompt = (double)trace.prefill_ns / (double)(x->prompt.n > 0 ? x->prompt.n : 1);

@@ -1,4 +1,4 @@
-/* estimate.h - how long what is left of a sweep will take. */
+/* estimate.h - how long the rest of a sweep will take. */
 #ifndef EXPERIMENTS_ESTIMATE_H
 #define EXPERIMENTS_ESTIMATE_H
 
@@ -10,8 +10,8 @@ typedef struct {
                       time */
 } estimate;
 
-/* For the units of this shard. Where trials of the same model and data are finished, their mean time counts; else the
- * first record is decoded for a few tokens. `dir`: the sweep's folder, which need not be there. */
+/* For the units of this shard. Uses the mean time of finished trials of the same model and data; if there are none,
+ * decodes a few tokens of the first record. `dir`: the sweep's folder, which need not exist. */
 int estimate_make(const plan *p, const char *dir, const runner_options *o, estimate *out, err *e);
 
 #endif

@@ -18,7 +18,7 @@ typedef struct {
     bool        parameter; /* of a policy or a rule */
 } used_file;
 
-/* Stops at the first call that gives another number than 0, and gives that. */
+/* Stops at the first call that does not return 0, and returns its result. */
 typedef int each_file(void *ctx, const used_file *f, err *e);
 
 static int visit_values(const value_list *lists, size_t n, each_file *each, void *ctx, err *e) {
@@ -121,7 +121,7 @@ int needs_check(const config *c, bool overridden, err *e) {
         if (known < 0) return -1;
         if (known == 0)
             return err_input(e,
-                             "%s: [needs %s] path = %s is no file that this config reads (a path, tokenizer or cost "
+                             "%s: [needs %s] path = %s is not a file that this config reads (a path, tokenizer or cost "
                              "of its models and data, or a parameter)",
                              need->path_at, need->label, need->path);
     }

@@ -6,7 +6,7 @@
 #include "engine/model/blas.h"
 #include "experiments/sweep/plan_cells.h"
 
-/* Puts the place that names a file, "FILE:LINE", before what is wrong with that file. */
+/* Puts "FILE:LINE", the place that names a file, before the error about that file. */
 static int named_at(const char *where, err *e) {
     return err_prefix(e, "%s", where);
 }
@@ -17,7 +17,7 @@ static bool needs_weights(const model_config *m) {
     return (m->target->needs & NEEDS_WEIGHTS) != 0;
 }
 
-/* The plan's model of an earlier section over the same file, to share what is open; or NULL. */
+/* The plan's model of an earlier section with the same file, to share what is open; or NULL. */
 static const plan_model *earlier_model(const plan *p, const model_config *cfg) {
     for (size_t i = 0; i < p->n_models; i++) {
         const model_config *other = p->models[i].cfg;
@@ -154,7 +154,7 @@ static int find_samples(plan *p, const plan_options *o, size_t model_at, size_t 
 
 /* ---- the plan ----------------------------------------------------------------------------------------- */
 
-/* Room for all that will be opened, so that pointers between the parts stay. */
+/* Allocates room for all that will be opened, so that pointers between the parts stay valid. */
 static int reserve(plan *p, size_t n_cells, err *e) {
     const config *c = p->cfg;
     size_t        variants = 0;

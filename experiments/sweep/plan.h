@@ -1,9 +1,9 @@
-/* plan.h - the grid of one sweep: configuration in, cells out, each with its identity.
+/* plan.h - the grid of one sweep: turns a configuration into cells, each with its identity.
  *
  * Planning opens every file, reads and tokenizes every dataset, and refuses everything that can be
  * refused, so that a sweep that starts can finish. The grid is the Cartesian product of values within each
  * policy section, united over policy sections, times rules, models (threads included) and datasets. Each
- * (model, dataset, rule) group begins with its baseline, policy `none`, added when no section asks for it.
+ * (model, dataset, rule) group begins with its baseline, policy `none`, added when no section requests it.
  */
 #ifndef EXPERIMENTS_PLAN_H
 #define EXPERIMENTS_PLAN_H
@@ -16,7 +16,7 @@
 /* One [model] at one thread count. Weights and tokenizer are shared between variants of one section. */
 typedef struct {
     const model_config *cfg;
-    target_spec         spec; /* what its targets are opened from; no weights and context 0 where they need none */
+    target_spec         spec; /* to open its targets; no weights and context 0 for targets that need none */
     const tokenizer    *tok;
     char                sha256[DIGEST_HEX]; /* of the GGUF with the weights; without them, tokenizer_digest */
     const cost_model   *cost;               /* NULL without one */
@@ -26,7 +26,7 @@ typedef struct {
  * one for each tokenizer, else one for all. */
 typedef struct {
     const dataset_config *cfg;
-    const tokenizer      *tok; /* it was read with */
+    const tokenizer      *tok; /* that it was read with */
     dataset               data;
 } plan_dataset;
 
@@ -75,7 +75,7 @@ typedef struct {
     void           *ctx;
 } plan_options;
 
-/* `c` must outlive the plan. ERR_INPUT for whatever in the configuration or its files is at fault. */
+/* `c` must outlive the plan. ERR_INPUT for any mistake in the configuration or its files. */
 int  plan_make(const config *c, const plan_options *o, plan *out, err *e);
 void plan_free(plan *p);
 

@@ -14,7 +14,7 @@ enum { MAX_CELLS = 1000000 };
 
 /* ---- how many ----------------------------------------------------------------------------------------- */
 
-/* Counts stay at MAX_CELLS + 1 once they are over. */
+/* Counts saturate at MAX_CELLS + 1. */
 static size_t times(size_t a, size_t b) {
     if (a != 0 && b > MAX_CELLS / a) return MAX_CELLS + 1;
     return a * b;
@@ -109,7 +109,7 @@ void plan_cell_settings(const plan *p, const plan_cell *c, cell_row *out) {
     out->params = c->params;
 }
 
-/* A cell's settings by name, those that are NULL left out. */
+/* A cell's settings by name, without those that are NULL. */
 static json_t *settings_json(const cell_row *row) {
     json_t *object = json_object();
     for (size_t i = 0; i < SETTINGS && object != NULL; i++) {
@@ -124,10 +124,10 @@ static json_t *settings_json(const cell_row *row) {
     return object;
 }
 
-/* Everything that determines a cell's content: a finished cell is reused only if all of this is equal. What changes no
- * token is recorded in the cell and is not in its identity (host, instruction set, compiler, date), nor are the names
- * of the sweep (each has its own folder) and of its config, the labels of policy and rule sections, and the grid's
- * other cells. */
+/* Everything that determines a cell's content: a finished cell is reused only if all of this is equal. The identity
+ * leaves out what changes no token and is only recorded in the cell (host, instruction set, compiler, date). It also
+ * leaves out the names of the sweep (each has its own folder) and of its config, the labels of policy and rule
+ * sections, and the grid's other cells. */
 /* clang-format off */
 static json_t *setting_json(const plan *p, const plan_cell *c) {
     const plan_model *m = &p->models[c->model];

@@ -122,7 +122,7 @@ static void warn_about_cost(const plan *p, const plan_model *m, FILE *out) {
         fprintf(out, "harness: %s: %s: %s; %s\n", m->cfg->cost_at, m->cost->name, doubts, cost_advice);
 }
 
-/* C3 of cell.h, before hours are spent. */
+/* Warns about C3 of cell.h before hours are spent. */
 static void warn_about_clocks(const plan *p, const char *dir, const runner_options *o, FILE *out) {
     bool timed = false, there = false;
     for (size_t i = 0; i < p->n_cells; i++) {
@@ -138,7 +138,7 @@ static void warn_about_clocks(const plan *p, const char *dir, const runner_optio
     fprintf(
         out,
         "harness: %s: there will be cells without a speed-up, because plain decoding %s; with paired = yes it is timed "
-        "beside each trial\n",
+        "with each trial\n",
         p->cfg->path, there ? "was timed by an earlier run" : "is timed in another process");
 }
 

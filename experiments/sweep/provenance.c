@@ -34,7 +34,7 @@ static char *cpu_name(err *e) {
     const char    *name = NULL;
     FILE          *in = fopen("/proc/cpuinfo", "r");
     if (in == NULL && errno != ENOENT) {
-        err_unreadable(e, "/proc/cpuinfo"); /* which is there: another name would be a wrong one */
+        err_unreadable(e, "/proc/cpuinfo"); /* it exists: a name from elsewhere would be wrong */
         return NULL;
     }
     while (in != NULL && name == NULL && fgets(line, sizeof line, in) != NULL) {
@@ -63,7 +63,7 @@ char *provenance_now(err *e) {
     return mem_strdup(text, e);
 }
 
-/* Drawn once in a process, and again after a fork. Not the pid: containers that share a folder share pids. */
+/* Drawn once per process, and again after a fork. Not the pid: containers that share a folder share pids. */
 static char *process_id(err *e) {
     static uint64_t id;
     static pid_t    drawn_in;

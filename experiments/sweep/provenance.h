@@ -1,4 +1,4 @@
-/* provenance.h - who made a result, from what, where. */
+/* provenance.h - which program made a result, when, and on which machine. */
 #ifndef EXPERIMENTS_PROVENANCE_H
 #define EXPERIMENTS_PROVENANCE_H
 
@@ -18,8 +18,8 @@ const char *provenance_user_flags(void);
 /* The time now, as ISO 8601 in UTC, in new memory. */
 char *provenance_now(err *e);
 
-/* This process: a random id, the time now, what the program was built from and what it runs on. All
- * texts are new; process_free frees them. The host's name is not among them. */
+/* This process: a random id, the time now, the program's sources and build, and the machine. All texts are in new
+ * memory; process_free frees them. The host's name is not among them. */
 int  provenance_process(process_row *p, err *e);
 void process_free(process_row *p);
 

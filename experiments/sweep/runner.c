@@ -1,7 +1,7 @@
-/* runner.c - which cell runs when, and where: in this process, or in forked workers that take the next one.
+/* runner.c - decides which cell runs when, and where: in this process, or in forked workers that take the next one.
  *
- * Baselines run first (R2), then all others. Workers share nothing but counters in one shared page; what a
- * worker leaves behind are files. A worker that dies costs the trials that it has not saved.
+ * Baselines run first (R2), then all others. Workers share only the counters in one shared page, and leave
+ * their results in files. A worker that dies loses only the trials that it has not saved.
  */
 #include "experiments/sweep/runner.h"
 
@@ -29,7 +29,7 @@ typedef struct {
     atomic_size_t failed;
     atomic_bool   unsaved; /* R5 */
     atomic_flag   has_error;
-    err           first; /* written by whoever takes has_error */
+    err           first; /* written by the worker that sets has_error */
 } shared_state;
 
 typedef struct {
@@ -51,7 +51,7 @@ static void on_stop(int sig) {
     atomic_end_at(sig);
     int     kept = errno;
     ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
-    (void)written; /* nobody to tell */
+    (void)written; /* there is nobody to tell */
     errno = kept;
 }
 
@@ -59,13 +59,13 @@ static void note_error(shared_state *s, const err *e) {
     if (!atomic_flag_test_and_set(&s->has_error)) s->first = *e;
 }
 
-/* That a finished cell's file is whole, as far as opening it tells. */
+/* Checks that the file of a finished cell can be opened. */
 static int check_cell(const run *r, size_t cell, err *e) {
     int64_t version;
     char   *path = cell_path(r->dir, &r->p->cells[cell], e);
     int     ret = path != NULL ? store_version(path, &version, e) : -1;
     if (path != NULL && ret != 0 && e->kind == ERR_INPUT)
-        err_advise(e, "move the file away, and the sweep makes it anew");
+        err_advise(e, "move the file away, and the sweep makes it again");
     free(path);
     return ret;
 }
@@ -114,7 +114,7 @@ static void work(run *r, const cell_unit *list, size_t n) {
     cell_worker_close(&w);
 }
 
-/* True when this worker runs no more; notes it when it did not end by itself. */
+/* True when this worker has ended; notes the error when it failed. */
 static bool worker_ended(shared_state *s, pid_t pid) {
     int   status = 0;
     err   why;
@@ -148,7 +148,7 @@ static int work_forked(run *r, const cell_unit *list, size_t n, err *e) {
             sigaction(SIGINT, &act, NULL);
             sigaction(SIGTERM, &act, NULL);
             prctl(PR_SET_PDEATHSIG, SIGKILL);  /* no orphans writing into the folder after a kill -9 */
-            if (getppid() != parent) _exit(1); /* it was killed before that */
+            if (getppid() != parent) _exit(1); /* the parent was killed before prctl */
             work(r, list, n);
             _exit(0);
         }
@@ -180,7 +180,8 @@ static int work_forked(run *r, const cell_unit *list, size_t n, err *e) {
     return 0;
 }
 
-/* Splits each unit by samples until there are enough for all jobs, as far as there are samples. In new memory. */
+/* Splits each unit by samples until there are enough for all jobs, or no samples are left to split by. In new memory.
+ */
 static cell_unit *split_units(const plan *p, const cell_unit *units, size_t n, size_t jobs, size_t *n_out, err *e) {
     size_t     pieces = n > 0 ? (jobs + n - 1) / n : 1;
     cell_unit *out = mem_new(n * pieces, sizeof *out, e);
@@ -210,7 +211,7 @@ static int work_list(run *r, const cell_unit *list, size_t n, err *e) {
     return ret;
 }
 
-/* Into how many parts every shard splits each cell: all must agree, whatever is finished. */
+/* The number of parts that each cell is split into. All shards must agree on it, whatever is already finished. */
 static size_t shard_parts(const plan *p, const runner_options *o) {
     size_t most = 1, wanted = (o->n_shards + p->n_cells - 1) / p->n_cells;
     for (size_t i = 0; i < p->n_samples; i++)
@@ -249,7 +250,7 @@ static int prepare_model(const plan *p, size_t cell, err *e) {
     return err_prefix(e, "%s:%zu: [model %s]", p->cfg->path, m->cfg->line, m->cfg->label);
 }
 
-/* Looks at what is there, and leaves those units in the list that have something to run. */
+/* Looks at the existing files, and keeps only the units that have something to run. */
 static int choose_units(run *r, cell_unit *units, size_t *n_first, size_t *n, size_t *trials, runner_report *report,
                         err *e) {
     const plan *p = r->p;
@@ -289,7 +290,7 @@ static int run_lists(run *r, runner_report *report, err *e) {
         progress_begin(&r->bar, r->p->cfg->name, (progress_kind){"cells", cells}, (progress_kind){"trials", trials},
                        r->o->quiet || n == 0);
         ret = work_list(r, units, n_first, e);
-        /* A cell whose baseline failed fails when it looks for it, with that reason. */
+        /* A cell whose baseline failed fails when it reads the baseline, with that reason. */
         if (ret == 0) ret = work_list(r, units + n_first, n - n_first, e);
         progress_end(&r->bar, r->shared->cells, r->shared->trials);
     }
@@ -305,8 +306,8 @@ int runner_run(const plan *p, const char *dir, const runner_options *o, runner_r
     r.shared = mmap(NULL, sizeof *r.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (r.shared == MAP_FAILED) return err_errno(e, dir, "cannot map memory shared with workers");
 
-    /* The second Ctrl-C ends the program at once: on_stop is there for one signal. A parent may have left
-     * SIGCHLD ignored, and then there would be no workers to wait for. */
+    /* on_stop handles one signal, so a second Ctrl-C ends the program at once. A parent may have left SIGCHLD ignored;
+     * then there would be no workers to wait for. */
     struct sigaction act = {.sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND}, old_int, old_term;
     struct sigaction wait_for = {.sa_handler = SIG_DFL}, old_child;
     stop_asked = 0;

@@ -28,7 +28,7 @@ cell_unit *runner_units(const plan *p, const runner_options *o, size_t *n_first,
 typedef struct {
     size_t cells, reused, failed; /* of this shard */
     size_t kept;                  /* trials of unfinished cells that were there before */
-    size_t trials;                /* run now */
+    size_t trials;                /* in this run */
     double seconds;               /* wall time of running them */
 } runner_report;
 

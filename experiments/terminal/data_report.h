@@ -1,4 +1,4 @@
-/* data_report.h - what commands say on stderr about the data that they read. */
+/* data_report.h - what commands report on stderr about the data that they read. */
 #ifndef EXPERIMENTS_DATA_REPORT_H
 #define EXPERIMENTS_DATA_REPORT_H
 
@@ -7,7 +7,7 @@
 /* A dataset_report: a line that --skip-bad left out, and why. */
 void data_report_skipped(void *ctx, const err *why);
 
-/* Keys that are not read and were probably meant to be ones that are missing. */
+/* Reports keys that are not read and are probably misspellings of missing ones. */
 void data_report_keys(const dataset *d);
 
 #endif

@@ -1,4 +1,4 @@
-/* progress.h - how far long work is, on stderr: one redrawn line on a terminal, plain lines otherwise.
+/* progress.h - the progress of long work, on stderr: one redrawn line on a terminal, plain lines otherwise.
  *
  *     NAME: GROUPS 13/17  UNITS 1291/1632 (79%)  NOTE  0m11s left
  */
@@ -17,8 +17,8 @@ typedef struct {
 
 typedef struct {
     const char   *name;
-    progress_kind groups, units; /* the time that is left follows from the units */
-    size_t        first;         /* units that were done before */
+    progress_kind groups, units; /* the remaining time is computed from the units */
+    size_t        first;         /* units done before this run */
     char          note[96];      /* the caller's, for the next line shown; "" for none */
     bool          quiet, terminal, drawn;
     uint64_t      begun_ns, shown_ns;
@@ -30,9 +30,9 @@ void progress_duration(uint64_t seconds, char *text, size_t size);
 void progress_begin(progress *p, const char *name, progress_kind groups, progress_kind units, bool quiet);
 /* Whether it is time to show the state: on a terminal five times a second, otherwise every ten seconds. */
 bool progress_due(const progress *p);
-/* Shows the state when it is time to. */
+/* Shows the state if it is time to. */
 void progress_update(progress *p, size_t groups_done, size_t units_done);
-/* Takes the redrawn line away, so that another may be written in its place. */
+/* Clears the redrawn line to make room for another. */
 void progress_clear(progress *p);
 /* Shows the last state and ends the line. */
 void progress_end(progress *p, size_t groups_done, size_t units_done);

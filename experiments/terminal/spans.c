@@ -5,7 +5,7 @@
 
 #include "engine/base/utf8.h"
 
-/* Sources that are not references, by -1 - source. */
+/* Sources other than references, by -1 - source. */
 enum { PROMPT, OUTPUT, OTHER, SOURCES };
 
 static size_t source_index(int32_t source, size_t n_references) {
@@ -44,7 +44,7 @@ static void write_text(const spans *s, size_t n) {
     utf8_write(s->text, n, s->terminal ? &shown : &as_is, stdout);
 }
 
-/* Writes the ids' text, in the style unless that is NULL. */
+/* Writes the ids' text, in the given style unless it is NULL. */
 static int write_ids(spans *s, const int32_t *ids, size_t n, const char *style, err *e) {
     size_t length = 0;
     for (size_t i = 0; i < n; i++) {

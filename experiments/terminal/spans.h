@@ -1,7 +1,7 @@
 /* spans.h - a generation as it grows, on stdout: copied spans show where they come from.
  *
  * Text goes out as whole UTF-8 characters, so what is written does not depend on how decoding was split into
- * steps. On a terminal, control characters but newline and tab become U+FFFD: text must not steer it.
+ * steps. On a terminal, control characters except newline and tab become U+FFFD: text must not control it.
  */
 #ifndef EXPERIMENTS_SPANS_H
 #define EXPERIMENTS_SPANS_H

@@ -1,4 +1,4 @@
-/* train_config.c - the keys, the sections that they are in, and what no single value shows. */
+/* train_config.c - the keys, their sections, and the checks across several values. */
 #include "experiments/training/train_config.h"
 
 #include <stdio.h>
@@ -34,12 +34,12 @@ static const key_type key_dtype = {NULL, parse_type, .names = type_names};
 /* clang-format off */
 static const key_spec run_keys[] = {
     {"name", &key_name, KEY_AT(train_config, name), .required = true,
-     .help = "of the files: OUTPUT/NAME.checkpoint, .h5, .vocab.gguf and, unless [export] says otherwise, .gguf"},
-    {"output", &key_path, KEY_AT(train_config, output), .preset = "results", .help = "folder for them"},
+     .help = "name of the files: OUTPUT/NAME.checkpoint, .h5, .vocab.gguf and, without a path in [export], .gguf"},
+    {"output", &key_path, KEY_AT(train_config, output), .preset = "results", .help = "folder for the files"},
     {"seed", &key_u64, KEY_AT(train_config, seed), .preset = "1", KEY_RANGE(0, 9007199254740992),
-     .help = "of weights and records"},
+     .help = "seed of weights and records"},
     {"steps", &key_size, KEY_AT(train_config, trainer.optimizer.adamw.steps), .preset = "1000", KEY_RANGE(1, 100000000),
-     .help = "of the whole training; the schedule ends there"},
+     .help = "steps of the whole training; the schedule ends there"},
     {"batch", &key_size, KEY_AT(train_config, batch), .preset = "32", KEY_RANGE(1, 65536), .help = "records in a step"},
     {"lanes", &key_size, KEY_AT(train_config, trainer.lanes), .preset = "2", KEY_RANGE(1, 256),
      .help = "parts of a batch, at most one thread each; the numbers depend on it"},
@@ -48,13 +48,13 @@ static const key_spec run_keys[] = {
     {"threads", &key_int, KEY_AT(train_config, trainer.threads), .preset = "2", KEY_RANGE(1, PARALLEL_THREADS),
      .run_only = true, .help = "the numbers do not depend on it"},
     {"checkpoint", &key_size, KEY_AT(train_config, checkpoint), .preset = "200", KEY_RANGE(0, 100000000),
-     .run_only = true, .help = "steps between checkpoints; 0 = at the end alone"},
+     .run_only = true, .help = "steps between checkpoints; 0 = only at the end"},
     {"validate", &key_size, KEY_AT(train_config, validate), .preset = "0", KEY_RANGE(0, 100000000),
      .help = "steps between validations; 0 = never"},
     {"validation", &key_size, KEY_AT(train_config, validation), .preset = "32", KEY_RANGE(1, 65536),
      .help = "test records of each source; their outputs are scored"},
     {"prompt_weight", &key_real, KEY_AT(train_config, trainer.prompt_weight), .preset = "0", KEY_REALS(0, 1),
-     .help = "of the prompt's tokens in the loss; the output's have 1"},
+     .help = "weight of the prompt's tokens in the loss; the output's have 1"},
 };
 
 static const key_spec model_keys[] = {
@@ -80,7 +80,7 @@ static const key_spec adamw_keys[] = {
     {"min_lr", &key_real, KEY_AT(train_config, trainer.optimizer.adamw.min_lr), .preset = "1e-5", KEY_REALS(0, 10),
      .help = "rate at the end, after half a cosine down"},
     {"warmup", &key_size, KEY_AT(train_config, trainer.optimizer.adamw.warmup), .preset = "100",
-     KEY_RANGE(0, 100000000), .help = "steps until the highest rate, on a straight line"},
+     KEY_RANGE(0, 100000000), .help = "steps of linear increase to the highest rate"},
     {"beta1", &key_real, KEY_AT(train_config, trainer.optimizer.adamw.beta1), .preset = "0.9", KEY_REALS(0, 0.999999),
      .help = "memory of the first moment"},
     {"beta2", &key_real, KEY_AT(train_config, trainer.optimizer.adamw.beta2), .preset = "0.98", KEY_REALS(0, 0.999999),
@@ -104,7 +104,7 @@ static const key_spec tokenizer_keys[] = {
     {"vocab", &key_size, KEY_AT(train_config, trainer.shape.vocab), .preset = "2048", KEY_RANGE(260, 65536),
      .help = "ids of the tokenizer"},
     {"records", &key_size, KEY_AT(train_config, vocabulary_records), .preset = "4000", KEY_RANGE(1, 10000000),
-     .help = "that it is trained on, of the last step's mix"},
+     .help = "records that it is trained on, from the last step's mix"},
 };
 
 static const key_spec export_keys[] = {
@@ -114,7 +114,7 @@ static const key_spec export_keys[] = {
 
 static const key_spec source_keys[] = {
     {"scenario", &key_plugin, KEY_AT(train_source, scenario), .required = true, .of = &scenario_registry,
-     .help = "that makes the records"},
+     .help = "scenario that makes the records"},
     {"share", &key_real, KEY_AT(train_source, share), .preset = "1", KEY_REALS(0, 1e6), .help = "parts of the mix"},
     {"from", &key_size, KEY_AT(train_source, from), .preset = "0", KEY_RANGE(0, 100000000),
      .help = "first step with this source"},
@@ -149,8 +149,8 @@ const key_file train_config_keys = {
 
 /* ---- sections ----------------------------------------------------------------------------------------- */
 
-/* "FILE:LINE" of the one of two keys, either may be NULL, that is to blame when they do not go together: the one that
- * an override set, else the first that is there, else `section`. */
+/* The "FILE:LINE" to blame when two keys (either may be NULL) do not go together: that of the key set by an override,
+ * else of the first key that is present, else `section`. */
 static const char *blame(const ini_entry *a, const ini_entry *b, const char *section) {
     if (a == NULL || (b != NULL && b->overridden && !a->overridden)) a = b;
     return a != NULL ? a->parts[0].where : section;
@@ -186,7 +186,7 @@ static bool is_source(const ini_section *s) {
     return strncmp(s->title, "source ", strlen("source ")) == 0;
 }
 
-/* Sources in the file's order, which is that of the mix; the others where their tables say. */
+/* Sources keep the file's order, which is the order of the mix; the other sections may come in any order. */
 static int read_sections(const inifile *f, train_config *c, err *e) {
     const ini_section *found[SECTIONS] = {0};
     for (size_t i = 0; i < f->n_sections; i++) {
@@ -215,7 +215,7 @@ static const ini_section *section_of(const inifile *f, const char *title) {
     return NULL;
 }
 
-/* The same of keys in the sections of these titles; the file when there is nothing of it. */
+/* The same for keys in the sections with these titles; the file if it has none of them. */
 static const char *where(const inifile *f, const char *title, const char *key, const char *other,
                          const char *other_key) {
     const ini_section *s = section_of(f, title), *t = section_of(f, other);
@@ -223,7 +223,7 @@ static const char *where(const inifile *f, const char *title, const char *key, c
     return blame(a, b, s != NULL ? s->where : f->path);
 }
 
-/* The model may not be written over what the training needs. */
+/* The model must not overwrite a file that the training needs. */
 static int check_export(const inifile *f, const train_config *c, err *e) {
     static const struct {
         const char *suffix, *what;
@@ -264,7 +264,7 @@ static int check_mix(const train_config *c, err *e) {
     return 0;
 }
 
-/* What no single value shows. */
+/* Checks across several values. */
 static int check(const inifile *f, const train_config *c, err *e) {
     const net_shape *s = &c->trainer.shape;
     const adamw     *o = &c->trainer.optimizer.adamw;
@@ -297,7 +297,7 @@ static void add_value(text_buffer *t, const param_spec *spec, const param_value 
     }
 }
 
-/* The identity of a training: every number but those that only say how it is run. */
+/* The identity of a training: every number except those that only affect how it is run. */
 static int make_digest(train_config *c, err *e) {
     text_buffer t = {0};
     for (size_t s = 0; s < SOURCE; s++)

@@ -1,4 +1,4 @@
-/* train_config.h - an INI file that says what to train: the net, the schedule, the records. */
+/* train_config.h - a training's INI file: the net, the schedule, the records. */
 #ifndef EXPERIMENTS_TRAIN_CONFIG_H
 #define EXPERIMENTS_TRAIN_CONFIG_H
 
@@ -19,12 +19,12 @@ typedef struct {
 } train_source;
 
 typedef struct {
-    char           *path, *text; /* of the INI file; what it says, overrides appended */
+    char           *path, *text; /* of the INI file; its content, overrides appended */
     char           *name, *output;
     uint64_t        seed;
     trainer_options trainer;
     size_t          batch;      /* records in a step */
-    size_t          checkpoint; /* every so many steps; 0 = at the end alone */
+    size_t          checkpoint; /* every so many steps; 0 = only at the end */
     size_t          validate;   /* every so many steps; 0 = never */
     size_t          validation; /* test records of each source */
     size_t          vocabulary_records;
@@ -41,7 +41,7 @@ typedef struct {
 int  train_config_read(const char *path, const char *const *sets, size_t n_sets, train_config *out, err *e);
 void train_config_free(train_config *c);
 
-/* What `harness help train-config` prints. */
+/* Described by `harness help train-config`. */
 extern const key_file train_config_keys;
 
 #endif

@@ -61,7 +61,7 @@ int curve_write(const char *path, const train_config *c, const curve *v, err *e)
     return h5_file_write(path, false, fill, &x, e);
 }
 
-/* `cannot` is what a file is that is none. */
+/* `cannot` says what is wrong with a file that is not a loss curve. */
 static int open_curve(const char *path, const char *cannot, h5_file *file, err *e) {
     if (h5_file_open(path, cannot, file, e) != 0) return -1;
     htri_t is = H5Aexists(file->id, "training");
@@ -81,7 +81,7 @@ int curve_check_place(const char *path, err *e) {
     err         why = {0};
     if (stat(path, &st) != 0) return errno == ENOENT ? 0 : err_unreadable(e, path);
     if (st.st_size == 0) return 0;
-    int ret = h5_file_close(&file, open_curve(path, "is there and is no loss curve", &file, &why), &why);
+    int ret = h5_file_close(&file, open_curve(path, "exists and is not a loss curve", &file, &why), &why);
     if (ret == 0) return 0;
     if (why.kind == ERR_INPUT) err_advise(&why, "give the training another name");
     if (e != NULL) *e = why;
@@ -121,7 +121,7 @@ static int read_all(hid_t file, size_t most, curve_file *out, err *e) {
 }
 
 int curve_read(const char *path, curve_file *out, err *e) {
-    enum { DEFLATE_RATIO = 1032 }; /* at most so many bytes out of one (zlib's technical details) */
+    enum { DEFLATE_RATIO = 1032 }; /* the most bytes that one byte can give (zlib's technical details) */
     h5_file file;
     *out = (curve_file){0};
     int ret = open_curve(path, "is no loss curve", &file, e);

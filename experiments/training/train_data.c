@@ -1,4 +1,4 @@
-/* train_data.c - scenarios' records become lessons: BOS, the prompt, the output, EOS, as samples of a sweep have them
+/* train_data.c - turns scenarios' records into lessons: BOS, the prompt, the output, EOS, as in a sweep's samples
  * (datasets/sample.c). */
 #include "experiments/training/train_data.h"
 
@@ -73,7 +73,7 @@ typedef struct {
     split               which;
     lesson             *lessons;
     failure            *failures; /* [threads] */
-    atomic_size_t       failed;   /* no record from here on is wanted any more */
+    atomic_size_t       failed;   /* records from here on are no longer needed */
 } job;
 
 static void make_range(void *ctx, size_t begin, size_t end, int thread) {
@@ -100,7 +100,7 @@ static int run(job *j, size_t n, err *e) {
     j->failures = failures;
     atomic_init(&j->failed, n);
     parallel_run(threads, n, 1, make_range, j);
-    /* The first record that fails is reported, whichever thread came to it first. */
+    /* Reports the first record that fails, whichever thread failed first. */
     for (int t = 0; t < threads; t++)
         if (failures[t].why.kind != ERR_NONE && failures[t].k == atomic_load(&j->failed)) *e = failures[t].why;
     return atomic_load(&j->failed) < n ? -1 : 0;

@@ -20,7 +20,7 @@ typedef struct {
 /* Record i for the tokenizer's training: one of the last step's mix, which is what the model is for. */
 int train_data_text(const train_config *c, uint64_t i, example *x, err *e);
 
-/* lessons[0..batch) become those of this step; their memory is used again. */
+/* Fills lessons[0..batch) with those of this step; their memory is reused. */
 int train_data_batch(train_data *d, size_t step, lesson *lessons, err *e);
 
 /* Test records first, first + 1, ... of one source. */

@@ -1,5 +1,5 @@
-/* train_state.c - the checkpoint's bytes. Little-endian: magic, header, parameters, moments, curve, XXH3-64 of all
- * before. */
+/* train_state.c - the checkpoint's bytes. Little-endian: magic, header, parameters, moments, curve, then the XXH3-64 of
+ * everything before. */
 #include "experiments/training/train_state.h"
 
 #include <errno.h>
@@ -57,17 +57,18 @@ int checkpoint_write(const char *path, const train_config *c, const trainer *t, 
     return ret;
 }
 
-/* What its first n bytes say. */
+/* Checks the first n bytes. */
 static int check_header(const char *path, const char *bytes, size_t n, const train_config *c, header *h, err *e) {
-    if (n < sizeof *h) return err_input(e, "%s: %zu bytes are no checkpoint (move it away to begin again)", path, n);
+    if (n < sizeof *h) return err_input(e, "%s: %zu bytes are not a checkpoint (move it away to begin again)", path, n);
     memcpy(h, bytes, sizeof *h);
     if (memcmp(h->magic, magic, sizeof magic) != 0)
-        return err_input(e, "%s: this is no checkpoint of this version (give the training another name)", path);
+        return err_input(e, "%s: this is not a checkpoint of this version (give the training another name)", path);
     if (memcmp(h->config, c->digest, sizeof h->config) != 0)
-        return err_input(e,
-                         "%s: the checkpoint is of another config than %s (give the training another name, or move the "
-                         "checkpoint away to begin again)",
-                         path, c->path);
+        return err_input(
+            e,
+            "%s: the checkpoint belongs to another config than %s (give the training another name, or move the "
+            "checkpoint away to begin again)",
+            path, c->path);
     return 0;
 }
 

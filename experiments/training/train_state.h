@@ -1,7 +1,7 @@
 /* train_state.h - what a training leaves on disk while it runs: its checkpoint, and its loss curve as HDF5.
  *
  * OUTPUT/NAME.checkpoint holds parameters, moments and the curve, and a hash of all that. Both files appear whole or
- * not at all, and say nothing of time or place: the same training gives the same bytes.
+ * not at all, and contain no time or place: the same training gives the same bytes.
  */
 #ifndef EXPERIMENTS_TRAIN_STATE_H
 #define EXPERIMENTS_TRAIN_STATE_H
@@ -30,14 +30,14 @@ int curve_add(curve *c, curve_point p, err *e);
 
 int checkpoint_write(const char *path, const train_config *c, const trainer *t, const curve *v, err *e);
 
-/* Takes up a training where its checkpoint left it: 1. No such file: 0, and nothing has changed. ERR_INPUT when the
- * file is damaged or belongs to another config or tokenizer. */
+/* Resumes a training from its checkpoint: 1. Without that file: 0, and nothing changes. ERR_INPUT when the file is
+ * damaged or belongs to another config or tokenizer. */
 int checkpoint_read(const char *path, const train_config *c, trainer *t, curve *v, err *e);
 
 /* HDF5: /curve and /validation as compound tables, the config's text and digest as attributes. */
 int curve_write(const char *path, const train_config *c, const curve *v, err *e);
 
-/* What such a file holds. */
+/* The content of such a file. */
 typedef struct {
     uint32_t step;
     uint64_t tokens, targets;
@@ -56,10 +56,10 @@ bool curve_is_at(const char *path);
 int  curve_read(const char *path, curve_file *out, err *e);
 void curve_file_free(curve_file *f);
 
-/* ERR_INPUT when there is something at `path` that no curve_write has made. */
+/* ERR_INPUT when the file at `path` was not made by curve_write. */
 int curve_check_place(const char *path, err *e);
 
-/* ERR_INPUT when there is a checkpoint of another config at `path`, or something else. Reads its first bytes alone. */
+/* ERR_INPUT when the file at `path` is not a checkpoint of this config. Reads only its first bytes. */
 int checkpoint_check_place(const char *path, const train_config *c, err *e);
 
 #endif

@@ -205,7 +205,7 @@ def test_bench_tells_noise_from_data(tmp_path):
     assert ("not fit for a cost file" in done.error) == bool(comments)
     if out["others"] is None:
         pytest.skip("this system does not count the time of other processes")
-    assert out["others"] > processors / 4 and any("other processes had" in doubt for doubt in doubts(done))
+    assert out["others"] > processors / 4 and any("other processes used" in doubt for doubt in doubts(done))
 
 
 SWEEP = """

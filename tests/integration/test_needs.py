@@ -162,7 +162,7 @@ def test_a_missing_file_that_is_not_declared_is_an_error_and_nothing_runs(config
 
 @pytest.mark.parametrize("change, message", [
     ([("path = data/d.jsonl\ncommand", "path = data/e.jsonl\ncommand")],
-     "c.ini:5: [needs records] path = data/e.jsonl is no file that this config reads"),
+     "c.ini:5: [needs records] path = data/e.jsonl is not a file that this config reads"),
     ([("command = {command}\n", "")], 'c.ini:4: [needs records] has no "command"'),
     ([("{command}", "cp --from=../x.jsonl ./d.jsonl")], 'c.ini:6: command = cp --from=../x.jsonl ./d.jsonl: the path in '
      '"--from=../x.jsonl" does not begin the word'),

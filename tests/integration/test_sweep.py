@@ -192,7 +192,7 @@ def test_a_damaged_cell_file_is_named(quick_ini, tmp_path):
     os.truncate(cell, cell.stat().st_size // 2)
     done = run("sweep", ini, check=False)
     assert done.returncode == 2
-    assert cell.name in done.stderr and "move the file away, and the sweep makes it anew" in done.stderr
+    assert cell.name in done.stderr and "move the file away, and the sweep makes it again" in done.stderr
     assert "delete" not in done.stderr
     cell.unlink()
     run("sweep", ini)

@@ -224,13 +224,13 @@ def test_a_refused_training_changes_nothing(whole, tmp_path):
 def test_a_training_replaces_no_other_file(tmp_path):
     (tmp_path / "x/out").mkdir(parents=True)
     (tmp_path / "x/out/tiny.h5").write_text("mine")
-    assert "tiny.h5: is there and is no loss curve" in train(tmp_path / "x", status=2).error
+    assert "tiny.h5: exists and is not a loss curve" in train(tmp_path / "x", status=2).error
     assert os.listdir(tmp_path / "x/out") == ["tiny.h5"]
 
 
 @pytest.mark.parametrize("path, status, message", [
     ("missing/x.gguf", 1, "missing/: cannot write into the output folder"),
-    ("folder", 2, "not a regular file"), ("notes.txt", 2, "notes.txt: is there and is no GGUF"),
+    ("folder", 2, "not a regular file"), ("notes.txt", 2, "notes.txt: exists and is not a GGUF"),
     ("way", 1, "cannot write into the output folder"), ("to_curve", 2, "is where the training keeps its loss curve"),
     ("to_checkpoint", 2, "is where the training keeps its checkpoint")])
 def test_the_models_place_is_asked_for_first(tmp_path, path, status, message):

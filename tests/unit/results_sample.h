@@ -1,4 +1,4 @@
-/* results_sample.h - a small results file in memory, written by hand, whose statistics can be checked by hand. */
+/* results_sample.h - a small results file in memory, written by hand, with statistics that can be checked by hand. */
 #ifndef TESTS_UNIT_RESULTS_SAMPLE_H
 #define TESTS_UNIT_RESULTS_SAMPLE_H
 

@@ -1,4 +1,4 @@
-/* store_files.h - results to write, and what is left on disk: for the tests of the store and its commands. */
+/* store_files.h - results to write, and a count of the files on disk: for the tests of the store and its commands. */
 #ifndef TESTS_UNIT_STORE_FILES_H
 #define TESTS_UNIT_STORE_FILES_H
 

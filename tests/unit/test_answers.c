@@ -1,4 +1,4 @@
-/* Kernels are refused where the processor flushes subnormals or rounds otherwise than numerics.md says. */
+/* Kernels are refused if the processor flushes subnormals or rounds differently from numerics.md. */
 #include <criterion/criterion.h>
 #include <fenv.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static void restore(void) {
 
 TestSuite(answers, .init = save, .fini = restore);
 
-/* All instruction sets of this machine, under the environment of now. */
+/* All instruction sets of this machine, in the current floating-point environment. */
 static void expect(bool right, const char *when) {
     for (int i = 0; i < ISAS; i++) {
         err                 e = {0};

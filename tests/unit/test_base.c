@@ -51,7 +51,7 @@ Test(err, the_system_s_reason_is_kept) {
     cr_assert_eq(e.code, 0);
 }
 
-/* What the path is to blame for is input; what may pass, or needs another right, is not. */
+/* Errors caused by the path are input errors; those that may go away, or need other permissions, are not. */
 Test(err, unreadable_files) {
     static const int input[] = {ENOENT, ENOTDIR, EISDIR, ENAMETOOLONG, ELOOP}, run[] = {EIO, EACCES, ENOMEM, EMFILE};
     err              e = {0};
@@ -107,8 +107,8 @@ Test(rng, streams_differ_and_parts_do_not_run_together) {
     cr_assert_neq(noise_uniform((noise){1, 1}, 0, 0), noise_uniform((noise){2, 1}, 0, 0));
 }
 
-/* Averages over seeds 1, 2, 3, ... or over streams 0, 1, 2, ... are what studies are made of: the k-th numbers of
- * neighbours must be independent. Pairs of neighbours fall into a 16 x 16 grid; the chi-square has 255 degrees. */
+/* Studies average over seeds 1, 2, 3, ... or over streams 0, 1, 2, ...: the k-th numbers of neighbours must be
+ * independent. Pairs of neighbours fall into a 16 x 16 grid; the chi-square has 255 degrees. */
 static double neighbours_chi_square(bool by_seed) {
     enum { CELLS = 16, PAIRS = 256000 };
     static double count[CELLS * CELLS];
@@ -196,10 +196,10 @@ Test(file, reads_all_bytes_up_to_the_limit) {
     cr_assert_not_null(strstr(e.text, ": cannot open: No such file"), "%s", e.text);
     cr_assert_eq(file_begin(path, start, sizeof start, &n, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);
-    cr_assert_null(file_read("/proc/self/mem", SIZE_MAX, &n, &e)); /* EIO: nothing is at its beginning */
+    cr_assert_null(file_read("/proc/self/mem", SIZE_MAX, &n, &e)); /* EIO: nothing is mapped at its beginning */
     cr_assert(e.kind == ERR_RUN && e.code == EIO);
     cr_assert_str_eq(e.text, "/proc/self/mem: cannot read: Input/output error");
-    cr_assert_not_null(bytes = file_read("/proc/self/stat", SIZE_MAX, &n, &e)); /* of no size that stat knows */
+    cr_assert_not_null(bytes = file_read("/proc/self/stat", SIZE_MAX, &n, &e)); /* stat knows no size of it */
     cr_assert_gt(n, 0);
     free(bytes);
     cr_assert_null(file_read("/tmp", SIZE_MAX, &n, &e));
@@ -258,7 +258,7 @@ static void mark(void *ctx, size_t begin, size_t end, int thread) {
 Test(parallel, every_item_once) {
     static const size_t counts[] = {0, 1, 6, 7, 8, 1000};
     static const int    threads[] = {1, 3, 5, 300};
-    __lsan_disable(); /* clang's OpenMP leaks a team's arrays where a larger team follows it */
+    __lsan_disable(); /* clang's OpenMP leaks a team's arrays when a larger team follows */
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
         for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
             marks m = {.threads = threads[t]};
@@ -271,7 +271,7 @@ Test(parallel, every_item_once) {
     cr_assert_geq(parallel_processors(), 1);
 }
 
-/* Waits in the first item until all the others are done: they can only be done by others. */
+/* Waits in the first item until all other items are done: only other threads can do them. */
 static void wait_in_first(void *ctx, size_t begin, size_t end, int thread) {
     atomic_size_t *done = ctx;
     (void)thread;
@@ -281,14 +281,14 @@ static void wait_in_first(void *ctx, size_t begin, size_t end, int thread) {
         atomic_fetch_add(done, end - begin);
 }
 
-/* The items of a thread's share that it has not come to are done by the others. */
+/* Items that a thread has not reached in its own share are done by the others. */
 Test(parallel, who_is_done_helps, .timeout = 60) {
     atomic_size_t done = 0;
     parallel_run(2, 1000, 1, wait_in_first, &done);
     cr_assert_lt(done, 1000);
 }
 
-/* The text of new memory, and frees it at the next call. */
+/* Returns a text in new memory, and frees it at the next call. */
 static const char *freed_later(char *text) {
     static char *last;
     free(last);

@@ -1,4 +1,4 @@
-/* `harness collect` and what `harness inspect` says of the result, called as main calls them. */
+/* `harness collect`, and `harness inspect` on its result, called as main calls them. */
 #include <criterion/criterion.h>
 #include <hdf5.h>
 #include <stdio.h>
@@ -52,7 +52,7 @@ static void assert_collected(const char *path) {
     store_free(&d);
 }
 
-/* Runs f with stdout going to a file, and gives the file's text. */
+/* Runs f with stdout redirected to a file, and returns the file's text. */
 static char *shown(int (*f)(err *e)) {
     size_t n;
     err    e = {0};
@@ -117,7 +117,7 @@ Test(cmd_collect, refuses_what_it_cannot_do) {
     cr_assert_eq(symlink("quick/cells", "linked"), 0);
     cr_assert(mkdir("way", 0777) == 0 && symlink("../quick/cells/not-yet.h5", "way/in") == 0);
     scratch_write("elsewhere/0123456789abcdef.h5", "a cell");
-    const int32_t version = 1; /* another program may count its own */
+    const int32_t version = 1; /* another program may have its own versions */
     hid_t         other = H5Fcreate("loss.h5", H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     hid_t         space = H5Screate(H5S_SCALAR);
     hid_t         attribute = H5Acreate2(other, "schema_version", H5T_STD_I32LE, space, H5P_DEFAULT, H5P_DEFAULT);

@@ -9,7 +9,7 @@
 #include "experiments/commands/commands.h"
 #include "tests/unit/results_sample.h"
 
-/* What the store checks beyond the statistics' needs: outputs, and sums that match. */
+/* What the store checks but the statistics do not need: outputs, and sums that match. */
 static void write_results(const char *path) {
     store_data d, all = {0};
     err        e = {0};

@@ -1,4 +1,4 @@
-/* Configurations: what is read, and the exact place of every refusal. */
+/* Configurations: what is read, and the exact line of every error. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@ static const char *const good[] = {
 };
 enum { LINES = sizeof good / sizeof *good };
 
-/* The good file with line `at` (from 1) replaced; NULL leaves the line out but keeps it empty. */
+/* The good file with line `at` (from 1) replaced; NULL leaves the line empty. */
 static char *with_line(size_t at, const char *line) {
     static char text[8192];
     text[0] = '\0';
@@ -307,7 +307,7 @@ Test(config, overrides_replace_values_and_are_kept_in_the_text) {
                                       "d.path= a.b=c.jsonl \n"));
     config_free(&c);
 
-    /* The stored text is a configuration still. */
+    /* The stored text is still a configuration. */
     const char *const one[] = {"model m.threads=3"};
     read_good("[sweep]\nname=a\noutput=o\n[model m]\ntarget=replay\ntokenizer=bytes\nthreads=1\n 2\n[dataset d]\n"
               "path=p\nforced=1\n[policy none]\n[accept greedy]",
@@ -336,7 +336,7 @@ Test(config, overrides_are_checked_like_lines) {
         snprintf(where, sizeof where, "--set \"%s\":", bad[i][0]);
         expect_refused(with_line(0, NULL), bad[i][0], where, bad[i][1]);
     }
-    /* What they contradict is in the file. */
+    /* They contradict keys in the file. */
     expect_refused(with_line(0, NULL), "dataset d.forced=no", "c.ini:8:", "set forced = yes");
 
     config            c;
@@ -391,7 +391,7 @@ Test(config, refuses_lines_over_inihs_buffer) {
     config_free(&c);
 
     memset(line, 'x', 400);
-    memcpy(line, "n = 2 ;", 7); /* behind a value too */
+    memcpy(line, "n = 2 ;", 7); /* after a value, too */
     read_good(with_line(13, line), NULL, 0, &c);
     EXPECT_LIST(values(&c.policies[0], "n"), 2);
     config_free(&c);

@@ -1,4 +1,4 @@
-/* Cost files, the times read from them, and what makes times doubtful. */
+/* Cost files, the times read from them, and reasons to doubt them. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <math.h>
@@ -64,7 +64,7 @@ Test(cost, of_a_busy_machine_is_doubtful) {
                                        : "[cost]\nloaded = no\n[T]\n1 = 100\n2 = 110\n");
         cr_assert_eq(cost_read("cost.ini", &c, &e), 0, "%s", e.text);
         cr_assert_eq(cost_doubtful(&c, text, sizeof text), busy);
-        cr_assert_eq(strcmp(text, busy ? "the machine was busy with other work when they were taken" : ""), 0, "%s",
+        cr_assert_eq(strcmp(text, busy ? "the machine was busy with other work when they were measured" : ""), 0, "%s",
                      text);
         cost_free(&c);
     }
@@ -93,7 +93,7 @@ Test(cost, names_place_and_reason_of_every_refusal) {
         {"[T]\n1 = 5, 4, 6\n", "cost.ini:2:", "both quartiles"},
         {"[T]\n1 = 5 -4 6\n", "cost.ini:2:", "above 0"},
         {"[T]\n1 = 5 4 inf\n", "cost.ini:2:", "above 0"},
-        {"[T]\n1 = 5 6 7\n", "cost.ini:2:", "the median does not lie between the quartiles"},
+        {"[T]\n1 = 5 6 7\n", "cost.ini:2:", "the median is not between the quartiles"},
         {"[T]\n1 = 5 3 4\n", "cost.ini:2:", "(MEDIAN Q1 Q3)"},
         {"[T]\n1 =\n", "cost.ini:2:", "one value"},
         {"[T]\n1 = 5\n  6\n", "cost.ini:3:", "one value"},

@@ -1,4 +1,4 @@
-/* Records from JSONL: what is read, what is refused, and with which words. */
+/* Records from JSONL: what is read, what is refused, and the messages. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "engine/base/digest.h"
 #include "engine/base/mem.h"
 
-/* ---- a file for the test at hand ---- */
+/* ---- a file for one test ---- */
 
 static char path[] = "/tmp/test-dataset-XXXXXX";
 
@@ -171,7 +171,7 @@ Test(dataset, a_line_of_five_megabytes) {
 
 /* ---- bad lines ---- */
 
-/* Each stands on line 2, behind a good record with the id "first". */
+/* Each is on line 2, after a good record with the id "first". */
 static const struct {
     const char *line, *why;
 } bad_native[] = {

@@ -1,4 +1,4 @@
-/* Other people's formats: what becomes of their records, which lines are refused, and how they are told apart. */
+/* Other people's formats: how their records are read, which lines are refused, and how formats are told apart. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@ TestSuite(formats, .init = scratch_enter, .fini = scratch_leave);
 
 static const dataset_options automatic = {.format = "auto"};
 
-/* Reads the lines, which are told to be of this format. */
+/* Reads the lines as this format. */
 static dataset read_lines(const char *format, const dataset_options *o, const char *lines) {
     dataset d;
     err     e = {0};
@@ -28,7 +28,7 @@ static void assert_text(const passage *p, const char *text) {
     cr_assert_eq(p->n_text, strlen(text));
 }
 
-/* `references`: each, with a NULL behind the last. `output`: NULL when there is none. */
+/* `references` ends with NULL. `output`: NULL when there is none. */
 static void assert_record(const record *r, const char *id, const char *scenario, const char *prompt,
                           const char *const *references, const char *output) {
     cr_assert_str_eq(r->id, id);
@@ -374,7 +374,7 @@ Test(formats, each_is_told_from_all_others) {
         cr_assert_not_null(o, "%s", published[i].line);
         for (size_t f = 0; f < sizeof all / sizeof *all; f++) {
             bool same = all[f] == published[i].format;
-            /* Both have a native record's prompt; they stand before it in formats.def. */
+            /* Both have a native record's prompt; they come before it in formats.def. */
             if (all[f] == &format_native && json_object_get(o, "prompt") != NULL) same = true;
             cr_assert_eq(all[f]->fits(o), same, "%s: %s", all[f]->name, published[i].line);
         }

@@ -1,5 +1,5 @@
-/* The decode loop, attacked: drafts that are right, wrong, random, too long, past EOS and past the context must
- * all leave the output and the logits of plain decoding. The target here is a function from context to logits,
+/* The decode loop under attack: drafts that are right, wrong, random, too long, past EOS and past the context must
+ * all give the output and the logits of plain decoding. The target here is a function from context to logits,
  * exact by construction unless it is told to misround. */
 #include <criterion/criterion.h>
 #include <math.h>
@@ -107,7 +107,7 @@ static target *replay_open(void) {
     return t;
 }
 
-/* One trial with everything given by name. Returns what decode_run does. */
+/* One trial with everything given by name. Returns decode_run's result. */
 typedef struct {
     target        *t;
     const char    *policy, *policy_params, *rule, *rule_params;
@@ -286,7 +286,7 @@ Test(decode, a_prompt_longer_than_the_context_emits_nothing) {
     target_close(t);
 }
 
-/* A policy that drafts what a test wrote down, whatever the limit says. */
+/* A policy that drafts a fixed list, regardless of the limit. */
 static int32_t script[DRAFT_CAP];
 static size_t  script_n;
 

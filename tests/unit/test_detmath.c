@@ -146,7 +146,7 @@ Test(detmath, sincos_is_within_one_and_a_half_ulp) {
     }
 }
 
-/* A sweep of each function, hashed: a platform that rounds otherwise anywhere on it shows here. */
+/* A hash over each function's values: it fails on a platform that rounds any of them differently. */
 Test(detmath, bits_are_the_same_everywhere) {
     enum { N = 1 << 16 };
     static float  f[N];

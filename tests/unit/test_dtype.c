@@ -56,7 +56,7 @@ Test(dtype, bfloats_round_to_nearest_even) {
         cr_assert_eq(f32_to_bf16(nextafterf(m, 0)), h);
     }
     cr_assert_eq(f32_to_bf16(3.4e38f), 0x7F80);
-    uint32_t low_nan = 0x7F800001; /* its upper half alone would be infinity */
+    uint32_t low_nan = 0x7F800001; /* its upper half by itself would be infinity */
     float    f;
     memcpy(&f, &low_nan, sizeof f);
     cr_assert(isnan(bf16_to_f32(f32_to_bf16(f))));

@@ -70,7 +70,7 @@ Test(filekind, is_told_by_the_first_bytes) {
     cr_assert_eq(e.kind, ERR_INPUT);
 }
 
-/* Every length of every kind is looked at within its bounds. */
+/* No prefix of any kind is read out of bounds. */
 Test(filekind, may_be_cut_anywhere) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (size_t n = 0; n < cases[i].n; n++) {

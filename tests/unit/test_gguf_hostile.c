@@ -1,5 +1,5 @@
-/* GGUF files that were cut, damaged or made to harm: each is refused, none may crash or be half believed. The
- * sanitizer build turns a read out of bounds into a failure. */
+/* GGUF files that were truncated, damaged or made to attack: each is refused, and none may crash or be partly accepted.
+ * The sanitizer build turns a read out of bounds into a failure. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -339,7 +339,7 @@ Test(gguf_hostile, offsets) {
         data(&m, 128);
         refused(&m, bad[i].says);
     }
-    /* Of an unsupported type only the start is known; it may not lie in another's data either. */
+    /* Of a tensor of unsupported type only the start is known; that must not be in another's data, either. */
     image m = {0};
     header(&m, 2, 0);
     tensor(&m, "a", 8, 2, 0, 0);
@@ -381,7 +381,7 @@ static size_t small_file(const char *path, char *bytes, size_t size) {
     return n;
 }
 
-/* Reads all that an open file gives out, as a caller may without checks. */
+/* Reads everything from an open file that a caller may read without checks. */
 static size_t touch_everything(const gguf *g) {
     size_t sum = 0;
     for (size_t i = 0; i < gguf_value_count(g); i++) {

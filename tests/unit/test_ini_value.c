@@ -1,4 +1,4 @@
-/* What values of INI files say: quotes, lists, paths. */
+/* Values of INI files: quotes, lists, paths. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 TestSuite(ini_value, .init = scratch_enter, .fini = scratch_leave);
 
-/* A file with one key, k, read from this line and what follows. */
+/* A file with one key, k, that begins with this line. */
 static inifile read_key(const char *lines) {
     char    text[1024];
     inifile f;
@@ -65,7 +65,7 @@ Test(ini_value, refuses_a_quote_at_one_end) {
         cr_assert_null(ini_value(key_of(&f), &e));
         cr_assert_eq(e.kind, ERR_INPUT);
         cr_assert_eq(strncmp(e.text, expected, strlen(expected)), 0, "%s", e.text);
-        cr_assert_str_eq(ini_line(key_of(&f), &e), values[i]); /* a text that may be any is taken as it is */
+        cr_assert_str_eq(ini_line(key_of(&f), &e), values[i]); /* a key of any text takes it unchanged */
         inifile_free(&f);
     }
 }
@@ -108,7 +108,7 @@ Test(ini_value, keeps_commas_in_quoted_items) {
     }
 }
 
-/* The path that `value` says, or NULL with the error. */
+/* The path in `value`, or NULL with the error. */
 static char *path_of(const char *value, err *e) {
     ini_part v = {.raw = (char *)value, .where = "c.ini:2"};
     cr_assert_eq(ini_unquote(&v, e), 0);
@@ -146,8 +146,8 @@ Test(ini_value, refuses_paths_that_a_shell_would_expand) {
         {"a?.gguf", "patterns are not expanded"},
         {"my\\ results", "a backslash is part of the name"},
         {"data\\x.jsonl", "a backslash is part of the name"},
-        {"a\"b\"", "a quote stands inside the value"},
-        {"Bob's", "a quote stands inside the value"},
+        {"a\"b\"", "a quote is inside the value"},
+        {"Bob's", "a quote is inside the value"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char expected[256];

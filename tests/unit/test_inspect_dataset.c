@@ -31,7 +31,7 @@ static void write_text(const char *text) {
     cr_assert_eq(fclose(f), 0);
 }
 
-/* Inspects and compares all that follows the line with the digest. */
+/* Inspects, and compares everything after the line with the digest. */
 static void assert_report(const char *expected) {
     static char buf[1 << 14];
     err         e = {0};

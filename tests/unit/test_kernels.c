@@ -110,7 +110,7 @@ static float spec_row(dtype type, const void *w, const float *x, size_t n) {
 
 /* ---- products ------------------------------------------------------------------------------------------ */
 
-/* Weights as any file may hold them: every finite bit pattern of the type. */
+/* Weights that a file may hold: any finite bit pattern of the type. */
 static void random_weights(gsl_rng *r, dtype type, void *w, size_t n) {
     uint16_t      *half = w;
     unsigned char *byte = w;
@@ -157,7 +157,7 @@ static void check_product(gsl_rng *r, dtype type, size_t n_rows, size_t cols, si
         ops->prepare(x, prepared, cols, n_tokens, units / 3, units); /* in two pieces */
         ops->prepare(x, prepared, cols, n_tokens, 0, units / 3);
         for (size_t i = 0; i < n_tokens * stride; i++) y[i] = -7;
-        /* In two pieces, the first rows left out: what lies outside is not touched. */
+        /* In two pieces, the first rows left out: memory outside is not touched. */
         size_t first = n_rows > PANEL_ROWS ? PANEL_ROWS : 0;
         size_t middle = first + (n_rows - first) / 2 / PANEL_ROWS * PANEL_ROWS;
         ops->multiply(m.panels, prepared, y, cols, first, middle, n_tokens, stride);

@@ -1,4 +1,4 @@
-/* Binding: what a Llama file says becomes the model's shape and weights, and nothing else is taken. */
+/* Binding: a Llama file gives the model's shape and weights, and anything else is refused. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -63,7 +63,7 @@ Test(model, tied_output_is_the_embedding_and_defaults_are_the_formats) {
 
 /* ---- what is refused: a good file, rebuilt with one thing changed ------------------------------------- */
 
-/* Everything of `from` goes into a new file, except the key and the tensor named, and then what `add` puts. */
+/* Copies everything in `from` except the named key and tensor into a new file, then what `add` puts. */
 typedef int adder(gguf_writer *w, err *e);
 
 static void refuse(const char *without_key, const char *without_tensor, adder *add, const char *expected) {
@@ -195,7 +195,7 @@ Test(model, descriptions_name_each_tensor_once) {
     }
 }
 
-/* A head's size is what the description makes of it, for the matrices as for the shape. */
+/* The description decides a head's size, for the matrices and for the shape. */
 Test(model, extents_follow_from_heads) {
     model_shape s = {.vocab = 7, .dim = 64, .ffn_dim = 96, .n_heads = 4, .n_kv_heads = 2, .head_dim = 24};
     cr_expect_eq(shape_extent(&s, architecture_tensor(&architecture_llama, "blk.0.attn_q.weight")->rows), 4 * 24);

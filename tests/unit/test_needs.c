@@ -54,7 +54,7 @@ Test(needs, refuse_a_parameter_that_is_missing_and_not_declared) {
     err           e = {0};
     const config *c = with_need("b.bin");
     cr_assert_eq(needs_check(c, false, &e), -1);
-    cr_assert_not_null(strstr(e.text, "c.ini:9: [needs n] path = b.bin is no file that this config reads"), "%s",
+    cr_assert_not_null(strstr(e.text, "c.ini:9: [needs n] path = b.bin is not a file that this config reads"), "%s",
                        e.text);
     cr_assert_eq(needs_find(c, &missing, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* The same source once more with double numbers, under names of its own. */
+/* The same source again with doubles, under other names. */
 #define NET_DOUBLE
 #define net_tensor_count net_tensor_count_double
 #define net_tensor_at    net_tensor_at_double

@@ -1,4 +1,4 @@
-/* Valid JSON that the parser cannot hold: read past where nobody reads it, named where somebody does. */
+/* Valid JSON that the parser cannot hold: skipped in keys that are not read, an error in those that are. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -98,7 +98,7 @@ Test(odd_values, are_named_where_they_are_read) {
     }
 }
 
-/* What is no JSON stays an error, at the byte where it stood. */
+/* Invalid JSON stays an error, at its byte in the file. */
 Test(odd_values, excuse_nothing_else) {
     static const struct {
         const char *line, *why;

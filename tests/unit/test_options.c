@@ -269,7 +269,7 @@ Test(wrap, breaks_at_blanks_and_keeps_lines) {
     free(text);
 }
 
-/* What a table promises, and what getopt_long would take wrongly without a word. */
+/* What a table promises, and mistakes that getopt_long would silently accept. */
 static void check_table(const command *c, const option_spec *specs_of, size_t n, bool are_options) {
     cr_assert_leq(n, OPTION_MOST);
     for (size_t i = 0; i < n; i++) {

@@ -1,4 +1,4 @@
-/* Plans: the grid's size and order, what identifies a cell, what is refused before anything runs. */
+/* Plans: the grid's size and order, the identity of cells, and what is refused before anything runs. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static const char records[] = "{\"id\": \"1\", \"prompt\": \"ab\", \"references\
 static const char llma_records[] =
     "{\"query\": \"q\", \"docs\": [\"a long document, longer than four tokens\"], \"result\": {\"text\": \"long\"}}\n";
 
-static config made_from; /* of the plan that `make` made last */
+static config made_from; /* of the last plan from `make` */
 
 static int try_plan(const char *text, const char *set, const plan_options *o, plan *p, err *e) {
     static const plan_options plain = {0};
@@ -233,7 +233,7 @@ static const param_spec  typed_params[] = {
 static const policy_ops typed = {
     .name = "typed", .source = "engine/policies/llma.c", .params = typed_params, .n_params = 2};
 
-/* The ids of a grid whose policy has those parameters; `params` is what the last cell says of them. */
+/* The ids of a grid whose policy has those parameters; `params` is what the last cell records of them. */
 static ids typed_ids(const char *side, const char *path, char params[256]) {
     config       c;
     plan         p;
@@ -508,7 +508,7 @@ Test(provenance, describes_this_process) {
     process_free(&p);
     process_free(&q);
 
-    for (size_t k = 1; k <= 8; k++) { /* nothing half filled is left behind */
+    for (size_t k = 1; k <= 8; k++) { /* no half-filled plan is left */
         mem_fail_at(k);
         cr_assert_eq(provenance_process(&p, &e), -1);
         mem_fail_at(0);

@@ -1,4 +1,4 @@
-/* Drafting policies: the published examples, scans written naively beside the index, and the controls. */
+/* Drafting policies: the published examples, naive scans to compare with the index, and the controls. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>

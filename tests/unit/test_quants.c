@@ -1,4 +1,4 @@
-/* Block types: what their bytes mean, there and back, and what becomes of weights that are encoded. */
+/* Block types: the meaning of their bytes, round trips, and the error of encoding. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Acceptance rules: what they are made of, their edges, and whether they keep what they promise. */
+/* Acceptance rules: their building blocks, edge cases, and whether they keep their promises. */
 #include <criterion/criterion.h>
 #include <float.h>
 #include <gsl/gsl_cdf.h>
@@ -85,7 +85,7 @@ Test(rules, refuse_rows_they_cannot_use) {
                {.n = 2, .vocab = 4},                   /* neither logits nor choices */
                {.n = 1, .vocab = 4, .logits = logits}, /* too few rows */
                {.n = 2, .vocab = 2, .logits = logits}, /* another vocabulary */
-               {.n = 2, .vocab = 4, .forced = forced}, /* choices alone */
+               {.n = 2, .vocab = 4, .forced = forced}, /* only choices */
         };
         for (size_t j = 0; j < 4; j++) {
             verdict v;
@@ -150,7 +150,7 @@ Test(logits, sampling_inverts_the_distribution) {
     cr_assert_eq(probs_sample((const double[]){0, 0}, 2, 0.5), -1);
     cr_assert_eq(probs_sample((const double[]){0, DBL_TRUE_MIN, 0}, 3, below_one), 1);
 
-    /* Sums that round: an id is still returned, and never one without a chance. */
+    /* Sums that round: an id is still returned, and never one with p = 0. */
     double   many[300];
     gsl_rng *r = rng_new(6, 1);
     for (int round = 0; round < 2000; round++) {

@@ -1,5 +1,5 @@
-/* The scenario editing, read as a stranger reads it: what an instruction says is done to the text of the prompt, and
- * the result must be the output. Nothing here knows how records are made. */
+/* The scenario editing, checked from outside: each instruction is applied to the text in the prompt, and the result
+ * must be the output. Nothing here knows how records are made. */
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <stdio.h>
@@ -104,7 +104,7 @@ static char *find_word(char *line, char *from, const char *word) {
     return NULL;
 }
 
-/* Replaces a word wherever it stands; the number of times. */
+/* Replaces a word wherever it occurs; returns the number of times. */
 static size_t replace(page *p, const char *word, const char *by) {
     size_t found = 0;
     for (size_t i = 0; i < p->n; i++) {
@@ -119,7 +119,7 @@ static size_t replace(page *p, const char *word, const char *by) {
     return found;
 }
 
-/* The one line that is meant. */
+/* The one matching line. */
 static size_t the_line(const page *p, const char *line) {
     size_t found = 0, at = 0;
     for (size_t i = 0; i < p->n; i++)
@@ -154,7 +154,7 @@ static void insert(page *p, size_t at, const char *line) {
     p->n++;
 }
 
-/* Does to the page what a task says. */
+/* Applies a task to the page. */
 static void follow(page *p, size_t form, int kind, const slots *s) {
     char   line[4 * CHARS];
     size_t at;
@@ -210,7 +210,7 @@ static size_t form_of(const char *prompt) {
     return found;
 }
 
-/* The tasks of a prompt, one after another: the first at *at == NULL; false behind the last. */
+/* The tasks of a prompt, one after another: the first at *at == NULL; false after the last. */
 static bool next_task(const char *prompt, const char **at, char *task, size_t size) {
     const char *text = strstr(prompt, "\nText:\n");
     const char *start = *at == NULL ? strstr(prompt, "\nTask: ") + 7 : *at;
@@ -309,7 +309,7 @@ Test(scenario_editing, tests_combine_what_training_has_apart) {
     example_free(&x);
 }
 
-/* Most lines are in the reference as they are: that is what spans are copied from. */
+/* Most lines are in the reference unchanged, so that spans can be copied. */
 Test(scenario_editing, outputs_repeat_most_lines) {
     example x = {0};
     size_t  same = 0, lines = 0;

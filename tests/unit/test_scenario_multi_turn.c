@@ -1,6 +1,5 @@
-/* The scenario multi_turn, read as a stranger reads it: each text of a conversation must be the one before it after
- * what its request says, the output included. Only the table of facts is shared with the maker, to know what a topic
- * is.
+/* The scenario multi_turn, checked from outside: each text of a conversation, the output included, must be the one
+ * before it with the request applied. Only the table of facts is shared with the generator, to recognise topics.
  */
 #include <criterion/criterion.h>
 #include <ctype.h>
@@ -19,7 +18,7 @@ typedef struct {
     bool   list;
 } letter;
 
-/* {x} is what there is, {y} what shall be. */
+/* {x} is the old value, {y} the new one. */
 static const char *const wordings[EDITS][WORDINGS] = {
     {"Make it about {y} instead of {x}.", "The same about {y} and not {x}, please.", "Write {y} where you wrote {x}.",
      "It is not {x}, it is {y}."},
@@ -68,7 +67,7 @@ static letter letter_of(const char *text) {
     return l;
 }
 
-/* Replaces words wherever they stand as such; how many times. */
+/* Replaces whole words wherever they occur; returns the number of times. */
 static size_t replace(letter *l, const char *words, const char *by) {
     size_t found = 0;
     for (size_t i = 0; i < l->n; i++) {
@@ -109,7 +108,7 @@ static bool says(const char *sentence, const fact *f, const char *name) {
         char form[CHARS];
         snprintf(form, sizeof form, "%s.", f->forms[i]);
         if (matches(form, sentence, name, NULL, NULL)) return true;
-        snprintf(form, sizeof form, "%s{t}.", f->forms[i]); /* a tail behind it */
+        snprintf(form, sizeof form, "%s{t}.", f->forms[i]); /* a tail after it */
         if (matches(form, sentence, name, NULL, NULL)) return true;
     }
     return false;
@@ -230,7 +229,7 @@ Test(scenario_multi_turn, texts_are_what_requests_say) {
     example_free(&x);
 }
 
-/* All sentences except those that the last request brings or changes are in the turn before. */
+/* All sentences except those that the last request adds or changes are in the turn before. */
 Test(scenario_multi_turn, outputs_repeat_most_sentences) {
     example x = {0};
     size_t  same = 0, sentences = 0;

@@ -1,4 +1,4 @@
-/* Scenarios: the same bytes for ever, outputs that follow from prompts, splits that share nothing invented. */
+/* Scenarios: the same bytes forever, outputs that follow from prompts, splits that share no invented word. */
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static text_buffer texts_of(const scenario *s, const char *params, split which, 
     return all;
 }
 
-/* A model is trained on these bytes: whoever changes them trains it again. */
+/* A model is trained on these bytes: if they change, it must be trained again. */
 Test(scenarios, records_are_these) {
     static const struct {
         const char *name, *sha256;
@@ -83,7 +83,7 @@ Test(scenarios, prompts_hold_their_references) {
     }
 }
 
-/* Invented words of a name: those of its capitals that are not among the ordinary parts of names. */
+/* Invented words of a name: its capitalised words that are not ordinary parts of names. */
 Test(scenarios, splits_share_no_invented_word) {
     for (int kind = 0; kind < NAME_KINDS; kind++) {
         for (int which = 0; which < 2; which++) {
@@ -141,7 +141,7 @@ Test(scenarios, passages_are_as_many_as_asked) {
         make(registry_find(&scenario_registry, "retrieval"), "min_passages=3,max_passages=4,verbatim=1,max_asks=1",
              SPLIT_TRAIN, k, &x);
         cr_assert(x.n_references == 3 || x.n_references == 4);
-        /* With verbatim = 1 what is said after the lead is in a passage, up to its full stop. */
+        /* With verbatim = 1 the text after the lead is in a passage, up to its full stop. */
         const char *last = NULL;
         for (size_t r = 0; r < x.n_references && last == NULL; r++) {
             char *copy = mem_strdup(x.references[r].at, NULL), *state = NULL;
@@ -182,7 +182,7 @@ Test(scenarios, renames_are_complete) {
     example_free(&x);
 }
 
-/* Earlier edits may leave a text for which no held-out edit has a meaning: such a record is begun again. */
+/* Earlier edits may leave a text for which no held-out edit has a meaning: such a record is started again. */
 Test(scenarios, long_conversations_end) {
     example x = {0};
     for (uint64_t k = 0; k < 1000; k++) {

@@ -27,7 +27,7 @@ static cell_spreads *spreads(const store_data *d) {
     return rows;
 }
 
-/* Of n values, each of a record of its own; NaNs are missing. */
+/* The statistic of n values, each from a different record; NaNs are missing. */
 static spread spread_values(const double *values, size_t n) {
     value_groups v = {0};
     spread       out;
@@ -318,7 +318,7 @@ Test(spreads, of_values_without_holes) {
     cr_assert(s.n == 1 && s.median == 4 && s.q1 == 4 && s.q3 == 4 && isnan(s.ci.lo));
 }
 
-/* Seed and draws are part of what a results file says: these come from no other. */
+/* Seed and draws are part of the published numbers: no others give these. */
 Test(bootstrap, the_same_groups_give_the_same_interval_for_ever) {
     err             e = {0};
     bootstrap      *b = bootstrap_new(&e);
@@ -337,7 +337,7 @@ Test(bootstrap, the_same_groups_give_the_same_interval_for_ever) {
     bootstrap_free(b);
 }
 
-/* A resample may draw the records without steps alone. */
+/* A resample may draw only records without steps. */
 Test(bootstrap, no_interval_where_a_resample_has_no_denominator) {
     err             e = {0};
     bootstrap      *b = bootstrap_new(&e);
@@ -369,7 +369,7 @@ Test(positions, count_reached_tested_accepted) {
     positions_free(p, d.n_cells);
 }
 
-/* What the table says must be what the steps say, whatever the data. */
+/* The table must agree with the steps, whatever the data. */
 Test(counts, agree_with_a_recount_from_the_steps) {
     enum { CELLS = 5, SAMPLES = 7, REPEATS = 3, TRIALS = CELLS * SAMPLES * REPEATS };
     static cell_row   cells[CELLS];

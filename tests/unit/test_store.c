@@ -186,7 +186,7 @@ Test(store, links_stay_and_what_they_lead_to_is_written) {
     free(bytes);
 }
 
-/* Who reads that stream would go on with a file that has no name any more. */
+/* A reader of that stream would go on with a file that no longer has a name. */
 Test(store, standard_streams_are_not_replaced) {
     cr_assert_not_null(freopen("stream", "w", stdout));
     cr_assert_eq(symlink("stream", "link"), 0);

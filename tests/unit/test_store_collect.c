@@ -1,4 +1,4 @@
-/* Cell files merged: order, samples, provenance, and what is refused. */
+/* Merging cell files: order, samples, provenance, and what is refused. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +46,7 @@ Test(store_collect, collects_in_one_order_whatever_the_paths) {
     cr_assert_str_eq(a.processes->cpu, "Intel(R) Xeon(R)");
     cr_assert_str_eq(a.processes->compiler, "gcc 12, Debian");
 
-    /* What was collected can be written, and holds nothing that only a cell file may hold. */
+    /* A collected file can be written, and holds nothing that belongs only in a cell file. */
     store_free(&b);
     cr_assert_eq(store_write("all.h5", &a, false, &e), 0, "%s", e.text);
     cr_assert_eq(store_read("all.h5", &b, &e), 0, "%s", e.text);
@@ -157,7 +157,7 @@ Test(store_collect, a_cell_names_the_text_it_was_run_for) {
     }
     store_free(&all);
 
-    /* Or all are taken as one config's, when they are called after their cells. */
+    /* Or all count as cells of one config, if they are named after their cells. */
     const char *named[] = {"000000000000000a.h5", "000000000000000b.h5"};
     cr_assert(link(paths[0], named[0]) == 0 && link(paths[0], named[1]) == 0);
     cr_assert_eq(store_collect(named, 2, &(kept_text){"now.ini", "now"}, &all, &e), -1);

@@ -1,4 +1,4 @@
-/* Files that are not results, cut files, changed bytes, and files of another structure. */
+/* Files that are not results, truncated files, changed bytes, and files of another structure. */
 #include <criterion/criterion.h>
 #include <hdf5.h>
 #include <stddef.h>
@@ -56,7 +56,7 @@ Test(store_read, truncated_files_are_refused) {
     store_free(&d);
 }
 
-/* A program that died leaves such a mark behind, and the data may be sound. */
+/* A program that died leaves such a mark, and the data may be sound. */
 Test(store_read, a_mark_of_a_writer_is_called_so) {
     store_data d = some_results("0123456789abcdef", "llma", 1, 20, 3);
     err        e = {0};
@@ -102,7 +102,7 @@ Test(store_read, changed_bytes_are_refused_or_change_nothing) {
     store_free(&d);
 }
 
-/* ---- whole files with something else in them -------------------------------------------------------------- */
+/* ---- complete files with other content -------------------------------------------------------------- */
 
 /* Changes a good file through HDF5 itself and reads it again. */
 static int read_changed(void (*change)(hid_t file), store_data *back, err *e) {
@@ -131,7 +131,7 @@ static void resize(hid_t file, const char *name, hsize_t n) {
     H5Dclose(list);
 }
 
-/* Puts a table of the same columns in the place of another, except `skip`, or with `as` for its type. */
+/* Replaces a table by one with the same columns except `skip`, or with `as` for its type. */
 static void retype(hid_t file, const char *name, const char *skip, hid_t as) {
     hid_t old = H5Dopen2(file, name, H5P_DEFAULT), type = H5Dget_type(old), space = H5Dget_space(old);
     hid_t new = H5Tcreate(H5T_COMPOUND, H5Tget_size(type));
@@ -318,7 +318,7 @@ Test(store_read, unknown_parts_are_ignored) {
     store_free(&d);
 }
 
-/* Columns in another order, one more of them, other byte order: what a program that knows our columns may write. */
+/* Columns in another order, an extra one, another byte order: another program may write our columns like that. */
 Test(store_read, columns_are_found_by_name) {
     typedef struct {
         int32_t  more;

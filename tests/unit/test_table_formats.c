@@ -117,7 +117,7 @@ Test(table_formats, captions_are_wrapped_after_commas_only) {
     table_free(t);
 }
 
-/* ---- what all of them promise -------------------------------------------------------------------------- */
+/* ---- promises of all formats -------------------------------------------------------------------------- */
 
 static const char controls[] = "a\033[31m\tb\x7f\xc2\x9b\xff\xc3( \xe2\x82";
 static const char special[] = "a,b|c_d*e`f\\g<h>i&j%k$l#m{n}o~~p^q\"r s[t](u)";
@@ -181,7 +181,7 @@ Test(table_formats, each_writes_every_kind_of_cell) {
     table_free(t);
 }
 
-/* Nothing from a file talks to the terminal of a person. */
+/* No control character from a file reaches a terminal. */
 Test(table_formats, those_for_people_show_no_controls) {
     for (size_t i = 0; i < table_format_registry.n; i++) {
         const table_format *f = table_format_registry.at[i];

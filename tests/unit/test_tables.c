@@ -1,4 +1,4 @@
-/* Tables: what people and programs read. */
+/* Tables, for people and for programs. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +95,7 @@ Test(tables, parameters_may_be_names_and_files) {
     free(csv);
 }
 
-/* A recorded output that was cut is not the experiment that was meant: the first table says so. */
+/* With a truncated recorded output the experiment is not the intended one: the first table says so. */
 Test(tables, summary_says_when_outputs_were_cut) {
     store_data d;
     results_sample(&d);
@@ -286,7 +286,7 @@ Test(tables, a_file_without_a_grid_says_so) {
     cr_assert_eq(e.kind, ERR_INPUT);
 }
 
-/* ---- what all of them promise -------------------------------------------------------------------------- */
+/* ---- promises of all tables -------------------------------------------------------------------------- */
 
 /* Each table in each format: what it prints, or that it refuses as bad input. */
 static void print_all(const store_data *d, const char *refuses) {
@@ -330,7 +330,7 @@ Test(tables, each_has_a_name_and_a_help_of_one_line) {
     }
 }
 
-/* Intervals take most of the time: who shows none must not wait for them. */
+/* Intervals take most of the time: a table without them must not compute them. */
 Test(tables, only_the_summary_waits_for_the_bootstrap) {
     for (size_t i = 0; i < table_registry.n; i++) {
         const table_kind *kind = table_registry.at[i];

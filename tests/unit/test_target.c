@@ -23,7 +23,7 @@ static model *open_tiny(void) {
     return m;
 }
 
-/* All that a spec may hold; a target takes what it needs. */
+/* Everything that a spec may hold; a target takes what it needs. */
 static target_spec spec_over(model *m) {
     return (target_spec){.weights = m, .vocab = m->shape.vocab, .context = CONTEXT, .threads = 1};
 }
@@ -51,7 +51,7 @@ Test(targets, table_is_sound) {
     target_close(NULL);
 }
 
-/* The row that says what follows the pending token, of a pass over it alone. */
+/* The row of the pending token, from a pass over just that token. */
 static void next_row(target *t, const int32_t *pending, size_t n, float *logits, int32_t *choice) {
     draft none;
     rows  r;
@@ -81,7 +81,7 @@ Test(targets, a_pass_over_a_draft_says_what_passes_over_its_tokens_do) {
                 room = target_room(t);
                 draft_clear(&d);
                 draft_extend(&d, recorded, stand);
-                draft_extend(&d, (int32_t[]){11, 12, 13}, 3); /* what does not stand */
+                draft_extend(&d, (int32_t[]){11, 12, 13}, 3); /* none of it is accepted */
                 cr_assert_eq(target_verify(t, prompt, PROMPT, &d, &r, &e), 0, "%s: %s", ops->name, e.text);
                 cr_assert_eq(r.n, d.n + 1);
                 cr_assert_eq(r.vocab, vocab);
@@ -153,13 +153,13 @@ Test(targets, trees_are_refused_by_those_that_check_chains) {
         int ret = target_verify(t, prompt, PROMPT, &d, &r, &e);
         cr_assert_eq(ret, ops->trees ? 0 : -1, "%s", ops->name);
         if (ret != 0) cr_assert_eq(e.kind, ERR_RUN);
-        if (ret != 0) cr_assert_not_null(strstr(e.text, "checks chains only"), "%s", e.text);
+        if (ret != 0) cr_assert_not_null(strstr(e.text, "checks only chains"), "%s", e.text);
         target_close(t);
     }
     model_close(m);
 }
 
-/* A config says what a target needs, and is told what it does not. */
+/* A config must give what a target needs, and is refused what it does not. */
 static int read_config(const target_ops *ops, const char *model_keys, const char *data_keys, const char *accept,
                        err *e) {
     char   text[1024];

@@ -1,4 +1,4 @@
-/* The tokenizer on small vocabularies made by hand, against references that are slow and plain. */
+/* The tokenizer on small handmade vocabularies, against slow and simple references. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>

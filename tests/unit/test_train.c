@@ -80,7 +80,7 @@ Test(adamw, clipping_keeps_the_direction) {
     free(p), free(m), free(v), free(g);
 }
 
-/* A gradient with entries g on its diagonal alone has g as singular values, and each goes its own way through the
+/* A gradient with entries g only on its diagonal has g as singular values, and each passes separately through the
  * polynomial; momentum and Nesterov by the formulas in double. */
 static void muon_by_hand(size_t rows, size_t cols) {
     enum { MOST = 6 };

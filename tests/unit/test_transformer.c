@@ -1,5 +1,5 @@
 /* The forward pass: the same bits for every split into passes, thread count and instruction set; and the target
- * that stands on it. */
+ * built on it. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
@@ -147,7 +147,7 @@ Test(transformer, other_shapes_are_the_same_for_every_split) {
     check_model(&s);
 }
 
-/* What the shape says of rotation is what is computed: each of these changes the logits, but not at position 0. */
+/* The shape's rotation settings take effect: each of these changes the logits, but not at position 0. */
 Test(transformer, shape_reaches_the_numbers) {
     tiny_spec specs[4] = {tiny_default(), tiny_default(), tiny_default(), tiny_default()};
     specs[1].rope_factor = 2;
@@ -320,7 +320,7 @@ Test(target_transformer, rows_are_those_of_plain_decoding) {
         cr_assert_eq(target_begin(t, turn ? forced : NULL, turn ? 40 : 0, &e), 0);
         cr_assert_eq(target_room(t), LENGTH);
 
-        /* A prompt of 10 with a draft of 5, of which two stand and the target's word follows. */
+        /* A prompt of 10 with a draft of 5, of which two are accepted and the target's own token follows. */
         draft_extend(&d, ids + 10, 5);
         cr_assert_eq(target_verify(t, ids, 10, &d, &r, &e), 0, "%s", e.text);
         cr_assert_eq(r.n, 6);

@@ -1,4 +1,4 @@
-/* UTF-8: characters, their width, and what of them is shown. */
+/* UTF-8: characters, their width, and how they are shown. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 
 #include "engine/base/mem.h"
 
-/* Slots of 8 bytes: most probes end at the tag, without a look at the text. */
+/* Slots of 8 bytes: most probes end at the tag, without reading the text. */
 struct ngram_slot {
     uint32_t tag; /* low half of the n-gram's hash */
     uint32_t at;  /* 1 + index in text of its first token; 0 = free */
@@ -55,8 +55,8 @@ static struct ngram_slot *table_find(const ngram_table *t, const int32_t *text, 
 int ngram_index_init(ngram_index *x, size_t min_n, size_t max_n, size_t expected, err *e) {
     assert(1 <= min_n && min_n <= max_n && max_n <= NGRAM_MAX);
     *x = (ngram_index){.min_n = min_n, .max_n = max_n};
-    /* Long texts repeat themselves: a table for their distinct n-grams is smaller than one for all of them, and
-     * stays longer in the cache. */
+    /* Long texts repeat themselves: a table for their distinct n-grams is smaller than one for all n-grams, and
+     * stays in the cache longer. */
     size_t slots = SLOTS_MIN;
     while (slots < SLOTS_EXPECTED_MAX && slots / 2 < expected) slots *= 2;
     for (size_t n = min_n; n <= max_n; n++)

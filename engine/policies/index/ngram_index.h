@@ -8,11 +8,11 @@
  *             ^  ^  ^      ^
  *     tables[2 - min_n]   7 3 -> 0   3 9 -> 1   9 3 -> 2   5 7 -> 4
  *
- * 7 3 and 3 9 occur again in the second sequence but keep their first place. 3 5 crosses a border, so it is none. A
+ * 7 3 and 3 9 occur again in the second sequence but keep their first place. 3 5 crosses a border, so it is left out. A
  * slot holds the low half of an n-gram's hash and 1 + the index of its first token in `text`; the hash also says where
  * in the table the slot is.
  *
- *  N1  An n-gram lies within one sequence.
+ *  N1  An n-gram is within one sequence.
  *  N2  A sequence that holds an n-gram holds its suffixes too. So when a suffix of a history is not in the index,
  *      no longer suffix is: look-ups go from short to long and stop at the first miss.
  */
@@ -43,12 +43,12 @@ typedef struct {
     ngram_table tables[NGRAM_MAX]; /* tables[n - min_n] */
 } ngram_index;
 
-/* For n-grams of min_n to max_n tokens, 1 <= min_n <= max_n <= NGRAM_MAX; `expected` tokens make no table grow.
- * Whatever happens, free it afterwards. */
+/* For n-grams of min_n to max_n tokens, 1 <= min_n <= max_n <= NGRAM_MAX; no table grows before
+ * `expected` tokens. Free it afterwards, also after an error. */
 int  ngram_index_init(ngram_index *x, size_t min_n, size_t max_n, size_t expected, err *e);
 void ngram_index_free(ngram_index *x);
 
-/* Begins the next sequence; numbers count from 0. */
+/* Begins the next sequence; sequences are numbered from 0. */
 int ngram_index_sequence(ngram_index *x, err *e);
 
 /* Appends tokens to the last sequence. */
