@@ -266,7 +266,8 @@ unit: $(B)/unit-tests
 	@rm -f $(B)/sanitizer.log.*
 	@echo "$(B)/unit-tests"
 	@set -o pipefail; ASAN_OPTIONS=$$ASAN_OPTIONS:log_path=$(CURDIR)/$(B)/sanitizer.log \
-	  $(B)/unit-tests --verbose=1 --filter '$(UNITTESTS)' 2>&1 | grep -vE '^\[(RUN |PASS)|: Test is disabled$$'
+	  $(B)/unit-tests --verbose=1 --filter '$(UNITTESTS)' 2>&1 | grep -vE '^\[(RUN |PASS)|: Test is disabled$$' | \
+	  awk '{ print } /Tested: 0 / { none = 1 } END { if (none) print "no test has such a name: $(UNITTESTS)"; exit none }'
 	@! cat $(B)/sanitizer.log.* 2>/dev/null
 
 PYTESTS ?= tests/integration tests/conformance tests/lint

@@ -57,7 +57,7 @@ void caption_speedups(table *t, const store_data *d, const cell_counts *counts, 
     for (size_t c = 0; c < d->n_cells; c++) {
         const cell_counts  *n = &counts[c];
         const cell_spreads *s = &spreads[c];
-        bool                has_clock = strcmp(d->cells[c].target, "replay") != 0;
+        bool                has_clock = d->cells[c].timed != 0;
         trials += n->trials;
         timed += n->timed;
         unequal += n->unequal;

@@ -2,7 +2,7 @@
 
 load() reads the tables into pandas; every other function draws one figure from what load() gave and
 returns it. Nothing is measured here: all numbers are sums over the rows of the file, and ratios of sums,
-as in summary.h. Colours are Okabe and Ito's, told apart by colour-blind readers too; lines also differ in
+as in counts.h. Colours are Okabe and Ito's, told apart by colour-blind readers too; lines also differ in
 their markers.
 
     python3 plots.py RESULTS.h5 FOLDER      writes heatmap.pdf, acceptance.pdf and, if timed, speedup.pdf
@@ -51,9 +51,14 @@ def _frame(table):
     return frame
 
 
-def _settings(cells):
+def _settings(path, cells):
     """The columns of /cells that tell cells apart, in the order in which people read them: name to role."""
-    return {name.decode(): role.decode() for name, role in zip(cells.attrs["settings"], cells.attrs["roles"])}
+    names, roles = (np.atleast_1d(cells.attrs.get(name, [])) for name in ("settings", "roles"))
+    settings = {str(name, "utf-8"): str(role, "utf-8") for name, role in zip(names, roles)
+                if isinstance(name, bytes) and isinstance(role, bytes)}
+    if not len(settings) == len(names) == len(roles) > 0 or not set(settings) <= set(cells.dtype.names):
+        raise ValueError(f"{path}: the attributes settings and roles of /cells do not name its settings")
+    return settings
 
 
 def _value(v):
@@ -66,9 +71,10 @@ def _value(v):
 def _other_params(text, settings):
     """The parameters that have no column of their own, as 'name=value, ...'."""
     params = json.loads(text)
-    shown = {name: _value(value)
-             for role in ("policy", "rule") for name, value in params.get(role, {}).items() if name not in settings}
-    return ", ".join(f"{name}={value}" for name, value in shown.items())
+    shown = [(role, name, _value(value)) for role in ("policy", "rule") for name, value in params.get(role, {}).items()
+             if settings.get(name) != role]
+    names = [name for _, name, _ in shown]
+    return ", ".join(f"{f'{role}.{name}' if names.count(name) > 1 else name}={value}" for role, name, value in shown)
 
 
 def load(path):
@@ -84,7 +90,7 @@ def load(path):
         if about.get("schema_version") != SCHEMA_VERSION:
             raise ValueError(f"{path}: schema version {about.get('schema_version')} ({SCHEMA_VERSION} is known)")
         cells, samples, trials, steps = (_frame(f[name]) for name in ("cells", "samples", "trials", "steps"))
-        settings = _settings(f["cells"])
+        settings = _settings(path, f["cells"])
     about = {k: v.decode() if isinstance(v, bytes) else v for k, v in about.items()}
     cells["other"] = [_other_params(text, settings) for text in cells["params"]]
     described = cells.drop(columns=["id"])
@@ -212,7 +218,7 @@ def acceptance_by_position(data, group=0, most=len(COLOURS), few=20):
 
 def whole_cells(trials, column):
     """The trials that decode after the prompt's pass, of the cells in which each of them has a value: those of other
-    cells are no fair sample (S1 of summary.h)."""
+    cells are no fair sample (S1 of spreads.h)."""
     timed = trials[(trials["tokens"] > 1) & (trials["plain_tokens"] > 1)]
     return timed[timed[column].notna().groupby(timed["cell"]).transform("all")]
 

@@ -14,6 +14,7 @@
 #include "engine/base/filekind.h"
 #include "engine/base/mem.h"
 #include "engine/base/suggest.h"
+#include "engine/base/utf8.h"
 
 /* ---- lines ---- */
 
@@ -166,13 +167,11 @@ int jsonl_bad(const jsonl *j, err *e, const char *fmt, ...) {
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    /* What a file says must not steer a terminal: no C0 controls, and no C1 ones (C2 80 to C2 9F in UTF-8). */
-    for (unsigned char *c = (unsigned char *)text; *c != '\0'; c++)
-        if (*c < 0x20 || *c == 0x7f)
-            *c = '?';
-        else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f)
-            c[0] = c[1] = '?';
-    return err_input(e, "%s:%zu: %s", j->path, j->line, text);
+    char *shown = utf8_clean(text, strlen(text), &utf8_one_line, e); /* what a file says must not steer a terminal */
+    if (shown == NULL) return -1;
+    err_input(e, "%s:%zu: %s", j->path, j->line, shown);
+    free(shown);
+    return -1;
 }
 
 /* ---- values ---- */

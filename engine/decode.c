@@ -137,7 +137,8 @@ static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
         uint64_t t0 = clock_ns();
         if (policy_propose(s->policy, limit, &d, e) != 0) return -1;
         uint64_t t1 = clock_ns();
-        if (target_verify(s->target, pending, n_pending, &d, &r, e) != 0) return -1;
+        if (target_verify(s->target, pending, n_pending, &d, &r, e) != 0)
+            return d.branches ? err_prefix(e, "policy %s", s->policy->ops->name) : -1;
         uint64_t t2 = clock_ns();
         size_t   position = output->n;
         if (rule_accept(s->rule, &r, &d, position, s->noise, &v, e) != 0) return -1;

@@ -19,7 +19,10 @@ int32_t draft_add(draft *d, int32_t parent, int32_t id) {
 
 void draft_extend(draft *d, const int32_t *ids, size_t n) {
     int32_t last = (int32_t)d->n - 1;
-    for (size_t i = 0; i < n && (last = draft_add(d, last, ids[i])) >= 0;) i++;
+    for (size_t i = 0; i < n; i++) {
+        last = draft_add(d, last, ids[i]);
+        if (last < 0) break;
+    }
 }
 
 int32_t draft_next_child(const draft *d, int32_t parent, int32_t after) {

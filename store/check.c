@@ -7,6 +7,7 @@
 static int check_cell(const cell_row *c, size_t i, err *e) {
     if (c->cell != i) return err_input(e, "cells: row %zu is numbered %" PRIu32, i, c->cell);
     if (strlen(c->id) != 16) return err_input(e, "cells: row %zu: the id \"%s\" does not have 16 characters", i, c->id);
+    if (c->timed > 1) return err_input(e, "cells: row %zu: timed is %u (0 or 1)", i, c->timed);
     for (size_t k = 0; k < SETTINGS; k++) {
         const setting *s = &settings[k];
         if (s->kind == FIELD_ID && strlen(setting_text(s, c)) != 16)

@@ -3,8 +3,8 @@
  * A row in memory is a C struct whose texts are pointers. A row in the file is packed and little-endian; its
  * texts have a fixed size, the longest of the column, at least 1. Only this module knows both forms.
  */
-#ifndef EXPERIMENTS_STORE_COMPOUND_H
-#define EXPERIMENTS_STORE_COMPOUND_H
+#ifndef STORE_COMPOUND_H
+#define STORE_COMPOUND_H
 
 #include <hdf5.h>
 #include <stdbool.h>

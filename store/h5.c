@@ -11,7 +11,15 @@ enum {
     WHY = 256
 };
 
+/* HDF5 can run out of memory, go on, and fail much later for another reason, so this is never reset. */
+static bool lacked_memory;
+
+void h5_note_memory(void) {
+    lacked_memory = lacked_memory || errno == ENOMEM;
+}
+
 int h5_quiet(err *e) {
+    h5_note_memory();
     (void)H5dont_atexit(); /* it fails on a second call */
     errno = 0;
     return H5Eset_auto2(H5E_DEFAULT, NULL, NULL) >= 0 ? 0 : err_run(e, "HDF5 does not start");
@@ -35,9 +43,10 @@ static herr_t keep_reason(unsigned i, const H5E_error2_t *entry, void *data) {
 }
 
 /* HDF5 has many error codes for lack of memory, and uses some of them for other errors, too. Here it reads and writes
- * only memory, so errno is reliable: if it is set, malloc has set it since h5_quiet. */
+ * only memory, so errno is reliable: only malloc sets it after h5_quiet. */
 static reason last_reason(void) {
-    reason why = {.memory = errno == ENOMEM};
+    h5_note_memory();
+    reason why = {.memory = lacked_memory};
     if (H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_reason, &why) < 0 || *why.text == '\0')
         snprintf(why.text, sizeof why.text, "HDF5 fails");
     return why;

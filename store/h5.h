@@ -1,6 +1,6 @@
 /* h5.h - what every caller of HDF5 needs: its errors turned into ours, one way to close, one kind of list. */
-#ifndef EXPERIMENTS_STORE_H5_H
-#define EXPERIMENTS_STORE_H5_H
+#ifndef STORE_H5_H
+#define STORE_H5_H
 
 #include <hdf5.h>
 #include <stddef.h>
@@ -10,6 +10,9 @@
 /* Call before anything else of HDF5. HDF5 then no longer prints errors in this thread, and does nothing when the
  * program ends (after it ran out of memory, it might crash there). */
 int h5_quiet(err *e);
+
+/* Remembers that an allocation has failed, for the reasons of errors: call it before errno can change. */
+void h5_note_memory(void);
 
 /* Errors of HDF5's last call; use them before any other call of HDF5. When memory ran out, both are ERR_RUN "WHAT: out
  * of memory". (h5_file_write makes the kind ERR_RUN in any case.) */

@@ -197,7 +197,8 @@ int h5_file_open(const char *path, const char *cannot, h5_file *f, err *e) {
 }
 
 int h5_file_close(h5_file *f, int ret, err *e) {
-    err  why = {0};
+    err why = {0};
+    h5_note_memory(); /* closing gives memory back, and errno may change */
     bool closed = h5_close(&f->id, 0, &why) == 0;
     if (closed) free(f->bytes); /* else HDF5 may still look at them */
     f->bytes = NULL;

@@ -1,6 +1,6 @@
 /* h5_file.h - whole HDF5 files, read and written by our own code; attributes. */
-#ifndef EXPERIMENTS_STORE_H5_FILE_H
-#define EXPERIMENTS_STORE_H5_FILE_H
+#ifndef STORE_H5_FILE_H
+#define STORE_H5_FILE_H
 
 #include <hdf5.h>
 #include <stdbool.h>

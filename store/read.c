@@ -12,6 +12,7 @@
 #include "engine/base/mem.h"
 #include "store/h5.h"
 #include "store/h5_file.h"
+#include "store/settings.h"
 #include "store/tables.h"
 
 enum { DEFLATE_RATIO = 1032 };
@@ -22,7 +23,9 @@ static size_t most_of(const h5_file *file) {
 
 /* ---- root attributes ----------------------------------------------------------------------------------- */
 
-static int open_attribute(hid_t file, const char *name, H5T_class_t class, hid_t *attribute, hid_t *type, err *e) {
+/* Of n values. */
+static int open_attribute(hid_t file, const char *name, H5T_class_t class, size_t n, hid_t *attribute, hid_t *type,
+                          err *e) {
     hid_t space = H5I_INVALID_HID;
     int   ret = 0;
 
@@ -34,14 +37,15 @@ static int open_attribute(hid_t file, const char *name, H5T_class_t class, hid_t
     else if (there < 0 || (*attribute = H5Aopen(file, name, H5P_DEFAULT)) < 0 ||
              (*type = H5Aget_type(*attribute)) < 0 || (space = H5Aget_space(*attribute)) < 0)
         ret = h5_fails(e, name);
-    else if (H5Tget_class(*type) != class || H5Sget_simple_extent_npoints(space) != 1)
-        ret = err_input(e, "the attribute %s is not one %s", name, class == H5T_STRING ? "text" : "integer");
+    else if (H5Tget_class(*type) != class || H5Sget_simple_extent_npoints(space) != (hssize_t)n)
+        ret = n == 1 ? err_input(e, "the attribute %s is not one %s", name, class == H5T_STRING ? "text" : "integer")
+                     : err_input(e, "the attribute %s is not a list of %zu texts", name, n);
     return h5_close(&space, ret, e);
 }
 
 static int read_integer(hid_t file, const char *name, int64_t *out, err *e) {
     hid_t attribute, type;
-    int   ret = open_attribute(file, name, H5T_INTEGER, &attribute, &type, e);
+    int   ret = open_attribute(file, name, H5T_INTEGER, 1, &attribute, &type, e);
     if (ret == 0 && H5Aread(attribute, H5T_NATIVE_INT64, out) < 0) ret = h5_fails(e, name);
     ret = h5_close(&type, ret, e);
     return h5_close(&attribute, ret, e);
@@ -67,7 +71,7 @@ static herr_t read_whole(hid_t dataset, hid_t type, void *to) {
 
 static int read_text_attribute(hid_t file, const char *name, size_t most, char **out, err *e) {
     hid_t attribute, type;
-    int   ret = open_attribute(file, name, H5T_STRING, &attribute, &type, e);
+    int   ret = open_attribute(file, name, H5T_STRING, 1, &attribute, &type, e);
     if (ret == 0) ret = read_text(attribute, type, name, most, H5Aread, out, e);
     ret = h5_close(&type, ret, e);
     return h5_close(&attribute, ret, e);
@@ -77,7 +81,8 @@ static int read_attributes(hid_t file, size_t most, store_data *d, err *e) {
     int64_t version = 0;
     if (read_integer(file, "schema_version", &version, e) != 0) return -1;
     if (version != STORE_SCHEMA_VERSION)
-        return err_input(e, "schema version is %lld (this program reads %d)", (long long)version, STORE_SCHEMA_VERSION);
+        return err_input(e, "schema version is %lld (this program reads %d: run the sweep again)", (long long)version,
+                         STORE_SCHEMA_VERSION);
     if (read_text_attribute(file, "sweep", most, &d->sweep, e) != 0) return -1;
     return read_text_attribute(file, "created", most, &d->created, e);
 }
@@ -144,11 +149,45 @@ static int read_tokens(hid_t file, size_t most, store_data *d, err *e) {
     return 0;
 }
 
+/* The file's list of settings must be ours: whoever reads it without this program relies on it. */
+static int check_texts_attribute(hid_t where, const char *name, const char *const *texts, size_t n, err *e) {
+    hid_t attribute, type;
+    int   ret = open_attribute(where, name, H5T_STRING, n, &attribute, &type, e);
+    if (ret == 0) {
+        size_t size = H5Tget_size(type);
+        char  *all = mem_new(n, size, e);
+        if (all == NULL)
+            ret = -1;
+        else if (H5Tis_variable_str(type) != 0 || H5Aread(attribute, type, all) < 0)
+            ret = h5_refuses(e, name, "is not a list of texts of fixed size");
+        for (size_t i = 0; ret == 0 && i < n; i++)
+            if (strlen(texts[i]) > size || strncmp(all + i * size, texts[i], size) != 0)
+                ret = err_input(e, "the attribute %s of /cells does not name the settings of this version", name);
+        free(all);
+    }
+    ret = h5_close(&type, ret, e);
+    return h5_close(&attribute, ret, e);
+}
+
+static int check_settings(hid_t file, err *e) {
+    const char *names[SETTINGS], *roles[SETTINGS];
+    for (size_t i = 0; i < SETTINGS; i++) {
+        names[i] = settings[i].name;
+        roles[i] = setting_role_name(settings[i].role);
+    }
+    hid_t cells = H5Dopen2(file, "cells", H5P_DEFAULT);
+    if (cells < 0) return h5_fails(e, "cells");
+    int ret = check_texts_attribute(cells, "settings", names, SETTINGS, e);
+    if (ret == 0) ret = check_texts_attribute(cells, "roles", roles, SETTINGS, e);
+    return h5_close(&cells, ret, e);
+}
+
 static int read_all(hid_t file, size_t most, store_data *d, err *e) {
     int ret = read_attributes(file, most, d, e);
     if (ret == 0) ret = read_texts(file, "configs", most, &d->configs, e);
     if (ret == 0) ret = read_texts(file, "costs", most, &d->costs, e);
     for (size_t i = 0; ret == 0 && i < TABLES; i++) ret = store_table_read(file, &store_tables[i], most, d, e);
+    if (ret == 0) ret = check_settings(file, e);
     if (ret == 0) ret = read_tokens(file, most, d, e);
     return ret == 0 ? store_check(d, e) : -1;
 }

@@ -9,8 +9,8 @@
  *
  * Strings are fixed-size, sized to the longest in their table, so that every HDF5 reader opens them.
  */
-#ifndef EXPERIMENTS_STORE_STORE_H
-#define EXPERIMENTS_STORE_STORE_H
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -13,6 +13,14 @@ static const char *special(char c) {
         return "\\*";
     case '_':
         return "\\_";
+    case '~':
+        return "\\~";
+    case '[':
+        return "\\[";
+    case ']':
+        return "\\]";
+    case '$':
+        return "\\$";
     case '<':
         return "&lt;";
     case '&':

@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "analysis/tables/table_kind.h"
 #include "engine/base/mem.h"
@@ -21,9 +20,9 @@ static time_sums *sums_make(const store_data *d, err *e) {
         const trial_row *t = &d->trials[i];
         time_sums       *s = &sums[t->cell];
         s->draft += (double)t->draft_ns;
-        s->passes += (double)(t->verify_ns - t->prefill_ns);
+        s->passes += (double)t->verify_ns - (double)t->prefill_ns;
         s->decode += (double)t->decode_ns;
-        s->n_passes += t->steps - 1;
+        s->n_passes += t->steps > 0 ? t->steps - 1 : 0;
     }
     return sums;
 }
@@ -46,7 +45,7 @@ static int print(const table_source *x, err *e) {
     table_column(t, COLUMN_RIGHT, "drafting %", "draft_share");
     for (size_t c = 0; c < x->d->n_cells; c++) {
         const time_sums *s = &sums[c];
-        bool             timed = strcmp(x->d->cells[c].target, "replay") != 0;
+        bool             timed = x->d->cells[c].timed != 0;
         table_begin_row(x, c, t);
         table_put_count(t, x->counts[c].steps);
         table_put_real(t, ratio(s->draft, (double)x->counts[c].steps), 0);

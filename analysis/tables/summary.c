@@ -33,13 +33,17 @@ static bool cells_are_alike(const table_source *x) {
     return x->d->n_cells > 0;
 }
 
-/* Whether one column says it all: as many trials have the logits of plain decoding as have its ids, where there are
- * logits. */
+/* Whether one column says it all: all trials have logits, and as many have plain decoding's as have its ids; or no
+ * trial has logits. */
 static bool equal_in_both(const table_source *x) {
-    for (size_t c = 0; c < x->d->n_cells; c++)
-        if (x->counts[c].logits_none < x->counts[c].trials && x->counts[c].equal != x->counts[c].logits_equal)
-            return false;
-    return true;
+    size_t trials = 0, without = 0;
+    for (size_t c = 0; c < x->d->n_cells; c++) {
+        const cell_counts *n = &x->counts[c];
+        trials += n->trials;
+        without += n->logits_none;
+        if (n->logits_none < n->trials && n->equal != n->logits_equal) return false;
+    }
+    return without == 0 || without == trials;
 }
 
 static void add_captions(const table_source *x, bool alike, table *t) {

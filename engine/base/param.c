@@ -1,5 +1,6 @@
 #include "engine/base/param.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,7 @@ bool param_equal(const param_value *a, const param_value *b) {
     case PARAM_IS_CHOICE:
         return a->choice == b->choice;
     case PARAM_IS_FILE:
+        if (*a->file->sha256 == '\0' || *b->file->sha256 == '\0') return strcmp(a->file->path, b->file->path) == 0;
         return strcmp(a->file->sha256, b->file->sha256) == 0;
     }
     return false;
@@ -64,23 +66,33 @@ int param_format(const param_spec *spec, const param_value *v, char *buf, size_t
     return format_number(spec, param_number(v), buf, size);
 }
 
+static void file_free(param_file *f) {
+    if (f == NULL) return;
+    free(f->path);
+    free(f->where);
+    free(f);
+}
+
+/* where may be NULL */
+static param_file *file_new(const char *path, const char *where, err *e) {
+    param_file *f = mem_new(1, sizeof *f, e);
+    if (f == NULL) return NULL;
+    f->path = mem_strdup(path, e);
+    f->where = where != NULL ? mem_strdup(where, e) : NULL;
+    if (f->path != NULL && (where == NULL || f->where != NULL)) return f;
+    file_free(f);
+    return NULL;
+}
+
 void param_value_free(param_value *v) {
     if (v->type != PARAM_IS_FILE || v->file == NULL) return;
-    free(v->file->path);
-    free(v->file);
+    file_free(v->file);
     v->file = NULL;
 }
 
 void param_values_free(param_values *v) {
     for (size_t i = 0; i < PARAM_MAX; i++) param_value_free(&v->at[i]);
     *v = (param_values){0};
-}
-
-static param_file *file_new(const char *path, err *e) {
-    param_file *f = mem_new(1, sizeof *f, e);
-    if (f != NULL && (f->path = mem_strdup(path, e)) != NULL) return f;
-    free(f);
-    return NULL;
 }
 
 int param_values_copy(const param_values *from, param_values *to, err *e) {
@@ -90,7 +102,7 @@ int param_values_copy(const param_values *from, param_values *to, err *e) {
     for (size_t i = 0; i < PARAM_MAX; i++) {
         const param_value *v = &from->at[i];
         if (v->type != PARAM_IS_FILE || v->file == NULL) continue;
-        if ((to->at[i].file = file_new(v->file->path, e)) == NULL) {
+        if ((to->at[i].file = file_new(v->file->path, v->file->where, e)) == NULL) {
             param_values_free(to);
             return -1;
         }
@@ -131,7 +143,7 @@ static int parse_choice(const param_spec *spec, const char *text, param_value *o
 }
 
 static int parse_file(const param_spec *spec, const char *text, param_value *out, err *e) {
-    param_value v = {.type = PARAM_IS_FILE, .file = file_new(text, e)};
+    param_value v = {.type = PARAM_IS_FILE, .file = file_new(text, NULL, e)};
     if (v.file == NULL) return -1;
     if (digest_sha256_file(text, v.file->sha256, e) != 0) {
         param_value_free(&v);
@@ -139,6 +151,11 @@ static int parse_file(const param_spec *spec, const char *text, param_value *out
     }
     *out = v;
     return 0;
+}
+
+int param_file_absent(const char *path, const char *where, param_value *out, err *e) {
+    *out = (param_value){.type = PARAM_IS_FILE, .file = file_new(path, where, e)};
+    return out->file != NULL ? 0 : -1;
 }
 
 int param_parse(const param_spec *spec, const char *text, param_value *out, err *e) {
@@ -161,9 +178,28 @@ int param_find(const param_spec *specs, size_t n, const char *name) {
 }
 
 int param_check_files(const char *owner, const param_spec *specs, size_t n, const param_values *v, err *e) {
-    for (size_t i = 0; i < n; i++)
-        if (specs[i].type == PARAM_IS_FILE && v->at[i].file == NULL)
-            return err_input(e, "%s needs %s = FILE (%s)", owner, specs[i].name, specs[i].help);
+    for (size_t i = 0; i < n; i++) {
+        const param_file *f = v->at[i].file;
+        if (specs[i].type != PARAM_IS_FILE) continue;
+        if (f == NULL) return err_input(e, "%s needs %s = FILE (%s)", owner, specs[i].name, specs[i].help);
+        if (*f->sha256 != '\0') continue;
+        errno = ENOENT;
+        err_unreadable(e, f->path);
+        return err_prefix(e, "%s: %s", owner, specs[i].name);
+    }
+    return 0;
+}
+
+int param_check_unchanged(const param_values *v, err *e) {
+    for (size_t i = 0; i < PARAM_MAX; i++) {
+        char              now[DIGEST_HEX];
+        const param_file *f = v->at[i].type == PARAM_IS_FILE ? v->at[i].file : NULL;
+        if (f == NULL) continue;
+        if (digest_sha256_file(f->path, now, e) != 0) return -1;
+        if (strcmp(now, f->sha256) != 0)
+            return err_input(e, "%s: has changed since this run began (its content is part of a cell's identity)",
+                             f->path);
+    }
     return 0;
 }
 

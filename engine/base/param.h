@@ -50,8 +50,9 @@ typedef struct {
 
 /* A file as it was when the parameter was parsed. */
 typedef struct {
-    char *path; /* relative to the working directory, or absolute */
-    char  sha256[DIGEST_HEX];
+    char *path;               /* relative to the working directory, or absolute */
+    char *where;              /* "FILE:LINE" that names it; NULL: a command line does */
+    char  sha256[DIGEST_HEX]; /* "": there was no such file (param_file_absent) */
 } param_file;
 
 typedef struct {
@@ -78,7 +79,10 @@ void        param_presets(const param_spec *specs, size_t n, param_values *out);
  * allowed. A file is read, for its digest; one that cannot be is named. */
 int param_parse(const param_spec *spec, const char *text, param_value *out, err *e);
 
-/* Equal numbers, equal choices, files of equal content. */
+/* A file parameter whose file is not there yet, for callers that may get it made before they use it. */
+int param_file_absent(const char *path, const char *where, param_value *out, err *e);
+
+/* Equal numbers, equal choices, files of equal content (of equal paths where one is absent). */
 bool param_equal(const param_value *a, const param_value *b);
 
 /* An integer or a real as a double. */
@@ -104,7 +108,10 @@ int param_parse_list(const char *owner, const param_spec *specs, size_t n, const
 /* The same over the values that `out` holds. */
 int param_parse_over(const char *owner, const param_spec *specs, size_t n, const char *text, param_values *out, err *e);
 
-/* ERR_INPUT "OWNER needs NAME = FILE (...)" when a file is not given. */
+/* ERR_INPUT "OWNER needs NAME = FILE (...)" when a file is not given, and when one is absent. */
 int param_check_files(const char *owner, const param_spec *specs, size_t n, const param_values *v, err *e);
+
+/* ERR_INPUT when a file is no longer what it was when its parameter was parsed: its digest would be another one. */
+int param_check_unchanged(const param_values *v, err *e);
 
 #endif

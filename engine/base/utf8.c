@@ -39,6 +39,12 @@ static bool within(unsigned long code, const code_range *ranges, size_t n) {
 }
 #define WITHIN(code, ranges) within(code, ranges, sizeof(ranges) / sizeof *(ranges))
 
+size_t utf8_cut(const char *s, size_t n, size_t most) {
+    if (n <= most) return n;
+    while (most > 0 && ((unsigned char)s[most] & 0xc0) == 0x80) most--; /* s[most] begins a character */
+    return most;
+}
+
 bool utf8_is_control(unsigned long c) {
     return c < 0x20 || (c >= 0x7F && c <= 0x9F);
 }

@@ -65,7 +65,7 @@ static int wrong_propose(policy *p, size_t limit, draft *d, err *e) {
     if (vocab < 2) return 0; /* no token is wrong */
     for (size_t i = s->position; i < s->position + n; i++) {
         int32_t id = i < p->in.n_truth ? control_pick(p, i, vocab - 1) : control_pick(p, i, vocab);
-        if (i < p->in.n_truth && id >= p->in.truth[i]) id++; /* all ids except the true one, equally likely */
+        if (i < p->in.n_truth && id >= p->in.truth[i]) id++; /* every id except the true one is equally likely */
         draft_extend(d, &id, 1);
     }
     return 0;

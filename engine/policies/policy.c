@@ -31,6 +31,7 @@ policy *policy_open(const policy_ops *ops, const policy_spec *spec, err *e) {
         return NULL;
     }
     int ret = spec->vocab > 0 ? 0 : err_run(e, "policy %s: the vocabulary is empty", ops->name);
+    if (ret == 0 && param_check_unchanged(&p->spec.params, e) != 0) ret = err_prefix(e, "policy %s", ops->name);
     if (ret == 0 &&
         ((p->cell = mem_new(1, ops->cell_bytes, e)) == NULL || (p->trial = mem_new(1, ops->trial_bytes, e)) == NULL))
         ret = -1;
@@ -77,12 +78,16 @@ int policy_propose(policy *p, size_t limit, draft *d, err *e) {
     if (p->ops->propose(p, limit, d, e) != 0) return err_prefix(e, "policy %s", name);
     size_t longest = policy_longest(p->ops, &p->spec.params), most = longest < limit ? longest : limit;
     if (d->n > most) return err_run(e, "policy %s drafted %zu tokens (at most %zu)", name, d->n, most);
+    bool branches = false;
     for (size_t i = 0; i < d->n; i++) {
+        branches = branches || d->parent[i] != (int32_t)i - 1;
         if (d->ids[i] < 0 || (size_t)d->ids[i] >= p->spec.vocab)
             return err_run(e, "policy %s drafted id %d (0 to %zu)", name, (int)d->ids[i], p->spec.vocab - 1);
         if (d->parent[i] < DRAFT_ROOT || d->parent[i] >= (int32_t)i)
             return err_run(e, "policy %s drafted node %zu below node %d (parents come first)", name, i,
                            (int)d->parent[i]);
     }
+    if (branches != d->branches)
+        return err_run(e, "policy %s changed the parents of a draft by hand (draft_add keeps `branches` right)", name);
     return 0;
 }

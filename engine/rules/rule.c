@@ -24,8 +24,9 @@ rule *rule_open(const rule_ops *ops, const param_values *params, size_t vocab, e
     r->ops = ops;
     r->vocab = vocab;
     bool scratch = (ops->needs & GIVES_LOGITS) != 0;
-    if (param_values_copy(params, &r->params, e) == 0 && (!scratch || (r->p = mem_new(vocab, sizeof *r->p, e)) != NULL))
-        return r;
+    int  ret = param_values_copy(params, &r->params, e);
+    if (ret == 0 && param_check_unchanged(&r->params, e) != 0) ret = err_prefix(e, "rule %s", ops->name);
+    if (ret == 0 && (!scratch || (r->p = mem_new(vocab, sizeof *r->p, e)) != NULL)) return r;
     rule_close(r);
     return NULL;
 }

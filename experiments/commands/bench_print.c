@@ -116,12 +116,7 @@ static char *plain_name(const char *path, err *e) {
     char       *name = utf8_clean(base, strlen(base), &utf8_one_line, e);
     if (name == NULL) return NULL;
     for (char *at = name; (at = strpbrk(at, ";#\"'")) != NULL;) *at = '?';
-    size_t n = strlen(name);
-    if (n > MOST_NAME) {
-        n = MOST_NAME;
-        while (n > 0 && ((unsigned char)name[n] & 0xc0) == 0x80) n--; /* name[n] begins a character */
-        name[n] = '\0';
-    }
+    name[utf8_cut(name, strlen(name), MOST_NAME)] = '\0';
     return name;
 }
 

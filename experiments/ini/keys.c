@@ -1,10 +1,12 @@
 /* keys.c - types of keys, and how a section is read by its table. */
 #include "experiments/ini/keys.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/base/mem.h"
 #include "engine/base/number.h"
@@ -18,13 +20,19 @@ static int refuse(const key_value *v, const char *allowed, err *e) {
                      v->key->help);
 }
 
-/* Numbers such as 2e6, parsed as a double. */
+/* 2e6: digits, an e and more digits. */
 static bool parse_power(const char *text, uint64_t min, uint64_t max, uint64_t *out) {
-    char *end;
-    if (text[strspn(text, "0123456789.eE+")] != '\0' || *text < '0' || *text > '9') return false;
-    double v = strtod(text, &end);
-    if (*end != '\0' || v != floor(v) || v > 9007199254740992.0) return false;
-    *out = (uint64_t)v;
+    static const char digits[] = "0123456789";
+    char              head[24];
+    uint64_t          power;
+    size_t            n = strspn(text, digits);
+    if (n == 0 || n >= sizeof head || (text[n] != 'e' && text[n] != 'E')) return false;
+    snprintf(head, sizeof head, "%.*s", (int)n, text);
+    if (!count_parse(head, 0, UINT64_MAX, out) || !count_parse(text + n + 1, 0, 19, &power)) return false;
+    for (; power > 0; power--) {
+        if (*out > UINT64_MAX / 10) return false;
+        *out *= 10;
+    }
     return *out >= min && *out <= max;
 }
 
@@ -222,8 +230,12 @@ int keys_list(const ini_entry *entry, key_item_parse *parse, const void *ctx, va
 
 int key_param(const inifile *f, const param_spec *spec, const ini_part *v, param_value *out, err *e) {
     char *path = NULL;
+    int   ret;
     if (spec->type == PARAM_IS_FILE && (path = ini_path(f->path, spec->name, v, e)) == NULL) return -1;
-    int ret = param_parse(spec, path != NULL ? path : v->text, out, e);
+    if (path != NULL && access(path, F_OK) != 0 && errno == ENOENT)
+        ret = param_file_absent(path, v->where, out, e);
+    else
+        ret = param_parse(spec, path != NULL ? path : v->text, out, e);
     free(path);
     return ret == 0 ? 0 : err_prefix(e, "%s", v->where);
 }

@@ -67,7 +67,7 @@ struct key_spec {
 #define KEY_REALS(from, to)     .low = (from), .high = (to)
 #define KEY_COUNT(keys)         (sizeof(keys) / sizeof *(keys))
 
-/* Integers in decimal digits, or as 1e6 up to 2^53: into a uint64_t, a size_t or an int. */
+/* Integers in decimal digits, or as 1e6: into a uint64_t, a size_t or an int. */
 extern const key_type key_u64, key_size, key_int;
 extern const key_type key_item;   /* the same as an item of a value_list */
 extern const key_type key_real;   /* double */
@@ -96,7 +96,7 @@ void value_list_free(value_list *l);
 typedef int key_item_parse(const void *ctx, const ini_part *item, param_value *out, err *e);
 int         keys_list(const ini_entry *entry, key_item_parse *parse, const void *ctx, value_list *out, err *e);
 
-/* The value of a parameter, as param_parse gives it; a file is found as ini_path says. */
+/* The value of a parameter, as param_parse gives it; a file is found as ini_path says, and may be absent. */
 int key_param(const inifile *f, const param_spec *spec, const ini_part *v, param_value *out, err *e);
 
 /* The keys of a section, and its description. */

@@ -170,8 +170,8 @@ static int print_uses(const gguf *g, const char *path, err *e) {
     model *m = model_open(path, &why);
     if (m == NULL) return print_refusal("transformer", path, &why, e);
     const model_shape *s = &m->shape;
-    printf("transformer  yes: llama, %zu layers, %zu wide, %zu heads over %zu, context %zu\n", s->n_layers, s->dim,
-           s->n_heads, s->n_kv_heads, s->context);
+    printf("transformer  yes: %s, %zu layers, %zu wide, %zu heads over %zu, context %zu\n", m->arch->name, s->n_layers,
+           s->dim, s->n_heads, s->n_kv_heads, s->context);
     model_close(m);
     return 0;
 }

@@ -13,13 +13,8 @@ void inspect_text(const char *s, size_t n, const char *line_end, const char *tab
 }
 
 void inspect_cut(const char *s, size_t n, size_t most) {
-    bool cut = n > most;
-    if (cut) {
-        n = most;
-        while (n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80) n--; /* s[n] begins a character */
-    }
-    inspect_text(s, n, "\\n", "\\t");
-    if (cut) fputs("...", stdout);
+    inspect_text(s, utf8_cut(s, n, most), "\\n", "\\t");
+    if (n > most) fputs("...", stdout);
 }
 
 void inspect_lines(const char *text) {

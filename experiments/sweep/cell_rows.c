@@ -47,6 +47,7 @@ int cell_frame(const plan *p, const plan_cell *c, const process_row *own, store_
                    .config = (char *)config_name,
                    .build = (char *)c->build,
                    .trials = (uint32_t)plan_cell_trials(p, (size_t)(c - p->cells)),
+                   .timed = m->cfg->target->timed,
     };
     plan_cell_settings(p, c, &cell);
     if ((out->sweep = mem_strdup(p->cfg->name, e)) == NULL) return -1;

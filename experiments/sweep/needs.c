@@ -1,6 +1,7 @@
 #include "experiments/sweep/needs.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,27 +13,45 @@
 
 /* ---- the files of a config ---------------------------------------------------------------------------- */
 
+typedef struct {
+    const char *path, *at; /* "FILE:LINE" */
+    bool        parameter; /* of a policy or a rule */
+} used_file;
+
 /* Stops at the first call that does not return 0, and returns its result. */
-typedef int each_file(void *ctx, const char *path, const char *at, err *e);
+typedef int each_file(void *ctx, const used_file *f, err *e);
+
+static int visit_values(const value_list *lists, size_t n, each_file *each, void *ctx, err *e) {
+    int ret = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; ret == 0 && k < lists[i].n; k++) {
+            const param_value *v = &lists[i].at[k];
+            if (v->type == PARAM_IS_FILE) ret = each(ctx, &(used_file){v->file->path, v->file->where, true}, e);
+        }
+    return ret;
+}
 
 static int visit_files(const config *c, each_file *each, void *ctx, err *e) {
     int ret = 0;
     for (size_t i = 0; ret == 0 && i < c->n_models; i++) {
         const model_config *m = &c->models[i];
-        if (m->path != NULL) ret = each(ctx, m->path, m->path_at, e);
+        if (m->path != NULL) ret = each(ctx, &(used_file){m->path, m->path_at, false}, e);
         if (ret == 0 && m->tokenizer != NULL && strcmp(m->tokenizer, "bytes") != 0)
-            ret = each(ctx, m->tokenizer, m->tokenizer_at, e);
-        if (ret == 0 && m->cost != NULL) ret = each(ctx, m->cost, m->cost_at, e);
+            ret = each(ctx, &(used_file){m->tokenizer, m->tokenizer_at, false}, e);
+        if (ret == 0 && m->cost != NULL) ret = each(ctx, &(used_file){m->cost, m->cost_at, false}, e);
     }
     for (size_t i = 0; ret == 0 && i < c->n_datasets; i++)
-        ret = each(ctx, c->datasets[i].path, c->datasets[i].path_at, e);
+        ret = each(ctx, &(used_file){c->datasets[i].path, c->datasets[i].path_at, false}, e);
+    for (size_t i = 0; ret == 0 && i < c->n_policies; i++)
+        ret = visit_values(c->policies[i].values, c->policies[i].ops->n_params, each, ctx, e);
+    for (size_t i = 0; ret == 0 && i < c->n_rules; i++)
+        ret = visit_values(c->rules[i].values, c->rules[i].ops->n_params, each, ctx, e);
     return ret;
 }
 
-static int is_file(void *ctx, const char *path, const char *at, err *e) {
-    (void)at;
+static int is_file(void *ctx, const used_file *f, err *e) {
     const need_config *need = ctx;
-    return file_same_place(need->path, path, e);
+    return file_same_place(need->path, f->path, e);
 }
 
 /* ---- commands ----------------------------------------------------------------------------------------- */
@@ -70,15 +89,24 @@ static char *command_here(const config *c, const char *command, err *e) {
 
 /* ---- checks ------------------------------------------------------------------------------------------- */
 
+/* The words that are rewritten must be words of their own: what a shell would make of the others is not known here. */
 static int check_command(const need_config *need, err *e) {
     for (const char *at = need->command; *at != '\0';) {
-        size_t      n = strcspn(at, " \t");
-        const char *inner = is_path(at) ? NULL : strstr(at, "../");
-        if (inner != NULL && inner < at + n)
+        size_t n = strcspn(at, " \t");
+        char   word[256];
+        snprintf(word, sizeof word, "%.*s", (int)n, at);
+        bool program = strstr(word, "harness") != NULL, path = strstr(word, "./") != NULL; /* "../" has it, too */
+        bool marks = strpbrk(word, ";|&()<>*?$`'\"\\") != NULL;
+        if (path && !is_path(word))
             return err_input(e,
-                             "%s: command = %s: the path in \"%.*s\" does not begin the word (a word that begins with "
+                             "%s: command = %s: the path in \"%s\" does not begin the word (a word that begins with "
                              "./ or ../ starts at this file's folder, wherever the user is; others stay as they are)",
-                             need->command_at, need->command, (int)n, at);
+                             need->command_at, need->command, word);
+        if ((path || program) && marks)
+            return err_input(e,
+                             "%s: command = %s: \"%s\" is not allowed (blanks around what a shell reads, such as && or "
+                             "; and a path without wildcards and quotes)",
+                             need->command_at, need->command, word);
         at += n + strspn(at + n, " \t");
     }
     return 0;
@@ -94,7 +122,7 @@ int needs_check(const config *c, bool overridden, err *e) {
         if (known == 0)
             return err_input(e,
                              "%s: [needs %s] path = %s is not a file that this config reads (a path, tokenizer or cost "
-                             "of its models and data)",
+                             "of its models and data, or a parameter)",
                              need->path_at, need->label, need->path);
     }
     return 0;
@@ -106,12 +134,14 @@ typedef struct {
     const config  *c;
     missing_files *out;
     size_t         cap;
-    const char    *undeclared, *undeclared_at; /* the first */
+    used_file      undeclared; /* the first one */
+    bool           parameter;  /* a parameter is among the undeclared */
 } search;
 
-static int add_missing(void *ctx, const char *path, const char *at, err *e) {
+static int add_missing(void *ctx, const used_file *f, err *e) {
     search       *s = ctx;
     const config *c = s->c;
+    const char   *path = f->path;
     if (access(path, F_OK) == 0 || errno != ENOENT) return 0;
     const need_config *need = NULL;
     for (size_t i = 0; i < c->n_needs && need == NULL; i++) {
@@ -120,8 +150,8 @@ static int add_missing(void *ctx, const char *path, const char *at, err *e) {
         if (same > 0) need = &c->needs[i];
     }
     if (need == NULL) {
-        if (s->undeclared == NULL) s->undeclared_at = at;
-        if (s->undeclared == NULL) s->undeclared = path;
+        if (s->undeclared.path == NULL) s->undeclared = *f;
+        s->parameter = s->parameter || f->parameter;
         return 0;
     }
     char *shown = here_path(path, e);
@@ -145,11 +175,11 @@ int needs_find(const config *c, missing_files *out, err *e) {
     search s = {.c = c, .out = out};
     *out = (missing_files){0};
     if (visit_files(c, add_missing, &s, e) != 0) goto fail;
-    if (out->n > 0 && s.undeclared != NULL) {
+    if (s.undeclared.path != NULL && (out->n > 0 || s.parameter)) { /* else planning says it of the others */
         errno = ENOENT;
-        err_unreadable(e, s.undeclared);
-        fetch_advise(s.undeclared, e);
-        err_prefix(e, "%s", s.undeclared_at);
+        err_unreadable(e, s.undeclared.path);
+        fetch_advise(s.undeclared.path, e);
+        err_prefix(e, "%s", s.undeclared.at);
         goto fail;
     }
     return 0;

@@ -134,8 +134,7 @@ Test(dataset, bom_crlf_blank_lines_and_no_final_line_end) {
     dataset_free(&d);
 
     write_text("{\"id\":\"a\",\"prompt\":\"p\"}\n\n\xef\xbb\xbf{\"id\":\"b\",\"prompt\":\"p\"}\n");
-    assert_refused(&automatic,
-                   ":3: not JSON: invalid token near '\xef\xbb\xbf', at byte 3 of the line (one object to a line)");
+    assert_refused(&automatic, ":3: not JSON: invalid token near '?', at byte 3 of the line (one object to a line)");
 }
 
 Test(dataset, digest_is_that_of_the_file) {
@@ -339,7 +338,7 @@ Test(dataset, records_that_are_the_same_but_for_their_ids) {
 
 Test(dataset, errors_carry_no_control_characters) {
     write_text("{\"id\":\"\\u001b[2J\\u009b\",\"prompt\":\"p\"}\n{\"id\":\"\\u001b[2J\\u009b\",\"prompt\":\"p\"}\n");
-    assert_refused(&automatic, ":2: id \"?[2J??\" was already given on line 1 (ids must differ)");
+    assert_refused(&automatic, ":2: id \"?[2J?\" was already given on line 1 (ids must differ)");
 }
 
 Test(dataset, files_without_records) {

@@ -86,6 +86,12 @@ Test(param, files_are_known_by_their_content) {
         mem_fail_at(0);
         cr_assert_null(a.at[STORE].file);
     }
+    cr_assert_eq(param_check_unchanged(&b, &e), 0, "%s", e.text);
+    cr_assert_eq(param_check_unchanged(&copy, &e), 0, "%s", e.text);
+    scratch_write("a.bin", "changed");
+    cr_assert_eq(param_check_unchanged(&copy, &e), -1);
+    cr_assert_eq(e.kind, ERR_INPUT);
+    cr_assert_eq(strncmp(e.text, "a.bin: has changed", 18), 0, "%s", e.text);
     param_values_free(&copy);
     param_values_free(&b);
     param_values_free(&c);
@@ -174,12 +180,31 @@ Test(values, lists_take_every_type) {
     free_lists(lists);
 }
 
+/* A file that a config may say how to get (experiments/sweep/needs.h). */
+Test(values, may_name_a_file_that_is_not_there_yet) {
+    value_list lists[SPECS];
+    err        e = {0};
+    cr_assert_eq(read_lists("store = absent, other\n", lists, &e), 0, "%s", e.text);
+    const value_list *store = NULL;
+    for (size_t i = 0; i < SPECS; i++)
+        if (lists[i].n == 2 && lists[i].at[0].type == PARAM_IS_FILE) store = &lists[i];
+    cr_assert_not_null(store);
+    const param_file *f = store->at[0].file;
+    cr_assert_str_eq(f->path, "in/absent");
+    cr_assert_str_eq(f->where, "in/c.ini:2");
+    cr_assert_str_eq(f->sha256, "");
+    cr_assert_not(param_equal(&store->at[0], &store->at[1]));
+    free_lists(lists);
+    cr_assert_eq(read_lists("store = absent, absent\n", lists, &e), -1);
+    free_lists(lists);
+}
+
 Test(values, say_what_is_wrong_and_where) {
     static const struct {
         const char *lines, *says;
     } bad[] = {
         {"n = 1\n", "in/c.ini:1: [policy x] has no \"store\" (token ids to copy from)"},
-        {"store = absent\n", "in/c.ini:2: store: in/absent: cannot open"},
+        {"store = .\n", "in/c.ini:2: store: in/.: cannot read: Is a directory"},
         {"store = $HOME/a\n", "not expanded"},
         {"store = a.bin, copy.bin\n", "in/c.ini:2: store lists the content of copy.bin twice"},
         {"store = a.bin\nend = middel\n", "in/c.ini:3: unknown end \"middel\"; did you mean \"middle\"?"},

@@ -85,6 +85,10 @@ Test(policies, table_is_sound) {
     for (size_t i = 0; i < policy_registry.n; i++) {
         const policy_ops *ops = policy_registry.at[i];
         cr_assert_eq(registry_find(&policy_registry, ops->name), ops, "two policies are named %s", ops->name);
+        for (size_t k = 0; k < 2; k++) { /* these have columns of their own in results */
+            int at = param_find(ops->params, ops->n_params, k == 0 ? "n" : "k");
+            cr_assert(at < 0 || ops->params[at].type == PARAM_IS_INTEGER, "%s", ops->name);
+        }
         cr_assert(ops->help != NULL && ops->origin != NULL);
         cr_assert_leq(ops->n_params, PARAM_MAX);
         for (size_t j = 0; j < ops->n_params; j++) {
@@ -659,6 +663,27 @@ Test(policies, open_may_refuse_or_fail) {
     spec.vocab = 0;
     cr_assert_null(policy_open(&policy_none, &spec, &e));
     cr_assert_eq(e.kind, ERR_RUN);
+}
+
+static int forged_propose(policy *p, size_t limit, draft *d, err *e) {
+    (void)p, (void)limit, (void)e;
+    draft_extend(d, IDS(1, 2));
+    d->parent[1] = DRAFT_ROOT;
+    return 0;
+}
+
+Test(policies, a_draft_that_hides_its_branches_is_refused) {
+    static const policy_ops forged = {.name = "forged", .propose = forged_propose, .longest = three};
+    policy_spec             spec = {.vocab = VOCAB};
+    err                     e = {0};
+    draft                   d;
+    policy                 *p = policy_open(&forged, &spec, &e);
+    cr_assert_not_null(p, "%s", e.text);
+    begin(p, &(policy_input){.prompt = H1, .n_prompt = 1});
+    cr_assert_eq(policy_propose(p, 5, &d, &e), -1);
+    cr_assert_eq(e.kind, ERR_RUN);
+    cr_assert_eq(strncmp(e.text, "policy forged changed the parents", 33), 0, "%s", e.text);
+    policy_close(p);
 }
 
 /* ---- memory ----------------------------------------------------------------------------------------- */

@@ -39,6 +39,8 @@ Test(rules, table_is_sound) {
         cr_assert_leq(ops->n_params, PARAM_MAX);
         for (size_t j = 0; j < ops->n_params; j++)
             cr_assert(ops->params[j].min <= ops->params[j].preset && ops->params[j].preset <= ops->params[j].max);
+        int t = param_find(ops->params, ops->n_params, "temperature"); /* has a column of its own in results */
+        cr_assert(t < 0 || ops->params[t].type == PARAM_IS_REAL, "%s", ops->name);
     }
     cr_assert_null(registry_find(&rule_registry, "greed"));
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "store/h5_file.h"
+#include "store/settings.h"
 #include "tests/fixtures/leaks.h"
 #include "tests/fixtures/scratch.h"
 #include "tests/unit/store_files.h"
@@ -229,6 +231,27 @@ static void table_for_list(hid_t f) {
     H5Lcreate_hard(f, "steps", f, "tokens/ids", H5P_DEFAULT, H5P_DEFAULT);
 }
 
+static void no_settings(hid_t f) {
+    H5Adelete_by_name(f, "cells", "settings", H5P_DEFAULT);
+}
+
+static void fewer_roles(hid_t f) {
+    const char *one[] = {"setup"};
+    hid_t       cells = H5Dopen2(f, "cells", H5P_DEFAULT);
+    H5Adelete(cells, "roles");
+    h5_write_texts_attribute(cells, "roles", one, 1, NULL);
+    H5Dclose(cells);
+}
+
+static void other_settings(hid_t f) {
+    const char *names[SETTINGS];
+    hid_t       cells = H5Dopen2(f, "cells", H5P_DEFAULT);
+    for (size_t i = 0; i < SETTINGS; i++) names[i] = settings[SETTINGS - 1 - i].name;
+    H5Adelete(cells, "settings");
+    h5_write_texts_attribute(cells, "settings", names, SETTINGS, NULL);
+    H5Dclose(cells);
+}
+
 static void loop(hid_t f) {
     no_steps(f);
     H5Lcreate_soft("/steps", f, "steps", H5P_DEFAULT, H5P_DEFAULT);
@@ -240,7 +263,8 @@ Test(store_read, other_structure_is_refused) {
         const char *why;
     } cases[] = {
         {no_version, "lacks the attribute schema_version"},
-        {old_version, "schema version is 4 (this program reads " TEXT_OF(STORE_SCHEMA_VERSION) ")"},
+        {old_version,
+         "schema version is 4 (this program reads " TEXT_OF(STORE_SCHEMA_VERSION) ": run the sweep again)"},
         {number_for_text, "the attribute sweep is not one text"},
         {no_steps, "steps"},
         {no_configs, "configs"},
@@ -261,6 +285,9 @@ Test(store_read, other_structure_is_refused) {
         {list_for_table, "steps: is not a table"},
         {table_for_list, "tokens/ids: does not hold a signed 32-bit integer"},
         {loop, "steps"},
+        {no_settings, "lacks the attribute settings"},
+        {fewer_roles, "the attribute roles is not a list of"},
+        {other_settings, "the attribute settings of /cells does not name the settings of this version"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         store_data back;

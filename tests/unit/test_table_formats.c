@@ -120,7 +120,7 @@ Test(table_formats, captions_are_wrapped_after_commas_only) {
 /* ---- promises of all formats -------------------------------------------------------------------------- */
 
 static const char controls[] = "a\033[31m\tb\x7f\xc2\x9b\xff\xc3( \xe2\x82";
-static const char special[] = "a,b|c_d*e`f\\g<h>i&j%k$l#m{n}o~p^q\"r s";
+static const char special[] = "a,b|c_d*e`f\\g<h>i&j%k$l#m{n}o~~p^q\"r s[t](u)";
 
 /* Every kind of cell, in rows of a text, a number and one that nothing is in; the last row begins a group. */
 static table *every_kind_of_cell(void) {

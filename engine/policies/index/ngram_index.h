@@ -16,8 +16,8 @@
  *  N2  A sequence that holds an n-gram holds its suffixes too. So when a suffix of a history is not in the index,
  *      no longer suffix is: look-ups go from short to long and stop at the first miss.
  */
-#ifndef ENGINE_POLICIES_NGRAM_INDEX_H
-#define ENGINE_POLICIES_NGRAM_INDEX_H
+#ifndef ENGINE_POLICIES_INDEX_NGRAM_INDEX_H
+#define ENGINE_POLICIES_INDEX_NGRAM_INDEX_H
 
 #include <stddef.h>
 #include <stdint.h>
