@@ -11,7 +11,7 @@ enum {
     WHY = 256
 };
 
-/* HDF5 can lack memory, go on, and fail much later for another reason: it is then still a lack of memory. */
+/* HDF5 can run out of memory, go on, and fail much later for another reason, so this is never reset. */
 static bool lacked_memory;
 
 void h5_note_memory(void) {
@@ -43,7 +43,7 @@ static herr_t keep_reason(unsigned i, const H5E_error2_t *entry, void *data) {
 }
 
 /* HDF5 has many error codes for lack of memory, and uses some of them for other errors, too. Here it reads and writes
- * only memory, so errno is reliable: if it is set, malloc has set it since h5_quiet. */
+ * only memory, so errno is reliable: only malloc sets it after h5_quiet. */
 static reason last_reason(void) {
     h5_note_memory();
     reason why = {.memory = lacked_memory};

@@ -153,7 +153,7 @@ static herr_t take_back(void *bytes, H5FD_file_image_op_t op, void *udata) {
 /* Checks what the superblock says about the whole file (HDF5 File Format Specification, II.A). HDF5 checks the same,
  * but calls a marked file "already open", which it seldom is: usually a program that died left the mark. */
 static int check_superblock(const h5_file *f, err *e) {
-    enum { LEAST = 48, WRITING = 1 | 4 /* readers allowed */ };
+    enum { LEAST = 48, WRITING = 1 | 4 /* 4: readers allowed */ };
     static const size_t base_at[] = {24, 28, 12, 12}, end_at[] = {40, 44, 28, 28}, offset_size_at[] = {13, 13, 9, 9};
     size_t              version = f->size >= LEAST ? (unsigned char)f->bytes[8] : SIZE_MAX;
     uint64_t            base, end;

@@ -110,7 +110,7 @@ static int put_tensors(const gguf *g, const options *o, uint32_t layers, gguf_wr
     return 0;
 }
 
-/* Mixtures depend on the layer's index. */
+/* Mixtures depend on the number of layers. */
 static int count_layers(const gguf *g, uint32_t *layers, err *e) {
     char                key[ARCHITECTURE_KEY];
     const architecture *a = architecture_of(g, e);

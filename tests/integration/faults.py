@@ -22,8 +22,8 @@ class Faults:
                        check=True)
 
     def run(self, args, kind, at=0, many=1, path=None, caller=None, code=None, timeout=120):
-        """Runs the program. The result has `calls`, how many of the kind there were (None after a crash), and
-        `failed`, who called those that failed."""
+        """Runs the program. The result has `calls`, the number of calls of this kind (None after a crash), and
+        `failed`, the callers of those that failed."""
         report = self.folder / "report"
         report.unlink(missing_ok=True)
         settings = {"LD_PRELOAD": self.library, "FAULT_CALL": kind, "FAULT_AT": at, "FAULT_MANY": many,

@@ -16,7 +16,7 @@ _FORMATS = {U8: "B", I8: "b", U16: "H", I16: "h", U32: "I", I32: "i", F32: "f", 
 TYPE_IDS = {"F32": 0, "F16": 1, "Q8_0": 8, "BF16": 30, "Q4_K": 12}
 
 SPACE = "\u2581"
-# Best first; each is the union of two pieces, so that merging reaches it.
+# Best first; each joins two pieces, so that merging reaches it.
 MERGED = [p.replace("_", SPACE) for p in (
     "_t he _a in _the er _w nd _s re on ou ed _b at en _c is it or es _h _of ing _and _to _in _f _o _p an _d al ar _m "
     "ll om ion __ st ly _I _is ver _for un ha _ha as _was _on _it ve ma _n _no").split()]
@@ -57,7 +57,7 @@ def encode_tensor(dtype, values):
 
 
 class Gguf:
-    """Collects values and tensors, then writes them. Checks nothing: bad files are wanted too."""
+    """Collects values and tensors, then writes them. Checks nothing: tests need bad files, too."""
 
     def __init__(self, version=3, alignment=32):
         self.version, self.alignment = version, alignment

@@ -8,7 +8,7 @@ HARNESS = os.environ.get("HARNESS", str(pathlib.Path(__file__).resolve().parents
 
 
 def harness(*args, status=0, **options):
-    """Runs the program, checks its exit status (None: any) and the form of its errors, and returns what it printed."""
+    """Runs the program, checks its exit status (None: any) and the form of its errors, and returns its output."""
     done = subprocess.run([HARNESS, *map(str, args)], stdin=subprocess.DEVNULL, timeout=300,
                           **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options})
     stderr = (done.stderr or b"").decode()
@@ -23,7 +23,7 @@ def harness(*args, status=0, **options):
 
 
 def on_terminal(*args, stream="stdout", env=None):
-    """What the program writes to a terminal that is its stdout or stderr."""
+    """The program's output when a terminal is its stdout or stderr."""
     ours, theirs = pty.openpty()
     known = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm"}
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: theirs}

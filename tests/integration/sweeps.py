@@ -1,4 +1,4 @@
-"""What the integration tests share: the binary, and the content of a results file."""
+"""Shared by the integration tests: the binary, and the content of a results file."""
 import json
 import os
 import pathlib
@@ -33,7 +33,7 @@ k = {k}
 
 
 def run(*args, check=True, **kwargs):
-    """Runs the harness; fails the test with its words when it fails."""
+    """Runs the harness; if it fails, fails the test with its message."""
     done = subprocess.run([HARNESS, *map(str, args)], capture_output=True, text=True, timeout=600, **kwargs)
     if check:
         assert done.returncode == 0, done.stderr
@@ -46,7 +46,7 @@ def write_jsonl(path, records):
 
 
 def content(path):
-    """Everything in a results file but times, dates and which build made it."""
+    """Everything in a results file except times, dates and the build."""
     out = {}
     with h5py.File(path) as f:
         for name in ("cells", "samples", "skipped", "trials", "steps"):

@@ -1,4 +1,4 @@
-"""What the Makefile promises: its own flags decide, other flags make all objects again, and the commit is this folder's."""
+"""Promises of the Makefile: its own flags win, changed flags rebuild all objects, and the commit is this folder's."""
 import os
 import re
 import shutil
@@ -9,7 +9,7 @@ import pytest
 from sweeps import ROOT
 
 OBJECT = "engine/base/number.o"
-# What make hands down when it runs the tests is not for the makes that they run.
+# Variables that make passes to the tests must not reach the makes that they run.
 OURS = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS", "config", "B", "V"}
 ENV = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") and k not in OURS}
 
@@ -74,7 +74,7 @@ def git(folder, *args):
 
 @pytest.fixture
 def repository(tmp_path):
-    """One with a commit, around a folder that holds our Makefile and is not part of it."""
+    """A repository with a commit, around a folder with our Makefile that is not part of it."""
     git(tmp_path, "init", "-q")
     git(tmp_path, "commit", "-q", "--allow-empty", "-m", "theirs")
     (tmp_path / "inner").mkdir()

@@ -1,4 +1,4 @@
-"""What every command has in common: help, usage errors, exit status, a full disk."""
+"""Common to all commands: help, usage errors, exit status, a full disk."""
 import pathlib
 import re
 
@@ -41,7 +41,7 @@ def test_help_of_one_command_is_what_the_command_says():
 
 
 def described(name):
-    """{section: {key: default}} as the program prints it."""
+    """{section: {key: default}} from the program's output."""
     sections = {}
     for line in harness("help", name).text.splitlines():
         assert len(line) <= 80, line
@@ -53,7 +53,7 @@ def described(name):
 
 
 def documented(name):
-    """The same as README's tables say it: rows of keys with their defaults, the section in the header or before them."""
+    """The same from README's tables: rows of keys with their defaults, the section in the header or before them."""
     text = (pathlib.Path(__file__).parents[2] / "experiments" / "README.md").read_text()
     sections, section = {}, None
     text = text[text.index("## Training"):] if name == "train-config" else text[:text.index("## Randomness")]

@@ -1,4 +1,4 @@
-"""The embedded model: the file that its card describes, the same logits on every machine, and copying that changes nothing."""
+"""The embedded model: its card describes the file, logits are the same on every machine, and copying changes nothing."""
 import hashlib
 import json
 

@@ -67,7 +67,7 @@ def test_quantize(type, tmp_path):
 
 
 def test_quantize_keeps_what_the_embedded_model_says(tmp_path):
-    """Q8_0 that becomes f32 and Q8_0 again is what it was."""
+    """Q8_0 to f32 and back gives the same Q8_0."""
     harness("quantize", "-t", "f32", MODEL, tmp_path / "f32.gguf")
     harness("quantize", "-t", "q8_0", tmp_path / "f32.gguf", tmp_path / "q8.gguf")
     prompt = ["-p", "Once more: Tal Brin.\nAnswer:", "-n", "8", "--hash"]

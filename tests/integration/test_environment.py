@@ -1,4 +1,4 @@
-"""What surrounds the program: few threads and little memory, a library that is not there, a processor that is set to flush
+"""The program's environment: few threads, little memory, a missing library, a processor that is set to flush
 subnormals."""
 import os
 import platform
@@ -31,7 +31,7 @@ def limit(what, most):
 
 @pytest.fixture
 def no_openblas(tmp_path):
-    """An environment in which OpenBLAS is no library."""
+    """An environment in which OpenBLAS is not a library."""
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "libopenblas.so.0").write_text("damaged")
     return {**os.environ, "LD_LIBRARY_PATH": str(tmp_path / "lib")}

@@ -1,5 +1,5 @@
-"""Every command when an allocation, a read, a write, ... fails at its k-th call: it says so, leaves nothing half done,
-and the same command without faults then gives the whole result.
+"""Every command when an allocation, a read, a write, ... fails at its k-th call: it reports that, leaves nothing half
+done, and the same command without faults then gives the complete result.
 
 Some of the calls are tried; HARNESS_FAULTS=all tries every one (half an hour).
 
@@ -19,7 +19,7 @@ from program import harness
 from sweeps import HARNESS, ROOT, assert_same, content, write_jsonl
 
 EVERY = os.environ.get("HARNESS_FAULTS") == "all"
-MOST = 8  # of the calls of a kind are tried otherwise, and twice as many of the allocations by the program itself
+MOST = 8  # calls of a kind that are tried otherwise, and twice as many of the program's own allocations
 LIBRARIES = ("libhdf5", "libcrypto", "libjansson")
 MODEL = "dim=64,layers=1,heads=2,kv_heads=1,ffn=64,vocab=300,context=256"
 SWEEP = """[sweep]

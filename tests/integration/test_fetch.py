@@ -1,4 +1,4 @@
-"""datasets/fetch.sh against a server on this machine: whole, resumed, altered, refused, cut and interrupted."""
+"""datasets/fetch.sh against a local server: downloads complete, resumed, altered, refused, cut and interrupted."""
 import hashlib
 import http.server
 import os
@@ -20,7 +20,7 @@ OTHER = b"another set\n" * 100
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `files` by name, from where a Range says unless `ranges` is off; keeps what was asked for."""
+    """Serves `files` by name, from the start of a Range unless `ranges` is off; records the requests."""
     daemon_threads = True
 
     def __init__(self):
@@ -103,7 +103,7 @@ def environment():
 
 
 def fetch(house, *args, status=0, **options):
-    """Runs the script; its complaints, each on one line, are the result's `error`."""
+    """Runs the script; its error messages, each on one line, are the result's `error`."""
     done = subprocess.run([str(house / "fetch.sh"), *args], cwd=house, capture_output=True, text=True, timeout=120,
                           **{"env": environment(), **options})
     assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
@@ -295,7 +295,7 @@ def test_a_bad_manifest(house, row):
 
 
 def test_the_manifest():
-    """What no network is needed for: each URL is one commit's, over https, and each set has a place of its own."""
+    """Checks without a network: each URL is for a fixed commit and over https, and each set has its own file."""
     rows = [line.split("\t") for line in (ROOT / "datasets" / "manifest.tsv").read_text().splitlines()
             if not line.startswith("#")]
     assert {row[0] for row in rows} == {"llma-rag", "llma-cnndm", "spec-bench", "llama-vocab"}

@@ -13,7 +13,7 @@ PASSAGES = ["The Orrin ferry leaves the east pier at nine and at noon.", "The we
 BROKEN = "    return price * rate\n"
 FIXED = "    return price * (1 + rate)\n"
 
-# A published record with what is not read, and the outputs it gives.
+# A published record, with keys that are not read, and its outputs.
 RECORDS = {
     "ms-marco": [
         ({"query_id": 31, "query": "when does the orrin ferry leave?", "query_type": "NUMERIC",

@@ -31,7 +31,7 @@ def plain(model):
 
 @pytest.fixture
 def reference(tmp_path, plain):
-    """A text to copy from: what the model says anyway, between other words."""
+    """A text to copy from: the model's own output, between other words."""
     path = tmp_path / "reference.txt"
     path.write_bytes(b"so it was said: " + plain[0] + b" and no more")
     return path
@@ -183,7 +183,7 @@ max_new_tokens = 5
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """A model that begins with BOS, one that only has it, and one without."""
+    """A model that adds BOS, one that has it but does not add it, and one without."""
     folder, found = tmp_path_factory.mktemp("models"), {}
     for name in ("adds", "has", "none"):
         g = gguf_files.make_model(seed=5)
@@ -196,7 +196,7 @@ def models(tmp_path_factory):
 
 
 def swept(folder, model, prompt, seed=1):
-    """What a sweep says of a prompt, without the place, and the ids of its output."""
+    """A sweep's message about a prompt, without the file and line, and the ids of its output."""
     (folder / "d.jsonl").write_bytes(b'{"id": "a", "references": [], "prompt": "' + prompt + b'"}\n')
     (folder / "s.ini").write_text(SWEEP.format(folder=folder, model=model, seed=seed))
     done = harness("sweep", "-q", folder / "s.ini", status=None)

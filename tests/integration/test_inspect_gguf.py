@@ -1,4 +1,4 @@
-"""harness inspect on GGUF files: what it prints, what it refuses, and that nothing raw reaches a terminal."""
+"""harness inspect on GGUF files: its output, what it refuses, and that no raw bytes reach a terminal."""
 import subprocess
 
 import gguf_files as gf

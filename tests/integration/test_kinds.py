@@ -1,4 +1,4 @@
-"""Files that are not what a command needs: named for what they are, with what to do; and inspect of what is ours."""
+"""Files of the wrong kind: messages name the kind and say what to do. Also inspect on our own files."""
 import gzip
 import json
 import pathlib
@@ -61,7 +61,7 @@ def test_a_table_or_an_array_is_no_dataset(tmp_path):
 
 
 def test_the_case_file_of_unread_values(tmp_path):
-    """Valid JSON (RFC 8259) that a parser may not hold, under keys that nobody reads."""
+    """Valid JSON (RFC 8259) that a parser may not hold, in keys that are not read."""
     lines = [f'{{"id": "{i}", "prompt": "Say it", "references": ["x y"], "output": "x y", "k": {v}}}'
              for i, v in enumerate(["18446744073709551615", "1e999", '"\\ud83d"', '{"a": [-1e999, "\\udc00"]}'])]
     (tmp_path / "d.jsonl").write_text("\n".join(lines))
@@ -103,7 +103,7 @@ def test_a_key_that_was_probably_meant(tmp_path):
     assert 'did you mean "prompt" by "promt"?' in harness("inspect", path, status=2).error
 
 
-# ---- what is ours ----
+# ---- our own files ----
 
 def test_inspect_of_a_sweeps_folder(tmp_path):
     path = write_jsonl(tmp_path / "d.jsonl", RECORDS)
@@ -143,11 +143,11 @@ def test_inspect_of_a_training(tmp_path):
     assert "tiny.h5: --format is given" in harness("inspect", "-f", "native", tmp_path / "tiny.h5", status=2).error
 
 
-# ---- public data that are not there ----
+# ---- missing public data ----
 
 @pytest.fixture
 def elsewhere(tmp_path):
-    """A folder with what the project has of its data: the manifest and the script."""
+    """A folder with the project's own part of the data: the manifest and the script."""
     (tmp_path / "datasets").mkdir()
     for name in "manifest.tsv", "fetch.sh":
         shutil.copy(ROOT / "datasets" / name, tmp_path / "datasets")

@@ -1,4 +1,4 @@
-"""harness sweep where files are missing that a config says how to get."""
+"""harness sweep without files that its config says how to get."""
 import os
 import re
 import shutil
@@ -15,7 +15,7 @@ SHORTER = ["--set", "policy llma.n=1", "--set", "policy llma.k=5", "--set", "swe
 
 @pytest.fixture
 def fresh(tmp_path):
-    """What a checkout has for its sweeps, after `make`."""
+    """The files that a checkout has for its sweeps, after `make`."""
     root = tmp_path / "fresh"
     shutil.copytree(ROOT / "experiments" / "configs", root / "experiments" / "configs")
     shutil.copytree(ROOT / "datasets", root / "datasets", ignore=shutil.ignore_patterns("data"))
@@ -38,7 +38,7 @@ def commands(error):
 
 
 def test_all_our_configs_in_a_fresh_copy(fresh):
-    """What is there runs; of the rest it says what brings it, in words that are right where the user is."""
+    """Configs with all files run; for the others it shows commands that work in the user's folder."""
     assert sorted(os.listdir(fresh / "experiments/configs")) == CONFIGS
     out, error = sweep(fresh / "experiments", "../harness", "-q", *[f"configs/{name}" for name in CONFIGS], *SHORTER,
                        status=1)
@@ -59,7 +59,7 @@ def test_all_our_configs_in_a_fresh_copy(fresh):
     assert error.endswith("  ran      configs/quick.ini\n"
                           "  ran      configs/replay.ini\n"
                           "harness: 3 of 6 configs were skipped: files that they need are missing (see above)\n")
-    # All of them are ones that are missing, and the fetched ones are in the manifest.
+    # All of these files are missing, and the fetched ones are in the manifest.
     manifest = [line.split("\t")[0] for line in (fresh / "datasets/manifest.tsv").read_text().splitlines()]
     for name in re.findall(r"fetch\.sh (\S+)", error):
         assert name in manifest
@@ -130,7 +130,7 @@ def test_words_that_are_paths_are_rewritten_and_others_are_not(config, tmp_path)
     (tmp_path / "source.jsonl").write_text(RECORD)
     subprocess.run(shown, shell=True, check=True, cwd=tmp_path)
     error_of("sub/c.ini", status=0, cwd=tmp_path)
-    # Once it is there nothing is said, also where there are several.
+    # Once the file exists there is no message, even with several configs.
     assert "skipped" not in error_of("sub/c.ini", status=0, cwd=tmp_path)
 
 
@@ -154,7 +154,7 @@ def test_a_missing_file_that_is_not_declared_is_an_error_and_nothing_runs(config
     (tmp_path / "other.ini").write_text(undeclared.replace("name = a", "name = b"))
     error = error_of("sub/c.ini", "other.ini", status=2, cwd=tmp_path)
     assert "harness: other.ini:8: data/d.jsonl: cannot open" in error and not (tmp_path / "results").exists()
-    # Nor does the one that is declared hide it.
+    # Nor does the declared one hide it.
     config(text=INI.replace("tokenizer = bytes", "tokenizer = none.gguf"))
     error = error_of("sub/c.ini", status=2, cwd=tmp_path)
     assert error == "harness: sub/c.ini:9: sub/none.gguf: cannot open: No such file or directory\n"

@@ -1,4 +1,4 @@
-"""The notebook runs from any results file and draws its two figures; the figures and macros of the paper as well."""
+"""The notebook runs from any results file and draws its two figures; so do the figures and macros of the paper."""
 import os
 import pathlib
 import subprocess
@@ -41,7 +41,7 @@ def results(tmp_path_factory):
 
 
 def execute(results, folder):
-    """The notebook as a results file leaves it."""
+    """The notebook after a run over a results file."""
     done = subprocess.run(
         [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--ExecutePreprocessor.timeout=120",
          "--ExecutePreprocessor.kernel_name=python3", "--output-dir", folder, "--output", "out.ipynb",

@@ -1,4 +1,4 @@
-"""Paths that a shell would have expanded, and paths with characters that mean something elsewhere."""
+"""Paths that a shell would have expanded, and paths with characters that are special elsewhere."""
 import pytest
 
 from sweeps import run
@@ -19,7 +19,7 @@ forced = yes
 
 @pytest.fixture
 def sweep(tmp_path):
-    """Writes a config and one record, sweeps in the folder, and says which entries are new there."""
+    """Writes a config and one record, sweeps in the folder, and returns the new entries there."""
     (tmp_path / "a, b ; c.jsonl").write_text('{"id": "1", "prompt": "p", "output": "out"}\n')
 
     def make(output, *options, path='"a, b ; c.jsonl"'):

@@ -1,4 +1,4 @@
-"""Progress on stderr: redrawn on a terminal that can, plain lines elsewhere, nothing when it is not wanted."""
+"""Progress on stderr: redrawn on a terminal that can, plain lines elsewhere, nothing with --quiet."""
 import re
 
 import pytest

@@ -1,5 +1,5 @@
-"""A results file, opened with what researchers open it with: h5py, pandas, h5dump. The schema is written out here once
-more, by hand: a column that changes its name, type or place breaks other people's scripts."""
+"""A results file, opened with the tools of researchers: h5py, pandas, h5dump. The schema is repeated here by hand: a
+column that changes its name, type or place breaks other people's scripts."""
 import pathlib
 import re
 import shutil
@@ -267,7 +267,7 @@ def test_cells_of_a_model_keep_hashes_of_logits(tmp_path):
 
 
 def check_times(trials, paired):
-    """The plain decoding that a speed-up is over: the baseline's, cell 0, or another one."""
+    """The plain decoding that a speed-up is relative to: the baseline's, cell 0, or another one."""
     plain, own = trials["plain_tokens"] - 1.0, trials["tokens"] - 1.0
     assert ((plain > 0) & (own > 0)).all()
     np.testing.assert_array_equal(trials["speedup"], (trials["plain_ns"] / plain) / (trials["decode_ns"] / own))

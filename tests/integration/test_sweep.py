@@ -95,7 +95,7 @@ def test_kill_9_at_random_moments_then_resume(quick_ini, tmp_path):
         p.kill()
         p.wait()
         for cell in (tmp_path / "results" / "killed").glob("cells/*.h5"):
-            with h5py.File(cell) as f:  # whatever has its name is whole
+            with h5py.File(cell) as f:  # a file under its final name is complete
                 assert len(f["trials"]) > 0
         if (tmp_path / "results" / "killed.h5").exists():
             assert_same(content(undisturbed / "killed.h5"), content(tmp_path / "results" / "killed.h5"))
@@ -148,7 +148,7 @@ def test_a_disk_that_fills_up(quick_ini, tmp_path):
         for cell in kept:
             with h5py.File(cell) as f:
                 assert len(f["trials"]) > 0
-        # With room again the sweep goes on from there.
+        # Once there is room again, the sweep goes on from there.
         assert subprocess.run(["mount", "-o", "remount,size=64m", str(small)]).returncode == 0
         done = run("sweep", ini)
         assert f"{len(kept)} of 14 cells were finished before" in done.stderr
@@ -308,7 +308,7 @@ def test_a_stop_of_the_whole_group_begins_no_other_sweep(quick_ini, tmp_path):
 def test_a_stop_after_a_failure_is_a_stop(quick_ini, tmp_path):
     grid = dict(limit=0, n="1, 2, 3, 4, 5, 6", k="2, 5, 10, 20, 40", repeats=40)
     one, two = quick_ini("one", **grid), quick_ini("two", **grid)
-    # A policy that fails in its first trial, and is the first to run.
+    # A policy that fails in its first trial, in the first cell to run.
     one.write_text(one.read_text().replace("[policy llma]", "[policy pld bad]\nmiss = 1000000\nk = 7\n[policy llma]"))
     folder = tmp_path / "results" / "one" / "cells"
     p = subprocess.Popen([HARNESS, "sweep", one, two], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -322,7 +322,7 @@ def test_a_stop_after_a_failure_is_a_stop(quick_ini, tmp_path):
 
 
 def test_a_cell_that_cannot_be_saved_stops_the_sweep(quick_ini, tmp_path):
-    """What cannot be kept is not computed."""
+    """Results that cannot be kept are not computed."""
     ini = quick_ini("one", limit=0, n="1, 2, 3", k="2, 5, 10, 20, 40", repeats=3)
     cells = [line.split()[0] for line in run("sweep", ini, "--dry-run").stdout.splitlines() if "llma" in line]
     folder = tmp_path / "results" / "one" / "cells"
@@ -363,8 +363,8 @@ def test_inspect_refuses_a_pipe(tmp_path):
 
 
 def test_a_modeled_speedup_without_a_pass_is_infinite(tmp_path):
-    """A draft from the prompt that holds to the end leaves no pass after the prompt's: it is no missing value, or a policy
-    would lose its best trials."""
+    """A draft from the prompt that is right to the end leaves no pass after the prompt's. That is not a missing value, or
+    a policy would lose its best trials."""
     write_jsonl(tmp_path / "data.jsonl", [{"id": "a", "scenario": "", "prompt": "x", "references": [], "output": "abc"}])
     (tmp_path / "cost.ini").write_text("[T]\n1 = 100\n64 = 200\n")
     (tmp_path / "one.ini").write_text(
@@ -379,7 +379,7 @@ def test_a_modeled_speedup_without_a_pass_is_infinite(tmp_path):
 
 
 def test_a_grown_grid_gives_what_it_gives_at_once(quick_ini, tmp_path):
-    """Cells that an earlier text of the config ran for are this config's, and its text is the one in the file."""
+    """Cells that ran for an earlier text of the config count as this config's, whose text is in the file."""
     run("sweep", quick_ini(k="5"))
     grown = quick_ini(k="5, 9")
     renamed = grown.rename(tmp_path / "aaa.ini")
@@ -413,7 +413,7 @@ def test_what_a_killed_run_left_behind_does_not_stop_the_next(quick_ini, tmp_pat
     cells = tmp_path / "results" / "quick" / "cells"
     cells.mkdir(parents=True)
 
-    def occupy():  # what a process of this number leaves when it is killed: in containers numbers repeat
+    def occupy():  # what a killed process with this pid leaves: in containers pids repeat
         (cells / f".writable.{os.getpid()}").touch()
     done = run("sweep", quick_ini(), preexec_fn=occupy)
     assert [f.suffix for f in cells.iterdir() if not f.name.startswith(".writable")] == [".h5"] * 6, done.stderr

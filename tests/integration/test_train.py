@@ -76,7 +76,7 @@ def test_threads_change_nothing(whole, tmp_path):
     train(folder, "--set", "train.threads=1")
     ours, theirs = files(folder), files(whole)
     for name in FILES:
-        if name != "tiny.h5":  # it holds the config, which says the number of threads
+        if name != "tiny.h5":  # it holds the config with its number of threads
             assert ours[name] == theirs[name], name
     with h5py.File(folder / "out/tiny.h5") as a, h5py.File(whole / "out/tiny.h5") as b:
         assert (a["curve"][:] == b["curve"][:]).all()
@@ -305,7 +305,7 @@ def test_longer_files_begin_with_shorter_ones(scenario, tmp_path):
     assert ids == [f"{scenario}/train/{i}" for i in range(20)]
 
 
-def test_made_records_are_read(tmp_path):
+def test_generated_records_are_read(tmp_path):
     make(*[a for s in SCENARIOS for a in ("--scenario", s)], "--count", 7, "--split", "test", "-o", tmp_path / "x.jsonl")
     text = harness("inspect", tmp_path / "x.jsonl").text
     assert "records  35" in text and "records with an output: 35 of 35" in text

@@ -43,7 +43,7 @@ def write_ini(folder, **values):
 
 
 def results(path):
-    """What does not depend on where a sweep ran."""
+    """Everything that does not depend on where a sweep ran."""
     return {key: value for key, value in content(path).items() if key != "configs"}
 
 
@@ -136,7 +136,7 @@ def test_a_damaged_part_is_named_and_kept(tmp_path):
 
 
 def test_one_cell_is_split_over_shards_and_jobs(tmp_path, whole):
-    """Seven shards of two cells: each decodes its own records, none is decoded twice, whoever ends last joins them."""
+    """Seven shards of two cells: each decodes its own records, none is decoded twice, and the last to end joins them."""
     ini = write_ini(tmp_path)
     shards = 7
     for i in range(1, shards + 1):
@@ -186,7 +186,7 @@ def test_the_dry_run_checks_the_places(tmp_path):
 
 
 def test_a_part_that_is_left_of_a_finished_cell_is_no_unfinished_one(tmp_path):
-    """As a process leaves it that is killed after it finished the cell."""
+    """As left by a process that is killed after it finished the cell."""
     ini = write_ini(tmp_path)
     assert stop_within_a_cell(ini, tmp_path, signal.SIGINT)[0] == 1
     part = next((tmp_path / "results/long/unfinished").glob("*/*.h5"))
@@ -201,7 +201,7 @@ def test_a_part_that_is_left_of_a_finished_cell_is_no_unfinished_one(tmp_path):
 
 
 def test_parts_that_vanish_while_they_are_read(tmp_path, whole):
-    """Two dozen shards at once, most of which have nothing to do but look at what the others write and remove."""
+    """Two dozen shards at once, most of which only look at the files that the others write and remove."""
     ini = write_ini(tmp_path)
     running = [subprocess.Popen([HARNESS, "sweep", "-q", str(ini), "--shard", f"{i}/24"], stdout=subprocess.DEVNULL,
                                 stderr=subprocess.PIPE, text=True) for i in range(1, 25)]
@@ -211,10 +211,10 @@ def test_parts_that_vanish_while_they_are_read(tmp_path, whole):
     assert list((tmp_path / "results/long/unfinished").glob("*/*")) == []
 
 
-# ---- what makes a cell anew ---------------------------------------------------------------------------------
+# ---- when a cell is run again ---------------------------------------------------------------------------------
 
 def test_cells_of_two_builds_are_told_apart(tmp_path):
-    """`collect` takes what two versions of a policy have left: a column says which is which."""
+    """`collect` takes cells from two versions of a policy; a column tells them apart."""
     ini = write_ini(tmp_path, name="grid", repeats=1, policy="llma")
     run("sweep", ini)
     cells = tmp_path / "results/grid/cells"

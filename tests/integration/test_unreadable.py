@@ -1,4 +1,4 @@
-"""Results that cannot be read: what is the matter is said, and nobody is told to delete what may be sound."""
+"""Results that cannot be read: the message gives the reason, and never advises to delete what may be sound."""
 import errno
 import fcntl
 import os
@@ -102,8 +102,8 @@ def test_a_file_of_the_oldest_format_that_was_cut(swept, tmp_path):
 @pytest.mark.parametrize("kind, code", [("read", errno.EIO), ("read", errno.ESTALE), ("open", errno.EACCES),
                                         ("open", errno.EMFILE)])
 @pytest.mark.parametrize("which", ["results", "cell"])
-def test_a_failure_that_passes_is_no_input(faults, swept, which, kind, code):  # noqa: F811
-    """It has exit status 1, the system's reason, and no advice; the next run is as if nothing had been."""
+def test_a_transient_failure_is_no_input_error(faults, swept, which, kind, code):  # noqa: F811
+    """It has exit status 1, the system's reason, and no advice; the next run is not affected."""
     ini, results, cell = swept
     path = results if which == "results" else cell
     before = {p: p.read_bytes() for p in results.parent.rglob("*.h5")}
@@ -121,8 +121,8 @@ def test_a_file_larger_than_memory(faults, swept):  # noqa: F811
     assert done.returncode == 1 and done.stderr.startswith(f"harness: {swept[1]}: out of memory"), done.stderr
 
 
-def test_memory_that_lacks_in_hdf5_is_no_input(faults, swept):  # noqa: F811
-    """Read once all is set up, HDF5 tells of it by many names."""
+def test_lack_of_memory_in_hdf5_is_no_input_error(faults, swept):  # noqa: F811
+    """After everything is set up; HDF5 reports it by many names."""
     counted = faults.run(["inspect", swept[1]], "alloc", caller="libhdf5")
     said = 0
     for k in range(counted.calls // 2, counted.calls + 1, 29):

@@ -1,5 +1,5 @@
-"""Numbers that would mislead: what a draft could not say, trials that are missing, clocks that cannot be compared, records
-that are there twice or not at all. Each stands for a kind of fault, with the value that is right."""
+"""Numbers that would mislead: drafts past the output's end, missing trials, clocks that cannot be compared, records
+that occur twice or not at all. Each test has a kind of fault and the right value."""
 import csv
 import io
 import json
@@ -68,7 +68,7 @@ def trials_of(folder):
 # ---- drafts that the end of the output cuts ----------------------------------------------------------------
 
 def copies(n):
-    """Outputs that are their references: what is drafted there is right as long as the output goes on."""
+    """Outputs that equal their references: every draft is right until the output ends."""
     texts = [" ".join(f"w{v}x{7 * i + v}" for i in range(30)) for v in range(n)]
     return [{"id": f"v{v}", "prompt": "Copy the text.", "references": [t], "output": t} for v, t in enumerate(texts)]
 
@@ -136,7 +136,7 @@ def test_a_value_of_some_trials_is_not_shown_as_one_of_all(tmp_path):
 
 
 def test_speedup_of_outputs_of_other_lengths_is_of_time_per_token(tmp_path):
-    """A pass costs the same whatever its width and hardly a draft is accepted: nothing is gained or lost."""
+    """A pass costs the same at any width, and hardly any draft is accepted: nothing is gained or lost."""
     write_model(tmp_path / "tiny.gguf")
     (tmp_path / "flat.ini").write_text("[T]\n1 = 1000\n64 = 1000\n")
     prompts = [{"id": str(i), "prompt": f"one {i} two"} for i in range(12)]
@@ -189,7 +189,7 @@ def test_paired_times_are_compared_wherever_they_ran(tmp_path):
     assert not np.isnan(trials_of(tmp_path)["speedup"]).any()
 
 
-# ---- records that are there twice, or not at all -------------------------------------------------------------------
+# ---- records that occur twice, or not at all -------------------------------------------------------------------
 
 def test_duplicates_do_not_narrow_an_interval(tmp_path):
     four = [{"prompt": "x", "references": ["abcdef" * n], "output": "abcdef" * n} for n in (1, 2, 5, 12)]
@@ -205,7 +205,7 @@ def test_duplicates_do_not_narrow_an_interval(tmp_path):
 
 
 def test_two_models_do_not_make_duplicates(tmp_path):
-    """Records are there once for each tokenizer's view, which is not twice."""
+    """Records occur once for each tokenizer's view; those are not duplicates."""
     write_model(tmp_path / "tiny.gguf")
     write_model(tmp_path / "other.gguf")
     with open(tmp_path / "other.gguf", "ab") as f:
