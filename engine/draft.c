@@ -26,7 +26,7 @@ void draft_extend(draft *d, const int32_t *ids, size_t n) {
 }
 
 int32_t draft_next_child(const draft *d, int32_t parent, int32_t after) {
-    size_t i = (size_t)(after + 1);
+    size_t i = (size_t)after + 1; /* -1 wraps to 0 */
     if (!d->branches) return after == parent && i < d->n ? (int32_t)i : -1;
     for (; i < d->n; i++)
         if (d->parent[i] == parent) return (int32_t)i;

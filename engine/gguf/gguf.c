@@ -205,7 +205,8 @@ static int place_tensors(gguf *g, reader *r) {
     if (gap > g->size - start) return REFUSE(r, start, "the file ends before it (%zu bytes)", g->size);
     start += gap;
 
-    const gguf_tensor **sorted = mem_new(g->n_tensors, sizeof *sorted, r->e);
+    const gguf_tensor **sorted =
+        mem_new(g->n_tensors, sizeof *sorted, r->e); /* NOLINT(bugprone-sizeof-expression): pointers */
     if (sorted == NULL) return -1;
     int    result = -1;
     char   shown[96], other[96];
@@ -222,7 +223,7 @@ static int place_tensors(gguf *g, reader *r) {
         if (t->type >= 0) t->data = g->base + t->offset;
         sorted[i] = t;
     }
-    qsort(sorted, g->n_tensors, sizeof *sorted, order_by_offset);
+    qsort(sorted, g->n_tensors, sizeof *sorted, order_by_offset); /* NOLINT(bugprone-sizeof-expression): pointers */
     for (size_t i = 1; i < g->n_tensors; i++) {
         const gguf_tensor *a = sorted[i - 1], *b = sorted[i];
         if (a->offset + (a->type >= 0 ? a->bytes : 1) > b->offset) {

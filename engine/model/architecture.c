@@ -77,7 +77,7 @@ int architecture_put_shape(const architecture *a, const model_shape *s, gguf_wri
     }
     for (size_t i = 0; i < a->n_reals; i++) {
         const real_key *k = &a->reals[i];
-        float           value = *(const float *)((const char *)s + k->member);
+        float           value = *(const float *)(const void *)((const char *)s + k->member);
         if (gguf_put_f32(w, architecture_key(a, k->name, key), value, e) != 0) return -1;
     }
     return 0;

@@ -128,7 +128,7 @@ static int read_reals(const gguf *g, const architecture *a, model_shape *s, err 
         architecture_key(a, k->name, key);
         if (k->preset == 0 && gguf_find(g, key) == NULL)
             return err_input(e, "%s: key \"%s\" is missing", gguf_path(g), key);
-        if (read_positive_or(g, key, k->preset, (float *)((char *)s + k->member), e) != 0) return -1;
+        if (read_positive_or(g, key, k->preset, (float *)(void *)((char *)s + k->member), e) != 0) return -1;
     }
     return 0;
 }
@@ -267,9 +267,9 @@ matrix *model_matrix(model *m, size_t i) {
     const architecture *a = m->arch;
     size_t              in_layer = 0;
     for (size_t k = 0; k < a->n_layer_tensors; k++) in_layer += a->layer_tensors[k].kind == TENSOR_MATRIX;
-    size_t layer = i / in_layer, n_layers = m->shape.n_layers;
-    if (layer < n_layers) return matrix_in(a->layer_tensors, a->n_layer_tensors, i % in_layer, &m->layers[layer]);
-    return matrix_in(a->tensors, a->n_tensors, i - n_layers * in_layer, m);
+    size_t in_layers = in_layer * m->shape.n_layers;
+    if (i >= in_layers) return matrix_in(a->tensors, a->n_tensors, i - in_layers, m);
+    return matrix_in(a->layer_tensors, a->n_layer_tensors, i % in_layer, &m->layers[i / in_layer]);
 }
 
 /* The embedding's pages stay: its rows are read from the file in every pass. */

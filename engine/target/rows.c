@@ -1,7 +1,7 @@
 #include "engine/target/rows.h"
 
 size_t rows_of(int32_t node) {
-    return (size_t)(node + 1);
+    return (size_t)node + 1; /* -1 wraps to 0 */
 }
 
 size_t rows_deciding(const verdict *v, size_t i) {

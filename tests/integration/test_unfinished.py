@@ -58,10 +58,17 @@ def kept(folder, name="long"):
     return found
 
 
+def catches(pid, sig):
+    """Whether a process has installed its handler: a signal that comes earlier does something else."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        caught = next((line.split()[1] for line in f if line.startswith("SigCgt:")), "0")
+    return int(caught, 16) >> (sig - 1) & 1 == 1
+
+
 def stop_within_a_cell(ini, folder, sig, *options):
     p = subprocess.Popen([HARNESS, "sweep", str(ini), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     cells = folder / "results/long/cells"
-    while p.poll() is None and not cells.exists():
+    while p.poll() is None and not (cells.exists() and catches(p.pid, signal.SIGINT)):
         time.sleep(0.002)
     time.sleep(0.1)
     p.send_signal(sig)
