@@ -171,10 +171,7 @@ static int check_texts_attribute(hid_t where, const char *name, const char *cons
 
 static int check_settings(hid_t file, err *e) {
     const char *names[SETTINGS], *roles[SETTINGS];
-    for (size_t i = 0; i < SETTINGS; i++) {
-        names[i] = settings[i].name;
-        roles[i] = setting_role_name(settings[i].role);
-    }
+    settings_texts(names, roles);
     hid_t cells = H5Dopen2(file, "cells", H5P_DEFAULT);
     if (cells < 0) return h5_fails(e, "cells");
     int ret = check_texts_attribute(cells, "settings", names, SETTINGS, e);

@@ -25,6 +25,13 @@ const char *setting_role_name(setting_role r) {
     return names[r];
 }
 
+void settings_texts(const char *names[static SETTINGS], const char *roles[static SETTINGS]) {
+    for (size_t i = 0; i < SETTINGS; i++) {
+        names[i] = settings[i].name;
+        roles[i] = setting_role_name(settings[i].role);
+    }
+}
+
 const setting *setting_find(setting_role role, const char *name) {
     for (size_t i = 0; i < SETTINGS; i++)
         if (settings[i].role == role && strcmp(settings[i].name, name) == 0) return &settings[i];

@@ -36,6 +36,9 @@ extern const setting settings[SETTINGS];
 /* "setup", "rule", "policy" or "digest". */
 const char *setting_role_name(setting_role r);
 
+/* The attributes of /cells: every setting's name and the name of its role. */
+void settings_texts(const char *names[static SETTINGS], const char *roles[static SETTINGS]);
+
 /* The setting of this role and name; NULL when there is none. */
 const setting *setting_find(setting_role role, const char *name);
 

@@ -19,10 +19,7 @@ static int write_attributes(hid_t file, const store_data *d, err *e) {
 /* Records which columns of /cells are settings, so readers need no list of their own. */
 static int write_settings(hid_t file, err *e) {
     const char *names[SETTINGS], *roles[SETTINGS];
-    for (size_t i = 0; i < SETTINGS; i++) {
-        names[i] = settings[i].name;
-        roles[i] = setting_role_name(settings[i].role);
-    }
+    settings_texts(names, roles);
     hid_t cells = H5Dopen2(file, "cells", H5P_DEFAULT);
     if (cells < 0) return h5_fails(e, "cells");
     int ret = h5_write_texts_attribute(cells, "settings", names, SETTINGS, e);
