@@ -40,7 +40,17 @@ const char *tokenizer_digest(const tokenizer *t) {
 }
 
 int tokenizer_encode(const tokenizer *t, const char *text, size_t n, bool special, tokens *out, err *e) {
-    return t->encode(t, text, n, special, out, e);
+    const text_part part = {text, n, special};
+    return tokenizer_encode_parts(t, &part, 1, out, e);
+}
+
+int tokenizer_encode_parts(const tokenizer *t, const text_part *parts, size_t n_parts, tokens *out, err *e) {
+    cut    text = {0};
+    size_t before = out->n;
+    int    status = tokenizer_cut(t, parts, n_parts, &text, e) != 0 ? -1 : t->encode(t, &text, out, e);
+    if (status != 0) out->n = before;
+    cut_free(&text);
+    return status;
 }
 
 gguf_str tokenizer_piece(const tokenizer *t, int32_t id) {
@@ -62,7 +72,7 @@ void tokenizer_close(tokenizer *t) {
     free(t->pieces);
     free(t->arena);
     free(t->slots);
-    free(t->special_lengths);
+    specials_free(&t->specials);
     free(t);
 }
 
@@ -76,7 +86,7 @@ int tokenizer_seal(tokenizer *t, err *e) {
     at = mempcpy(at, head, sizeof head);
     for (size_t i = 0; i < t->vocab; i++) {
         const piece *p = &t->pieces[i];
-        uint32_t     type = p->type;
+        uint32_t     type = (uint32_t)p->type | (uint32_t)p->strips_left << 8 | (uint32_t)p->strips_right << 9;
         at = mempcpy(at, &p->n_spelling, sizeof p->n_spelling);
         at = mempcpy(at, p->spelling, p->n_spelling);
         at = mempcpy(at, &p->score, sizeof p->score);
@@ -177,11 +187,13 @@ failed:
 
 /* ---- the byte tokenizer ------------------------------------------------------------------------- */
 
-static int bytes_encode(const tokenizer *t, const char *text, size_t n, bool special, tokens *out, err *e) {
-    (void)t;
-    (void)special; /* its control tokens have no spelling */
-    if (tokens_reserve(out, out->n + n, e) != 0) return -1;
-    for (size_t i = 0; i < n; i++) out->ids[out->n++] = (unsigned char)text[i];
+static int bytes_encode(const tokenizer *t, const cut *text, tokens *out, err *e) {
+    (void)t; /* its control tokens have no spelling: there is at most one fragment */
+    for (size_t k = 0; k < text->n; k++) {
+        const fragment *f = &text->at[k];
+        if (tokens_reserve(out, out->n + f->n, e) != 0) return -1;
+        for (size_t i = 0; i < f->n; i++) out->ids[out->n++] = (unsigned char)f->text[i];
+    }
     return 0;
 }
 
@@ -206,7 +218,7 @@ tokenizer *tokenizer_bytes(err *e) {
         t->pieces[i].type = PIECE_BYTE;
     }
     t->pieces[BOS] = t->pieces[EOS] = (piece){.spelling = "", .text = "", .type = PIECE_CONTROL};
-    if (tokenizer_seal(t, e) == 0) return t;
+    if (tokenizer_index_specials(t, e) == 0 && tokenizer_seal(t, e) == 0) return t;
 failed:
     tokenizer_close(t);
     return NULL;

@@ -30,9 +30,20 @@ bool        tokenizer_adds_bos(const tokenizer *t); /* whether a prompt begins w
 /* Hex SHA-256 of kind, pieces, scores, types and special ids: equal tokenizers, equal digests. */
 const char *tokenizer_digest(const tokenizer *t);
 
-/* Appends the ids of `text` (n bytes, valid UTF-8; other bytes fall back to byte tokens) to `out`.
- * Neither BOS nor EOS is added. `special`: control tokens spelled out in the text become their ids
- * (llama.cpp's parse_special); otherwise they are ordinary text. User-defined tokens always match. */
+/* A stretch of a text, such as a chat template's markers or what a user wrote between them. */
+typedef struct {
+    const char *at;
+    size_t      n;
+    bool        special; /* control tokens spelled out here become their ids (llama.cpp's parse_special) */
+} text_part;
+
+/* Appends the ids of one text, the parts joined (valid UTF-8; other bytes fall back to byte tokens), to `out`.
+ * Neither BOS nor EOS is added. A control token matches where every byte of it lies in parts with `special`, so
+ * that one spelled out by a user stays text; user-defined tokens match everywhere. Otherwise borders between
+ * parts do not matter: the ids are those of the joined text. On an error, `out` is as before. */
+int tokenizer_encode_parts(const tokenizer *t, const text_part *parts, size_t n_parts, tokens *out, err *e);
+
+/* The same for a text of one part. */
 int tokenizer_encode(const tokenizer *t, const char *text, size_t n, bool special, tokens *out, err *e);
 
 /* Text of ids, as sentencepiece's decode gives it: the dummy prefix space is dropped, control tokens

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "engine/base/mem.h"
 #include "engine/base/quote.h"
@@ -18,6 +19,12 @@
 enum { QUOTED = 60 }; /* bytes of a spelling in a message */
 
 static const char UNKNOWN_TEXT[] = " \xE2\x81\x87 "; /* U+2047, SentencePiece's default surface */
+
+static bool contains(gguf_str s, const char *word) {
+    for (size_t n = strlen(word), i = 0; i + n <= s.n; i++)
+        if (strncasecmp(s.at + i, word, n) == 0) return true;
+    return false;
+}
 
 static int hex_digit(char c) {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
@@ -145,24 +152,20 @@ static int index_spellings(tokenizer *t, const gguf *g, err *e) {
     return 0;
 }
 
-/* The distinct lengths of pieces that are looked for in a text before merging, longest first. */
-static int index_specials(tokenizer *t, err *e) {
-    bool *has = mem_new(PIECE_MAX + 1, sizeof *has, e);
-    if (has == NULL) return -1;
+/* Some tokenizers drop the blanks beside special pieces, which GGUF does not record. As llama.cpp does, they are told
+ * by the model's name: Phi-3, whose chat markers drop those on their right, and ModernBERT. */
+static int read_strips(tokenizer *t, const gguf *g, err *e) {
+    gguf_str name = {"", 0};
+    if (gguf_find(g, "general.name") != NULL && gguf_string(g, "general.name", &name, e) != 0) return -1;
+    bool is_phi3 = contains(name, "phi-3") || contains(name, "phi3"), is_bert = contains(name, "modern-bert");
     for (size_t i = 0; i < t->vocab; i++) {
-        const piece *p = &t->pieces[i];
-        bool         special = p->type == PIECE_USER || p->type == PIECE_CONTROL || p->type == PIECE_UNKNOWN;
-        if (!special || p->n_spelling == 0) continue;
-        t->n_special_lengths += !has[p->n_spelling];
-        has[p->n_spelling] = true;
-        t->special_begins[(unsigned char)p->spelling[0]] = true;
+        piece   *p = &t->pieces[i];
+        gguf_str s = {p->spelling, p->n_spelling};
+        bool     keeps = gguf_str_is(s, "<unk>") || gguf_str_is(s, "<s>") || gguf_str_is(s, "<|endoftext|>");
+        p->strips_right = is_phi3 && !keeps;
+        p->strips_left = is_bert && gguf_str_is(s, "[MASK]");
     }
-    t->special_lengths = mem_new(t->n_special_lengths, sizeof *t->special_lengths, e);
-    if (t->special_lengths != NULL)
-        for (uint32_t length = PIECE_MAX, k = 0; length > 0; length--)
-            if (has[length]) t->special_lengths[k++] = length;
-    free(has);
-    return t->special_lengths != NULL ? 0 : -1;
+    return 0;
 }
 
 static int check_fallback(const tokenizer *t, const gguf *g, err *e) {
@@ -207,8 +210,8 @@ tokenizer *tokenizer_from_gguf(const gguf *g, err *e) {
     t->vocab = n;
     t->encode = spm_encode;
     ok = read_pieces(t, g, spellings, scores, types, e) == 0 && read_special_ids(t, g, e) == 0 &&
-         check_fallback(t, g, e) == 0 && index_spellings(t, g, e) == 0 && index_specials(t, e) == 0 &&
-         tokenizer_seal(t, e) == 0;
+         check_fallback(t, g, e) == 0 && index_spellings(t, g, e) == 0 && read_strips(t, g, e) == 0 &&
+         tokenizer_index_specials(t, e) == 0 && tokenizer_seal(t, e) == 0;
 out:
     free(spellings);
     free(scores);

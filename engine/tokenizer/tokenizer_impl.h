@@ -1,5 +1,6 @@
 /* tokenizer_impl.h - what the tokenizer's own files share: tokenizer.c (accessors, decoding, the byte
- * tokenizer), tokenizer_gguf.c (reading and checking a vocabulary), tokenizer_spm.c (encoding).
+ * tokenizer), tokenizer_gguf.c (reading and checking a vocabulary), tokenizer_cut.c (cutting a text at special
+ * pieces), tokenizer_spm.c (encoding what is between them).
  */
 #ifndef ENGINE_TOKENIZER_IMPL_H
 #define ENGINE_TOKENIZER_IMPL_H
@@ -29,26 +30,60 @@ typedef struct {
     uint32_t    n_spelling, n_text;
     float       score;
     piece_type  type;
+    bool        strips_left, strips_right; /* of a special piece: blanks beside it are dropped */
 } piece;
 
-enum { PIECE_MAX = 65535 }; /* bytes of a spelling */
+enum {
+    PIECE_MAX = 65535,       /* bytes of a spelling */
+    TEXT_MAX = INT32_MAX / 4 /* bytes of a text; with every space three bytes long, offsets fit into int32_t */
+};
+
+/* Special pieces by their spelling: a trie; node 0 is its root, and also stands for "no node". */
+typedef struct {
+    uint32_t      child, sibling;
+    int32_t       id; /* of the piece spelled by the way here; -1 = none */
+    unsigned char byte;
+} trie_node;
+
+typedef struct {
+    trie_node *nodes;
+    size_t     n_nodes;
+    uint32_t   roots[256]; /* the root's children */
+    uint32_t  *lengths;    /* [n_lengths] the distinct lengths of spellings, falling */
+    size_t     n_lengths;
+    bool       strips; /* whether any of them drops blanks */
+} specials;
+
+/* A stretch of a text: a special piece, or plain text between two of them, which is never empty. */
+typedef struct {
+    const char *text;
+    size_t      n;
+    int32_t     id; /* -1 = plain text */
+} fragment;
+
+/* A text cut into fragments. A zeroed struct is an empty one. */
+typedef struct {
+    fragment *at;
+    size_t    n, cap;
+    char     *joined; /* the text that they point into, unless the caller owns it */
+} cut;
 
 struct tokenizer {
     const char *kind;
     piece      *pieces; /* [vocab] */
     size_t      vocab;
-    char       *arena;               /* bytes of all spellings and texts */
-    int32_t    *slots;               /* [slot_mask + 1] ids by spelling, open addressing; -1 = free */
-    size_t      slot_mask;           /* a power of two less one */
-    uint32_t   *special_lengths;     /* [n_special_lengths] of user-defined, control and unknown pieces; falling */
-    size_t      n_special_lengths;   /* distinct ones */
-    bool        special_begins[256]; /* whether such a piece begins with this byte */
+    char       *arena;     /* bytes of all spellings and texts */
+    int32_t    *slots;     /* [slot_mask + 1] ids by spelling, open addressing; -1 = free */
+    size_t      slot_mask; /* a power of two less one */
+    specials    specials;
     bool        has_unused;
     int32_t     byte_ids[256]; /* -1 = none */
     int32_t     bos, eos, unk; /* -1 = none */
     bool        adds_bos, adds_prefix;
     char        digest[DIGEST_HEX];
-    int (*encode)(const tokenizer *t, const char *text, size_t n, bool special, tokens *out, err *e);
+
+    /* Appends the ids of a text's fragments; may leave some of them on an error. */
+    int (*encode)(const tokenizer *t, const cut *text, tokens *out, err *e);
 };
 
 #define SPACE_MARK "\xE2\x96\x81" /* U+2581, SentencePiece's visible space */
@@ -60,6 +95,14 @@ int32_t tokenizer_find(const tokenizer *t, const char *spelling, size_t n);
 /* Writes t->digest; the last step of opening. */
 int tokenizer_seal(tokenizer *t, err *e);
 
-int spm_encode(const tokenizer *t, const char *text, size_t n, bool special, tokens *out, err *e);
+/* Fills t->specials from the pieces. */
+int  tokenizer_index_specials(tokenizer *t, err *e);
+void specials_free(specials *s);
+
+/* Joins the parts and cuts the text at special pieces. cut_free is needed after an error, too. */
+int  tokenizer_cut(const tokenizer *t, const text_part *parts, size_t n_parts, cut *out, err *e);
+void cut_free(cut *c);
+
+int spm_encode(const tokenizer *t, const cut *text, tokens *out, err *e);
 
 #endif

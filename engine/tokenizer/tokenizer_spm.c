@@ -1,9 +1,8 @@
 /* tokenizer_spm.c - SentencePiece BPE encoding (Kudo and Richardson, EMNLP 2018), in O(n log n).
  *
- * A text is cut at special pieces first, longest pieces first. The characters of each span between them form a linked
- * list, and a heap holds every pair of neighbours that spells a piece. The pair with the best score is merged first,
- * the leftmost of equals. What no piece spells in the end becomes byte pieces, or else the unknown piece, one for a run
- * of them.
+ * The characters of each span between special pieces form a linked list, and a heap holds every pair of neighbours that
+ * spells a piece. The pair with the best score is merged first, the leftmost of equals. What no piece spells in the end
+ * becomes byte pieces, or else the unknown piece, one for a run of them.
  *
  * Where SentencePiece and llama.cpp differ: as in llama.cpp, the dummy prefix is added to each text after
  * a special piece. As in SentencePiece, merges never yield a control or byte piece, and an unused
@@ -23,8 +22,6 @@
 #include "engine/base/utf8.h"
 #include "engine/tokenizer/tokenizer_impl.h"
 
-enum { TEXT_MAX = INT32_MAX / 4 }; /* bytes; with every space three bytes long, offsets fit into int32_t */
-
 typedef struct {
     int32_t prev, next; /* -1 = none */
     int32_t at, n;      /* bytes in the marked text; n = 0 when merged into the left neighbour */
@@ -38,7 +35,6 @@ typedef struct {
 
 typedef struct {
     const tokenizer *t;
-    bool             special;       /* control and unknown pieces count as special */
     bool             after_special; /* at the text's start, too */
     bool             after_unknown;
     char            *marked; /* the span with U+2581 for spaces */
@@ -155,7 +151,7 @@ static int emit(encoder *s, int32_t at, int32_t n, err *e) {
 
 static int merge_span(encoder *s, const char *text, size_t n, err *e) {
     int32_t count = make_symbols(s, mark_spaces(s, text, n));
-    s->after_special = s->after_unknown = false;
+    s->after_unknown = false;
     s->n_heap = 0;
     for (int32_t i = 1; i < count; i++) consider(s, i - 1, i);
     while (s->n_heap > 0) {
@@ -175,52 +171,26 @@ static int merge_span(encoder *s, const char *text, size_t n, err *e) {
     return 0;
 }
 
-/* ---- cutting at special pieces -------------------------------------------------------------------- */
+/* ---- a text ----------------------------------------------------------------------------------------- */
 
-static int32_t find_special(const encoder *s, const char *at, size_t n) {
-    if (!s->t->special_begins[(unsigned char)*at]) return -1;
-    int32_t id = tokenizer_find(s->t, at, n);
-    if (id < 0) return -1;
-    piece_type type = s->t->pieces[id].type;
-    bool       found = type == PIECE_USER || (s->special && (type == PIECE_CONTROL || type == PIECE_UNKNOWN));
-    return found ? id : -1;
-}
-
-/* Encodes a span in which no piece longer than special_lengths[level] is left. */
-static int encode_span(encoder *s, const char *text, size_t n, size_t level, err *e) {
-    for (; level < s->t->n_special_lengths; level++) {
-        size_t length = s->t->special_lengths[level], begin = 0, at = 0;
-        while (n >= length && at <= n - length) {
-            int32_t id = find_special(s, text + at, length);
-            if (id < 0) {
-                at++;
-                continue;
-            }
-            if (at > begin && encode_span(s, text + begin, at - begin, level + 1, e) != 0) return -1;
-            if (tokens_push(s->out, id, e) != 0) return -1;
-            s->after_special = true;
-            at += length;
-            begin = at;
-        }
-        text += begin;
-        n -= begin;
-    }
-    return n > 0 ? merge_span(s, text, n, e) : 0;
-}
-
-int spm_encode(const tokenizer *t, const char *text, size_t n, bool special, tokens *out, err *e) {
-    if (n == 0) return 0;
-    if (n > TEXT_MAX) return err_input(e, "a text of %zu bytes is too long (at most %d)", n, TEXT_MAX);
-    encoder s = {.t = t, .special = special, .after_special = true, .out = out};
-    size_t  before = out->n;
+int spm_encode(const tokenizer *t, const cut *text, tokens *out, err *e) {
+    encoder s = {.t = t, .after_special = true, .out = out};
+    size_t  n = 0; /* bytes of the longest span */
     int     status = -1;
+    for (size_t i = 0; i < text->n; i++)
+        if (text->at[i].id < 0 && text->at[i].n > n) n = text->at[i].n;
     s.marked = mem_new(n + 1, SPACE_MARK_BYTES, e);
     s.symbols = mem_new(n + 1, sizeof *s.symbols, e); /* E3 */
     s.heap = mem_new(n + 1, 2 * sizeof *s.heap, e);   /* E2 */
     s.split = mem_new(t->has_unused ? t->vocab : 0, sizeof *s.split, e);
-    if (s.marked != NULL && s.symbols != NULL && s.heap != NULL && s.split != NULL)
-        status = encode_span(&s, text, n, 0, e);
-    if (status != 0) out->n = before;
+    if (s.marked == NULL || s.symbols == NULL || s.heap == NULL || s.split == NULL) goto out;
+    for (size_t i = 0; i < text->n; i++) {
+        const fragment *f = &text->at[i];
+        if (f->id < 0 ? merge_span(&s, f->text, f->n, e) != 0 : tokens_push(out, f->id, e) != 0) goto out;
+        s.after_special = f->id >= 0;
+    }
+    status = 0;
+out:
     free(s.marked);
     free(s.symbols);
     free(s.heap);
