@@ -73,6 +73,7 @@ void tokenizer_close(tokenizer *t) {
     free(t->arena);
     free(t->slots);
     specials_free(&t->specials);
+    free(t->joined);
     free(t);
 }
 

@@ -211,7 +211,7 @@ tokenizer *tokenizer_from_gguf(const gguf *g, err *e) {
     t->encode = spm_encode;
     ok = read_pieces(t, g, spellings, scores, types, e) == 0 && read_special_ids(t, g, e) == 0 &&
          check_fallback(t, g, e) == 0 && index_spellings(t, g, e) == 0 && read_strips(t, g, e) == 0 &&
-         tokenizer_index_specials(t, e) == 0 && tokenizer_seal(t, e) == 0;
+         tokenizer_index_specials(t, e) == 0 && tokenizer_index_seams(t, e) == 0 && tokenizer_seal(t, e) == 0;
 out:
     free(spellings);
     free(scores);

@@ -69,18 +69,19 @@ typedef struct {
 } cut;
 
 struct tokenizer {
-    const char *kind;
-    piece      *pieces; /* [vocab] */
-    size_t      vocab;
-    char       *arena;     /* bytes of all spellings and texts */
-    int32_t    *slots;     /* [slot_mask + 1] ids by spelling, open addressing; -1 = free */
-    size_t      slot_mask; /* a power of two less one */
-    specials    specials;
-    bool        has_unused;
-    int32_t     byte_ids[256]; /* -1 = none */
-    int32_t     bos, eos, unk; /* -1 = none */
-    bool        adds_bos, adds_prefix;
-    char        digest[DIGEST_HEX];
+    const char    *kind;
+    piece         *pieces; /* [vocab] */
+    size_t         vocab;
+    char          *arena;     /* bytes of all spellings and texts */
+    int32_t       *slots;     /* [slot_mask + 1] ids by spelling, open addressing; -1 = free */
+    size_t         slot_mask; /* a power of two less one */
+    specials       specials;
+    unsigned char *joined; /* bits of characters that are neighbours in a piece (tokenizer_seams.c) */
+    bool           has_unused;
+    int32_t        byte_ids[256]; /* -1 = none */
+    int32_t        bos, eos, unk; /* -1 = none */
+    bool           adds_bos, adds_prefix;
+    char           digest[DIGEST_HEX];
 
     /* Appends the ids of a text's fragments; may leave some of them on an error. */
     int (*encode)(const tokenizer *t, const cut *text, tokens *out, err *e);
@@ -92,6 +93,17 @@ enum { SPACE_MARK_BYTES = 3 };
 /* Id of the piece with this spelling, or -1. */
 int32_t tokenizer_find(const tokenizer *t, const char *spelling, size_t n);
 
+/* Whether merges may form it. */
+static inline bool piece_is_mergeable(const piece *p) {
+    return p->type == PIECE_NORMAL || p->type == PIECE_USER || p->type == PIECE_UNUSED;
+}
+
+/* The piece of this spelling that merges may form, or -1. */
+static inline int32_t tokenizer_find_mergeable(const tokenizer *t, const char *spelling, size_t n) {
+    int32_t id = tokenizer_find(t, spelling, n);
+    return id >= 0 && piece_is_mergeable(&t->pieces[id]) ? id : -1;
+}
+
 /* Writes t->digest; the last step of opening. */
 int tokenizer_seal(tokenizer *t, err *e);
 
@@ -102,6 +114,12 @@ void specials_free(specials *s);
 /* Joins the parts and cuts the text at special pieces. cut_free is needed after an error, too. */
 int  tokenizer_cut(const tokenizer *t, const text_part *parts, size_t n_parts, cut *out, err *e);
 void cut_free(cut *c);
+
+/* Fills t->joined from the pieces. */
+int tokenizer_index_seams(tokenizer *t, err *e);
+
+/* How many of n >= 1 bytes, at least a character, may be encoded without the rest; spaces are marks already. */
+size_t tokenizer_seam(const tokenizer *t, const char *text, size_t n);
 
 int spm_encode(const tokenizer *t, const cut *text, tokens *out, err *e);
 
