@@ -69,7 +69,7 @@
 #define DEEPSEEK_LLM \
     "[\\r\\n]", \
     BLANK "?[" CASED "]+", \
-    BLANK "?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-\\x{201F}\\x{3000}-\\x{3002}]+", \
+    BLANK "?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-\\x{201F}\\x{3001}\\x{3002}]+", \
     "(?<!" BLANK ")" BLANK "++$", \
     EAST_ASIAN, \
     "\\p{N}+"

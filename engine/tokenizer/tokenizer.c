@@ -74,6 +74,11 @@ gguf_str tokenizer_piece(const tokenizer *t, int32_t id) {
     return (gguf_str){t->pieces[id].text, t->pieces[id].n_text};
 }
 
+gguf_str tokenizer_spelling(const tokenizer *t, int32_t id) {
+    if (id < 0 || (size_t)id >= t->vocab) return (gguf_str){"", 0};
+    return (gguf_str){t->pieces[id].spelling, t->pieces[id].n_spelling};
+}
+
 int32_t tokenizer_find(const tokenizer *t, const char *spelling, size_t n) {
     for (size_t i = (size_t)digest64(spelling, n);; i++) {
         int32_t id = t->slots[i & t->slot_mask];
@@ -246,4 +251,13 @@ tokenizer *tokenizer_bytes(err *e) {
 failed:
     tokenizer_close(t);
     return NULL;
+}
+
+tokenizer *tokenizer_open(const char *name, err *e) {
+    if (strcmp(name, "bytes") == 0) return tokenizer_bytes(e);
+    gguf *g = gguf_open(name, e);
+    if (g == NULL) return NULL;
+    tokenizer *t = tokenizer_from_gguf(g, e);
+    gguf_close(g);
+    return t;
 }

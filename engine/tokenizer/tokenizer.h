@@ -35,7 +35,8 @@ typedef struct tokenizer tokenizer;
 
 tokenizer *tokenizer_from_gguf(const gguf *g, err *e); /* copies what it needs; g may be closed */
 tokenizer *tokenizer_bytes(err *e);
-void       tokenizer_close(tokenizer *t); /* NULL is fine */
+tokenizer *tokenizer_open(const char *name, err *e); /* that of a GGUF file by its path, or "bytes" */
+void       tokenizer_close(tokenizer *t);            /* NULL is fine */
 
 const char *tokenizer_kind(const tokenizer *t);     /* "spm", "bpe" or "bytes" */
 size_t      tokenizer_vocab(const tokenizer *t);    /* number of ids */
@@ -77,6 +78,9 @@ char *tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, size_t 
 /* The bytes one id stands for, as they enter a text (a leading space included); empty for control
  * tokens. Points into the tokenizer. */
 gguf_str tokenizer_piece(const tokenizer *t, int32_t id);
+
+/* A token's spelling in the vocabulary; empty where it has none. Points into the tokenizer. */
+gguf_str tokenizer_spelling(const tokenizer *t, int32_t id);
 
 /* Decoding one id at a time: gives only whole UTF-8 characters, holding back split ones. */
 typedef struct {
