@@ -10,7 +10,6 @@
 
 #include "engine/base/mem.h"
 #include "engine/kernels/kernels.h"
-#include "engine/model/blas.h"
 #include "engine/model/transformer.h"
 #include "tests/fixtures/slow_model.h"
 #include "tests/fixtures/tiny_arch.h"
@@ -105,7 +104,7 @@ static bool yarn(tiny_arch *s) {
     s->rope_factor = 4;
     s->original_context = 32;
     s->window = has_window(s) ? 21 : 0;
-    s->layers = 5;
+    s->layers = 6; /* one without a window, for Gemma 3 */
     return true;
 }
 
@@ -327,24 +326,33 @@ static int check_split(const model *m, const split *s, const float *want) {
     return bad;
 }
 
-/* The engine under an instruction set, or (NULL) the one it chooses itself, in a child process: it chooses once. That one
- * takes all splits, the others the first, which has passes of all kinds. */
-static int check_under(const char *isa, const char *path, const float *want) {
+/* The engine under an instruction set, in a child process: it chooses once. */
+static int check_under(const char *isa, size_t n_splits, const char *path, const float *want) {
     pid_t child = fork();
     cr_assert_geq(child, 0);
     if (child == 0) {
         err e = {0};
-        if (isa != NULL) setenv("HARNESS_ISA", isa, 1);
+        setenv("HARNESS_ISA", isa, 1);
         model *m = model_open(path, &e);
         int    bad = m == NULL || model_pack(m, &e) != 0;
         if (bad) fprintf(stderr, "%s\n", e.text);
-        for (size_t i = 0; i < (isa == NULL ? SPLITS : 1) && !bad; i++) bad = check_split(m, &splits[i], want);
+        for (size_t i = 0; i < n_splits && !bad; i++) bad = check_split(m, &splits[i], want);
         model_close(m);
         _exit(bad);
     }
     int status;
     cr_assert_eq(waitpid(child, &status, 0), child);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Under the best instruction set all splits, under the others the first, which has passes of all kinds. */
+static void check_engine(const char *path, const float *want, const char *name, const char *what) {
+    size_t n_splits = SPLITS;
+    for (size_t k = sizeof isas / sizeof *isas; k-- > 0;) {
+        if (kernels_by_name(isas[k]) == NULL) continue;
+        cr_expect_eq(check_under(isas[k], n_splits, path, want), 0, "%s, %s, %s", name, what, isas[k]);
+        n_splits = 1;
+    }
 }
 
 static void check_architecture(const architecture *a) {
@@ -356,10 +364,7 @@ static void check_architecture(const architecture *a) {
         float *want = new_floats(LENGTH * tiny_vocab());
         slow_logits(path, ids, LENGTH, CONTEXT, want);
         for (size_t i = 0; i < LENGTH * tiny_vocab(); i++) cr_assert(isfinite(want[i]), "%s", variations[v].what);
-        cr_expect_eq(check_under(NULL, path, want), 0, "%s, %s", a->name, variations[v].what);
-        for (size_t k = 0; k < sizeof isas / sizeof *isas; k++)
-            if (kernels_by_name(isas[k]) != NULL)
-                cr_expect_eq(check_under(isas[k], path, want), 0, "%s, %s, %s", a->name, variations[v].what, isas[k]);
+        check_engine(path, want, a->name, variations[v].what);
         unlink(path);
         free(want);
     }
@@ -371,3 +376,90 @@ static void check_architecture(const architecture *a) {
     }
 #include "engine/model/architectures.def"
 #undef ARCHITECTURE
+
+/* ---- what holds when a key is missing ------------------------------------------------------------------ */
+
+enum { SHORT = 16 };
+
+static void check_short(const char *path, model *m, const char *what, const char *key) {
+    int32_t ids[LENGTH];
+    err     e = {0};
+    size_t  n = SHORT * m->shape.vocab;
+    float  *want = new_floats(n), *got = new_floats(n);
+    text_of(ids, 3);
+    slow_logits(path, ids, SHORT, SHORT, want);
+    cr_assert_eq(model_pack(m, &e), 0, "%s", e.text);
+    transformer *t = transformer_new(m, SHORT, 1, NULL, &e);
+    cr_assert_not_null(t, "%s", e.text);
+    cr_assert_eq(transformer_forward(t, ids, SHORT, SHORT, got, &e), 0, "%s", e.text);
+    cr_expect(memcmp(got, want, n * sizeof *got) == 0, "%s without %s", what, key);
+    transformer_free(t);
+    free(want);
+    free(got);
+}
+
+/* A file without one of its keys is refused, or the slow model's number takes its place. */
+static void check_presets(const architecture *a) {
+    char      path[TINY_PATH], changed[TINY_PATH];
+    err       e = {0};
+    size_t    taken = 0;
+    tiny_arch s = tiny_arch_default(a);
+    s.layers = 6;
+    s.rope_dim = 8;
+    s.window = has_window(&s) ? 5 : 0;
+    s.scaling = SCALING_YARN;
+    s.rope_factor = 4;
+    s.rope_amplitude = 1.25f;
+    s.original_context = 32;
+    s.local_theta = a->preset.local_theta > 0 ? 300 : 0;
+    cr_assert_eq(tiny_path(path, &e), 0, "%s", e.text);
+    cr_assert_eq(tiny_path(changed, &e), 0, "%s", e.text);
+    cr_assert_eq(tiny_arch_write(path, &s, &e), 0, "%s", e.text);
+    gguf *g = gguf_open(path, &e);
+    cr_assert_not_null(g, "%s", e.text);
+    for (size_t i = 0; i < gguf_value_count(g); i++) {
+        char key[ARCHITECTURE_KEY];
+        if (!gguf_str_copy(gguf_value_at(g, i)->key, key, sizeof key)) continue;
+        if (strncmp(key, a->name, strlen(a->name)) != 0) continue;
+        cr_assert_eq(tiny_copy(path, changed, key, NULL, NULL, a, &e), 0, "%s", e.text);
+        model *m = model_open(changed, &e);
+        taken += m != NULL;
+        if (m != NULL) check_short(changed, m, a->name, key);
+        model_close(m);
+    }
+    cr_expect_gt(taken, 4, "%s: %zu", a->name, taken);
+    gguf_close(g);
+    unlink(changed);
+    unlink(path);
+}
+
+#define ARCHITECTURE(name)                                                                                             \
+    Test(architectures, name##_has_the_presets_of_the_slow_model) {                                                    \
+        check_presets(&architecture_##name);                                                                           \
+    }
+#include "engine/model/architectures.def"
+#undef ARCHITECTURE
+
+static int add_zero_router(gguf_writer *w, const architecture *a, err *e) {
+    static const float zeros[48 * 4];
+    (void)a;
+    return gguf_put_tensor(w, "blk.1.ffn_gate_inp.weight", DTYPE_F32, 2, ((const uint64_t[]){48, 4}), zeros, e);
+}
+
+/* Of experts with equal logits the first ones are chosen. */
+Test(architectures, equal_experts_are_taken_in_order) {
+    char      path[TINY_PATH], changed[TINY_PATH];
+    err       e = {0};
+    tiny_arch s = tiny_arch_default(&architecture_qwen3moe);
+    cr_assert_eq(tiny_path(path, &e), 0, "%s", e.text);
+    cr_assert_eq(tiny_path(changed, &e), 0, "%s", e.text);
+    cr_assert_eq(tiny_arch_write(path, &s, &e), 0, "%s", e.text);
+    cr_assert_eq(tiny_copy(path, changed, NULL, "blk.1.ffn_gate_inp.weight", add_zero_router, s.arch, &e), 0, "%s",
+                 e.text);
+    model *m = model_open(changed, &e);
+    cr_assert_not_null(m, "%s", e.text);
+    check_short(changed, m, "qwen3moe", "a router");
+    model_close(m);
+    unlink(changed);
+    unlink(path);
+}
