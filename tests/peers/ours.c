@@ -27,7 +27,7 @@ static int open_weights(peer *p, const char *path, const peer_options *o, err *e
 
 static int open_vocab(peer *p, const char *path, err *e) {
     if ((p->file = gguf_open(path, e)) == NULL) return -1;
-    return (p->tok = tokenizer_from_gguf(p->file, e)) != NULL ? 0 : err_prefix(e, "%s", path);
+    return (p->tok = tokenizer_from_gguf(p->file, e)) != NULL ? 0 : -1;
 }
 
 peer *peer_open(const char *path, const peer_options *o, err *e) {
