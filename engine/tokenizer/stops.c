@@ -146,12 +146,17 @@ static bool is_excepted(const tokenizer *t, const char *name) {
     return false;
 }
 
-/* Makes the token a control token. What encoding fell back to is no longer there to fall back to. */
+/* Makes the token a control token, to which encoding no longer falls back either. In BPE files the unknown token is
+ * often EOS, for want of another (SmolLM2); llama.cpp and Hugging Face then leave out the few bytes that no token
+ * spells. */
 static void keep_out_of_text(tokenizer *t, int32_t id) {
     piece *p = &t->pieces[id];
     if (p->type == PIECE_BYTE && t->byte_ids[(unsigned char)p->text[0]] == id)
         t->byte_ids[(unsigned char)p->text[0]] = -1;
-    if (t->unk == id) t->unk = -1;
+    if (t->unk == id) {
+        t->unk = -1;
+        t->drops_unknown = t->pre != NULL;
+    }
     p->type = PIECE_CONTROL;
     p->n_text = 0;
 }

@@ -114,7 +114,7 @@ int tokenizer_seal(tokenizer *t, err *e) {
     char *bytes = mem_new(size, 1, e);
     if (bytes == NULL) return -1;
     const int32_t head[] = {(int32_t)t->vocab,  t->bos, t->eos, t->unk, t->adds_bos, t->adds_prefix,
-                            (int32_t)t->stops.n};
+                            (int32_t)t->stops.n, t->drops_unknown};
     char         *at = stpcpy(bytes, t->kind) + 1;
     at = mempcpy(at, head, sizeof head);
     if (t->stops.n > 0) at = mempcpy(at, t->stops.ids, t->stops.n * sizeof *t->stops.ids);

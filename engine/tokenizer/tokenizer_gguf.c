@@ -4,7 +4,7 @@
  * vocabulary that cannot spell every text; besides, what tokenizer_pieces.c and tokenizer_merges.c refuse.
  *
  * After it: every slot's id is valid and at least half of the slots are free; each byte that UTF-8 has in it has a
- * piece, or there is an unknown piece.
+ * piece, or there is an unknown piece, or bytes without one are left out.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +81,7 @@ static int check_fallback(const tokenizer *t, const gguf *g, err *e) {
         needed += is_needed;
         n += is_needed && t->byte_ids[i] >= 0;
     }
-    if (n == needed || t->unk >= 0) return 0;
+    if (n == needed || t->unk >= 0 || t->drops_unknown) return 0;
     return err_input(e, "%s: the vocabulary cannot spell every text: %zu of %zu byte tokens, and no unknown token",
                      gguf_path(g), n, needed);
 }

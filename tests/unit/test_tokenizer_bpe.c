@@ -314,6 +314,29 @@ Test(bpe, gemma4_merges_characters_and_falls_back_to_bytes) {
     free(v);
 }
 
+/* Some vocabularies have "</s>" or "[EOS]" as ordinary tokens, with merges that lead there. */
+Test(bpe, no_merge_gives_what_ends_a_text) {
+    vocab *v = calloc(1, sizeof *v);
+    *v = (vocab){.model = "gemma4", .bos = 0, .unk = -1, .add_bos = 0};
+    add(v, "<bos>", CONTROL);
+    for (int i = 0; i < 256; i++) {
+        char text[8];
+        snprintf(text, sizeof text, "<0x%02X>", (unsigned)i);
+        add(v, text, BYTE);
+    }
+    const char *letters[] = {"<", "/", "s", ">"};
+    for (int i = 0; i < 4; i++) add(v, letters[i], NORMAL);
+    merge(v, "<", "/");
+    merge(v, "s", ">");
+    merge(v, "</", "s>");
+    tokenizer *t = open_vocab(v);
+    cr_assert_eq(tokenizer_stops(t).n, 1);
+    check_pieces(v, t, "s</s>s", "s </ s> s");
+    check_ids(v, t, "s</s>s", 6, true, "s </s> s");
+    tokenizer_close(t);
+    free(v);
+}
+
 /* ---- decoding ------------------------------------------------------------------------------------- */
 
 Test(bpe, decoding_gives_whole_characters_however_tokens_split_them) {
@@ -472,6 +495,22 @@ Test(bpe, a_byte_without_token_is_unknown_or_an_error) {
     t = open_vocab(v);
     cr_assert_eq(tokenizer_encode(t, "a\xFF", 2, false, &ids, &e), 0);
     cr_assert_eq(ids.ids[1], 256);
+    tokens_free(&ids);
+    tokenizer_close(t);
+    free(v);
+}
+
+/* Many files have EOS as their unknown token. It must not end a text; llama.cpp leaves such bytes out. */
+Test(bpe, a_byte_without_token_is_left_out_where_the_unknown_token_ends_a_text) {
+    vocab *v = begin("gpt-2");
+    snprintf(v->text[4], sizeof v->text[0], "no byte");
+    add(v, "<|endoftext|>", CONTROL);
+    v->unk = 256;
+    tokenizer *t = open_vocab(v);
+    err        e = {0};
+    tokens     ids = {0};
+    cr_assert_eq(tokenizer_encode(t, "a\x04z", 3, false, &ids, &e), 0, "%s", e.text);
+    cr_assert(ids.n == 2 && ids.ids[0] == 'a' && ids.ids[1] == 'z');
     tokens_free(&ids);
     tokenizer_close(t);
     free(v);
