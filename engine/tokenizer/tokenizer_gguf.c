@@ -28,8 +28,7 @@ static const struct {
 
 enum { SPM, N_MODELS = sizeof models / sizeof *models };
 
-/* A special id: -1 when the key is absent or says "none" (all bits set, as llama.cpp writes it). */
-static int read_id(const gguf *g, const char *key, size_t vocab, int32_t *id, err *e) {
+int tokenizer_read_id(const gguf *g, const char *key, size_t vocab, int32_t *id, err *e) {
     uint32_t v;
     if (gguf_u32_or(g, key, UINT32_MAX, &v, e) != 0) return -1;
     if (v != UINT32_MAX && v >= vocab)
@@ -38,10 +37,19 @@ static int read_id(const gguf *g, const char *key, size_t vocab, int32_t *id, er
     return 0;
 }
 
+/* A special id, or SentencePiece's own where it has no key, unless the piece there is ordinary text. */
+static int read_special_id(const tokenizer *t, const gguf *g, const char *key, int32_t preset, int32_t *id, err *e) {
+    if (t->pre != NULL || gguf_find(g, key) != NULL || (size_t)preset >= t->vocab)
+        return tokenizer_read_id(g, key, t->vocab, id, e);
+    piece_type type = t->pieces[preset].type;
+    *id = type == PIECE_CONTROL || type == PIECE_USER || type == PIECE_UNKNOWN ? preset : -1;
+    return 0;
+}
+
 static int read_special_ids(tokenizer *t, const gguf *g, err *e) {
-    if (read_id(g, "tokenizer.ggml.bos_token_id", t->vocab, &t->bos, e) != 0) return -1;
-    if (read_id(g, "tokenizer.ggml.eos_token_id", t->vocab, &t->eos, e) != 0) return -1;
-    if (read_id(g, "tokenizer.ggml.unknown_token_id", t->vocab, &t->unk, e) != 0) return -1;
+    if (read_special_id(t, g, "tokenizer.ggml.bos_token_id", 1, &t->bos, e) != 0) return -1;
+    if (read_special_id(t, g, "tokenizer.ggml.eos_token_id", 2, &t->eos, e) != 0) return -1;
+    if (read_special_id(t, g, "tokenizer.ggml.unknown_token_id", 0, &t->unk, e) != 0) return -1;
     for (size_t i = 0; i < t->vocab && t->unk < 0; i++)
         if (t->pieces[i].type == PIECE_UNKNOWN) t->unk = (int32_t)i;
     return 0;
@@ -118,7 +126,7 @@ static int read_pre(tokenizer *t, const gguf *g, const char *preset, err *e) {
 static int read_vocabulary(tokenizer *t, const gguf *g, const gguf_str *spellings, const float *scores,
                            const int32_t *types, err *e) {
     if (tokenizer_read_pieces(t, g, spellings, scores, types, e) != 0 || read_special_ids(t, g, e) != 0 ||
-        tokenizer_index_spellings(t, g, e) != 0)
+        tokenizer_index_spellings(t, g, e) != 0 || tokenizer_find_stops(t, g, e) != 0)
         return -1;
     if (t->spelling == SPELLING_LETTERS) tokenizer_index_letters(t);
     if (read_adds(t, g, e) != 0 || check_fallback(t, g, e) != 0 || tokenizer_read_strips(t, g, e) != 0 ||
