@@ -48,6 +48,12 @@ const char *tokenizer_pre(const tokenizer *t) {
     return t->about_pre;
 }
 
+size_t tokenizer_missing_bytes(const tokenizer *t) {
+    size_t n = 0;
+    for (size_t i = 0; i < 256 && t->unk < 0; i++) n += t->byte_ids[i] < 0;
+    return n;
+}
+
 const char *tokenizer_warning(const tokenizer *t) {
     return t->pre_missing
                ? "the file does not say how its tokenizer splits text (tokenizer.ggml.pre), so \"default\" is "

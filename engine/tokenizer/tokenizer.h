@@ -50,6 +50,9 @@ bool        tokenizer_adds_eos(const tokenizer *t); /* whether the model's own t
 /* The pre-tokenizer and the versions of Unicode that it depends on, for people; NULL for kinds without one. */
 const char *tokenizer_pre(const tokenizer *t);
 
+/* How many of the 256 bytes no token spells: they are left out of a text. */
+size_t tokenizer_missing_bytes(const tokenizer *t);
+
 /* What a user should know about the file, or NULL. */
 const char *tokenizer_warning(const tokenizer *t);
 
