@@ -146,17 +146,13 @@ static bool is_excepted(const tokenizer *t, const char *name) {
     return false;
 }
 
-/* Makes the token a control token, to which encoding no longer falls back either. In BPE files the unknown token is
- * often EOS, for want of another (SmolLM2); llama.cpp and Hugging Face then leave out the few bytes that no token
- * spells. */
+/* Makes the token a control token, to which encoding no longer falls back either: in many BPE files the unknown token
+ * is EOS, for want of another. */
 static void keep_out_of_text(tokenizer *t, int32_t id) {
     piece *p = &t->pieces[id];
     if (p->type == PIECE_BYTE && t->byte_ids[(unsigned char)p->text[0]] == id)
         t->byte_ids[(unsigned char)p->text[0]] = -1;
-    if (t->unk == id) {
-        t->unk = -1;
-        t->drops_unknown = t->pre != NULL;
-    }
+    if (t->unk == id) t->unk = -1;
     p->type = PIECE_CONTROL;
     p->n_text = 0;
 }

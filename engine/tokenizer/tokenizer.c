@@ -48,6 +48,12 @@ const char *tokenizer_pre(const tokenizer *t) {
     return t->about_pre;
 }
 
+size_t tokenizer_missing_bytes(const tokenizer *t) {
+    size_t n = 0;
+    for (size_t i = 0; i < 256 && t->unk < 0; i++) n += t->byte_ids[i] < 0;
+    return n;
+}
+
 const char *tokenizer_warning(const tokenizer *t) {
     return t->pre_missing
                ? "the file does not say how its tokenizer splits text (tokenizer.ggml.pre), so \"default\" is "
@@ -99,11 +105,11 @@ void tokenizer_close(tokenizer *t) {
     free(t->arena);
     free(t->slots);
     specials_free(&t->specials);
-    tokens_free(&t->stops);
     free(t->joined);
     merges_free(&t->merges);
     pretokenizer_close(t->pre);
     free(t->about_pre);
+    tokens_free(&t->stops);
     free(t);
 }
 
@@ -114,7 +120,7 @@ int tokenizer_seal(tokenizer *t, err *e) {
     char *bytes = mem_new(size, 1, e);
     if (bytes == NULL) return -1;
     const int32_t head[] = {(int32_t)t->vocab,  t->bos, t->eos, t->unk, t->adds_bos, t->adds_prefix,
-                            (int32_t)t->stops.n, t->drops_unknown};
+                            (int32_t)t->stops.n};
     char         *at = stpcpy(bytes, t->kind) + 1;
     at = mempcpy(at, head, sizeof head);
     if (t->stops.n > 0) at = mempcpy(at, t->stops.ids, t->stops.n * sizeof *t->stops.ids);

@@ -50,11 +50,15 @@ bool        tokenizer_adds_eos(const tokenizer *t); /* whether the model's own t
 /* The pre-tokenizer and the versions of Unicode that it depends on, for people; NULL for kinds without one. */
 const char *tokenizer_pre(const tokenizer *t);
 
+/* How many of the 256 bytes no token spells: they are left out of a text. */
+size_t tokenizer_missing_bytes(const tokenizer *t);
+
 /* What a user should know about the file, or NULL. */
 const char *tokenizer_warning(const tokenizer *t);
 
-/* Hex SHA-256 of kind, pieces, scores, types, special ids, what ends a text, merges and pre-tokenizer: equal
- * tokenizers, equal digests. */
+/* Hex SHA-256 of kind, pieces, scores, types, special ids, what ends a text, merges and
+ * pre-tokenizer: equal tokenizers, equal digests.
+ */
 const char *tokenizer_digest(const tokenizer *t);
 
 /* A stretch of a text, such as a chat template's markers or what a user wrote between them. */
@@ -84,7 +88,7 @@ gguf_str tokenizer_piece(const tokenizer *t, int32_t id);
 /* The id of the token with this spelling, which is the vocabulary's own (a leading space may be U+2581), or -1. */
 int32_t tokenizer_find(const tokenizer *t, const char *spelling, size_t n);
 
-/* A token's spelling in the vocabulary; empty where it has none. Points into the tokenizer. */
+/* A token's spelling; empty where it has none. Points into the tokenizer. */
 gguf_str tokenizer_spelling(const tokenizer *t, int32_t id);
 
 /* Decoding one id at a time: gives only whole UTF-8 characters, holding back split ones. */

@@ -116,13 +116,12 @@ struct tokenizer {
     bool           has_unused;
     int32_t        byte_ids[256]; /* -1 = none */
     int32_t        bos, eos, unk; /* -1 = none */
-    tokens         stops;         /* a set (stops.h) of control pieces; has eos, and is empty without one */
+    tokens         stops;         /* a set (stops.h); all are control pieces. It has eos, and is empty without one */
     bool           adds_bos, adds_eos, adds_prefix;
-    bool           drops_unknown; /* what no piece spells is left out */
-    merges         merges;        /* of BPE */
-    pretokenizer  *pre;           /* of BPE; else NULL */
-    char          *about_pre;     /* its name and Unicode's versions */
-    bool           pre_missing;   /* the file does not name one */
+    merges         merges;      /* of BPE */
+    pretokenizer  *pre;         /* of BPE; else NULL */
+    char          *about_pre;   /* its name and Unicode's versions */
+    bool           pre_missing; /* the file does not name one */
     char           digest[DIGEST_HEX];
 
     /* Appends the ids of a text's fragments; may leave some of them on an error. */

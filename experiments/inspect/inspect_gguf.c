@@ -168,16 +168,22 @@ static void print_stops(const tokenizer *t) {
     puts(s.n > 0 ? "" : "none: no token ends a text");
 }
 
+static void print_tokenizer(const tokenizer *t) {
+    const char *pre = tokenizer_pre(t), *warning = tokenizer_warning(t);
+    printf("tokenizer    yes: %s%s%s%s, %zu ids, sha256 %s\n", tokenizer_kind(t), pre != NULL ? " (" : "",
+           pre != NULL ? pre : "", pre != NULL ? ")" : "", tokenizer_vocab(t), tokenizer_digest(t));
+    if (tokenizer_missing_bytes(t) > 0)
+        printf("             %zu of 256 bytes have no token and are left out of texts\n", tokenizer_missing_bytes(t));
+    if (tokenizer_adds_eos(t)) printf("             texts are to end with EOS, which is not added to prompts\n");
+    print_stops(t);
+    if (warning != NULL) printf("             doubtful: %s\n", warning);
+}
+
 static int print_uses(const gguf *g, const char *path, err *e) {
     err        why = {0};
     tokenizer *t = tokenizer_from_gguf(g, &why);
     if (t != NULL) {
-        const char *pre = tokenizer_pre(t), *warning = tokenizer_warning(t);
-        printf("tokenizer    yes: %s%s%s%s, %zu ids, sha256 %s\n", tokenizer_kind(t), pre != NULL ? " (" : "",
-               pre != NULL ? pre : "", pre != NULL ? ")" : "", tokenizer_vocab(t), tokenizer_digest(t));
-        if (tokenizer_adds_eos(t)) printf("             ends a text with EOS, which no command adds\n");
-        if (warning != NULL) printf("             doubtful: %s\n", warning);
-        print_stops(t);
+        print_tokenizer(t);
         tokenizer_close(t);
     } else if (print_refusal("tokenizer", path, &why, e) != 0) {
         return -1;
