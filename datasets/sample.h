@@ -13,8 +13,8 @@ typedef struct {
     size_t        n_references;
     size_t        reference_tokens; /* sum over references */
     bool          has_output;
-    tokens        output;  /* without BOS, EOS last (added when missing and the tokenizer has one) */
-    uint64_t      content; /* of prompt, references and, if it is needed, output: duplicates have the same */
+    tokens   output;  /* without BOS, a stop token last (EOS is added unless one is there or the tokenizer has none) */
+    uint64_t content; /* of prompt, references and, if it is needed, output: duplicates have the same */
 } sample;
 
 typedef struct {
@@ -28,6 +28,7 @@ typedef struct {
     bool   need_output; /* forced decoding: a record without output is an error */
     bool   need_prompt; /* a transformer cannot begin with no token at all */
     size_t context;     /* the prompt and one more token must fit; 0 = no limit */
+    stops  stops;       /* what ends a text; empty: what does so for the tokenizer */
     bool   skip_bad;
 } sample_options;
 

@@ -215,7 +215,7 @@ static int evaluate(evaluation *v, const options *o, err *e) {
                        .n_prompt = s->prompt.n,
                        .references = s->references,
                        .n_references = s->n_references},
-             .eos = tokenizer_eos(v->m->tok),
+             .stops = tokenizer_stops(v->m->tok),
              .max_new_tokens = (size_t)o->max_new_tokens,
         };
         if (decode_run(&setup, &v->trace, e) != 0 || count_output(v, s, &exact, e) != 0)

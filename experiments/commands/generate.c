@@ -18,7 +18,7 @@
 
 typedef struct {
     const char *model, *prompt, *prompt_file, *policy, *rule;
-    text_list   references;
+    text_list   references, stop;
     uint64_t    seed, max_new_tokens, threads;
     size_t      colour; /* in `whens` */
     bool        hash, check;
@@ -35,6 +35,7 @@ typedef struct {
     tokens      *references; /* [n_references] */
     reference   *views;      /* the same, as a policy sees them */
     size_t       n_references;
+    tokens       stops;           /* what ends the text */
     bool         prompt_is_empty; /* as text */
     decode_setup setup;
     trial_trace  trace, baseline;
@@ -63,6 +64,8 @@ static const option_spec specs[] = {
      .help = "seed of sampling"},
     {"max-new-tokens", 'n', "N", &option_count, OPTION_AT(options, max_new_tokens), .preset = "256",
      OPTION_RANGE(1, INT32_MAX), .help = "most tokens to generate"},
+    {"stop", 0, "TOKEN", &option_text, OPTION_AT(options, stop), .list = true,
+     .help = "a token that ends the text beside the model's own: its spelling in the vocabulary, or its id"},
     {"threads", 't', "N", &option_count, OPTION_AT(options, threads), .preset = "1", OPTION_RANGE(1, PARALLEL_THREADS),
      .help = "threads of a pass; the text does not depend on them"},
     {"color", 0, "WHEN", &option_choice, OPTION_AT(options, colour), .preset = "auto", .of = whens,
@@ -164,6 +167,14 @@ static int encode_input(generation *g, const options *o, err *e) {
     return 0;
 }
 
+static int find_stops(generation *g, const options *o, err *e) {
+    stops own = tokenizer_stops(g->m->tok);
+    if (tokens_append(&g->stops, own.ids, own.n, e) != 0) return -1;
+    for (size_t i = 0; i < o->stop.n; i++)
+        if (stops_add_named(&g->stops, g->m->tok, o->stop.at[i], e) != 0) return err_prefix(e, "--stop");
+    return 0;
+}
+
 /* ---- one generation -------------------------------------------------------------------------------- */
 
 static target_spec spec_of(const generation *g, const options *o) {
@@ -184,7 +195,7 @@ static int open_generation(generation *g, const options *o, err *e) {
     if (o->check && g->rule->ops->keeps != SAME_TOKENS)
         return err_input(e, "--check does not work with --rule %s (only with rules that keep plain decoding's tokens)",
                          g->rule->ops->name);
-    if (encode_input(g, o, e) != 0) return -1;
+    if (find_stops(g, o, e) != 0 || encode_input(g, o, e) != 0) return -1;
     if ((g->target = target_open(&target_transformer, &spec, e)) == NULL) return -1;
     g->setup = (decode_setup){
         .target = g->target,
@@ -195,7 +206,7 @@ static int open_generation(generation *g, const options *o, err *e) {
                   .references = g->views,
                   .n_references = g->n_references,
                   .noise = {o->seed, rng_stream("policy", "generate")}},
-        .eos = tokenizer_eos(g->m->tok),
+        .stops = stops_of(&g->stops),
         .max_new_tokens = o->max_new_tokens,
         .noise = {o->seed, rng_stream("accept", "generate")},
     };
@@ -215,6 +226,7 @@ static void close_generation(generation *g) {
     free(g->references);
     free(g->views);
     tokens_free(&g->prompt);
+    tokens_free(&g->stops);
     model_close(g->m);
 }
 

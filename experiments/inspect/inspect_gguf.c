@@ -157,6 +157,28 @@ static int print_refusal(const char *what, const char *path, err *why, err *e) {
     return 0;
 }
 
+static void print_stops(const tokenizer *t) {
+    stops s = tokenizer_stops(t);
+    printf("stops        ");
+    for (size_t i = 0; i < s.n; i++) {
+        char     shown[SHOWN_TEXT];
+        gguf_str text = tokenizer_spelling(t, s.ids[i]);
+        printf("%s%d %s", i > 0 ? ", " : "", (int)s.ids[i], quote(shown, sizeof shown, text.at, text.n));
+    }
+    puts(s.n > 0 ? "" : "none: no token ends a text");
+}
+
+static void print_tokenizer(const tokenizer *t) {
+    const char *pre = tokenizer_pre(t), *warning = tokenizer_warning(t);
+    printf("tokenizer    yes: %s%s%s%s, %zu ids, sha256 %s\n", tokenizer_kind(t), pre != NULL ? " (" : "",
+           pre != NULL ? pre : "", pre != NULL ? ")" : "", tokenizer_vocab(t), tokenizer_digest(t));
+    if (tokenizer_missing_bytes(t) > 0)
+        printf("             %zu of 256 bytes have no token and are left out of texts\n", tokenizer_missing_bytes(t));
+    if (tokenizer_adds_eos(t)) printf("             texts are to end with EOS, which is not added to prompts\n");
+    print_stops(t);
+    if (warning != NULL) printf("             doubtful: %s\n", warning);
+}
+
 /* What the layers compute beside a plain Llama's. */
 static void print_arithmetic(const model *m) {
     static const char *const scalings[] = {"", ", scaled linearly", ", scaled by YaRN", ", LongRoPE"};
@@ -181,11 +203,7 @@ static int print_uses(const gguf *g, const char *path, err *e) {
     err        why = {0};
     tokenizer *t = tokenizer_from_gguf(g, &why);
     if (t != NULL) {
-        const char *pre = tokenizer_pre(t), *warning = tokenizer_warning(t);
-        printf("tokenizer    yes: %s%s%s%s, %zu ids, sha256 %s\n", tokenizer_kind(t), pre != NULL ? " (" : "",
-               pre != NULL ? pre : "", pre != NULL ? ")" : "", tokenizer_vocab(t), tokenizer_digest(t));
-        if (tokenizer_adds_eos(t)) printf("             ends a text with EOS, which no command adds\n");
-        if (warning != NULL) printf("             doubtful: %s\n", warning);
+        print_tokenizer(t);
         tokenizer_close(t);
     } else if (print_refusal("tokenizer", path, &why, e) != 0) {
         return -1;

@@ -87,6 +87,9 @@ static const key_spec model_keys[] = {
      .help = "file of measured pass times T(k), for the modeled speed-up (harness help cost-file)"},
     {"context", &key_size, KEY_PLACED(model_config, context), .preset = "0", KEY_RANGE(0, INT32_MAX),
      .help = "tokens; 0 = the model's own"},
+    {"stop", &key_texts, KEY_PLACED(model_config, stop), .list = true,
+     .help = "tokens that end a text beside the model's own (harness inspect shows those): spellings in its vocabulary, "
+             "or ids; a list is one set"},
 };
 static const key_spec dataset_keys[] = {
     {"path", &key_path, KEY_PLACED(dataset_config, path), .required = true, .help = "JSONL file of records"},
@@ -351,6 +354,8 @@ void config_free(config *c) {
         free(m->tokenizer_at);
         free(m->cost_at);
         free(m->context_at);
+        text_items_free(&m->stop);
+        free(m->stop_at);
     }
     for (size_t i = 0; i < c->n_datasets; i++) {
         free(c->datasets[i].label);
