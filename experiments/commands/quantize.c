@@ -68,11 +68,14 @@ static int convert_rows(void *ctx, size_t row, size_t n, void *out, err *e) {
 static int copy_values(const gguf *g, const type_mix *mix, gguf_writer *w, err *e) {
     bool blocks = dtype_get(mix->most)->block > 1;
     for (size_t i = 0; i < gguf_value_count(g); i++) {
-        const gguf_value *v = gguf_value_at(g, i);
-        char              key[256];
-        if (gguf_str_is(v->key, "general.file_type") || gguf_str_is(v->key, "general.quantization_version") ||
-            gguf_str_is(v->key, "general.alignment"))
-            continue;
+        const gguf_value        *v = gguf_value_at(g, i);
+        char                     key[256];
+        static const char *const own[] = {"general.file_type", "general.quantization_version",
+                                          "general.alignment", "split.no",
+                                          "split.count",       "split.tensors.count"};
+        bool                     is_own = false;
+        for (size_t k = 0; k < sizeof own / sizeof *own; k++) is_own |= gguf_str_is(v->key, own[k]);
+        if (is_own) continue;
         if (!gguf_str_copy(v->key, key, sizeof key))
             return err_input(e, "%s: key %zu of %zu bytes is not allowed (at most %zu, without a NUL)", gguf_path(g), i,
                              v->key.n, sizeof key - 1);
