@@ -2,7 +2,8 @@
  *
  * Decoding follows SentencePiece: a run of byte pieces is read as UTF-8, and each byte in it that belongs to
  * no character becomes U+FFFD; any other piece ends the run; the first space mark is dropped while the
- * text is empty. There is one decoder, the streaming one; tokenizer_decode runs it over all ids.
+ * text is empty. In byte-level BPE every piece with a text is a run of bytes. There is one decoder, the streaming one;
+ * tokenizer_decode runs it over all ids.
  */
 #include "engine/tokenizer/tokenizer.h"
 
@@ -35,17 +36,47 @@ bool tokenizer_adds_bos(const tokenizer *t) {
     return t->adds_bos;
 }
 
+bool tokenizer_adds_eos(const tokenizer *t) {
+    return t->adds_eos;
+}
+
+const char *tokenizer_pre(const tokenizer *t) {
+    return t->about_pre;
+}
+
+const char *tokenizer_warning(const tokenizer *t) {
+    return t->pre_missing
+               ? "the file does not say how its tokenizer splits text (tokenizer.ggml.pre), so \"default\" is "
+                 "used; with an old file, the ids may not be those that the model learned"
+               : NULL;
+}
+
 const char *tokenizer_digest(const tokenizer *t) {
     return t->digest;
 }
 
 int tokenizer_encode(const tokenizer *t, const char *text, size_t n, bool special, tokens *out, err *e) {
-    return t->encode(t, text, n, special, out, e);
+    const text_part part = {text, n, special};
+    return tokenizer_encode_parts(t, &part, 1, out, e);
+}
+
+int tokenizer_encode_parts(const tokenizer *t, const text_part *parts, size_t n_parts, tokens *out, err *e) {
+    cut    text = {0};
+    size_t before = out->n;
+    int    status = tokenizer_cut(t, parts, n_parts, &text, e) != 0 ? -1 : t->encode(t, &text, out, e);
+    if (status != 0) out->n = before;
+    cut_free(&text);
+    return status;
 }
 
 gguf_str tokenizer_piece(const tokenizer *t, int32_t id) {
     if (id < 0 || (size_t)id >= t->vocab) return (gguf_str){"", 0};
     return (gguf_str){t->pieces[id].text, t->pieces[id].n_text};
+}
+
+gguf_str tokenizer_spelling(const tokenizer *t, int32_t id) {
+    if (id < 0 || (size_t)id >= t->vocab) return (gguf_str){"", 0};
+    return (gguf_str){t->pieces[id].spelling, t->pieces[id].n_spelling};
 }
 
 int32_t tokenizer_find(const tokenizer *t, const char *spelling, size_t n) {
@@ -62,12 +93,17 @@ void tokenizer_close(tokenizer *t) {
     free(t->pieces);
     free(t->arena);
     free(t->slots);
-    free(t->special_lengths);
+    specials_free(&t->specials);
+    free(t->joined);
+    merges_free(&t->merges);
+    pretokenizer_close(t->pre);
+    free(t->about_pre);
     free(t);
 }
 
 int tokenizer_seal(tokenizer *t, err *e) {
-    size_t size = 64;
+    size_t size = 64 + t->merges.n * sizeof *t->merges.rules;
+    if (t->about_pre != NULL) size += strlen(t->about_pre) + 1;
     for (size_t i = 0; i < t->vocab; i++) size += t->pieces[i].n_spelling + 3 * sizeof(uint32_t);
     char *bytes = mem_new(size, 1, e);
     if (bytes == NULL) return -1;
@@ -76,12 +112,14 @@ int tokenizer_seal(tokenizer *t, err *e) {
     at = mempcpy(at, head, sizeof head);
     for (size_t i = 0; i < t->vocab; i++) {
         const piece *p = &t->pieces[i];
-        uint32_t     type = p->type;
+        uint32_t     type = (uint32_t)p->type | (uint32_t)p->strips_left << 8 | (uint32_t)p->strips_right << 9;
         at = mempcpy(at, &p->n_spelling, sizeof p->n_spelling);
         at = mempcpy(at, p->spelling, p->n_spelling);
         at = mempcpy(at, &p->score, sizeof p->score);
         at = mempcpy(at, &type, sizeof type);
     }
+    if (t->about_pre != NULL) at = stpcpy(at, t->about_pre) + 1;
+    if (t->merges.n > 0) at = mempcpy(at, t->merges.rules, t->merges.n * sizeof *t->merges.rules);
     int status = digest_sha256(bytes, (size_t)(at - bytes), t->digest, e);
     free(bytes);
     return status;
@@ -133,7 +171,7 @@ static bool has_mark(const piece *p) {
 size_t detokenizer_push(detokenizer *d, int32_t id, char *buf) {
     char    *at = buf;
     gguf_str text = tokenizer_piece(d->t, id);
-    bool     is_byte = text.n > 0 && d->t->pieces[id].type == PIECE_BYTE;
+    bool     is_byte = text.n > 0 && (d->t->spelling == SPELLING_LETTERS || d->t->pieces[id].type == PIECE_BYTE);
     if (!is_byte) at = end_run(d, at);
     if (text.n > 0 && !d->begun) {
         d->begun = true;
@@ -177,11 +215,13 @@ failed:
 
 /* ---- the byte tokenizer ------------------------------------------------------------------------- */
 
-static int bytes_encode(const tokenizer *t, const char *text, size_t n, bool special, tokens *out, err *e) {
-    (void)t;
-    (void)special; /* its control tokens have no spelling */
-    if (tokens_reserve(out, out->n + n, e) != 0) return -1;
-    for (size_t i = 0; i < n; i++) out->ids[out->n++] = (unsigned char)text[i];
+static int bytes_encode(const tokenizer *t, const cut *text, tokens *out, err *e) {
+    (void)t; /* its control tokens have no spelling: there is at most one fragment */
+    for (size_t k = 0; k < text->n; k++) {
+        const fragment *f = &text->at[k];
+        if (tokens_reserve(out, out->n + f->n, e) != 0) return -1;
+        for (size_t i = 0; i < f->n; i++) out->ids[out->n++] = (unsigned char)f->text[i];
+    }
     return 0;
 }
 
@@ -190,6 +230,7 @@ tokenizer *tokenizer_bytes(err *e) {
     tokenizer *t = mem_new(1, sizeof *t, e);
     if (t == NULL) return NULL;
     t->kind = "bytes";
+    t->spelling = SPELLING_BYTES;
     t->vocab = VOCAB;
     t->bos = BOS;
     t->eos = EOS;
@@ -206,8 +247,17 @@ tokenizer *tokenizer_bytes(err *e) {
         t->pieces[i].type = PIECE_BYTE;
     }
     t->pieces[BOS] = t->pieces[EOS] = (piece){.spelling = "", .text = "", .type = PIECE_CONTROL};
-    if (tokenizer_seal(t, e) == 0) return t;
+    if (tokenizer_index_specials(t, e) == 0 && tokenizer_seal(t, e) == 0) return t;
 failed:
     tokenizer_close(t);
     return NULL;
+}
+
+tokenizer *tokenizer_open(const char *name, err *e) {
+    if (strcmp(name, "bytes") == 0) return tokenizer_bytes(e);
+    gguf *g = gguf_open(name, e);
+    if (g == NULL) return NULL;
+    tokenizer *t = tokenizer_from_gguf(g, e);
+    gguf_close(g);
+    return t;
 }

@@ -165,8 +165,11 @@ static int print_uses(const gguf *g, const char *path, err *e) {
     err        why = {0};
     tokenizer *t = tokenizer_from_gguf(g, &why);
     if (t != NULL) {
-        printf("tokenizer    yes: %s, %zu ids, sha256 %s\n", tokenizer_kind(t), tokenizer_vocab(t),
-               tokenizer_digest(t));
+        const char *pre = tokenizer_pre(t), *warning = tokenizer_warning(t);
+        printf("tokenizer    yes: %s%s%s%s, %zu ids, sha256 %s\n", tokenizer_kind(t), pre != NULL ? " (" : "",
+               pre != NULL ? pre : "", pre != NULL ? ")" : "", tokenizer_vocab(t), tokenizer_digest(t));
+        if (tokenizer_adds_eos(t)) printf("             ends a text with EOS, which no command adds\n");
+        if (warning != NULL) printf("             doubtful: %s\n", warning);
         tokenizer_close(t);
     } else if (print_refusal("tokenizer", path, &why, e) != 0) {
         return -1;
