@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/base/digest.h"
 #include "engine/base/mem.h"
@@ -56,7 +57,8 @@ static gguf *open_part(const gguf *first, place own, uint32_t no, err *e) {
     place its;
     char *path = path_of(first, own, no, e);
     gguf *g = path != NULL ? gguf_open_file(path, e) : NULL;
-    if (path != NULL && g == NULL) err_advise(e, "the model is in several parts, which must lie in one folder");
+    if (path != NULL && g == NULL && access(path, F_OK) != 0)
+        err_advise(e, "the model is in several parts, which must lie in one folder");
     if (g != NULL && read_place(g, &its, e) != 0) {
         gguf_close_file(g);
         g = NULL;
