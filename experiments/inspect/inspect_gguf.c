@@ -179,6 +179,26 @@ static void print_tokenizer(const tokenizer *t) {
     if (warning != NULL) printf("             doubtful: %s\n", warning);
 }
 
+/* What the layers compute beside a plain Llama's. */
+static void print_arithmetic(const model *m) {
+    static const char *const scalings[] = {"", ", scaled linearly", ", scaled by YaRN", ", LongRoPE"};
+    const model_shape       *s = &m->shape;
+    size_t                   windows = 0, unrotated = 0;
+    for (size_t i = 0; i < s->n_layers; i++) {
+        windows += m->layers[i].kind.window > 0;
+        unrotated += m->layers[i].kind.rope == ROPE_NONE;
+    }
+    printf("             heads %zu wide, %zu rotated by base %g%s%s", s->head_dim, s->rope_dim, (double)s->rope_theta,
+           s->rope_scale != 1 || s->scaling == SCALING_LONGROPE ? scalings[s->scaling] : "",
+           m->rope_factors != NULL || m->rope_long != NULL ? ", with factors" : "");
+    if (unrotated > 0) printf(", not in %zu layers", unrotated);
+    putchar('\n');
+    if (windows > 0) printf("             a window of %zu tokens in %zu layers", s->window, windows);
+    if (windows > 0 && s->local_theta > 0) printf(", rotated by base %g", (double)s->local_theta);
+    if (windows > 0) putchar('\n');
+    if (s->n_experts > 0) printf("             %zu of %zu experts for each token\n", s->n_used_experts, s->n_experts);
+}
+
 static int print_uses(const gguf *g, const char *path, err *e) {
     err        why = {0};
     tokenizer *t = tokenizer_from_gguf(g, &why);
@@ -193,6 +213,7 @@ static int print_uses(const gguf *g, const char *path, err *e) {
     const model_shape *s = &m->shape;
     printf("transformer  yes: %s, %zu layers, %zu wide, %zu heads over %zu, context %zu\n", m->arch->name, s->n_layers,
            s->dim, s->n_heads, s->n_kv_heads, s->context);
+    print_arithmetic(m);
     model_close(m);
     return 0;
 }
