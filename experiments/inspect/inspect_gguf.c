@@ -117,8 +117,10 @@ static void print_value(const gguf_value *v) {
 static void print_tensors(const gguf *g) {
     uint64_t parameters = 0;
     bool     overflow = false;
+    bool     parts = gguf_part_count(g) > 1;
     if (gguf_tensor_count(g) == 0) return;
-    printf("\n%-*s  %-8s %-20s %14s %14s\n", NAME_WIDTH, "tensor", "type", "shape", "bytes", "offset");
+    printf("\n%-*s  %-8s %-20s %14s %14s%s\n", NAME_WIDTH, "tensor", "type", "shape", "bytes", "offset",
+           parts ? "   part" : "");
     for (size_t i = 0; i < gguf_tensor_count(g); i++) {
         const gguf_tensor *t = gguf_tensor_at(g, i);
         char               shape[96], type[DTYPE_NAME_SIZE];
@@ -135,7 +137,9 @@ static void print_tensors(const gguf *g) {
             printf("%14zu", t->bytes);
         else
             printf("%14s", "-"); /* the size of an unknown type is unknown */
-        printf(" %14zu\n", t->offset);
+        printf(" %14zu", t->offset);
+        if (parts) printf(" %6zu", t->part + 1);
+        putchar('\n');
     }
     if (overflow)
         puts("\nparameters   more than 2^64");
@@ -223,6 +227,9 @@ int inspect_gguf(const char *path, err *e) {
     if (g == NULL) return -1;
     printf("%s: GGUF version %" PRIu32 ", %zu bytes, alignment %" PRIu32 ", %zu keys, %zu tensors\n\n", path,
            gguf_version(g), gguf_size(g), gguf_alignment(g), gguf_value_count(g), gguf_tensor_count(g));
+    for (size_t i = 0; gguf_part_count(g) > 1 && i < gguf_part_count(g); i++)
+        printf("part %zu of %zu: %s, %zu bytes%s", i + 1, gguf_part_count(g), gguf_part_path(g, i),
+               gguf_part_size(g, i), i + 1 < gguf_part_count(g) ? "\n" : "\n\n");
     for (size_t i = 0; i < gguf_value_count(g); i++) {
         const gguf_value *v = gguf_value_at(g, i);
         print_padded_name(v->key);
