@@ -35,6 +35,10 @@ bool tokenizer_adds_bos(const tokenizer *t) {
     return t->adds_bos;
 }
 
+gguf_str tokenizer_chat_template(const tokenizer *t) {
+    return (gguf_str){t->chat_template, t->n_chat_template};
+}
+
 const char *tokenizer_digest(const tokenizer *t) {
     return t->digest;
 }
@@ -72,6 +76,7 @@ void tokenizer_close(tokenizer *t) {
     free(t->pieces);
     free(t->arena);
     free(t->slots);
+    free(t->chat_template);
     specials_free(&t->specials);
     free(t);
 }

@@ -185,6 +185,15 @@ static int check_model(const gguf *g, err *e) {
                      gguf_path(g), quote(name, sizeof name, model.at, model.n));
 }
 
+static int read_chat_template(tokenizer *t, const gguf *g, err *e) {
+    static const char key[] = "tokenizer.chat_template";
+    gguf_str          s;
+    if (gguf_find(g, key) == NULL) return 0;
+    if (gguf_string(g, key, &s, e) != 0 || (t->chat_template = mem_strndup(s.at, s.n, e)) == NULL) return -1;
+    t->n_chat_template = s.n;
+    return 0;
+}
+
 tokenizer *tokenizer_from_gguf(const gguf *g, err *e) {
     gguf_str  *spellings = NULL;
     float     *scores = NULL;
@@ -211,7 +220,7 @@ tokenizer *tokenizer_from_gguf(const gguf *g, err *e) {
     t->encode = spm_encode;
     ok = read_pieces(t, g, spellings, scores, types, e) == 0 && read_special_ids(t, g, e) == 0 &&
          check_fallback(t, g, e) == 0 && index_spellings(t, g, e) == 0 && read_strips(t, g, e) == 0 &&
-         tokenizer_index_specials(t, e) == 0 && tokenizer_seal(t, e) == 0;
+         tokenizer_index_specials(t, e) == 0 && read_chat_template(t, g, e) == 0 && tokenizer_seal(t, e) == 0;
 out:
     free(spellings);
     free(scores);

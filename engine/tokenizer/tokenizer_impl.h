@@ -80,6 +80,8 @@ struct tokenizer {
     int32_t     byte_ids[256]; /* -1 = none */
     int32_t     bos, eos, unk; /* -1 = none */
     bool        adds_bos, adds_prefix;
+    char       *chat_template; /* NULL = none */
+    size_t      n_chat_template;
     char        digest[DIGEST_HEX];
 
     /* Appends the ids of a text's fragments; may leave some of them on an error. */
