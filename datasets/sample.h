@@ -7,7 +7,8 @@
 
 typedef struct {
     const record *rec;
-    tokens        prompt;     /* text: BOS first when the tokenizer adds it, and for an empty text when it has one */
+    tokens        prompt;     /* text: BOS first when the tokenizer adds it, and for an empty text when it has one; turns:
+                                 as chat_prompt */
     tokens       *docs;       /* [n_references] their ids, without BOS; the memory of `references` */
     reference    *references; /* [n_references] views of docs */
     size_t        n_references;
@@ -28,6 +29,8 @@ typedef struct {
     bool   need_output; /* forced decoding: a record without output is an error */
     bool   need_prompt; /* a transformer cannot begin with no token at all */
     size_t context;     /* the prompt and one more token must fit; 0 = no limit */
+    /* How records with turns become prompts and outputs; NULL or none: as their transcript. */
+    const chat *chat;
     bool   skip_bad;
 } sample_options;
 

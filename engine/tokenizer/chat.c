@@ -183,6 +183,12 @@ void chat_free(chat *c) {
     *c = (chat){0};
 }
 
+bool chat_equal(const chat *a, const chat *b) {
+    return a->format == b->format && a->bos == b->bos && a->system_first == b->system_first &&
+           (a->system != NULL) == (b->system != NULL) && a->n_system == b->n_system &&
+           (a->system == NULL || memcmp(a->system, b->system, a->n_system) == 0);
+}
+
 /* ---- parts ------------------------------------------------------------------------------------------ */
 
 typedef struct {

@@ -55,6 +55,7 @@ size_t chat_names(const char **names, size_t most);
  * is not recognised, and for a format whose control tokens the tokenizer lacks. Free with chat_free. */
 int  chat_choose(chat *out, const char *name, const tokenizer *t, err *e);
 void chat_free(chat *c);
+bool chat_equal(const chat *a, const chat *b); /* whether they render alike */
 
 /* Appends the ids of the n turns and of the request for an answer; the last turn is the user's. BOS comes first where
  * the tokenizer adds it or the format begins with it, once. ERR_INPUT where the format does not allow these turns. */

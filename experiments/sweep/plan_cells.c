@@ -98,6 +98,7 @@ void plan_cell_settings(const plan *p, const plan_cell *c, cell_row *out) {
     out->target = (char *)m->cfg->target->name;
     out->threads = m->spec.threads;
     out->gemm = (char *)gemm_name(m->spec.gemm);
+    out->chat = data->data.has_turns && m->chat.format != NULL ? (char *)chat_name(&m->chat) : "";
     out->dataset = data->cfg->label;
     out->dataset_sha256 = (char *)data->data.sha256;
     out->forced = data->cfg->forced;
