@@ -57,7 +57,7 @@ static int set_number(cell_key *key, size_t cell, double x, err *e) {
 static int set_setting(cell_key *key, size_t cell, const cell_row *row, err *e) {
     const setting *s = key->setting;
     const char    *text = setting_text(s, row);
-    if (text != NULL) return set_text(key, cell, text, e);
+    if (text != NULL) return *text != '\0' ? set_text(key, cell, text, e) : 0;
     double x = setting_number(s, row);
     if (s->kind == FIELD_U8) return set_text(key, cell, x != 0 ? "yes" : "no", e);
     key->number = true;

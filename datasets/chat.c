@@ -1,7 +1,7 @@
 /* chat.c - conversations, as turns.h reads them.
  *
- * Each answer becomes a record: what stands before it is the prompt, as turns and as a transcript, and each earlier turn
- * is a reference of its own, with the question at hand as the last.
+ * Each answer becomes a record: what stands before it is the prompt, as turns and as a transcript, and each earlier
+ * turn is a reference of its own, with the question at hand as the last.
  *
  *     SYSTEM: text          only the first turn may be of the system
  *     USER: text
@@ -9,9 +9,9 @@
  *     USER: text
  *     ASSISTANT:            the output is this turn's text
  *
- * Turns need not alternate. A blank turn is in no transcript, and is no reference. An assistant's turn that is blank, or
- * that no user's turn stands before, gives no record and is counted as left out; when it has a text, later prompts hold
- * it. Ids are "CONVERSATION/ANSWER": "id", or "chat/LINE" counted from 0; the assistant's turns from 1.
+ * Turns need not alternate. A blank turn is in no transcript, and is no reference. An assistant's turn that is blank,
+ * or that no user's turn stands before, gives no record and is counted as left out; when it has a text, later prompts
+ * hold it. Ids are "CONVERSATION/ANSWER": "id", or "chat/LINE" counted from 0; the assistant's turns from 1.
  */
 #include <stdlib.h>
 

@@ -56,8 +56,11 @@ typedef struct {
     size_t          n, cap;
 } skipped_records;
 
-/* What becomes of the turns of tools. */
-typedef enum { TOOLS_REFUSED, TOOLS_SKIPPED, TOOLS_AS_TEXT } dataset_tools;
+/* What becomes of the turns of tools: an error, left out, kept as text. */
+typedef enum { TOOLS_REFUSED, TOOLS_SKIPPED, TOOLS_AS_TEXT, TOOLS_CHOICES } dataset_tools;
+
+extern const char *const dataset_tools_names[TOOLS_CHOICES + 1]; /* NULL last */
+dataset_tools            dataset_tools_named(const char *name);  /* one of these */
 
 typedef struct {
     const char      *format;      /* "auto" or a name from formats.def */
@@ -91,7 +94,8 @@ typedef struct {
     skipped_records skipped; /* both kinds, in file order */
     unread_key     *unread;  /* [n_unread] keys of the records that the format does not read, in the order met */
     size_t          n_unread, cap_unread;
-    bool            cut; /* the tokenizer had a part in the prompts: it cut the documents in them */
+    bool            has_turns; /* some record has */
+    bool            cut;       /* the tokenizer had a part in the prompts: it cut the documents in them */
 } dataset;
 
 /* Called for each line skipped under skip_bad with the error it would have been. */

@@ -105,8 +105,8 @@ static int unpack(jsonl *j, err *e) {
         if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) break;
     }
     if (ret == 0 && status != Z_STREAM_END)
-        ret = err_input(e, "%s: damaged gzip data (%s)", j->path,
-                        z.msg != NULL ? z.msg : "it ends before the text does");
+        ret =
+            err_input(e, "%s: damaged gzip data (%s)", j->path, z.msg != NULL ? z.msg : "it ends before the text does");
     inflateEnd(&z);
     if (ret != 0 || mem_reserve(&out, &cap, 1, e) != 0) {
         free(out);
@@ -274,8 +274,8 @@ static json_t *parse(jsonl *j, const char *line, size_t n, err *e) {
 }
 
 int jsonl_next(jsonl *j, json_t **object, err *e) {
-    const char *line;
-    size_t      n;
+    const char *line = NULL;
+    size_t      n = 0;
     int         got = j->array ? take_element(j, &line, &n, e) : 0;
 
     if (j->array && got <= 0) return got;

@@ -1,9 +1,9 @@
 /* native.c - our own format: {"id", "scenario", "prompt", "references", "output"}.
  *
  * "id" and the prompt are required; the rest may be missing or null. Any of the three can be token ids instead
- * of text, under "prompt_ids", "references_ids", "output_ids", but not both at once. A prompt may also be a conversation
- * that ends with a user's turn, under "messages" (turns.h); "references" or "output" tell such records from those of
- * chat.c. Other keys are not read.
+ * of text, under "prompt_ids", "references_ids", "output_ids", but not both at once. A prompt may also be a
+ * conversation that ends with a user's turn, under "messages" (turns.h); "references" or "output" tell such records
+ * from those of chat.c. Other keys are not read.
  */
 #include <stdio.h>
 #include <string.h>
@@ -49,8 +49,7 @@ static int read_messages(const dataset_builder *b, const json_t *o, record *r, e
         ret = jsonl_bad(b->file, e, "the last of messages is not a user's turn, so no answer is requested");
     if (ret == 0) ret = record_turns(r, turns.at, turns.n, e);
     for (size_t i = 0; ret == 0 && i < turns.n; i++)
-        if (!turn_blank(&turns.at[i]))
-            transcript_turn(&prompt, turns.at[i].role, turns.at[i].text, turns.at[i].n_text);
+        if (!turn_blank(&turns.at[i])) transcript_turn(&prompt, turns.at[i].role, turns.at[i].text, turns.at[i].n_text);
     transcript_ask(&prompt);
     if (ret == 0)
         ret = passage_take(&r->prompt, &prompt, e);
@@ -103,7 +102,8 @@ const dataset_format format_native = {
     .name = "native",
     .help = "id, scenario, prompt or messages, references, output; text or token ids",
     .keys = "\"prompt\" or \"prompt_ids\"",
-    .reads = {"id", "scenario", "prompt", "prompt_ids", "messages", "references", "references_ids", "output", "output_ids"},
+    .reads = {"id", "scenario", "prompt", "prompt_ids", "messages", "references", "references_ids", "output",
+              "output_ids"},
     .optional = {{"references", "references_ids"}, {"output", "output_ids"}, {"scenario", "scenario"}},
     .fits = fits,
     .read = read_object,

@@ -17,11 +17,19 @@ static const struct {
     const char *name;
     int         role; /* chat_role, OF_TOOL or OF_TOOL_CALL */
 } roles[] = {
-    {"user", CHAT_USER},      {"assistant", CHAT_ASSISTANT}, {"system", CHAT_SYSTEM}, {"human", CHAT_USER},
-    {"gpt", CHAT_ASSISTANT},  {"developer", CHAT_SYSTEM},    {"tool", OF_TOOL},       {"function", OF_TOOL},
+    {"user", CHAT_USER},      {"assistant", CHAT_ASSISTANT},   {"system", CHAT_SYSTEM}, {"human", CHAT_USER},
+    {"gpt", CHAT_ASSISTANT},  {"developer", CHAT_SYSTEM},      {"tool", OF_TOOL},       {"function", OF_TOOL},
     {"observation", OF_TOOL}, {"function_call", OF_TOOL_CALL},
 };
 enum { N_ROLES = sizeof roles / sizeof *roles };
+
+const char *const dataset_tools_names[TOOLS_CHOICES + 1] = {"error", "skip", "text", NULL};
+
+dataset_tools dataset_tools_named(const char *name) {
+    for (size_t i = 0; i < TOOLS_CHOICES; i++)
+        if (strcmp(name, dataset_tools_names[i]) == 0) return (dataset_tools)i;
+    return TOOLS_REFUSED;
+}
 
 void turns_free(turn *turns, size_t n) {
     for (size_t i = 0; i < n; i++) free(turns[i].text);
@@ -79,7 +87,7 @@ static int read_role(const jsonl *at, const json_t *v, const char *what, int *ro
 
 static int read_part(const jsonl *at, const json_t *part, const char *what, text_buffer *out, err *e) {
     const char *type = json_string_value(json_object_get(part, "type")), *text = "text";
-    char        name[WHAT + 8];
+    char        name[WHAT + 32];
     if (!json_is_object(part)) return jsonl_bad(at, e, "%s is not an object (with \"type\" and \"text\" in it)", what);
     if (type == NULL) return jsonl_bad(at, e, "%s.type is missing", what);
     if (strcmp(type, text) != 0) return jsonl_bad(at, e, "%s.type is \"%.40s\" (only \"text\" is read)", what, type);
@@ -93,7 +101,7 @@ static int read_part(const jsonl *at, const json_t *part, const char *what, text
 
 /* Appends a content: a string, or an array of parts. */
 static int read_content(const jsonl *at, const json_t *v, const char *what, text_buffer *out, err *e) {
-    char name[WHAT];
+    char name[WHAT + 24];
     if (!json_is_array(v)) {
         if (jsonl_string(at, v, what, e) != 0) return -1;
         text_put(out, json_string_value(v), json_string_length(v));

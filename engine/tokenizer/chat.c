@@ -161,7 +161,7 @@ static int recognise(chat *out, gguf_str template, err *e) {
 
 int chat_choose(chat *out, const char *name, const tokenizer *t, err *e) {
     gguf_str template = tokenizer_chat_template(t);
-    int      ret = 0;
+    int ret = 0;
     *out = (chat){0};
     if (chat_check_name(NULL, name, e) != 0) return -1;
     if (strcmp(name, AUTO) != 0) {

@@ -38,8 +38,8 @@ typedef struct {
     const chat_format *format; /* NULL: conversations are not rendered */
     char              *system; /* what the template says where a conversation has no system turn; NULL: as the format */
     size_t             n_system;
-    bool bos;          /* it begins with BOS */
-    bool system_first; /* the template puts it into the first user's turn, where the format has the last */
+    bool               bos; /* it begins with BOS */
+    bool system_first;      /* the template puts it into the first user's turn, where the format has the last */
 } chat;
 
 /* "none", or the format's name. */

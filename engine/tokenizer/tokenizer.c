@@ -31,6 +31,10 @@ int32_t tokenizer_eos(const tokenizer *t) {
     return t->eos;
 }
 
+stops tokenizer_stops(const tokenizer *t) {
+    return stops_of(&t->stops);
+}
+
 bool tokenizer_adds_bos(const tokenizer *t) {
     return t->adds_bos;
 }
@@ -62,7 +66,13 @@ gguf_str tokenizer_piece(const tokenizer *t, int32_t id) {
     return (gguf_str){t->pieces[id].text, t->pieces[id].n_text};
 }
 
+gguf_str tokenizer_spelling(const tokenizer *t, int32_t id) {
+    if (id < 0 || (size_t)id >= t->vocab) return (gguf_str){"", 0};
+    return (gguf_str){t->pieces[id].spelling, t->pieces[id].n_spelling};
+}
+
 int32_t tokenizer_find(const tokenizer *t, const char *spelling, size_t n) {
+    if (t->slots == NULL) return n == 1 ? t->byte_ids[(unsigned char)*spelling] : -1; /* bytes */
     for (size_t i = (size_t)digest64(spelling, n);; i++) {
         int32_t id = t->slots[i & t->slot_mask];
         if (id < 0) return -1;
@@ -78,17 +88,20 @@ void tokenizer_close(tokenizer *t) {
     free(t->slots);
     free(t->chat_template);
     specials_free(&t->specials);
+    tokens_free(&t->stops);
     free(t);
 }
 
 int tokenizer_seal(tokenizer *t, err *e) {
-    size_t size = 64;
+    size_t size = 64 + t->stops.n * sizeof *t->stops.ids;
     for (size_t i = 0; i < t->vocab; i++) size += t->pieces[i].n_spelling + 3 * sizeof(uint32_t);
     char *bytes = mem_new(size, 1, e);
     if (bytes == NULL) return -1;
-    const int32_t head[] = {(int32_t)t->vocab, t->bos, t->eos, t->unk, t->adds_bos, t->adds_prefix};
+    const int32_t head[] = {(int32_t)t->vocab,  t->bos, t->eos, t->unk, t->adds_bos, t->adds_prefix,
+                            (int32_t)t->stops.n};
     char         *at = stpcpy(bytes, t->kind) + 1;
     at = mempcpy(at, head, sizeof head);
+    if (t->stops.n > 0) at = mempcpy(at, t->stops.ids, t->stops.n * sizeof *t->stops.ids);
     for (size_t i = 0; i < t->vocab; i++) {
         const piece *p = &t->pieces[i];
         uint32_t     type = (uint32_t)p->type | (uint32_t)p->strips_left << 8 | (uint32_t)p->strips_right << 9;
@@ -223,7 +236,7 @@ tokenizer *tokenizer_bytes(err *e) {
         t->pieces[i].type = PIECE_BYTE;
     }
     t->pieces[BOS] = t->pieces[EOS] = (piece){.spelling = "", .text = "", .type = PIECE_CONTROL};
-    if (tokenizer_index_specials(t, e) == 0 && tokenizer_seal(t, e) == 0) return t;
+    if (stops_add(&t->stops, EOS, e) == 0 && tokenizer_index_specials(t, e) == 0 && tokenizer_seal(t, e) == 0) return t;
 failed:
     tokenizer_close(t);
     return NULL;

@@ -15,6 +15,7 @@
 #include "engine/base/err.h"
 #include "engine/base/tokens.h"
 #include "engine/gguf/gguf.h"
+#include "engine/tokenizer/stops.h"
 
 typedef struct tokenizer tokenizer;
 
@@ -25,9 +26,10 @@ void       tokenizer_close(tokenizer *t); /* NULL is fine */
 const char *tokenizer_kind(const tokenizer *t);     /* "spm" or "bytes" */
 size_t      tokenizer_vocab(const tokenizer *t);    /* number of ids */
 int32_t     tokenizer_bos(const tokenizer *t);      /* -1 when there is none */
-int32_t     tokenizer_eos(const tokenizer *t);      /* -1 when there is none */
+int32_t     tokenizer_eos(const tokenizer *t);      /* ends a recorded output; -1 when nothing ends a text */
+stops       tokenizer_stops(const tokenizer *t);    /* all that end a text (stops.h), EOS among them */
 bool        tokenizer_adds_bos(const tokenizer *t); /* whether a prompt begins with BOS */
-/* Hex SHA-256 of kind, pieces, scores, types and special ids: equal tokenizers, equal digests. */
+/* Hex SHA-256 of kind, pieces, scores, types, special ids and what ends a text: equal tokenizers, equal digests. */
 const char *tokenizer_digest(const tokenizer *t);
 
 /* The Jinja program that the model's conversations are written by (chat.h); empty when there is none. Points into the
@@ -57,6 +59,12 @@ char *tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, size_t 
 /* The bytes one id stands for, as they enter a text (a leading space included); empty for control
  * tokens. Points into the tokenizer. */
 gguf_str tokenizer_piece(const tokenizer *t, int32_t id);
+
+/* The id of the token with this spelling, which is the vocabulary's own (a leading space may be U+2581), or -1. */
+int32_t tokenizer_find(const tokenizer *t, const char *spelling, size_t n);
+
+/* A token's spelling; empty where it has none. Points into the tokenizer. */
+gguf_str tokenizer_spelling(const tokenizer *t, int32_t id);
 
 /* Decoding one id at a time: gives only whole UTF-8 characters, holding back split ones. */
 typedef struct {

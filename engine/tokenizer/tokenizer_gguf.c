@@ -37,8 +37,7 @@ static int byte_of(gguf_str s) {
     return high >= 0 && low >= 0 ? 16 * high + low : -1;
 }
 
-/* A special id: -1 when the key is absent or says "none" (all bits set, as llama.cpp writes it). */
-static int read_id(const gguf *g, const char *key, size_t vocab, int32_t *id, err *e) {
+int tokenizer_read_id(const gguf *g, const char *key, size_t vocab, int32_t *id, err *e) {
     uint32_t v;
     if (gguf_u32_or(g, key, UINT32_MAX, &v, e) != 0) return -1;
     if (v != UINT32_MAX && v >= vocab)
@@ -47,10 +46,18 @@ static int read_id(const gguf *g, const char *key, size_t vocab, int32_t *id, er
     return 0;
 }
 
+/* A special id, or SentencePiece's own where there is no key, unless the piece there is ordinary text. */
+static int read_special_id(const tokenizer *t, const gguf *g, const char *key, int32_t preset, int32_t *id, err *e) {
+    if (gguf_find(g, key) != NULL || (size_t)preset >= t->vocab) return tokenizer_read_id(g, key, t->vocab, id, e);
+    piece_type type = t->pieces[preset].type;
+    *id = type == PIECE_CONTROL || type == PIECE_USER || type == PIECE_UNKNOWN ? preset : -1;
+    return 0;
+}
+
 static int read_special_ids(tokenizer *t, const gguf *g, err *e) {
-    if (read_id(g, "tokenizer.ggml.bos_token_id", t->vocab, &t->bos, e) != 0) return -1;
-    if (read_id(g, "tokenizer.ggml.eos_token_id", t->vocab, &t->eos, e) != 0) return -1;
-    if (read_id(g, "tokenizer.ggml.unknown_token_id", t->vocab, &t->unk, e) != 0) return -1;
+    if (read_special_id(t, g, "tokenizer.ggml.bos_token_id", 1, &t->bos, e) != 0) return -1;
+    if (read_special_id(t, g, "tokenizer.ggml.eos_token_id", 2, &t->eos, e) != 0) return -1;
+    if (read_special_id(t, g, "tokenizer.ggml.unknown_token_id", 0, &t->unk, e) != 0) return -1;
     for (size_t i = 0; i < t->vocab && t->unk < 0; i++)
         if (t->pieces[i].type == PIECE_UNKNOWN) t->unk = (int32_t)i;
 
@@ -219,8 +226,9 @@ tokenizer *tokenizer_from_gguf(const gguf *g, err *e) {
     t->vocab = n;
     t->encode = spm_encode;
     ok = read_pieces(t, g, spellings, scores, types, e) == 0 && read_special_ids(t, g, e) == 0 &&
-         check_fallback(t, g, e) == 0 && index_spellings(t, g, e) == 0 && read_strips(t, g, e) == 0 &&
-         tokenizer_index_specials(t, e) == 0 && read_chat_template(t, g, e) == 0 && tokenizer_seal(t, e) == 0;
+         index_spellings(t, g, e) == 0 && tokenizer_find_stops(t, g, e) == 0 && check_fallback(t, g, e) == 0 &&
+         read_strips(t, g, e) == 0 && tokenizer_index_specials(t, e) == 0 && read_chat_template(t, g, e) == 0 &&
+         tokenizer_seal(t, e) == 0;
 out:
     free(spellings);
     free(scores);

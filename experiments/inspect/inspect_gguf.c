@@ -157,13 +157,37 @@ static int print_refusal(const char *what, const char *path, err *why, err *e) {
     return 0;
 }
 
+static void print_stops(const tokenizer *t) {
+    stops s = tokenizer_stops(t);
+    printf("stops        ");
+    for (size_t i = 0; i < s.n; i++) {
+        char     shown[SHOWN_TEXT];
+        gguf_str text = tokenizer_spelling(t, s.ids[i]);
+        printf("%s%d %s", i > 0 ? ", " : "", (int)s.ids[i], quote(shown, sizeof shown, text.at, text.n));
+    }
+    puts(s.n > 0 ? "" : "none: no token ends a text");
+}
+
+/* The format that chat = auto takes. */
+static int print_chat(const tokenizer *t, const char *path, err *e) {
+    chat c;
+    err  why = {0};
+    if (chat_choose(&c, "auto", t, &why) != 0) return print_refusal("chat", path, &why, e);
+    printf("chat         %s\n", c.format != NULL ? chat_name(&c) : "none: no chat template");
+    chat_free(&c);
+    return 0;
+}
+
 static int print_uses(const gguf *g, const char *path, err *e) {
     err        why = {0};
     tokenizer *t = tokenizer_from_gguf(g, &why);
     if (t != NULL) {
         printf("tokenizer    yes: %s, %zu ids, sha256 %s\n", tokenizer_kind(t), tokenizer_vocab(t),
                tokenizer_digest(t));
+        print_stops(t);
+        int failed = print_chat(t, path, e);
         tokenizer_close(t);
+        if (failed) return -1;
     } else if (print_refusal("tokenizer", path, &why, e) != 0) {
         return -1;
     }

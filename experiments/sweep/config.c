@@ -70,8 +70,6 @@ static const key_type key_gemm = {NULL, parse_gemm, .names = gemm_names};
 
 /* ---- the keys ----------------------------------------------------------------------------------------- */
 
-static const char *const tools_choices[] = {"skip", "text", NULL};
-
 /* clang-format off */
 static const key_spec sweep_keys[] = {
     {"name", &key_name, KEY_AT(config, name), .required = true, .help = "name of the results, OUTPUT/NAME.h5"},
@@ -102,6 +100,9 @@ static const key_spec model_keys[] = {
      .help = "file of measured pass times T(k), for the modeled speed-up (harness help cost-file)"},
     {"context", &key_size, KEY_PLACED(model_config, context), .preset = "0", KEY_RANGE(0, INT32_MAX),
      .help = "tokens; 0 = the model's own"},
+    {"stop", &key_texts, KEY_PLACED(model_config, stop), .list = true,
+     .help = "tokens that end a text beside the model's own (harness inspect shows those): spellings in its vocabulary, "
+             "or ids; a list is one set"},
 };
 static const key_spec dataset_keys[] = {
     {"path", &key_path, KEY_PLACED(dataset_config, path), .required = true, .help = "JSONL file of records"},
@@ -117,9 +118,8 @@ static const key_spec dataset_keys[] = {
      .help = "with append_docs: tokens after which each document is cut in the prompt; 0 = whole"},
     {"as_turn", &key_bool, KEY_AT(dataset_config, as_turn), .preset = "no",
      .help = "make each prompt that is a text the user's turn of a conversation, for models with a chat format"},
-    {"tools", &key_choice, KEY_AT(dataset_config, tools), .of = tools_choices,
-     .help = "turns of tools in conversations; skip: leave them out; text: keep them as text; without a choice they are "
-             "an error"},
+    {"tools", &key_choice, KEY_AT(dataset_config, tools), .preset = "error", .of = dataset_tools_names,
+     .help = "turns and calls of tools in conversations; skip: left out; text: kept as text"},
     {"max_new_tokens", &key_size, KEY_AT(dataset_config, max_new_tokens), .preset = "256", KEY_RANGE(1, INT32_MAX),
      .help = "tokens after which an output is cut, even a recorded one"},
 };
@@ -372,6 +372,8 @@ void config_free(config *c) {
         free(m->tokenizer_at);
         free(m->cost_at);
         free(m->context_at);
+        text_items_free(&m->stop);
+        free(m->stop_at);
     }
     for (size_t i = 0; i < c->n_datasets; i++) {
         free(c->datasets[i].label);

@@ -21,10 +21,11 @@ typedef struct {
     char             *tokenizer; /* for a target without weights: GGUF path, or "bytes" */
     value_list        threads;   /* swept */
     gemm              gemm;
-    char             *chat;                                          /* auto, none or a chat format's name */
-    char             *cost;                                          /* path of a cost file, or NULL */
-    size_t            context;                                       /* tokens; 0 = the model's own */
-    char             *path_at, *tokenizer_at, *cost_at, *context_at; /* "FILE:LINE" of each; NULL when absent */
+    char             *chat;    /* auto, none or a chat format's name */
+    char             *cost;    /* path of a cost file, or NULL */
+    size_t            context; /* tokens; 0 = the model's own */
+    text_items        stop;    /* tokens that end a text beside the model's own, by spelling or id */
+    char             *path_at, *tokenizer_at, *cost_at, *context_at, *stop_at; /* "FILE:LINE"; NULL when absent */
 } model_config;
 
 typedef struct {
@@ -34,7 +35,7 @@ typedef struct {
     char  *path_at; /* "FILE:LINE" */
     size_t limit;   /* 0 = all */
     bool   forced, append_docs, as_turn;
-    char  *tools; /* NULL, "skip" or "text" */
+    char  *tools; /* of dataset_tools_names */
     size_t doc_tokens;
     size_t max_new_tokens;
 } dataset_config;

@@ -73,6 +73,25 @@ static int open_tokenizer(plan *p, const model_config *cfg, plan_model *out, err
     return 0;
 }
 
+/* The model's own stop tokens and those that the section adds. */
+static int find_stops(plan *p, const model_config *cfg, plan_model *m, err *e) {
+    plan_stops *s = &p->stops[p->n_stops++];
+    stops       own = tokenizer_stops(m->tok);
+    tokens      added = {0};
+    int         ret = tokens_append(&s->ids, own.ids, own.n, e);
+    for (size_t i = 0; ret == 0 && i < cfg->stop.n; i++)
+        if ((ret = stops_add_named(&s->ids, m->tok, cfg->stop.at[i], e)) != 0)
+            err_prefix(e, "%s: [model %s] stop", cfg->stop_at, cfg->label);
+    for (size_t i = 0; ret == 0 && i < s->ids.n; i++)
+        if (!stops_have(own, s->ids.ids[i])) ret = stops_add(&added, s->ids.ids[i], e);
+    if (ret == 0 &&
+        ((s->text = stops_text(stops_of(&s->ids), e)) == NULL || (s->added = stops_text(stops_of(&added), e)) == NULL))
+        ret = -1;
+    tokens_free(&added);
+    m->stops = s;
+    return ret;
+}
+
 /* One plan_model for each thread count of the section. */
 static int add_model(plan *p, const model_config *cfg, err *e) {
     plan_model m = {.cfg = cfg};
@@ -83,6 +102,7 @@ static int add_model(plan *p, const model_config *cfg, err *e) {
         m.cost = cost;
     }
     if ((needs_weights(cfg) ? open_weights : open_tokenizer)(p, cfg, &m, e) != 0) return -1;
+    if (find_stops(p, cfg, &m, e) != 0) return -1;
     m.spec.vocab = tokenizer_vocab(m.tok);
     m.spec.gemm = cfg->gemm;
     if (cfg->gemm == GEMM_BLAS && blas_open(e) != 0) return -1;
@@ -117,9 +137,7 @@ static int find_dataset(plan *p, const plan_options *o, const dataset_config *cf
                            .tok = m->tok,
                            .skip_bad = o->skip_bad,
                            .as_turn = cfg->as_turn,
-                           .tools = cfg->tools == NULL                ? TOOLS_REFUSED
-                                    : strcmp(cfg->tools, "skip") == 0 ? TOOLS_SKIPPED
-                                                                      : TOOLS_AS_TEXT};
+                           .tools = dataset_tools_named(cfg->tools)};
     *d = (plan_dataset){.cfg = cfg, .tok = m->tok};
     if (dataset_read(cfg->path, &how, again ? NULL : o->report, o->ctx, &d->data, e) != 0)
         return named_at(cfg->path_at, e);
@@ -152,7 +170,8 @@ static int find_samples(plan *p, const plan_options *o, size_t model_at, size_t 
         const plan_model   *first = &p->models[s->model];
         if (s->dataset != dataset_at) continue;
         if (same_tokenizer(first->tok, m->tok) && first->spec.context == m->spec.context &&
-            needs_prompt(first) == needs_prompt(m) && (!has_turns || chat_equal(&first->chat, &m->chat)))
+            needs_prompt(first) == needs_prompt(m) && tokens_equal(&first->stops->ids, &m->stops->ids) &&
+            (!has_turns || chat_equal(&first->chat, &m->chat)))
             return 0;
     }
     plan_samples  *s = &p->samples[p->n_samples];
@@ -160,6 +179,7 @@ static int find_samples(plan *p, const plan_options *o, size_t model_at, size_t 
                           .need_prompt = needs_prompt(m),
                           .context = m->spec.context,
                           .chat = &m->chat,
+                          .stops = stops_of(&m->stops->ids),
                           .skip_bad = o->skip_bad};
     *s = (plan_samples){.model = model_at, .dataset = dataset_at};
     if (samples_prepare(&d->data, m->tok, &how, o->report, o->ctx, &s->set, e) != 0)
@@ -182,8 +202,9 @@ static int reserve(plan *p, size_t n_cells, err *e) {
     p->weights = mem_new(c->n_models, sizeof *p->weights, e); /* NOLINT(bugprone-sizeof-expression): pointers */
     p->toks = mem_new(c->n_models, sizeof *p->toks, e);       /* NOLINT(bugprone-sizeof-expression): pointers */
     p->costs = mem_new(c->n_models, sizeof *p->costs, e);
+    p->stops = mem_new(c->n_models, sizeof *p->stops, e);
     bool all = p->models != NULL && p->datasets != NULL && p->samples != NULL && p->cells != NULL &&
-               p->weights != NULL && p->toks != NULL && p->costs != NULL;
+               p->weights != NULL && p->toks != NULL && p->costs != NULL && p->stops != NULL;
     return all ? 0 : -1;
 }
 
@@ -217,11 +238,17 @@ void plan_free(plan *p) {
     for (size_t i = 0; i < p->n_weights; i++) model_close(p->weights[i]);
     for (size_t i = 0; i < p->n_toks; i++) tokenizer_close(p->toks[i]);
     for (size_t i = 0; i < p->n_costs; i++) cost_free(&p->costs[i]);
+    for (size_t i = 0; i < p->n_stops; i++) {
+        tokens_free(&p->stops[i].ids);
+        free(p->stops[i].text);
+        free(p->stops[i].added);
+    }
     free(p->samples);
     free(p->datasets);
     free(p->models);
     free(p->weights);
     free(p->toks);
     free(p->costs);
+    free(p->stops);
     *p = (plan){0};
 }
