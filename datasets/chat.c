@@ -24,7 +24,7 @@ static int read_turns(const dataset_builder *b, const json_t *o, turn_list *out,
     if (turns_read(b, o, out, e) != 0) return -1;
     for (size_t i = 0; i < out->n; i++)
         if (out->at[i].role == CHAT_ASSISTANT) return 0;
-    return jsonl_bad(b->file, e, "the conversation has no turn of the assistant (each one becomes a record)");
+    return jsonl_bad(b->file, e, "%s has no turn of the assistant (each one becomes a record)", turns_key(o));
 }
 
 /* ---- records ---- */

@@ -1,8 +1,8 @@
 /* native.c - our own format: {"id", "scenario", "prompt", "references", "output"}.
  *
  * "id" and the prompt are required; the rest may be missing or null. Any of the three can be token ids instead
- * of text, under "prompt_ids", "references_ids", "output_ids", but not both at once. A prompt may also be a
- * conversation that ends with a user's turn, under "messages" (turns.h); "references" or "output" tell such records
+ * of text, under "prompt_ids", "references_ids", "output_ids", but not both at once. Without a prompt there may
+ * be a conversation that ends with a user's turn, under "messages" (turns.h); "references" or "output" tell such records
  * from those of chat.c. Other keys are not read.
  */
 #include <stdio.h>
@@ -60,12 +60,10 @@ static int read_messages(const dataset_builder *b, const json_t *o, record *r, e
 }
 
 static int read_prompt(const dataset_builder *b, const json_t *o, record *r, err *e) {
-    const jsonl *at = b->file;
-    bool         found, is_chat = jsonl_get(o, "messages") != NULL;
-    if (read_passage(at, o, "prompt", "prompt_ids", &r->prompt, &found, e) != 0) return -1;
-    if (found && is_chat) return jsonl_bad(at, e, "both a prompt and messages are given (one or the other)");
-    if (is_chat) return read_messages(b, o, r, e);
-    return found ? 0 : jsonl_missing(at, o, "prompt", " (or \"prompt_ids\")", e);
+    bool found;
+    if (read_passage(b->file, o, "prompt", "prompt_ids", &r->prompt, &found, e) != 0) return -1;
+    if (!found && jsonl_get(o, "messages") != NULL) return read_messages(b, o, r, e);
+    return found ? 0 : jsonl_missing(b->file, o, "prompt", " (or \"prompt_ids\")", e);
 }
 
 static int read_references(const jsonl *at, const json_t *o, record *r, err *e) {

@@ -40,6 +40,10 @@ bool turns_there(const json_t *object) {
     return jsonl_get(object, arrays[0]) != NULL || jsonl_get(object, arrays[1]) != NULL;
 }
 
+const char *turns_key(const json_t *object) {
+    return jsonl_get(object, arrays[0]) == NULL && jsonl_get(object, arrays[1]) != NULL ? arrays[1] : arrays[0];
+}
+
 bool turn_blank(const turn *t) {
     return text_blank(t->text, t->n_text);
 }
@@ -175,7 +179,7 @@ static int read_turn(const dataset_builder *b, const char *array, size_t i, cons
 /* ---- all of them ---- */
 
 int turns_read(const dataset_builder *b, const json_t *object, turn_list *out, err *e) {
-    const char   *array = jsonl_get(object, arrays[0]) != NULL ? arrays[0] : arrays[1];
+    const char   *array = turns_key(object);
     const json_t *all = jsonl_get(object, array);
     if (all == NULL) return jsonl_missing(b->file, object, arrays[0], " (or \"conversations\")", e);
     if (array == arrays[0] && jsonl_get(object, arrays[1]) != NULL)

@@ -22,6 +22,9 @@ void turns_free(turn *turns, size_t n);
 /* Whether the object has "messages" or "conversations". */
 bool turns_there(const json_t *object);
 
+/* The key of its turns, "messages" where it has neither. */
+const char *turns_key(const json_t *object);
+
 /* Reads the object's turns. ERR_INPUT for what is not a conversation, and where the system speaks after the first
  * turn. Free them also after an error. */
 int turns_read(const dataset_builder *b, const json_t *object, turn_list *out, err *e);
