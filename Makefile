@@ -58,7 +58,7 @@ endif
 # -fno-trapping-math is there twice: clang takes -fno-unsafe-math-optimizations for -ftrapping-math, and warns of one that follows it alone.
 STRICT := $(OPT) -fno-trapping-math -fno-fast-math -fno-unsafe-math-optimizations -fno-associative-math -fno-reciprocal-math \
           -fno-finite-math-only -fsigned-zeros -fno-rounding-math -fno-math-errno -fno-trapping-math -ffp-contract=off -fopenmp
-PACKAGES := gsl hdf5 inih jansson libxxhash libcrypto zlib
+PACKAGES := gsl hdf5 inih jansson libxxhash libcrypto libpcre2-8 libutf8proc zlib
 # Not evaluated before a compiler runs: `make deps` must work without them.
 PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES))
@@ -186,7 +186,7 @@ $(B)/version.h: FORCE
 # rest of the program.
 PLUGINS = $(shell grep -lE '^const (policy|rule|target)_ops [a-z0-9_]+ = ' engine/policies/*.c engine/rules/*.c engine/target/*.c)
 SHARED  = $(filter-out $(PLUGINS) engine/train/% engine/gguf/gguf_write.% engine/model/mix.% engine/kernels/quants_fit.c \
-              engine/kernels/answers.% $(foreach f,atomic err fetch file filekind here quote strict suggest,engine/base/$(f).%),$(sort $(shell find engine -name '*.[ch]' -o -name '*.cc'))) \
+              engine/kernels/answers.% $(foreach f,atomic err fetch file filekind here quote strict suggest,engine/base/$(f).%),$(sort $(shell find engine -name '*.[ch]' -o -name '*.cc' -o -name 'pretokenizers.def'))) \
             experiments/sweep/cell.c experiments/sweep/cell_rows.c experiments/sweep/cost.c
 digest = $(shell cat $(1) | sha256sum | cut -c1-16)
 define SOURCES_TEXT
@@ -208,7 +208,7 @@ clean:
 
 # ---- what must be installed --------------------------------------------------------------------------
 DEPS      := gcc g++ make pkg-config git libgsl-dev libhdf5-dev libpcg-cpp-dev libinih-dev libjansson-dev \
-             libxxhash-dev libssl-dev zlib1g-dev libopenblas0
+             libxxhash-dev libssl-dev libpcre2-dev libutf8proc-dev zlib1g-dev libopenblas0
 DEPS_TEST := libcriterion-dev python3-pytest python3-pytest-xdist python3-h5py python3-jinja2 python3-pandas python3-matplotlib python3-nbconvert \
              python3-nbformat python3-ipykernel hdf5-tools curl
 DEPS_LINT := clang libclang-rt-dev libomp-dev clang-format clang-tidy cppcheck bear
@@ -287,25 +287,22 @@ $(B)/bench_kernels: $(B)/tests/bench/kernels.o $(LIB)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-# Programs that compare with llama.cpp (checked with v0.5.0 of September 2026). LLAMA_CPP holds its sources and LLAMA_LIBS its
-# libraries, which are in LLAMA_CPP/build/bin after `cmake -B build && cmake --build build --target llama` there. Nothing need be
-# built with npm's packages: `npm pack node-llama-cpp @node-llama-cpp/linux-x64`, unpacked, hold a git bundle to clone,
-# package/llama/gitRelease.bundle, and its libraries, package/bins/linux-x64.
-# It and this project have functions of the same name, so ours are hidden from its libraries.
-LLAMA_LIBS ?= $(LLAMA_CPP)/build/bin
+# One program on our engine and the same on llama.cpp, which the scripts in tests/peers compare (checked with v0.5.0 of September
+# 2026). LLAMA_CPP holds its sources, and build/bin there its libraries: `cmake -B build && cmake --build build --target llama` builds
+# them, and `tests/peers/npm_llama_cpp.sh DIR` fetches both from npm.
+LLAMA_LIBS  = $(LLAMA_CPP)/build/bin
 LLAMA_SO    = $(foreach l,libllama libggml libggml-base,$(or $(firstword $(wildcard $(LLAMA_LIBS)/$l.so $(LLAMA_LIBS)/$l.v*.so)),\
-                $(error make peer finds no $l.so in $(LLAMA_LIBS) (LLAMA_LIBS=path/to/its/libraries))))
-PEERS      := $(B)/llama_cpp $(B)/llama_cpp_passes
-peer: $(PEERS)
-$(PEERS): $(B)/%: $(B)/tests/peers/%.o $(B)/tests/peers/peer.o $(LIB)
+                $(error make peer finds no $l.so in $(LLAMA_LIBS))))
+peer: $(B)/peer_ours $(B)/peer_llama_cpp
+$(B)/peer_%: $(B)/tests/peers/main.o $(B)/tests/peers/%.o $(LIB)
 	$(say) LINK $@
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LLAMA_SO) -Wl,-rpath,$(abspath $(LLAMA_LIBS)) -Wl,--exclude-libs,ALL $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PEER_LIBS) $(LIBS)
+$(B)/peer_llama_cpp: PEER_LIBS = $(LLAMA_SO) -Wl,-rpath,$(abspath $(LLAMA_LIBS))
 
 # Always anew: another LLAMA_CPP may be meant.
-$(B)/tests/peers/peer.o: FORCE
-$(B)/tests/peers/peer.o: FILE_FLAGS = $(if $(LLAMA_CPP),,$(error make peer needs LLAMA_CPP=path/to/llama.cpp)) \
-  -isystem $(LLAMA_CPP)/include -isystem $(LLAMA_CPP)/ggml/include -DPEER_LIBRARIES='"$(abspath $(LLAMA_LIBS))"' \
-  $(if $(shell grep -s llama_memory_clear $(LLAMA_CPP)/include/llama.h),,-DPEER_KV_CACHE)
+$(B)/tests/peers/llama_cpp.o: FORCE
+$(B)/tests/peers/llama_cpp.o: FILE_FLAGS = $(if $(LLAMA_CPP),,$(error make peer needs LLAMA_CPP=path/to/llama.cpp)) \
+  -isystem $(LLAMA_CPP)/include -isystem $(LLAMA_CPP)/ggml/include -DPEER_LIBRARIES='"$(abspath $(LLAMA_LIBS))"'
 
 # libFuzzer, a program for each tests/fuzz/fuzz_NAME.c, run for FUZZ_SECONDS. What it finds it writes into build/fuzz.
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -21,7 +21,7 @@
 #include "engine/base/digest.h"
 #include "engine/base/err.h"
 
-enum { PARAM_MAX = 12 };
+enum { PARAM_MAX = 16 };
 
 typedef enum {
     PARAM_IS_INTEGER,

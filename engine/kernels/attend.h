@@ -78,10 +78,14 @@ INLINE void score_queries(const attend_query *queries, size_t count, const float
     }
 }
 
-/* scores -> exp(scores - max); returns their sum. */
-static float softmax_terms(float *scores, size_t n) {
+/* scores -> exp(scores - max), 0 before `first`; returns their sum. */
+static float softmax_terms(float *scores, size_t first, size_t n, float cap) {
     float  max[LANES], sum[LANES] = {0};
     size_t i = 0;
+    if (cap > 0)
+        for (; i < n; i++) scores[i] = cap * det_tanhf(scores[i] / cap);
+    for (i = 0; i < first; i++) scores[i] = -INFINITY;
+    i = 0;
     for (size_t l = 0; l < LANES; l++) max[l] = scores[0];
     for (; i + LANES <= n; i += LANES)
         for (size_t l = 0; l < LANES; l++) max[l] = scores[i + l] > max[l] ? scores[i + l] : max[l];
@@ -169,12 +173,13 @@ INLINE void mix_part(const attend_query *queries, size_t count, const value_part
 }
 
 INLINE void attend_sized(const attend_query *queries, size_t count, const float *keys, const float *values,
-                         float *scores, size_t stride, size_t head_dim, float scale) {
+                         float *scores, size_t stride, size_t head_dim, float scale, float cap) {
     float  inverse[ATTEND_QUERIES];
     size_t positions = 0, d = 0;
     for (size_t i = 0; i < count; i++) positions = queries[i].n > positions ? queries[i].n : positions;
     score_queries(queries, count, keys, scores, stride, head_dim, scale, positions);
-    for (size_t i = 0; i < count; i++) inverse[i] = 1 / softmax_terms(scores + i * stride, queries[i].n);
+    for (size_t i = 0; i < count; i++)
+        inverse[i] = 1 / softmax_terms(scores + i * stride, queries[i].first, queries[i].n, cap);
     for (; d + MIX_VECS * VEC <= head_dim; d += MIX_VECS * VEC)
         mix_part(queries, count, &(value_part){values + d, head_dim, VEC}, scores, stride, positions, inverse, d,
                  MIX_VECS);
@@ -186,22 +191,25 @@ INLINE void attend_sized(const attend_query *queries, size_t count, const float 
 
 /* The usual head sizes are constants, so that their loops unroll. */
 static void attend(const attend_query *queries, size_t count, const float *keys, const float *values, float *scores,
-                   size_t stride, size_t head_dim, float scale) {
+                   size_t stride, size_t head_dim, float scale, float cap) {
     switch (head_dim) {
     case 8:
-        attend_sized(queries, count, keys, values, scores, stride, 8, scale);
+        attend_sized(queries, count, keys, values, scores, stride, 8, scale, cap);
         break;
     case 32:
-        attend_sized(queries, count, keys, values, scores, stride, 32, scale);
+        attend_sized(queries, count, keys, values, scores, stride, 32, scale, cap);
         break;
     case 64:
-        attend_sized(queries, count, keys, values, scores, stride, 64, scale);
+        attend_sized(queries, count, keys, values, scores, stride, 64, scale, cap);
         break;
     case 128:
-        attend_sized(queries, count, keys, values, scores, stride, 128, scale);
+        attend_sized(queries, count, keys, values, scores, stride, 128, scale, cap);
+        break;
+    case 256:
+        attend_sized(queries, count, keys, values, scores, stride, 256, scale, cap);
         break;
     default:
-        attend_sized(queries, count, keys, values, scores, stride, head_dim, scale);
+        attend_sized(queries, count, keys, values, scores, stride, head_dim, scale, cap);
     }
 }
 

@@ -1,4 +1,4 @@
-/* detmath.h - exp, log, sin, cos and rsqrt that give the same bits everywhere.
+/* detmath.h - exp, tanh, log, sin, cos and rsqrt that give the same bits everywhere.
  *
  * They use only +, -, *, fma, division and sqrt, each correctly rounded by IEEE 754, and never libm (numerics.md,
  * "Functions", gives the methods and the measured errors). The two that run inside loops are inline, so that they
@@ -35,6 +35,18 @@ static inline float det_expf(float x) {
     y = x < -87.3f ? 0.0f : y;
     y = x > 0x1.62e42ep+6f ? INFINITY : y;
     return x != x ? x : y;
+}
+
+/* Near 0 an odd polynomial (Cephes, tanhf.c), elsewhere 1 - 2 / (e^2|x| + 1). */
+static inline float det_tanhf(float x) {
+    float z = x * x, p = -0x1.75e1d4p-8f;
+    p = fmaf(p, z, 0x1.52269cp-6f);
+    p = fmaf(p, z, -0x1.b83c5ap-5f);
+    p = fmaf(p, z, 0x1.110726p-3f);
+    p = fmaf(p, z, -0x1.555532p-2f);
+    float near = fmaf(x * z, p, x);
+    float far = copysignf(1 - 2 / (det_expf(2 * fabsf(x)) + 1), x);
+    return fabsf(x) < 0.625f ? near : far;
 }
 
 /* 1 / sqrt(x): two correctly rounded operations. */

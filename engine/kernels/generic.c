@@ -26,7 +26,7 @@ static void rmsnorm(const float *x, const float *w, float *out, size_t n, float 
     for (i = 0; i < n; i++) out[i] = (x[i] * scale) * w[i];
 }
 
-static void rotate(float *x, const float *cosine, const float *sine, size_t pairs) {
+static void rotate_neighbours(float *x, const float *cosine, const float *sine, size_t pairs) {
     for (size_t i = 0; i < pairs; i++) {
         float a = x[2 * i], b = x[2 * i + 1];
         x[2 * i] = fmaf(a, cosine[i], -(b * sine[i]));
@@ -34,12 +34,35 @@ static void rotate(float *x, const float *cosine, const float *sine, size_t pair
     }
 }
 
+static void rotate_halves(float *x, const float *cosine, const float *sine, size_t pairs) {
+    for (size_t i = 0; i < pairs; i++) {
+        float a = x[i], b = x[pairs + i];
+        x[i] = fmaf(a, cosine[i], -(b * sine[i]));
+        x[pairs + i] = fmaf(a, sine[i], b * cosine[i]);
+    }
+}
+
 static void swiglu(float *gate, const float *up, size_t n) {
     for (size_t i = 0; i < n; i++) gate[i] = gate[i] / (1 + det_expf(-gate[i])) * up[i];
 }
 
+static void geglu(float *gate, const float *up, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        float x = gate[i], u = x * fmaf(0x1.6e4e26p-5f, x * x, 1);
+        gate[i] = x / (1 + det_expf(-0x1.988454p+0f * u)) * up[i];
+    }
+}
+
 static void add(float *x, const float *y, size_t n) {
     for (size_t i = 0; i < n; i++) x[i] += y[i];
+}
+
+static void scale(float *x, float factor, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] *= factor;
+}
+
+static void cap(float *x, float most, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] = most * det_tanhf(x[i] / most);
 }
 
 #define PASTE_(a, b) a##b
@@ -62,7 +85,11 @@ const kernel_table KERNELS = {
     FLOAT_ENTRY(BF16, KERNEL_ISA),
     QUANT_TYPES(PANEL_ENTRY).rmsnorm = rmsnorm,
     .attend = attend,
-    .rotate = rotate,
+    .rotate_neighbours = rotate_neighbours,
+    .rotate_halves = rotate_halves,
     .swiglu = swiglu,
+    .geglu = geglu,
     .add = add,
+    .scale = scale,
+    .cap = cap,
 };

@@ -29,11 +29,12 @@ typedef struct {
                      size_t y_stride);
 } matmul_ops;
 
-/* One token's query of one head, at position n - 1, and its result: [head_dim] both. */
+/* One token's query of one head, and its result: [head_dim] both. It sees positions [first, n), at least one. */
 typedef struct {
     const float *q;
     float       *out;
     size_t       n;
+    size_t       first; /* above 0 where a window ends */
 } attend_query;
 
 enum { ATTEND_QUERIES = 8 };
@@ -44,17 +45,23 @@ typedef struct {
     /* out[i] = x[i] * rsqrt(mean(x^2) + eps) * w[i] */
     void (*rmsnorm)(const float *x, const float *w, float *out, size_t n, float eps);
     /* softmax(q . K * scale) V for up to ATTEND_QUERIES queries of one head of keys and values, each over its own
-     * number of positions from the start. keys: panels of 16 positions, [positions / 16, head_dim, 16]; keys after a
-     * query's positions do not change its result. values: [positions, head_dim]. scores: scratch [count][stride], with
-     * a stride of at least the positions rounded up to 16. */
+     * positions. cap > 0: scores s become cap * tanh(s / cap). keys: panels of 16 positions, [positions / 16, head_dim,
+     * 16]; keys that a query does not see do not change its result. values: [positions, head_dim], finite. scores:
+     * scratch [count][stride], with a stride of at least the positions rounded up to 16. */
     void (*attend)(const attend_query *queries, size_t count, const float *keys, const float *values, float *scores,
-                   size_t stride, size_t head_dim, float scale);
-    /* Rotates each pair (2i, 2i + 1) of x by its own angle. */
-    void (*rotate)(float *x, const float *cosine, const float *sine, size_t pairs);
-    /* gate[i] = silu(gate[i]) * up[i] */
+                   size_t stride, size_t head_dim, float scale, float cap);
+    /* Rotates each pair of x by its own angle: elements 2i and 2i + 1, or i and pairs + i. */
+    void (*rotate_neighbours)(float *x, const float *cosine, const float *sine, size_t pairs);
+    void (*rotate_halves)(float *x, const float *cosine, const float *sine, size_t pairs);
+    /* gate[i] = silu(gate[i]) * up[i], and the same with gelu */
     void (*swiglu)(float *gate, const float *up, size_t n);
+    void (*geglu)(float *gate, const float *up, size_t n);
     /* x[i] += y[i] */
     void (*add)(float *x, const float *y, size_t n);
+    /* x[i] *= factor */
+    void (*scale)(float *x, float factor, size_t n);
+    /* x[i] = cap * tanh(x[i] / cap) */
+    void (*cap)(float *x, float cap, size_t n);
 } kernel_table;
 
 /* Enough for the prepared activations of any type. */

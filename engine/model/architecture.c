@@ -11,19 +11,23 @@ static const void *const all[] = {
 #include "engine/model/architectures.def"
 #undef ARCHITECTURE
 };
+enum { ALL = sizeof all / sizeof *all };
 
 const registry architecture_registry = REGISTRY("architecture", all);
 
+static void names_of_all(const char *names[ALL]) {
+    for (size_t i = 0; i < ALL; i++) names[i] = registry_name(&architecture_registry, i);
+}
+
 const architecture *architecture_of(const gguf *g, err *e) {
-    const char *names[sizeof all / sizeof *all];
+    const char *names[ALL];
     gguf_str    name;
     char        shown[80], list[256];
     if (gguf_string(g, "general.architecture", &name, e) != 0) return NULL;
-    for (size_t i = 0; i < architecture_registry.n; i++) {
-        names[i] = registry_name(&architecture_registry, i);
+    names_of_all(names);
+    for (size_t i = 0; i < ALL; i++)
         if (gguf_str_is(name, names[i])) return all[i];
-    }
-    err_list(list, sizeof list, names, architecture_registry.n);
+    err_list(list, sizeof list, names, ALL);
     err_input(e, "%s: architecture %s is not supported (%s)", gguf_path(g), quote(shown, sizeof shown, name.at, name.n),
               list);
     return NULL;
@@ -34,8 +38,13 @@ const char *architecture_key(const architecture *a, const char *name, char buf[A
     return buf;
 }
 
-const char *tensor_layer_name(const tensor_spec *t, size_t layer, char buf[TENSOR_NAME]) {
-    snprintf(buf, TENSOR_NAME, "blk.%zu.%s", layer, t->name);
+/* ---- tensors ------------------------------------------------------------------------------------------- */
+
+const char *tensor_name(const char *name, size_t layer, char buf[TENSOR_NAME]) {
+    if (layer == SIZE_MAX)
+        snprintf(buf, TENSOR_NAME, "%s", name);
+    else
+        snprintf(buf, TENSOR_NAME, "blk.%zu.%s", layer, name);
     return buf;
 }
 
@@ -43,15 +52,19 @@ const tensor_spec *architecture_tensor(const architecture *a, const char *name) 
     size_t layer;
     int    begin = 0;
     bool   in_layer = sscanf(name, "blk.%zu.%n", &layer, &begin) == 1 && begin > 0;
+    name += begin;
     for (size_t i = 0; i < (in_layer ? a->n_layer_tensors : a->n_tensors); i++) {
         const tensor_spec *t = in_layer ? &a->layer_tensors[i] : &a->tensors[i];
-        if (strcmp(t->name, name + begin) == 0) return t;
+        if (t->name != NULL && strcmp(t->name, name) == 0) return t;
+        if (t->whole != NULL && strcmp(t->whole, name) == 0) return t;
     }
     return NULL;
 }
 
 size_t shape_extent(const model_shape *s, tensor_extent x) {
     switch (x) {
+    case EXTENT_NONE:
+        return 0;
     case EXTENT_ONE:
         return 1;
     case EXTENT_VOCAB:
@@ -60,25 +73,48 @@ size_t shape_extent(const model_shape *s, tensor_extent x) {
         return s->dim;
     case EXTENT_FFN:
         return s->ffn_dim;
+    case EXTENT_HEAD:
+        return s->head_dim;
     case EXTENT_HEADS:
         return s->n_heads * s->head_dim;
     case EXTENT_KV_HEADS:
         return s->n_kv_heads * s->head_dim;
+    case EXTENT_PAIRS:
+        return s->rope_dim / 2;
+    case EXTENT_EXPERTS:
+        return s->n_experts;
+    case EXTENT_EXPERT:
+        return s->expert_dim;
     }
     return 0;
 }
 
-int architecture_put_shape(const architecture *a, const model_shape *s, gguf_writer *w, err *e) {
-    char key[ARCHITECTURE_KEY];
-    for (size_t i = 0; i < a->n_sizes; i++) {
-        const size_key *k = &a->sizes[i];
-        size_t          value = *(const size_t *)((const char *)s + k->member);
-        if (k->written && gguf_put_u32(w, architecture_key(a, k->name, key), (uint32_t)value, e) != 0) return -1;
+static tensor_extent divided_extent(const tensor_spec *t) {
+    return t->kind == TENSOR_VECTOR ? t->cols : t->rows;
+}
+
+size_t tensor_rows_before(const tensor_spec *part, const model_shape *s) {
+    return shape_extent(s, part->before[0]) + shape_extent(s, part->before[1]);
+}
+
+size_t tensor_whole_rows(const tensor_spec *specs, size_t n, const tensor_spec *part, const model_shape *s) {
+    size_t rows = 0;
+    for (size_t i = 0; i < n; i++)
+        if (specs[i].whole != NULL && strcmp(specs[i].whole, part->whole) == 0)
+            rows += shape_extent(s, divided_extent(&specs[i]));
+    return rows;
+}
+
+bool tensor_is_needed(const tensor_spec *t, const model_shape *s) {
+    switch (t->need) {
+    case NEED_ALWAYS:
+        return true;
+    case NEED_OPTIONAL:
+        return false;
+    case NEED_DENSE:
+        return s->n_experts == 0;
+    case NEED_EXPERTS:
+        return s->n_experts > 0;
     }
-    for (size_t i = 0; i < a->n_reals; i++) {
-        const real_key *k = &a->reals[i];
-        float           value = *(const float *)(const void *)((const char *)s + k->member);
-        if (gguf_put_f32(w, architecture_key(a, k->name, key), value, e) != 0) return -1;
-    }
-    return 0;
+    return false;
 }

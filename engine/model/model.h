@@ -18,15 +18,27 @@
 #include "engine/model/matrix.h"
 #include "engine/tokenizer/tokenizer.h"
 
-/* What transformer.c reads of a layer; the architecture says under which names a file has it. */
+/* What transformer.c reads of a layer; the architecture says under which names a file has it. NULL, or a matrix of no
+ * rows: the layer does without. heads = n_heads * head_dim, kv = n_kv_heads * head_dim. */
 typedef struct {
-    const float *attn_norm; /* [dim] */
-    matrix       wq;        /* [n_heads * head_dim, dim] */
-    matrix       wk, wv;    /* [n_kv_heads * head_dim, dim] */
-    matrix       wo;        /* [dim, n_heads * head_dim] */
-    const float *ffn_norm;  /* [dim] */
-    matrix       gate, up;  /* [ffn_dim, dim] */
-    matrix       down;      /* [dim, ffn_dim] */
+    layer_kind kind;
+
+    const float *attn_norm;                /* [dim] */
+    matrix       wq;                       /* [heads, dim] */
+    matrix       wk, wv;                   /* [kv, dim] */
+    const float *q_bias, *k_bias, *v_bias; /* [heads], [kv], [kv] */
+    const float *q_norm, *k_norm;          /* [head_dim]; [heads] and [kv] when shape.qk_norm_whole */
+    matrix       wo;                       /* [dim, heads] */
+    const float *o_bias;                   /* [dim] */
+    const float *attn_post_norm;           /* [dim] */
+
+    const float *ffn_norm;                        /* [dim] */
+    matrix       gate, up;                        /* [ffn_dim, dim] */
+    matrix       down;                            /* [dim, ffn_dim] */
+    const float *gate_bias, *up_bias, *down_bias; /* [ffn_dim], [ffn_dim], [dim] */
+    matrix       router;                          /* [n_experts, dim] */
+    matrix      *gates, *ups, *downs;             /* [n_experts], each as above with expert_dim for ffn_dim */
+    const float *ffn_post_norm;                   /* [dim] */
 } layer_weights;
 
 typedef struct model {
@@ -38,6 +50,11 @@ typedef struct model {
     layer_weights      *layers;          /* [n_layers] */
     const float        *norm;            /* [dim] */
     matrix              output;          /* [vocab, dim]; the embedding's numbers when the file ties them */
+    const float        *rope_factors;    /* [rope_dim / 2]: frequencies are divided by them; NULL: there are none */
+    const float        *rope_long;       /* the same for contexts longer than shape.original_context, */
+    const float        *rope_short;      /* and for others */
+    float              *vectors;         /* the memory of all norms, biases and factors */
+    matrix             *experts;         /* the memory of all gates, ups and downs */
     bool                packed, decoded; /* whether all matrices are ready for the kernels, for BLAS */
 } model;
 

@@ -2,7 +2,8 @@
  *
  * Decoding follows SentencePiece: a run of byte pieces is read as UTF-8, and each byte in it that belongs to
  * no character becomes U+FFFD; any other piece ends the run; the first space mark is dropped while the
- * text is empty. There is one decoder, the streaming one; tokenizer_decode runs it over all ids.
+ * text is empty. In byte-level BPE every piece with a text is a run of bytes. There is one decoder, the streaming one;
+ * tokenizer_decode runs it over all ids.
  */
 #include "engine/tokenizer/tokenizer.h"
 
@@ -41,6 +42,27 @@ bool tokenizer_adds_bos(const tokenizer *t) {
 
 gguf_str tokenizer_chat_template(const tokenizer *t) {
     return (gguf_str){t->chat_template, t->n_chat_template};
+}
+
+bool tokenizer_adds_eos(const tokenizer *t) {
+    return t->adds_eos;
+}
+
+const char *tokenizer_pre(const tokenizer *t) {
+    return t->about_pre;
+}
+
+size_t tokenizer_missing_bytes(const tokenizer *t) {
+    size_t n = 0;
+    for (size_t i = 0; i < 256 && t->unk < 0; i++) n += t->byte_ids[i] < 0;
+    return n;
+}
+
+const char *tokenizer_warning(const tokenizer *t) {
+    return t->pre_missing
+               ? "the file does not say how its tokenizer splits text (tokenizer.ggml.pre), so \"default\" is "
+                 "used; with an old file, the ids may not be those that the model learned"
+               : NULL;
 }
 
 const char *tokenizer_digest(const tokenizer *t) {
@@ -88,12 +110,17 @@ void tokenizer_close(tokenizer *t) {
     free(t->slots);
     free(t->chat_template);
     specials_free(&t->specials);
+    free(t->joined);
+    merges_free(&t->merges);
+    pretokenizer_close(t->pre);
+    free(t->about_pre);
     tokens_free(&t->stops);
     free(t);
 }
 
 int tokenizer_seal(tokenizer *t, err *e) {
-    size_t size = 64 + t->stops.n * sizeof *t->stops.ids;
+    size_t size = 64 + t->stops.n * sizeof *t->stops.ids + t->merges.n * sizeof *t->merges.rules;
+    if (t->about_pre != NULL) size += strlen(t->about_pre) + 1;
     for (size_t i = 0; i < t->vocab; i++) size += t->pieces[i].n_spelling + 3 * sizeof(uint32_t);
     char *bytes = mem_new(size, 1, e);
     if (bytes == NULL) return -1;
@@ -110,6 +137,8 @@ int tokenizer_seal(tokenizer *t, err *e) {
         at = mempcpy(at, &p->score, sizeof p->score);
         at = mempcpy(at, &type, sizeof type);
     }
+    if (t->about_pre != NULL) at = stpcpy(at, t->about_pre) + 1;
+    if (t->merges.n > 0) at = mempcpy(at, t->merges.rules, t->merges.n * sizeof *t->merges.rules);
     int status = digest_sha256(bytes, (size_t)(at - bytes), t->digest, e);
     free(bytes);
     return status;
@@ -161,7 +190,7 @@ static bool has_mark(const piece *p) {
 size_t detokenizer_push(detokenizer *d, int32_t id, char *buf) {
     char    *at = buf;
     gguf_str text = tokenizer_piece(d->t, id);
-    bool     is_byte = text.n > 0 && d->t->pieces[id].type == PIECE_BYTE;
+    bool     is_byte = text.n > 0 && (d->t->spelling == SPELLING_LETTERS || d->t->pieces[id].type == PIECE_BYTE);
     if (!is_byte) at = end_run(d, at);
     if (text.n > 0 && !d->begun) {
         d->begun = true;
@@ -220,6 +249,7 @@ tokenizer *tokenizer_bytes(err *e) {
     tokenizer *t = mem_new(1, sizeof *t, e);
     if (t == NULL) return NULL;
     t->kind = "bytes";
+    t->spelling = SPELLING_BYTES;
     t->vocab = VOCAB;
     t->bos = BOS;
     t->eos = EOS;
@@ -240,4 +270,13 @@ tokenizer *tokenizer_bytes(err *e) {
 failed:
     tokenizer_close(t);
     return NULL;
+}
+
+tokenizer *tokenizer_open(const char *name, err *e) {
+    if (strcmp(name, "bytes") == 0) return tokenizer_bytes(e);
+    gguf *g = gguf_open(name, e);
+    if (g == NULL) return NULL;
+    tokenizer *t = tokenizer_from_gguf(g, e);
+    gguf_close(g);
+    return t;
 }

@@ -1,9 +1,24 @@
 /* tokenizer.h - text to token ids and back.
  *
- * Two kinds. SentencePiece BPE from GGUF metadata (tokenizer.ggml.model = llama): pieces with scores,
- * merged best score first, leftmost on ties, with byte fallback, the dummy prefix space, and control
- * and user-defined tokens found in the text. `bytes`: ids 0 to 255 are bytes, 256 begins, 257 ends a
- * text; for data without a model. A tokenizer is immutable after opening and safe to share.
+ * Three kinds:
+ *  spm    SentencePiece BPE (tokenizer.ggml.model = llama): pieces with scores, merged best score first, leftmost on
+ *         ties, with byte fallback and the dummy prefix space.
+ *  bpe    BPE by ranked merges over bytes (model = gpt2), or over characters with byte fallback (gemma4). A text is
+ *         split first, by the regexes that tokenizer.ggml.pre names (pretokenizers.def), and before that normalized
+ *         where the model's own tokenizer does so (NFC). Letters, digits and blanks are those of the Unicode version
+ *         that PCRE2 and utf8proc know: it is part of the digest.
+ *  bytes  ids 0 to 255 are bytes, 256 begins, 257 ends a text; for data without a model.
+ *
+ * In a text, control and user-defined tokens are found before anything else, the longest first. Control tokens never
+ * arise otherwise: not from merges, not from text that is not meant to have them (tokenizer_encode_parts).
+ *
+ *     text -> cut at special tokens -> [normalize] -> [split by regexes] -> merge -> ids
+ *
+ * The ids are those of llama.cpp, which are the models' own, except: text is normalized for Qwen, and upper and lower
+ * case are told apart in every script for tekken and gpt-4o, as those models' own tokenizers do; bytes that are not
+ * UTF-8 keep their byte tokens; merges do not yield control tokens, and SentencePiece's unused pieces are split again.
+ *
+ * A tokenizer is immutable after opening and safe to share.
  */
 #ifndef ENGINE_TOKENIZER_H
 #define ENGINE_TOKENIZER_H
@@ -21,15 +36,29 @@ typedef struct tokenizer tokenizer;
 
 tokenizer *tokenizer_from_gguf(const gguf *g, err *e); /* copies what it needs; g may be closed */
 tokenizer *tokenizer_bytes(err *e);
-void       tokenizer_close(tokenizer *t); /* NULL is fine */
+tokenizer *tokenizer_open(const char *name, err *e); /* that of a GGUF file by its path, or "bytes" */
+void       tokenizer_close(tokenizer *t);            /* NULL is fine */
 
-const char *tokenizer_kind(const tokenizer *t);     /* "spm" or "bytes" */
+const char *tokenizer_kind(const tokenizer *t);     /* "spm", "bpe" or "bytes" */
 size_t      tokenizer_vocab(const tokenizer *t);    /* number of ids */
 int32_t     tokenizer_bos(const tokenizer *t);      /* -1 when there is none */
 int32_t     tokenizer_eos(const tokenizer *t);      /* ends a recorded output; -1 when nothing ends a text */
 stops       tokenizer_stops(const tokenizer *t);    /* all that end a text (stops.h), EOS among them */
 bool        tokenizer_adds_bos(const tokenizer *t); /* whether a prompt begins with BOS */
-/* Hex SHA-256 of kind, pieces, scores, types, special ids and what ends a text: equal tokenizers, equal digests. */
+bool        tokenizer_adds_eos(const tokenizer *t); /* whether the model's own tokenizer ends a text with EOS */
+
+/* The pre-tokenizer and the versions of Unicode that it depends on, for people; NULL for kinds without one. */
+const char *tokenizer_pre(const tokenizer *t);
+
+/* How many of the 256 bytes no token spells: they are left out of a text. */
+size_t tokenizer_missing_bytes(const tokenizer *t);
+
+/* What a user should know about the file, or NULL. */
+const char *tokenizer_warning(const tokenizer *t);
+
+/* Hex SHA-256 of kind, pieces, scores, types, special ids, what ends a text, merges and
+ * pre-tokenizer: equal tokenizers, equal digests.
+ */
 const char *tokenizer_digest(const tokenizer *t);
 
 /* The Jinja program that the model's conversations are written by (chat.h); empty when there is none. Points into the

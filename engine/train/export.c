@@ -51,7 +51,7 @@ static int put_tensors(gguf_writer *w, const export_options *o, const net_shape 
         const tensor_spec *spec = architecture_tensor(trained, t.name);
         if (spec == NULL || shape_extent(&shape, spec->rows) != t.rows || shape_extent(&shape, spec->cols) != t.cols)
             return err_run(e, "%s is no tensor of the architecture \"%s\"", t.name, trained->name);
-        bool  norm = spec->kind == TENSOR_NORM;
+        bool  norm = spec->kind == TENSOR_VECTOR;
         dtype type = norm ? DTYPE_F32 : o->type;
         if (t.cols % dtype_get(type)->block != 0)
             return err_input(e, "%s has rows of %zu, and %s needs a multiple of %zu", t.name, t.cols,

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "experiments/commands/commands.h"
 #include "experiments/terminal/data_report.h"
+#include "experiments/terminal/tokenizer_report.h"
 
 enum { RUN = 5 };
 
@@ -179,6 +180,7 @@ static int open_evaluation(evaluation *v, const options *o, err *e) {
     if (llma == NULL || greedy == NULL || (v->m = model_open(o->model, e)) == NULL) return -1;
     const target_spec spec = {
         .weights = v->m, .vocab = v->m->shape.vocab, .context = v->m->shape.context, .threads = (int)o->threads};
+    tokenizer_report(v->m->tok, o->model);
     if (target_prepare(&target_transformer, &spec, e) != 0) return -1;
     param_presets(llma->params, llma->n_params, &drafting.params);
     drafting.vocab = v->m->shape.vocab;

@@ -14,6 +14,7 @@
 #include "experiments/commands/commands.h"
 #include "experiments/terminal/spans.h"
 #include "experiments/terminal/terminal.h"
+#include "experiments/terminal/tokenizer_report.h"
 
 typedef struct {
     const char *model, *prompt, *prompt_file, *policy, *rule, *chat, *system; /* chat, system: NULL when not given */
@@ -208,6 +209,7 @@ static target_spec spec_of(const generation *g, const options *o) {
 static int open_generation(generation *g, const options *o, err *e) {
     const policy_ops *drafts = parse_policy(o->policy, &g->drafting.params, e);
     if (drafts == NULL || (g->m = model_open(o->model, e)) == NULL) return -1;
+    tokenizer_report(g->m->tok, o->model);
     g->drafting.vocab = g->m->shape.vocab;
     g->drafting.tok = g->m->tok;
     if ((g->policy = policy_open(drafts, &g->drafting, e)) == NULL) return -1;

@@ -12,34 +12,70 @@
 #include "experiments/commands/commands.h"
 #include "experiments/commands/writing.h"
 
-enum { DIM, LAYERS, HEADS, KV_HEADS, FFN, VOCAB, CONTEXT, PARTS };
+enum {
+    DIM,
+    LAYERS,
+    HEADS,
+    KV_HEADS,
+    HEAD_DIM,
+    FFN,
+    VOCAB,
+    CONTEXT,
+    ROPE_DIM,
+    SCALING,
+    WINDOW,
+    EXPERTS,
+    USED,
+    EXPERT_FFN,
+    PARTS
+};
+enum { MADE_NONE, MADE_LINEAR, MADE_YARN, MADE_FACTORS };
+static const char *const scalings[] = {"none", "linear", "yarn", "factors", NULL};
+
 static const param_spec parts[PARTS] = {
     [DIM] = PARAM_INTEGER("dim", 2048, 2, 65536, "width of the residual stream"),
     [LAYERS] = PARAM_INTEGER("layers", 22, 1, 1000, "of the net"),
-    [HEADS] = PARAM_INTEGER("heads", 32, 1, 1024, "dim / heads must be even"),
+    [HEADS] = PARAM_INTEGER("heads", 32, 1, 1024, "of queries"),
     [KV_HEADS] = PARAM_INTEGER("kv_heads", 4, 1, 1024, "of keys and values; divides heads"),
+    [HEAD_DIM] = PARAM_INTEGER("head_dim", 0, 0, 4096, "width of a head; 0: dim / heads"),
     [FFN] = PARAM_INTEGER("ffn", 5632, 1, 262144, "width of the feed-forward layers"),
     [VOCAB] = PARAM_INTEGER("vocab", 32000, 260, 457235, "ids of the tokenizer"),
     [CONTEXT] = PARAM_INTEGER("context", 2048, 8, 1048576, "tokens that the model takes at most"),
+    [ROPE_DIM] = PARAM_INTEGER("rope_dim", 0, 0, 4096, "elements of a head that are rotated; 0: all"),
+    [SCALING] = PARAM_CHOICE("scaling", scalings, MADE_NONE,
+                             "of rotary positions: linear and yarn by 4; factors: a tensor of them"),
+    [WINDOW] = PARAM_INTEGER("window", 0, 0, 1048576, "positions that layers with a window see; 0: the architecture's"),
+    [EXPERTS] = PARAM_INTEGER("experts", 0, 0, 1024, "of each layer; 0: none, or 8 where there must be some"),
+    [USED] = PARAM_INTEGER("used", 2, 1, 1024, "experts for each token"),
+    [EXPERT_FFN] = PARAM_INTEGER("expert_ffn", 0, 0, 262144, "width of an expert; 0: ffn"),
 };
 
 static const struct {
     const char *name;
-    size_t      is[PARTS];
+    size_t      is[PARTS]; /* what is 0 here stays as the part's own default */
 } shapes[] = {
-    {"15m", {288, 6, 6, 6, 768, 32000, 2048}},
-    {"1.1b", {2048, 22, 32, 4, 5632, 32000, 2048}},
-    {"7b", {4096, 32, 32, 32, 11008, 32000, 2048}},
+    {"15m", {288, 6, 6, 6, 0, 768, 32000, 2048}},
+    {"smollm2-135m", {576, 30, 9, 3, 64, 1536, 49152, 8192}},
+    {"gemma3-270m", {640, 18, 4, 1, 256, 2048, 262144, 32768}},
+    {"1.1b", {2048, 22, 32, 4, 0, 5632, 32000, 2048}},
+    {"7b", {4096, 32, 32, 32, 0, 11008, 32000, 2048}},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 typedef struct {
-    const type_mix *mix;
-    const char     *tokenizer, *out;
-    size_t          shape[PARTS];
-    uint64_t        seed, threads;
-    bool            quiet;
+    const architecture *arch;
+    const type_mix     *mix;
+    const char         *tokenizer, *out;
+    size_t              shape[PARTS];
+    uint64_t            seed, threads;
+    bool                biases, quiet;
 } options;
+
+static int parse_architecture(const option_value *option, void *at, err *e) {
+    const architecture *a = registry_named(&architecture_registry, "--arch", option->text, e);
+    *(const architecture **)at = a;
+    return a != NULL ? 0 : -1;
+}
 
 /* A name, optionally with changes after a colon, or only changes to the default. */
 static int parse_shape(const option_value *option, void *at, err *e) {
@@ -53,20 +89,27 @@ static int parse_shape(const option_value *option, void *at, err *e) {
         for (; i < SHAPES; i++) names[i] = shapes[i].name;
         for (i = 0; i < SHAPES && strcmp(name, names[i]) != 0;) i++;
         if (i == SHAPES) return err_unknown(e, "--shape", "shape", name, names, SHAPES);
-        for (size_t k = 0; k < PARTS; k++) v.at[k].integer = (int64_t)shapes[i].is[k];
+        for (size_t k = 0; k < PARTS; k++)
+            if (shapes[i].is[k] > 0) v.at[k].integer = (int64_t)shapes[i].is[k];
         changes = text[n] == ':' ? text + n + 1 : "";
     }
     if (param_parse_over("--shape", parts, PARTS, changes, &v, e) != 0) return -1;
-    for (size_t k = 0; k < PARTS; k++) shape[k] = (size_t)v.at[k].integer;
+    for (size_t k = 0; k < PARTS; k++) shape[k] = k == SCALING ? v.at[k].choice : (size_t)v.at[k].integer;
     return 0;
 }
 
+static const option_type option_architecture = {.parse = parse_architecture};
 static const option_type option_shape = {.parse = parse_shape};
 
 /* clang-format off */
 static const option_spec specs[] = {
+    {"arch", 'a', "NAME", &option_architecture, OPTION_AT(options, arch), .preset = "llama",
+     .help = "architecture: llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, granite, olmo2 or smollm3"},
     {"shape", 's', "SHAPE", &option_shape, OPTION_AT(options, shape), .preset = "1.1b",
-     .help = "15m, 1.1b or 7b, or one with changes, such as 1.1b:layers=4,vocab=4096; its parts are listed below"},
+     .help = "15m, smollm2-135m, gemma3-270m, 1.1b or 7b, or one with changes, such as 1.1b:layers=4,vocab=4096; its "
+             "parts are listed below"},
+    {"biases", 0, NULL, &option_flag, OPTION_AT(options, biases),
+     .help = "write the biases that models of this architecture may have"},
     {"type", 't', "TYPE", &option_mix, OPTION_AT(options, mix), .preset = "q8_0",
      .help = "type of the matrices, as in harness quantize"},
     {"tokenizer", 0, "FILE", &option_path, OPTION_AT(options, tokenizer),
@@ -82,18 +125,89 @@ static const option_spec operands[] = {
     {"OUT.gguf", .type = &option_path, OPTION_AT(options, out), .required = true},
 };
 
-static int check_shape(const size_t *s, err *e) {
-    if (s[DIM] % (2 * s[HEADS]) != 0)
+static void list_parts(void) {
+    printf("Parts of a shape:\n");
+    command_print_params(parts, PARTS);
+}
+
+/* ---- the shape ----------------------------------------------------------------------------------------- */
+
+static bool has_size(const architecture *a, size_t member) {
+    for (size_t i = 0; i < a->n_sizes; i++)
+        if (a->sizes[i].member == member) return true;
+    return false;
+}
+
+static int check_shape(const options *o, err *e) {
+    const size_t *s = o->shape;
+    size_t        head_dim = s[HEAD_DIM] > 0 ? s[HEAD_DIM] : s[DIM] / s[HEADS];
+    if (s[HEAD_DIM] == 0 && s[DIM] % (2 * s[HEADS]) != 0)
         return err_input(e, "--shape: dim = %zu over heads = %zu is not allowed (an even number for each head)", s[DIM],
                          s[HEADS]);
     if (s[HEADS] % s[KV_HEADS] != 0)
         return err_input(e, "--shape: heads = %zu, kv_heads = %zu (a divisor of heads)", s[HEADS], s[KV_HEADS]);
+    if (head_dim % 2 != 0 || s[ROPE_DIM] % 2 != 0 || s[ROPE_DIM] > head_dim)
+        return err_input(e, "--shape: head_dim = %zu, rope_dim = %zu (even numbers, rope_dim at most head_dim)",
+                         head_dim, s[ROPE_DIM]);
+    if (s[EXPERTS] > 0 && s[USED] > s[EXPERTS])
+        return err_input(e, "--shape: used = %zu, experts = %zu (at most as many)", s[USED], s[EXPERTS]);
+    if (s[WINDOW] > 0 && !has_size(o->arch, offsetof(model_shape, window)))
+        return err_input(e, "--shape: window = %zu, but architecture \"%s\" has none", s[WINDOW], o->arch->name);
+    if (s[EXPERTS] > 0 && !has_size(o->arch, offsetof(model_shape, n_experts)))
+        return err_input(e, "--shape: experts = %zu, but architecture \"%s\" has none", s[EXPERTS], o->arch->name);
     return 0;
 }
 
-static void list_parts(void) {
-    printf("Parts of a shape:\n");
-    command_print_params(parts, PARTS);
+/* Scales that an architecture has and that its preset leaves open. */
+static void fill_reals(const architecture *a, model_shape *s) {
+    static const struct {
+        size_t member;
+        float  is;
+    } usual[] = {{offsetof(model_shape, attention_scale), 0.1f},
+                 {offsetof(model_shape, embedding_scale), 12},
+                 {offsetof(model_shape, residual_scale), 0.22f},
+                 {offsetof(model_shape, logit_scale), 8}};
+    for (size_t i = 0; i < a->n_reals; i++) {
+        float *at = (float *)(void *)((char *)s + a->reals[i].member);
+        for (size_t k = 0; k < sizeof usual / sizeof *usual; k++)
+            if (usual[k].member == a->reals[i].member && *at == 0) *at = usual[k].is;
+    }
+}
+
+static void fill_scaling(size_t scaling, model_shape *s) {
+    s->rope_scale = 1;
+    if (scaling == MADE_NONE) return;
+    s->scaling = scaling == MADE_LINEAR ? SCALING_LINEAR : scaling == MADE_YARN ? SCALING_YARN : SCALING_NONE;
+    if (scaling != MADE_FACTORS) s->rope_scale = 0.25f;
+    if (scaling != MADE_LINEAR) s->original_context = s->context / 4;
+    if (scaling == MADE_FACTORS) s->rope_amplitude = 1.1875f;
+}
+
+static model_shape shape_of(const options *o) {
+    const size_t *s = o->shape;
+    size_t        head_dim = s[HEAD_DIM] > 0 ? s[HEAD_DIM] : s[DIM] / s[HEADS];
+    model_shape   m = o->arch->preset;
+    m.n_layers = s[LAYERS];
+    m.dim = s[DIM];
+    m.n_heads = s[HEADS];
+    m.n_kv_heads = s[KV_HEADS];
+    m.head_dim = head_dim;
+    m.rope_dim = s[ROPE_DIM] > 0 ? s[ROPE_DIM] : head_dim;
+    m.ffn_dim = s[FFN];
+    m.vocab = s[VOCAB];
+    m.context = s[CONTEXT];
+    m.rms_eps = 1e-5f;
+    if (s[WINDOW] > 0) m.window = s[WINDOW];
+    if (s[EXPERTS] > 0 || has_size(o->arch, offsetof(model_shape, n_experts))) {
+        bool must = false;
+        for (size_t i = 0; i < o->arch->n_sizes; i++) must |= o->arch->sizes[i].required;
+        m.n_experts = s[EXPERTS] > 0 ? s[EXPERTS] : must ? 8 : 0;
+        m.n_used_experts = m.n_experts > 0 ? s[USED] : 0;
+        m.expert_dim = m.n_experts == 0 ? 0 : s[EXPERT_FFN] > 0 ? s[EXPERT_FFN] : s[FFN];
+    }
+    fill_reals(o->arch, &m);
+    fill_scaling(s[SCALING], &m);
+    return m;
 }
 
 /* ---- the tokenizer ------------------------------------------------------------------------------------- */
@@ -160,9 +274,6 @@ static int put_words(gguf_writer *w, size_t n, err *e) {
 
 /* ---- the model --------------------------------------------------------------------------------------- */
 
-/* The model to make. */
-static const architecture *const made = &architecture_llama;
-
 typedef struct {
     char     name[TENSOR_NAME];
     uint64_t seed;
@@ -209,111 +320,122 @@ static int make_rows(void *ctx, size_t row, size_t n, void *out, err *e) {
     return failed ? err_run(e, "out of memory") : 0;
 }
 
-/* The matrices to write. */
+/* The tensors to write. */
 typedef struct {
     gguf_writer   *w;
     const options *o;
     model_shape    shape;
-    random_matrix *matrices; /* not used yet */
-    float         *ones;     /* [dim], of norms */
+    random_matrix *matrices; /* [most] */
+    float        **vectors;  /* [most] */
+    size_t         n_matrices, n_vectors;
     writing        done;
 } making;
 
-static int put_matrix(making *k, const char *name, size_t height, size_t cols, err *e) {
-    random_matrix *m = k->matrices++;
-    uint64_t       shape[] = {cols, height};
+static int put_matrix(making *k, const char *name, size_t n_dims, const uint64_t shape[3], err *e) {
+    random_matrix *m = &k->matrices[k->n_matrices++];
     snprintf(m->name, sizeof m->name, "%s", name);
     m->seed = k->o->seed;
-    m->height = height;
-    m->cols = cols;
+    m->height = (size_t)(shape[1] * shape[2]);
+    m->cols = (size_t)shape[0];
     m->done = &k->done;
     m->threads = (int)k->o->threads;
-    m->type = type_mix_of(k->o->mix, name, cols, k->shape.n_layers, false);
-    writing_add(&k->done, m->type, height, cols);
-    return gguf_put_rows(k->w, name, m->type, 2, shape, make_rows, m, e);
+    m->type = type_mix_of(k->o->mix, name, m->cols, k->shape.n_layers, false);
+    writing_add(&k->done, m->type, m->height, m->cols);
+    return gguf_put_rows(k->w, name, m->type, (uint32_t)n_dims, shape, make_rows, m, e);
 }
 
-static int put_tensor(making *k, const tensor_spec *t, const char *name, err *e) {
+static int put_vector(making *k, const tensor_spec *t, const char *name, size_t n, err *e) {
+    enum { DENOMINATOR = 5 }; /* elements differ by up to a fifth from what they lie around */
+    float   *v = k->vectors[k->n_vectors++] = mem_new(n, sizeof *v, e);
+    gsl_rng *r = rng_new(k->o->seed, rng_stream(name, "weights"));
+    for (size_t i = 0; v != NULL && r != NULL && i < n; i++)
+        v[i] = t->around + (float)(gsl_rng_uniform(r) * 2 - 1) / DENOMINATOR;
+    if (r != NULL) gsl_rng_free(r);
+    if (v == NULL) return -1;
+    if (r == NULL) return err_run(e, "out of memory");
+    return gguf_put_tensor(k->w, name, DTYPE_F32, 1, (const uint64_t[]){n}, v, e);
+}
+
+/* Whether files of this shape have a tensor, under its own name or as a part of a whole. */
+static bool is_made(const making *k, const tensor_spec *t) {
+    if (t->need != NEED_OPTIONAL) return tensor_is_needed(t, &k->shape);
+    return t->cols == EXTENT_PAIRS ? k->o->shape[SCALING] == MADE_FACTORS : k->o->biases;
+}
+
+static int put_tensor(making *k, const tensor_spec *among, size_t n, const tensor_spec *t, size_t layer, err *e) {
+    char   name[TENSOR_NAME];
+    bool   whole = k->o->arch->fused && t->whole != NULL;
     size_t height = shape_extent(&k->shape, t->rows), cols = shape_extent(&k->shape, t->cols);
-    if (t->kind != TENSOR_NORM) return put_matrix(k, name, height, cols, e);
-    return gguf_put_tensor(k->w, name, DTYPE_F32, 1, (const uint64_t[]){cols}, k->ones, e);
+    if (!is_made(k, t) || (whole && t->before[0] != EXTENT_NONE)) return 0;
+    if (whole) *(t->kind == TENSOR_VECTOR ? &cols : &height) = tensor_whole_rows(among, n, t, &k->shape);
+    tensor_name(whole ? t->whole : t->name, layer, name);
+    if (t->kind == TENSOR_VECTOR) return put_vector(k, t, name, cols, e);
+    bool     stack = t->kind == TENSOR_STACK;
+    uint64_t shape[] = {cols, height, stack ? k->shape.n_experts : 1};
+    return put_matrix(k, name, stack ? 3 : 2, shape, e);
+}
+
+static int put_list(making *k, const tensor_spec *among, size_t n, size_t layer, err *e) {
+    for (size_t i = 0; i < n; i++)
+        if (put_tensor(k, among, n, &among[i], layer, e) != 0) return -1;
+    return 0;
 }
 
 static int put_weights(making *k, err *e) {
-    char name[TENSOR_NAME];
-    for (size_t i = 0; i < made->n_tensors; i++)
-        if (put_tensor(k, &made->tensors[i], made->tensors[i].name, e) != 0) return -1;
-    for (size_t l = 0; l < k->shape.n_layers; l++) {
-        for (size_t i = 0; i < made->n_layer_tensors; i++) {
-            const tensor_spec *t = &made->layer_tensors[i];
-            if (put_tensor(k, t, tensor_layer_name(t, l, name), e) != 0) return -1;
-        }
-    }
+    const architecture *a = k->o->arch;
+    if (put_list(k, a->tensors, a->n_tensors, SIZE_MAX, e) != 0) return -1;
+    for (size_t l = 0; l < k->shape.n_layers; l++)
+        if (put_list(k, a->layer_tensors, a->n_layer_tensors, l, e) != 0) return -1;
     return 0;
 }
 
 static int put_keys(making *k, err *e) {
     const type_mix *mix = k->o->mix;
-    if (gguf_put_string(k->w, "general.architecture", made->name, e) != 0 ||
+    if (gguf_put_string(k->w, "general.architecture", k->o->arch->name, e) != 0 ||
         gguf_put_string(k->w, "general.name", "random weights", e) != 0 ||
         gguf_put_u32(k->w, "general.file_type", mix->file_type, e) != 0)
         return -1;
     if (dtype_get(mix->most)->block > 1 && gguf_put_u32(k->w, "general.quantization_version", 2, e) != 0) return -1;
-    return architecture_put_shape(made, &k->shape, k->w, e);
+    return architecture_put_shape(k->o->arch, &k->shape, k->w, e);
 }
 
-static model_shape shape_of(const options *o) {
-    const size_t *s = o->shape;
-    size_t        head_dim = s[DIM] / s[HEADS];
-    return (model_shape){.n_layers = s[LAYERS],
-                         .dim = s[DIM],
-                         .n_heads = s[HEADS],
-                         .n_kv_heads = s[KV_HEADS],
-                         .head_dim = head_dim,
-                         .rope_dim = head_dim,
-                         .ffn_dim = s[FFN],
-                         .vocab = s[VOCAB],
-                         .context = s[CONTEXT],
-                         .rms_eps = 1e-5f,
-                         .rope_theta = 10000,
-                         .rope_scale = 1};
+static int allocate(making *k, err *e) {
+    const architecture *a = k->o->arch;
+    size_t              most = a->n_tensors + k->shape.n_layers * a->n_layer_tensors;
+    k->matrices = mem_new(most, sizeof *k->matrices, e);
+    k->vectors = mem_new(most, sizeof *k->vectors, e);
+    return k->matrices != NULL && k->vectors != NULL ? 0 : -1;
 }
 
 static int make_model(options *o, err *e) {
     if (o->tokenizer != NULL && file_check_output(o->out, o->tokenizer, e) != 0) return -1;
-    making         k = {.w = gguf_writer_new(e), .o = o};
-    random_matrix *matrices = NULL;
-    int            ret = k.w != NULL ? 0 : -1;
+    making k = {.w = gguf_writer_new(e), .o = o};
+    int    ret = k.w != NULL ? 0 : -1;
     if (ret == 0)
         ret = o->tokenizer != NULL ? copy_tokenizer(o->tokenizer, k.w, &o->shape[VOCAB], e)
                                    : put_words(k.w, o->shape[VOCAB], e);
     k.shape = shape_of(o);
-    if (ret == 0) {
-        size_t most = made->n_tensors + k.shape.n_layers * made->n_layer_tensors;
-        k.matrices = matrices = mem_new(most, sizeof *matrices, e);
-        k.ones = mem_new(k.shape.dim, sizeof *k.ones, e);
-        ret = matrices != NULL && k.ones != NULL ? 0 : -1;
-    }
-    for (size_t i = 0; ret == 0 && i < k.shape.dim; i++) k.ones[i] = 1;
+    if (ret == 0) ret = allocate(&k, e);
     if (ret == 0) ret = put_keys(&k, e);
     if (ret == 0) ret = put_weights(&k, e);
     if (ret == 0) ret = writing_save(&k.done, k.w, o->out, o->quiet, e);
-    free(matrices);
-    free(k.ones);
+    for (size_t i = 0; i < k.n_vectors; i++) free(k.vectors[i]);
+    free(k.vectors);
+    free(k.matrices);
     gguf_writer_free(k.w);
     return ret;
 }
 
 static int run(void *opts, err *e) {
     options *o = opts;
-    if (check_shape(o->shape, e) != 0) return -1;
+    if (check_shape(o, e) != 0) return -1;
     return kernels_get(e) != NULL ? make_model(o, e) : -1; /* what changes their bits changes encoded weights */
 }
 
 const command command_make_model = {
     .name = "make-model",
     .help = "write a model of random weights in any shape, to measure with",
-    .about = "Writes a model of the Llama architecture with random weights: it babbles, at the speed of a real one.",
+    .about = "Writes a model with random weights: it babbles, at the speed of a real one.",
     .lists = list_parts,
     OPTIONS(specs),
     OPERANDS(operands),

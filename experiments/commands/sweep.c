@@ -17,6 +17,7 @@
 #include "experiments/sweep/plan_print.h"
 #include "experiments/sweep/runner.h"
 #include "experiments/terminal/data_report.h"
+#include "experiments/terminal/tokenizer_report.h"
 
 typedef struct {
     runner_options run;
@@ -275,6 +276,15 @@ static int check_replaced(const config *c, err *e) {
 }
 
 /* Reports each section's data once, however many tokenizers it was read with. */
+static void report_tokenizers(const plan *p) {
+    for (size_t i = 0; i < p->n_models; i++) {
+        const plan_model *m = &p->models[i];
+        bool              seen = false;
+        for (size_t k = 0; k < i; k++) seen |= p->models[k].tok == m->tok;
+        if (!seen) tokenizer_report(m->tok, m->cfg->path != NULL ? m->cfg->path : m->cfg->tokenizer);
+    }
+}
+
 static void report_keys(const plan *p) {
     for (size_t i = 0; i < p->n_datasets; i++) {
         size_t k = 0;
@@ -306,6 +316,7 @@ static int plan_all(const options *o, job *jobs, err *e) {
     for (size_t i = 0; i < n; i++) {
         if (jobs[i].missing.n > 0) continue;
         if (plan_make(&jobs[i].cfg, &how, &jobs[i].grid, e) != 0) return -1;
+        report_tokenizers(&jobs[i].grid);
         report_keys(&jobs[i].grid);
     }
     return 0;

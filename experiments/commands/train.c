@@ -90,14 +90,6 @@ static int train_vocabulary(training *x, err *e) {
     return export_vocabulary(x->vocabulary_path, x->c.name, x->vocabulary, e);
 }
 
-static int open_tokenizer(training *x, err *e) {
-    gguf *g = gguf_open(x->vocabulary_path, e);
-    if (g == NULL) return -1;
-    x->tok = tokenizer_from_gguf(g, e);
-    gguf_close(g);
-    return x->tok != NULL ? 0 : -1;
-}
-
 /* ERR_INPUT when the file exists and is not a GGUF. */
 static int check_gguf_place(const char *path, err *e) {
     char   magic[4];
@@ -145,7 +137,7 @@ static int training_open(training *x, bool *resumed, err *e) {
         return -1;
     x->n_lessons = n;
     if (check_places(x, e) != 0) return -1;
-    if (train_vocabulary(x, e) != 0 || open_tokenizer(x, e) != 0 ||
+    if (train_vocabulary(x, e) != 0 || (x->tok = tokenizer_open(x->vocabulary_path, e)) == NULL ||
         digest_sha256_file(x->vocabulary_path, c->vocabulary, e) != 0)
         return -1;
     x->data.c = c;

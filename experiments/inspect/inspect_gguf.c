@@ -178,13 +178,22 @@ static int print_chat(const tokenizer *t, const char *path, err *e) {
     return 0;
 }
 
+static void print_tokenizer(const tokenizer *t) {
+    const char *pre = tokenizer_pre(t), *warning = tokenizer_warning(t);
+    printf("tokenizer    yes: %s%s%s%s, %zu ids, sha256 %s\n", tokenizer_kind(t), pre != NULL ? " (" : "",
+           pre != NULL ? pre : "", pre != NULL ? ")" : "", tokenizer_vocab(t), tokenizer_digest(t));
+    if (tokenizer_missing_bytes(t) > 0)
+        printf("             %zu of 256 bytes have no token and are left out of texts\n", tokenizer_missing_bytes(t));
+    if (tokenizer_adds_eos(t)) printf("             texts are to end with EOS, which is not added to prompts\n");
+    print_stops(t);
+    if (warning != NULL) printf("             doubtful: %s\n", warning);
+}
+
 static int print_uses(const gguf *g, const char *path, err *e) {
     err        why = {0};
     tokenizer *t = tokenizer_from_gguf(g, &why);
     if (t != NULL) {
-        printf("tokenizer    yes: %s, %zu ids, sha256 %s\n", tokenizer_kind(t), tokenizer_vocab(t),
-               tokenizer_digest(t));
-        print_stops(t);
+        print_tokenizer(t);
         int failed = print_chat(t, path, e);
         tokenizer_close(t);
         if (failed) return -1;

@@ -50,21 +50,12 @@ static int open_weights(plan *p, const model_config *cfg, plan_model *out, err *
     return 0;
 }
 
-static tokenizer *new_tokenizer(const char *name, err *e) {
-    if (strcmp(name, "bytes") == 0) return tokenizer_bytes(e);
-    gguf *g = gguf_open(name, e);
-    if (g == NULL) return NULL;
-    tokenizer *t = tokenizer_from_gguf(g, e);
-    gguf_close(g);
-    return t;
-}
-
 static int open_tokenizer(plan *p, const model_config *cfg, plan_model *out, err *e) {
     const plan_model *same = earlier_model(p, cfg);
     if (same != NULL) {
         out->tok = same->tok;
     } else {
-        tokenizer *t = new_tokenizer(cfg->tokenizer, e);
+        tokenizer *t = tokenizer_open(cfg->tokenizer, e);
         if (t == NULL) return named_at(cfg->tokenizer_at, e);
         p->toks[p->n_toks++] = t;
         out->tok = t;

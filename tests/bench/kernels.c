@@ -57,7 +57,7 @@ static void product(const job *j) {
 }
 
 static void attention(const job *j) {
-    j->kernels->attend(j->queries, ATTEND_QUERIES, j->keys, j->values, j->scores, j->positions, j->head_dim, 0.125f);
+    j->kernels->attend(j->queries, ATTEND_QUERIES, j->keys, j->values, j->scores, j->positions, j->head_dim, 0.125f, 0);
 }
 
 /* Operations per second, in 1e9, of what does `ops` of them. */
@@ -112,7 +112,7 @@ static void attentions(const kernel_table *k, size_t head_dim) {
                     .positions = n,
                     .head_dim = head_dim};
         for (size_t i = 0; i < ATTEND_QUERIES; i++)
-            j.queries[i] = (attend_query){q + i * head_dim, out + i * head_dim, n};
+            j.queries[i] = (attend_query){q + i * head_dim, out + i * head_dim, n, 0};
         printf("  %5.0f", rate(attention, &j, 4.0 * (double)(n * head_dim * ATTEND_QUERIES)));
         fflush(stdout);
         free(q);

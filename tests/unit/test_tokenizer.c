@@ -642,9 +642,9 @@ Test(tokenizer, round_trip_of_every_text_without_marks) {
 
 /* ---- hostile files -------------------------------------------------------------------------------- */
 
-static void put_gpt2(gguf_writer *w, vocab *v) {
+static void put_bert(gguf_writer *w, vocab *v) {
     (void)v;
-    gguf_put_string(w, "tokenizer.ggml.model", "gpt2", NULL);
+    gguf_put_string(w, "tokenizer.ggml.model", "bert", NULL);
 }
 
 static void put_short_scores(gguf_writer *w, vocab *v) {
@@ -700,7 +700,7 @@ static void check_refused(vocab *v, void (*edit)(gguf_writer *w, vocab *v), cons
 
 Test(tokenizer, refuses_what_it_cannot_read) {
     vocab *v = begin(1);
-    check_refused(v, put_gpt2, "\"gpt2\" is not supported (\"llama\"");
+    check_refused(v, put_bert, "\"bert\" is not supported (\"llama\"");
     check_refused(v, put_short_scores, "258 scores");
     check_refused(v, put_short_types, "0 token_type");
     check_refused(v, put_no_tokens, "0 tokenizer.ggml.tokens");

@@ -1,0 +1,331 @@
+/* architecture_read.c - a model's shape from the keys of its file.
+ *
+ * Refused: sizes that do not fit together, numbers that are not positive, a RoPE scaling that is not computed, and keys
+ * that would change the arithmetic (arithmetic_keys) and that the architecture does not have.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/base/quote.h"
+#include "engine/model/architecture.h"
+
+#define MEMBER(type, s, offset) ((type *)(void *)((char *)(s) + (offset)))
+#define SIZE(member)            offsetof(model_shape, member)
+
+/* ---- what every architecture has ----------------------------------------------------------------------- */
+
+static const size_key sizes[] = {
+    KEY("context_length", context, .required = true),
+    KEY("embedding_length", dim, .required = true),
+    KEY("block_count", n_layers, .required = true),
+    KEY("attention.head_count", n_heads, .required = true),
+    KEY("attention.head_count_kv", n_kv_heads),
+    KEY("attention.key_length", head_dim),
+    KEY("rope.dimension_count", rope_dim),
+};
+enum { SIZES = sizeof sizes / sizeof *sizes };
+
+static const real_key reals[] = {
+    KEY("rope.freq_base", rope_theta),
+    KEY("attention.layer_norm_rms_epsilon", rms_eps, .required = true),
+};
+enum { REALS = sizeof reals / sizeof *reals };
+
+/* Keys for arithmetic that some models need. Absent, or 0 (a flag: true for the last one), they ask for none. */
+static const char *const arithmetic_keys[] = {
+    "expert_count",
+    "expert_shared_count",
+    "expert_weights_scale",
+    "expert_gating_func",
+    "attention.sliding_window",
+    "attention.scale",
+    "attention.clamp_kqv",
+    "attention.max_alibi_bias",
+    "attention.layer_norm_epsilon",
+    "attention.temperature_scale",
+    "attention.shared_kv_layers",
+    "attn_logit_softcapping",
+    "final_logit_softcapping",
+    "router_logit_softcapping",
+    "embedding_scale",
+    "residual_scale",
+    "logit_scale",
+    "rope.scaling.yarn_log_multiplier",
+    "rope.dimension_sections",
+    "embedding_length_per_layer_input",
+    "nextn_predict_layers",
+    "attention.causal",
+};
+enum { ARITHMETIC_KEYS = sizeof arithmetic_keys / sizeof *arithmetic_keys };
+
+/* ---- one key ------------------------------------------------------------------------------------------- */
+
+static int missing(const gguf *g, const char *key, err *e) {
+    return err_input(e, "%s: key \"%s\" is missing", gguf_path(g), key);
+}
+
+static int read_size(const gguf *g, const architecture *a, const size_key *k, model_shape *s, err *e) {
+    char     key[ARCHITECTURE_KEY];
+    uint32_t v;
+    if (gguf_find(g, architecture_key(a, k->name, key)) == NULL) return k->required ? missing(g, key, e) : 0;
+    if (gguf_u32(g, key, &v, e) != 0) return -1;
+    if (v == 0 && !k->zero) return err_input(e, "%s: key \"%s\" is 0 (at least 1)", gguf_path(g), key);
+    *MEMBER(size_t, s, k->member) = v;
+    return 0;
+}
+
+static int check_positive(const gguf *g, const char *key, float v, err *e) {
+    if (isfinite(v) && v > 0) return 0;
+    return err_input(e, "%s: key \"%s\" is %g (a positive number)", gguf_path(g), key, (double)v);
+}
+
+/* A number stays as it is when its key is missing, and must be positive unless it is 0 for "not used". */
+static int read_real(const gguf *g, const architecture *a, const real_key *k, model_shape *s, err *e) {
+    char   key[ARCHITECTURE_KEY];
+    float *v = MEMBER(float, s, k->member), preset = *v;
+    if (gguf_find(g, architecture_key(a, k->name, key)) == NULL) return k->required ? missing(g, key, e) : 0;
+    if (gguf_f32_or(g, key, preset, v, e) != 0) return -1;
+    bool optional = !k->required && k->member != SIZE(rope_theta) && k->member != SIZE(local_theta);
+    return *v == 0 && optional ? 0 : check_positive(g, key, *v, e);
+}
+
+/* A key that may say only what is so anyway. */
+static int check_size(const gguf *g, const architecture *a, const char *name, size_t is, const char *why, err *e) {
+    char     key[ARCHITECTURE_KEY];
+    uint32_t v;
+    if (gguf_find(g, architecture_key(a, name, key)) == NULL) return 0;
+    if (gguf_u32(g, key, &v, e) != 0) return -1;
+    if (v == is) return 0;
+    return err_input(e, "%s: key \"%s\" is %" PRIu32 " (%zu, %s)", gguf_path(g), key, v, is, why);
+}
+
+/* ---- groups of keys ------------------------------------------------------------------------------------ */
+
+static int check_heads(const gguf *g, const model_shape *s, err *e) {
+    if (s->n_heads % s->n_kv_heads != 0)
+        return err_input(e, "%s: %zu key-value heads for %zu heads (a divisor of it)", gguf_path(g), s->n_kv_heads,
+                         s->n_heads);
+    if (s->rope_dim % 2 != 0 || s->rope_dim > s->head_dim)
+        return err_input(e, "%s: %zu elements of a head are rotated (an even number, at most %zu)", gguf_path(g),
+                         s->rope_dim, s->head_dim);
+    return 0;
+}
+
+static int read_sizes(const gguf *g, const architecture *a, model_shape *s, err *e) {
+    static const size_key ffn = KEY("feed_forward_length", ffn_dim, .zero = true);
+    for (size_t i = 0; i < a->n_sizes; i++)
+        if (read_size(g, a, &a->sizes[i], s, e) != 0) return -1;
+    for (size_t i = 0; i < SIZES; i++)
+        if (read_size(g, a, &sizes[i], s, e) != 0) return -1;
+    if (s->n_kv_heads == 0) s->n_kv_heads = s->n_heads;
+    if (s->head_dim == 0 && s->dim % s->n_heads != 0)
+        return err_input(e, "%s: %zu attention heads for an embedding of %zu (a divisor of it)", gguf_path(g),
+                         s->n_heads, s->dim);
+    if (s->head_dim == 0) s->head_dim = s->dim / s->n_heads;
+    if (s->rope_dim == 0) s->rope_dim = s->head_dim;
+    if (read_size(g, a, &(size_key){ffn.name, ffn.member, .required = s->n_experts == 0, .zero = s->n_experts > 0}, s,
+                  e) != 0)
+        return -1;
+    if (check_size(g, a, "attention.value_length", s->head_dim, "the length of keys", e) != 0) return -1;
+    if (check_size(g, a, "vocab_size", s->vocab, "the tokenizer's", e) != 0) return -1;
+    return check_heads(g, s, e);
+}
+
+enum { EXPERTS_MOST = 4096 };
+
+static int check_experts(const gguf *g, model_shape *s, err *e) {
+    if (s->n_experts == 0) return 0;
+    if (s->expert_dim == 0) s->expert_dim = s->ffn_dim;
+    if (s->expert_dim == 0) return err_input(e, "%s: the experts have no width", gguf_path(g));
+    if (s->n_experts > EXPERTS_MOST)
+        return err_input(e, "%s: %zu experts in a layer (at most %d)", gguf_path(g), s->n_experts, EXPERTS_MOST);
+    if (s->n_used_experts >= 1 && s->n_used_experts <= s->n_experts) return 0;
+    return err_input(e, "%s: each token has %zu of %zu experts (at least one, and no more than there are)",
+                     gguf_path(g), s->n_used_experts, s->n_experts);
+}
+
+static int read_reals(const gguf *g, const architecture *a, model_shape *s, err *e) {
+    for (size_t i = 0; i < REALS; i++)
+        if (read_real(g, a, &reals[i], s, e) != 0) return -1;
+    for (size_t i = 0; i < a->n_reals; i++)
+        if (read_real(g, a, &a->reals[i], s, e) != 0) return -1;
+    return 0;
+}
+
+/* A period, or a flag for each layer (architecture_read_layer). */
+static int read_window_period(const gguf *g, const architecture *a, model_shape *s, err *e) {
+    static const size_key period = KEY("attention.sliding_window_pattern", window_period, .zero = true);
+    char                  key[ARCHITECTURE_KEY];
+    const gguf_value     *v = gguf_find(g, architecture_key(a, period.name, key));
+    if (v == NULL || s->window == 0) return 0;
+    if (v->type != GGUF_ARRAY) return read_size(g, a, &period, s, e);
+    if (v->item == GGUF_BOOL && v->count == s->n_layers) return 0;
+    return err_input(e, "%s: key \"%s\" has %" PRIu64 " values of type %s (%zu of type bool, one for each layer)",
+                     gguf_path(g), key, v->count, gguf_type_name(v->item), s->n_layers);
+}
+
+layer_kind architecture_read_layer(const architecture *a, const gguf *g, const model_shape *s, size_t i) {
+    char              key[ARCHITECTURE_KEY];
+    const gguf_value *v = gguf_find(g, architecture_key(a, "attention.sliding_window_pattern", key));
+    bool              flags = v != NULL && v->type == GGUF_ARRAY && s->window > 0;
+    return flags ? shape_layer_windowed(s, i, ((const uint8_t *)v->data)[i] != 0) : shape_layer(s, i);
+}
+
+/* ---- RoPE scaling -------------------------------------------------------------------------------------- */
+
+static int read_scaling_type(const gguf *g, const architecture *a, model_shape *s, err *e) {
+    static const struct {
+        const char  *name;
+        rope_scaling is;
+    } types[] = {
+        {"none", SCALING_NONE}, {"linear", SCALING_LINEAR}, {"yarn", SCALING_YARN}, {"longrope", SCALING_LONGROPE}};
+    char     key[ARCHITECTURE_KEY], shown[80];
+    gguf_str type;
+    s->scaling = SCALING_LINEAR;
+    if (gguf_find(g, architecture_key(a, "rope.scaling.type", key)) == NULL) return 0;
+    if (gguf_string(g, key, &type, e) != 0) return -1;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (!gguf_str_is(type, types[i].name)) continue;
+        s->scaling = types[i].is;
+        return 0;
+    }
+    return err_input(e, "%s: RoPE scaling %s is not supported (\"none\", \"linear\", \"yarn\", \"longrope\")",
+                     gguf_path(g), quote(shown, sizeof shown, type.at, type.n));
+}
+
+/* Positions are multiplied by 1 / factor; a factor of 0 is none. */
+static int read_scaling_factor(const gguf *g, const architecture *a, model_shape *s, err *e) {
+    char        factor_key[ARCHITECTURE_KEY], old_key[ARCHITECTURE_KEY], type_key[ARCHITECTURE_KEY];
+    const char *key = architecture_key(a, "rope.scaling.factor", factor_key);
+    if (gguf_find(g, key) == NULL) key = architecture_key(a, "rope.scale_linear", old_key);
+    s->rope_scale = 1;
+    if (s->scaling == SCALING_NONE || s->scaling == SCALING_LONGROPE) return 0;
+    bool asked = gguf_find(g, architecture_key(a, "rope.scaling.type", type_key)) != NULL;
+    if (asked && gguf_find(g, key) == NULL)
+        return err_input(e, "%s: key \"%s\" is missing (RoPE scaling is \"%s\")", gguf_path(g), factor_key,
+                         s->scaling == SCALING_YARN ? "yarn" : "linear");
+    float factor;
+    if (gguf_f32_or(g, key, 1, &factor, e) != 0) return -1;
+    if (factor == 0) return 0;
+    if (check_positive(g, key, factor, e) != 0) return -1;
+    s->rope_scale = 1.0f / factor;
+    return 0;
+}
+
+static int read_scaling(const gguf *g, const architecture *a, model_shape *s, err *e) {
+    static const real_key numbers[] = {
+        KEY("rope.scaling.attn_factor", rope_amplitude),
+        KEY("rope.scaling.yarn_ext_factor", yarn_ext),
+        KEY("rope.scaling.yarn_beta_fast", yarn_fast),
+        KEY("rope.scaling.yarn_beta_slow", yarn_slow),
+    };
+    static const size_key original = KEY("rope.scaling.original_context_length", original_context, .zero = true);
+    s->yarn_ext = 1;
+    s->yarn_fast = 32;
+    s->yarn_slow = 1;
+    if (read_scaling_type(g, a, s, e) != 0 || read_scaling_factor(g, a, s, e) != 0) return -1;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (read_real(g, a, &numbers[i], s, e) != 0) return -1;
+    if (read_size(g, a, &original, s, e) != 0) return -1;
+    if (s->original_context == 0) s->original_context = s->context;
+    if (s->yarn_fast <= 0 || s->yarn_slow <= 0)
+        return err_input(e, "%s: YaRN's beta_fast and beta_slow are %g and %g (positive numbers)", gguf_path(g),
+                         (double)s->yarn_fast, (double)s->yarn_slow);
+    return 0;
+}
+
+/* ---- other arithmetic ---------------------------------------------------------------------------------- */
+
+static bool reads_key(const architecture *a, const char *name) {
+    for (size_t i = 0; i < a->n_sizes; i++)
+        if (strcmp(a->sizes[i].name, name) == 0) return true;
+    for (size_t i = 0; i < a->n_reals; i++)
+        if (strcmp(a->reals[i].name, name) == 0) return true;
+    return false;
+}
+
+/* Whether a value asks for nothing: a number 0, or a flag that attention is causal. */
+static bool is_off(const gguf *g, const gguf_value *v, const char *key) {
+    err      ignored = {0};
+    uint32_t u;
+    float    f;
+    bool     flag;
+    if (v->type == GGUF_BOOL) return gguf_bool_or(g, key, true, &flag, &ignored) == 0 && flag;
+    if (v->type == GGUF_F32 || v->type == GGUF_F64) return gguf_f32_or(g, key, 1, &f, &ignored) == 0 && f == 0;
+    return gguf_u32_or(g, key, 1, &u, &ignored) == 0 && u == 0;
+}
+
+static int check_arithmetic(const gguf *g, const architecture *a, err *e) {
+    char key[ARCHITECTURE_KEY];
+    for (size_t i = 0; i < ARITHMETIC_KEYS; i++) {
+        const gguf_value *v = gguf_find(g, architecture_key(a, arithmetic_keys[i], key));
+        if (v == NULL || reads_key(a, arithmetic_keys[i]) || is_off(g, v, key)) continue;
+        return err_input(e,
+                         "%s: key \"%s\" asks for what a model of architecture \"%s\" is not computed with here "
+                         "(no such key%s)",
+                         gguf_path(g), key, a->name, v->type == GGUF_BOOL ? ", or true" : ", or 0");
+    }
+    return 0;
+}
+
+/* ---- all of it ----------------------------------------------------------------------------------------- */
+
+int architecture_read_shape(const architecture *a, const gguf *g, size_t vocab, model_shape *s, err *e) {
+    *s = a->preset;
+    s->vocab = vocab;
+    if (read_sizes(g, a, s, e) != 0 || read_reals(g, a, s, e) != 0 || read_scaling(g, a, s, e) != 0 ||
+        check_experts(g, s, e) != 0 || read_window_period(g, a, s, e) != 0 || check_arithmetic(g, a, e) != 0)
+        return -1;
+    if (a->derive != NULL) a->derive(s);
+    return 0;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------- */
+
+static int put_sizes(const architecture *a, const size_key *keys, size_t n, const model_shape *s, gguf_writer *w,
+                     err *e) {
+    char key[ARCHITECTURE_KEY];
+    for (size_t i = 0; i < n; i++) {
+        size_t value = *MEMBER(const size_t, s, keys[i].member);
+        if (value > 0 && gguf_put_u32(w, architecture_key(a, keys[i].name, key), (uint32_t)value, e) != 0) return -1;
+    }
+    return 0;
+}
+
+static int put_reals(const architecture *a, const real_key *keys, size_t n, const model_shape *s, gguf_writer *w,
+                     err *e) {
+    char key[ARCHITECTURE_KEY];
+    for (size_t i = 0; i < n; i++) {
+        float value = *MEMBER(const float, s, keys[i].member);
+        if (value != 0 && gguf_put_f32(w, architecture_key(a, keys[i].name, key), value, e) != 0) return -1;
+    }
+    return 0;
+}
+
+static int put_scaling(const architecture *a, const model_shape *s, gguf_writer *w, err *e) {
+    char        key[ARCHITECTURE_KEY];
+    const char *type = s->scaling == SCALING_YARN ? "yarn" : s->scaling == SCALING_LINEAR ? "linear" : NULL;
+    if (type != NULL && s->rope_scale != 1 &&
+        (gguf_put_string(w, architecture_key(a, "rope.scaling.type", key), type, e) != 0 ||
+         gguf_put_f32(w, architecture_key(a, "rope.scaling.factor", key), 1 / s->rope_scale, e) != 0))
+        return -1;
+    if (s->original_context > 0 && s->original_context != s->context &&
+        gguf_put_u32(w, architecture_key(a, "rope.scaling.original_context_length", key), (uint32_t)s->original_context,
+                     e) != 0)
+        return -1;
+    return s->rope_amplitude > 0
+               ? gguf_put_f32(w, architecture_key(a, "rope.scaling.attn_factor", key), s->rope_amplitude, e)
+               : 0;
+}
+
+int architecture_put_shape(const architecture *a, const model_shape *s, gguf_writer *w, err *e) {
+    static const size_key rest[] = {KEY("feed_forward_length", ffn_dim), KEY("attention.value_length", head_dim),
+                                    KEY("vocab_size", vocab)};
+    if (put_sizes(a, sizes, SIZES, s, w, e) != 0 || put_sizes(a, rest, sizeof rest / sizeof *rest, s, w, e) != 0 ||
+        put_sizes(a, a->sizes, a->n_sizes, s, w, e) != 0)
+        return -1;
+    if (put_reals(a, reals, REALS, s, w, e) != 0 || put_reals(a, a->reals, a->n_reals, s, w, e) != 0) return -1;
+    return put_scaling(a, s, w, e);
+}

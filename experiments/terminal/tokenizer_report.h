@@ -1,0 +1,10 @@
+/* tokenizer_report.h - what commands report on stderr about a tokenizer. */
+#ifndef EXPERIMENTS_TOKENIZER_REPORT_H
+#define EXPERIMENTS_TOKENIZER_REPORT_H
+
+#include "engine/tokenizer/tokenizer.h"
+
+/* Reports what a user should know about the tokenizer in `path`, if anything. */
+void tokenizer_report(const tokenizer *t, const char *path);
+
+#endif
