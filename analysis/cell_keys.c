@@ -116,12 +116,16 @@ static void find_values(cell_keys *k) {
     for (size_t i = 0; i < k->n; i++) {
         cell_key   *key = &k->keys[i];
         const char *first = NULL;
+        bool        absent = false;
         for (size_t c = 0; c < k->n_cells; c++) {
+            absent = absent || key->at[c] == NULL;
             if (key->at[c] == NULL) continue;
             if (first == NULL) first = key->at[c];
             key->applies = true;
             key->varies = key->varies || strcmp(first, key->at[c]) != 0;
         }
+        /* What cells are set up with belongs to no policy or rule, so that its absence is a value. */
+        if (key->role == SETTING_SETUP && key->applies && absent) key->varies = true;
     }
 }
 

@@ -2,8 +2,8 @@
  *
  * "id" and the prompt are required; the rest may be missing or null. Any of the three can be token ids instead
  * of text, under "prompt_ids", "references_ids", "output_ids", but not both at once. Without a prompt there may
- * be a conversation that ends with a user's turn, under "messages" (turns.h); "references" or "output" tell such records
- * from those of chat.c. Other keys are not read.
+ * be a conversation that ends with a user's turn, under "messages" (turns.h); "references" or "output" tell such
+ * records from those of chat.c. Other keys are not read.
  */
 #include <stdio.h>
 #include <string.h>

@@ -140,7 +140,7 @@ static int read_turn(const dataset_builder *b, const char *array, size_t i, cons
     int           role = 0;
     snprintf(what, sizeof what, "%s[%zu]", array, i);
     if (!json_is_object(o)) return jsonl_bad(at, e, "%s is not an object (with \"role\" in it)", what);
-    bool          from = jsonl_get(o, "from") != NULL || jsonl_get(o, "value") != NULL;
+    bool          from = array == arrays[1] && (jsonl_get(o, "from") != NULL || jsonl_get(o, "value") != NULL);
     const char   *role_key = from ? "from" : "role", *text_key = from ? "value" : "content";
     const json_t *speaker = jsonl_get(o, role_key), *content = jsonl_get(o, text_key);
     const json_t *calls = jsonl_get(o, "tool_calls");

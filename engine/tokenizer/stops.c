@@ -146,7 +146,8 @@ static bool is_excepted(const tokenizer *t, const char *name) {
     return false;
 }
 
-/* Makes the token a control token. What encoding fell back to is no longer there to fall back to. */
+/* Makes the token a control token, to which encoding no longer falls back either: in many BPE files the unknown token
+ * is EOS, for want of another. */
 static void keep_out_of_text(tokenizer *t, int32_t id) {
     piece *p = &t->pieces[id];
     if (p->type == PIECE_BYTE && t->byte_ids[(unsigned char)p->text[0]] == id)

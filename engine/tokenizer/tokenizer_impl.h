@@ -1,8 +1,7 @@
 /* tokenizer_impl.h - what the tokenizer's own files share: tokenizer.c (accessors, decoding, the byte
  * tokenizer), tokenizer_gguf.c (reading and checking a vocabulary), with tokenizer_pieces.c and tokenizer_merges.c;
- * stops.c (what ends a text);
- * tokenizer_cut.c (cutting a text at special pieces), tokenizer_spm.c and tokenizer_bpe.c (encoding what is between
- * them), with tokenizer_seams.c, tokenizer_merge.h and tokenizer_words.h.
+ * stops.c (what ends a text); tokenizer_cut.c (cutting a text at special pieces), tokenizer_spm.c and tokenizer_bpe.c
+ * (encoding what is between them), with tokenizer_seams.c, tokenizer_merge.h and tokenizer_words.h.
  */
 #ifndef ENGINE_TOKENIZER_IMPL_H
 #define ENGINE_TOKENIZER_IMPL_H

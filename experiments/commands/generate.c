@@ -69,8 +69,7 @@ static const option_spec specs[] = {
     {"max-new-tokens", 'n', "N", &option_count, OPTION_AT(options, max_new_tokens), .preset = "256",
      OPTION_RANGE(1, INT32_MAX), .help = "most tokens to generate"},
     {"stop", 0, "TOKEN", &option_text, OPTION_AT(options, stop), .list = true,
-     .help = "a token that ends the text beside the model's own: its spelling in the vocabulary, or its id; may be given "
-             "several times"},
+     .help = "a token that ends the text beside the model's own: its spelling in the vocabulary, or its id"},
     {"threads", 't', "N", &option_count, OPTION_AT(options, threads), .preset = "1", OPTION_RANGE(1, PARALLEL_THREADS),
      .help = "threads of a pass; the text does not depend on them"},
     {"color", 0, "WHEN", &option_choice, OPTION_AT(options, colour), .preset = "auto", .of = whens,

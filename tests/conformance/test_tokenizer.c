@@ -161,6 +161,38 @@ Test(conformance_tokenizer, gemma4_strings) {
     check_strings("gemma-4");
 }
 
+/* ---- what ends a text ----------------------------------------------------------------------------- */
+
+/* llama.cpp's sets of end-of-generation tokens. */
+Test(conformance_tokenizer, sets_of_stop_tokens) {
+    static const struct {
+        const char *vocabulary, *ids;
+    } sets[] = {
+        {"deepseek-llm", "100001"},        {"gemma-4", "1 50 106"}, {"gpt-2", "50256"},
+        {"llama-bpe", "128001 128009"},    {"llama-spm", "2"},      {"phi-3", "2 32000 32007"},
+        {"qwen2", "128247 151643 151645"},
+    };
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        char relative[80];
+        snprintf(relative, sizeof relative, "data/tokenizers/ggml-vocab-%s.gguf", sets[i].vocabulary);
+        err        e = {0};
+        tokenizer *t = open_tokenizer(relative);
+        stops      s = tokenizer_stops(t);
+        char      *text = stops_text(s, &e);
+        cr_assert_str_eq(text, sets[i].ids, "%s", relative);
+        free(text);
+        for (size_t k = 0; k < s.n; k++) {
+            tokens   ids = {0};
+            gguf_str spelling = tokenizer_spelling(t, s.ids[k]);
+            cr_assert_eq(tokenizer_encode(t, spelling.at, spelling.n, false, &ids, &e), 0, "%s", e.text);
+            cr_assert_gt(ids.n, 1, "%s: %.*s", relative, (int)spelling.n, spelling.at);
+            for (size_t at = 0; at < ids.n; at++) cr_assert_not(stops_have(s, ids.ids[at]), "%s", relative);
+            tokens_free(&ids);
+        }
+        tokenizer_close(t);
+    }
+}
+
 /* ---- LLMA's records ------------------------------------------------------------------------------- */
 
 static void check_ids(const tokenizer *t, const char *text, bool bos, bool eos, size_t limit, const json_t *want) {

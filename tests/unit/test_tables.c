@@ -28,6 +28,21 @@ static void expect(char *got, const char *want) {
     free(got);
 }
 
+/* Where no cell adds to what ends a text, nobody reads about it; where some do, they are told apart. */
+Test(tables, stop_is_shown_where_a_cell_has_it) {
+    store_data d;
+    results_sample(&d);
+    char *without = printed("scenarios", &d, "text");
+    cr_assert_null(strstr(without, "stop"), "%s", without);
+    d.cells[2].stop = (char *)"13 265";
+    char *with = printed("scenarios", &d, "text");
+    cr_assert_not_null(strstr(with, "stop    policy"), "%s", with);
+    cr_assert_not_null(strstr(with, "\n13 265  llma"), "%s", with);
+    cr_assert_null(strstr(with, "stop = "), "%s", with);
+    free(without);
+    free(with);
+}
+
 Test(tables, the_first_failed_allocation_comes_out_at_the_end) {
     store_data d;
     results_sample(&d);
@@ -224,28 +239,30 @@ Test(tables, scenarios_as_md) {
 Test(tables, scenarios_as_csv) {
     store_data d;
     results_sample(&d);
-    expect(printed("scenarios", &d, "csv"), "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,"
-                                            "forced,threads,gemm,config,stop,chat,dataset_"
-                                            "sha256,model_sha256,build,"
-                                            "scenario,"
-                                            "trials,tokens,steps,tokens_per_step\n"
-                                            "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick."
-                                            "ini,,,,,00000000000000bb,rag,2,12,12,1\n"
-                                            "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick."
-                                            "ini,,,,,00000000000000bb,edit,2,8,8,1\n"
-                                            "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,"
-                                            "quick.ini,,,,,00000000000000bb,rag,2,12,4,"
-                                            "3\n"
-                                            "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,"
-                                            "quick.ini,,,,,00000000000000bb,edit,2,8,6,"
-                                            "1."
-                                            "3333333333333333\n"
-                                            "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,"
-                                            "quick.ini,,,,,00000000000000bb,rag,2,12,12,"
-                                            "1\n"
-                                            "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,"
-                                            "quick.ini,,,,,00000000000000bb,edit,2,8,8,"
-                                            "1\n");
+    expect(
+        printed("scenarios", &d, "csv"),
+        "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,stop,chat,"
+        "dataset_"
+        "sha256,model_sha256,build,"
+        "scenario,"
+        "trials,tokens,steps,tokens_per_step\n"
+        "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,rag,2,12,12,"
+        "1\n"
+        "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,edit,2,8,8,"
+        "1\n"
+        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,rag,2,12,"
+        "4,"
+        "3\n"
+        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,edit,2,8,"
+        "6,"
+        "1."
+        "3333333333333333\n"
+        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,rag,2,12,"
+        "12,"
+        "1\n"
+        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,edit,2,8,"
+        "8,"
+        "1\n");
 }
 
 Test(tables, equality_as_text) {

@@ -314,6 +314,29 @@ Test(bpe, gemma4_merges_characters_and_falls_back_to_bytes) {
     free(v);
 }
 
+/* Some vocabularies have "</s>" or "[EOS]" as ordinary tokens, with merges that lead there. */
+Test(bpe, no_merge_gives_what_ends_a_text) {
+    vocab *v = calloc(1, sizeof *v);
+    *v = (vocab){.model = "gemma4", .bos = 0, .unk = -1, .add_bos = 0};
+    add(v, "<bos>", CONTROL);
+    for (int i = 0; i < 256; i++) {
+        char text[8];
+        snprintf(text, sizeof text, "<0x%02X>", (unsigned)i);
+        add(v, text, BYTE);
+    }
+    const char *letters[] = {"<", "/", "s", ">"};
+    for (int i = 0; i < 4; i++) add(v, letters[i], NORMAL);
+    merge(v, "<", "/");
+    merge(v, "s", ">");
+    merge(v, "</", "s>");
+    tokenizer *t = open_vocab(v);
+    cr_assert_eq(tokenizer_stops(t).n, 1);
+    check_pieces(v, t, "s</s>s", "s </ s> s");
+    check_ids(v, t, "s</s>s", 6, true, "s </s> s");
+    tokenizer_close(t);
+    free(v);
+}
+
 /* ---- decoding ------------------------------------------------------------------------------------- */
 
 Test(bpe, decoding_gives_whole_characters_however_tokens_split_them) {
