@@ -58,7 +58,7 @@ endif
 # -fno-trapping-math is there twice: clang takes -fno-unsafe-math-optimizations for -ftrapping-math, and warns of one that follows it alone.
 STRICT := $(OPT) -fno-trapping-math -fno-fast-math -fno-unsafe-math-optimizations -fno-associative-math -fno-reciprocal-math \
           -fno-finite-math-only -fsigned-zeros -fno-rounding-math -fno-math-errno -fno-trapping-math -ffp-contract=off -fopenmp
-PACKAGES := gsl hdf5 inih jansson libxxhash libcrypto libpcre2-8 libutf8proc
+PACKAGES := gsl hdf5 inih jansson libxxhash libcrypto libpcre2-8 libutf8proc zlib
 # Not evaluated before a compiler runs: `make deps` must work without them.
 PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES))
@@ -208,8 +208,8 @@ clean:
 
 # ---- what must be installed --------------------------------------------------------------------------
 DEPS      := gcc g++ make pkg-config git libgsl-dev libhdf5-dev libpcg-cpp-dev libinih-dev libjansson-dev \
-             libxxhash-dev libssl-dev libpcre2-dev libutf8proc-dev libopenblas0
-DEPS_TEST := libcriterion-dev python3-pytest python3-pytest-xdist python3-h5py python3-pandas python3-matplotlib python3-nbconvert \
+             libxxhash-dev libssl-dev libpcre2-dev libutf8proc-dev zlib1g-dev libopenblas0
+DEPS_TEST := libcriterion-dev python3-pytest python3-pytest-xdist python3-h5py python3-jinja2 python3-pandas python3-matplotlib python3-nbconvert \
              python3-nbformat python3-ipykernel hdf5-tools curl
 DEPS_LINT := clang libclang-rt-dev libomp-dev clang-format clang-tidy cppcheck bear
 DEPS_PORTABILITY := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user

@@ -40,6 +40,10 @@ bool tokenizer_adds_bos(const tokenizer *t) {
     return t->adds_bos;
 }
 
+gguf_str tokenizer_chat_template(const tokenizer *t) {
+    return (gguf_str){t->chat_template, t->n_chat_template};
+}
+
 bool tokenizer_adds_eos(const tokenizer *t) {
     return t->adds_eos;
 }
@@ -104,6 +108,7 @@ void tokenizer_close(tokenizer *t) {
     free(t->pieces);
     free(t->arena);
     free(t->slots);
+    free(t->chat_template);
     specials_free(&t->specials);
     free(t->joined);
     merges_free(&t->merges);

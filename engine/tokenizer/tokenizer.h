@@ -61,6 +61,10 @@ const char *tokenizer_warning(const tokenizer *t);
  */
 const char *tokenizer_digest(const tokenizer *t);
 
+/* The Jinja program that the model's conversations are written by (chat.h); empty when there is none. Points into the
+ * tokenizer, and is no part of its digest. */
+gguf_str tokenizer_chat_template(const tokenizer *t);
+
 /* A stretch of a text, such as a chat template's markers or what a user wrote between them. */
 typedef struct {
     const char *at;

@@ -102,6 +102,15 @@ static int read_model(const gguf *g, err *e) {
                      gguf_path(g), quote(name, sizeof name, model.at, model.n));
 }
 
+static int read_chat_template(tokenizer *t, const gguf *g, err *e) {
+    static const char key[] = "tokenizer.chat_template";
+    gguf_str          s;
+    if (gguf_find(g, key) == NULL) return 0;
+    if (gguf_string(g, key, &s, e) != 0 || (t->chat_template = mem_strndup(s.at, s.n, e)) == NULL) return -1;
+    t->n_chat_template = s.n;
+    return 0;
+}
+
 /* Opens the pre-tokenizer of a BPE vocabulary. */
 static int read_pre(tokenizer *t, const gguf *g, const char *preset, err *e) {
     const char *key = "tokenizer.ggml.pre";
@@ -161,7 +170,8 @@ tokenizer *tokenizer_from_gguf(const gguf *g, err *e) {
         goto out;
     }
     t->vocab = n;
-    ok = read_vocabulary(t, g, spellings, scores, types, e) == 0 && tokenizer_seal(t, e) == 0;
+    ok = read_vocabulary(t, g, spellings, scores, types, e) == 0 && read_chat_template(t, g, e) == 0 &&
+         tokenizer_seal(t, e) == 0;
 out:
     free(spellings);
     free(scores);

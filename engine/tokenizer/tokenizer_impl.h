@@ -118,10 +118,12 @@ struct tokenizer {
     int32_t        bos, eos, unk; /* -1 = none */
     tokens         stops;         /* a set (stops.h); all are control pieces. It has eos, and is empty without one */
     bool           adds_bos, adds_eos, adds_prefix;
-    merges         merges;      /* of BPE */
-    pretokenizer  *pre;         /* of BPE; else NULL */
-    char          *about_pre;   /* its name and Unicode's versions */
-    bool           pre_missing; /* the file does not name one */
+    merges         merges;        /* of BPE */
+    pretokenizer  *pre;           /* of BPE; else NULL */
+    char          *about_pre;     /* its name and Unicode's versions */
+    bool           pre_missing;   /* the file does not name one */
+    char          *chat_template; /* NULL = none */
+    size_t         n_chat_template;
     char           digest[DIGEST_HEX];
 
     /* Appends the ids of a text's fragments; may leave some of them on an error. */

@@ -172,6 +172,16 @@ static void print_stops(const tokenizer *t) {
     puts(s.n > 0 ? "" : "none: no token ends a text");
 }
 
+/* The format that chat = auto takes. */
+static int print_chat(const tokenizer *t, const char *path, err *e) {
+    chat c;
+    err  why = {0};
+    if (chat_choose(&c, "auto", t, &why) != 0) return print_refusal("chat", path, &why, e);
+    printf("chat         %s\n", c.format != NULL ? chat_name(&c) : "none: no chat template");
+    chat_free(&c);
+    return 0;
+}
+
 static void print_tokenizer(const tokenizer *t) {
     const char *pre = tokenizer_pre(t), *warning = tokenizer_warning(t);
     printf("tokenizer    yes: %s%s%s%s, %zu ids, sha256 %s\n", tokenizer_kind(t), pre != NULL ? " (" : "",
@@ -208,7 +218,9 @@ static int print_uses(const gguf *g, const char *path, err *e) {
     tokenizer *t = tokenizer_from_gguf(g, &why);
     if (t != NULL) {
         print_tokenizer(t);
+        int failed = print_chat(t, path, e);
         tokenizer_close(t);
+        if (failed) return -1;
     } else if (print_refusal("tokenizer", path, &why, e) != 0) {
         return -1;
     }

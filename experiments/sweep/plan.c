@@ -126,7 +126,9 @@ static int find_dataset(plan *p, const plan_options *o, const dataset_config *cf
                            .append_docs = cfg->append_docs,
                            .doc_tokens = cfg->doc_tokens,
                            .tok = m->tok,
-                           .skip_bad = o->skip_bad};
+                           .skip_bad = o->skip_bad,
+                           .as_turn = cfg->as_turn,
+                           .tools = dataset_tools_named(cfg->tools)};
     *d = (plan_dataset){.cfg = cfg, .tok = m->tok};
     if (dataset_read(cfg->path, &how, again ? NULL : o->report, o->ctx, &d->data, e) != 0)
         return named_at(cfg->path_at, e);
@@ -139,22 +141,35 @@ static bool needs_prompt(const plan_model *m) {
     return (m->cfg->target->gives & GIVES_LOGITS) != 0;
 }
 
+/* Only datasets with turns need one, so that a model with an unknown template can run on all others. */
+static int choose_chat(plan *p, plan_model *m, err *e) {
+    if (m->chosen) return 0;
+    if (chat_choose(&m->chat, m->cfg->chat, m->tok, e) != 0)
+        return err_prefix(e, "%s:%zu: [model %s] chat = %s", p->cfg->path, m->cfg->line, m->cfg->label, m->cfg->chat);
+    m->chosen = true;
+    return 0;
+}
+
 /* Index of the samples of this dataset as the model sees them; prepares them when that has not been done. */
 static int find_samples(plan *p, const plan_options *o, size_t model_at, size_t dataset_at, size_t *index, err *e) {
-    const plan_model   *m = &p->models[model_at];
+    plan_model         *m = &p->models[model_at];
     const plan_dataset *d = &p->datasets[dataset_at];
+    bool                has_turns = d->data.has_turns;
+    if (has_turns && choose_chat(p, m, e) != 0) return -1;
     for (*index = 0; *index < p->n_samples; ++*index) {
         const plan_samples *s = &p->samples[*index];
         const plan_model   *first = &p->models[s->model];
         if (s->dataset != dataset_at) continue;
         if (same_tokenizer(first->tok, m->tok) && first->spec.context == m->spec.context &&
-            needs_prompt(first) == needs_prompt(m) && tokens_equal(&first->stops->ids, &m->stops->ids))
+            needs_prompt(first) == needs_prompt(m) && tokens_equal(&first->stops->ids, &m->stops->ids) &&
+            (!has_turns || chat_equal(&first->chat, &m->chat)))
             return 0;
     }
     plan_samples  *s = &p->samples[p->n_samples];
     sample_options how = {.need_output = d->cfg->forced,
                           .need_prompt = needs_prompt(m),
                           .context = m->spec.context,
+                          .chat = &m->chat,
                           .stops = stops_of(&m->stops->ids),
                           .skip_bad = o->skip_bad};
     *s = (plan_samples){.model = model_at, .dataset = dataset_at};
@@ -209,6 +224,7 @@ fail:
 void plan_free(plan *p) {
     plan_cells_free(p);
     for (size_t i = 0; i < p->n_samples; i++) samples_free(&p->samples[i].set);
+    for (size_t i = 0; i < p->n_models; i++) chat_free(&p->models[i].chat);
     for (size_t i = 0; i < p->n_datasets; i++) dataset_free(&p->datasets[i].data);
     for (size_t i = 0; i < p->n_weights; i++) model_close(p->weights[i]);
     for (size_t i = 0; i < p->n_toks; i++) tokenizer_close(p->toks[i]);

@@ -25,6 +25,8 @@ typedef struct {
     const model_config *cfg;
     target_spec         spec; /* to open its targets; no weights and context 0 for targets that need none */
     const tokenizer    *tok;
+    chat                chat;   /* of its prompts, once a dataset with turns was met */
+    bool                chosen; /* it was */
     const plan_stops   *stops;
     char                sha256[DIGEST_HEX]; /* of the GGUF with the weights; without them, tokenizer_digest */
     const cost_model   *cost;               /* NULL without one */

@@ -98,6 +98,7 @@ void plan_cell_settings(const plan *p, const plan_cell *c, cell_row *out) {
     out->target = (char *)m->cfg->target->name;
     out->threads = m->spec.threads;
     out->gemm = (char *)gemm_name(m->spec.gemm);
+    out->chat = data->data.has_turns && m->chat.format != NULL ? (char *)chat_name(&m->chat) : "";
     out->stop = m->stops->added;
     out->stop_ids = m->stops->text;
     out->dataset = data->cfg->label;

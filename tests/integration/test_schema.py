@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 STR = "str"
 ATTRIBUTES = {"schema_version": "<i4", "sweep": STR, "created": STR}
 TABLES = {
-    "cells": "cell:<u4 id:|S16 config:str model:str dataset:str target:str threads:<i4 gemm:str stop:str forced:|u1 rule:str "
+    "cells": "cell:<u4 id:|S16 config:str model:str dataset:str target:str threads:<i4 gemm:str stop:str chat:str forced:|u1 rule:str "
              "temperature:<f8 policy:str n:<i4 k:<i4 dataset_sha256:str model_sha256:str build:|S16 params:str stop_ids:str trials:<u4 timed:|u1 "
              "created:str harness_version:str git_commit:str cpu:str isa:str compiler:str flags:str",
     "processes": "process:<u4 id:|S16 started:str harness_version:str git_commit:str cpu:str isa:str compiler:str flags:str",
@@ -30,7 +30,7 @@ TABLES = {
     "steps": "trial:<u4 step:<u4 position:<u4 match_length:<u2 source:<i4 source_position:<i4 drafted:<u2 testable:<u2 accepted:<u2 "
              "emitted:<u2 draft_ns:<u8 verify_ns:<u8",
 }
-SETTINGS = ("config:setup model:setup dataset:setup target:setup threads:setup gemm:setup stop:setup forced:setup rule:rule "
+SETTINGS = ("config:setup model:setup dataset:setup target:setup threads:setup gemm:setup stop:setup chat:setup forced:setup rule:rule "
             "temperature:rule policy:policy n:policy k:policy dataset_sha256:digest model_sha256:digest build:digest")
 REPLAY = """[sweep]
 name = schema

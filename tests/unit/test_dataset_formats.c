@@ -305,7 +305,7 @@ Test(formats, chat_refusals) {
         {"{\"messages\":[" ASK "]}", "messages has no turn of the assistant (each one becomes a record)"},
         {"{\"messages\":[" ASK ",\"a\"]}", "messages[1] is not an object (with \"role\" in it)"},
         {"{\"messages\":[{\"from\":\"human\",\"value\":\"q\"}]}", "messages[0].role is missing"},
-        {"{\"conversations\":[" ASK "]}", "conversations[0].from is missing"},
+        {"{\"conversations\":[" ASK "]}", "conversations has no turn of the assistant (each one becomes a record)"},
         {"{\"messages\":[" ASK ",{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]}]}",
          "messages[1].content is missing"},
         {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"q\"}]}," ANSWER "]}",
