@@ -26,7 +26,7 @@ typedef struct {
 /* clang-format off */
 static const option_spec specs[] = {
     {"model", 'm', "MODEL.gguf", &option_path, OPTION_AT(options, model), .required = true,
-     .help = "weights and tokenizer, a GGUF of the Llama architecture"},
+     .help = "weights and tokenizer, a GGUF"},
     {"skip-bad", 0, NULL, &option_flag, OPTION_AT(options, skip_bad),
      .help = "count and report bad lines instead of stopping at the first"},
     {"chat", 0, "NAME", &option_text, OPTION_AT(options, chat), .preset = "auto",

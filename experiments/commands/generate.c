@@ -50,7 +50,7 @@ static const char *const whens[] = {[AUTO] = "auto", [ALWAYS] = "always", [NEVER
 /* clang-format off */
 static const option_spec specs[] = {
     {"model", 'm', "MODEL.gguf", &option_path, OPTION_AT(options, model), .required = true,
-     .help = "weights and tokenizer, a GGUF of the Llama architecture"},
+     .help = "weights and tokenizer, a GGUF"},
     {"prompt", 'p', "TEXT", &option_text, OPTION_AT(options, prompt), .help = "the prompt"},
     {"prompt-file", 'f', "FILE", &option_path, OPTION_AT(options, prompt_file),
      .help = "a file that holds the prompt, instead of -p"},
