@@ -106,12 +106,16 @@ size_t tensor_whole_rows(const tensor_spec *specs, size_t n, const tensor_spec *
 }
 
 bool tensor_is_needed(const tensor_spec *t, const model_shape *s) {
+    return t->need != NEED_OPTIONAL && t->need != NEED_OPTIONAL_DENSE && tensor_is_allowed(t, s);
+}
+
+bool tensor_is_allowed(const tensor_spec *t, const model_shape *s) {
     switch (t->need) {
     case NEED_ALWAYS:
-        return true;
     case NEED_OPTIONAL:
-        return false;
+        return true;
     case NEED_DENSE:
+    case NEED_OPTIONAL_DENSE:
         return s->n_experts == 0;
     case NEED_EXPERTS:
         return s->n_experts > 0;

@@ -63,8 +63,9 @@ typedef enum {
 typedef enum {
     NEED_ALWAYS,
     NEED_OPTIONAL,
-    NEED_DENSE,  /* in a model without experts */
-    NEED_EXPERTS /* in a model with them */
+    NEED_DENSE,          /* in a model without experts */
+    NEED_OPTIONAL_DENSE, /* there, optional */
+    NEED_EXPERTS         /* in a model with them */
 } tensor_need;
 
 typedef struct {
@@ -134,7 +135,8 @@ size_t shape_extent(const model_shape *s, tensor_extent x);
 size_t tensor_whole_rows(const tensor_spec *specs, size_t n, const tensor_spec *part, const model_shape *s);
 size_t tensor_rows_before(const tensor_spec *part, const model_shape *s);
 
-/* Whether files of this shape have the tensor; of optional ones, false. */
+/* Whether files of this shape must have the tensor, and whether they may. */
 bool tensor_is_needed(const tensor_spec *t, const model_shape *s);
+bool tensor_is_allowed(const tensor_spec *t, const model_shape *s);
 
 #endif

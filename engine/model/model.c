@@ -110,14 +110,14 @@ static int bind_tensor(binder *b, const wanted *x) {
     const tensor_spec *spec = x->spec;
     const char        *names[] = {spec->name, spec->whole, spec->fallback};
     char               name[TENSOR_NAME], missing[TENSOR_NAME] = "";
-    if (spec->need != NEED_OPTIONAL && !tensor_is_needed(spec, &b->m->shape)) return 0;
+    if (!tensor_is_allowed(spec, &b->m->shape)) return 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (names[i] == NULL) continue;
         const gguf_tensor *t = gguf_find_tensor(b->g, tensor_name(names[i], x->layer, name));
         if (t != NULL) return bind_found(b, x, name, t, i == 1);
         if (missing[0] == '\0') strcpy(missing, name);
     }
-    if (spec->need == NEED_OPTIONAL) return 0;
+    if (!tensor_is_needed(spec, &b->m->shape)) return 0;
     return err_input(b->e, "%s: tensor \"%s\" is missing", gguf_path(b->g), missing);
 }
 

@@ -68,7 +68,7 @@ typedef struct {
     const char         *tokenizer, *out;
     size_t              shape[PARTS];
     uint64_t            seed, threads;
-    bool                biases, quiet;
+    bool                biases, tied, quiet;
 } options;
 
 static int parse_architecture(const option_value *option, void *at, err *e) {
@@ -104,12 +104,14 @@ static const option_type option_shape = {.parse = parse_shape};
 /* clang-format off */
 static const option_spec specs[] = {
     {"arch", 'a', "NAME", &option_architecture, OPTION_AT(options, arch), .preset = "llama",
-     .help = "architecture: llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, granite, olmo2 or smollm3"},
+     .help = "architecture, one of those listed below"},
     {"shape", 's', "SHAPE", &option_shape, OPTION_AT(options, shape), .preset = "1.1b",
      .help = "15m, smollm2-135m, gemma3-270m, 1.1b or 7b, or one with changes, such as 1.1b:layers=4,vocab=4096; its "
              "parts are listed below"},
     {"biases", 0, NULL, &option_flag, OPTION_AT(options, biases),
      .help = "write the biases that models of this architecture may have"},
+    {"tied", 0, NULL, &option_flag, OPTION_AT(options, tied),
+     .help = "no output matrix: the embedding is used, as in small models and in Gemma"},
     {"type", 't', "TYPE", &option_mix, OPTION_AT(options, mix), .preset = "q8_0",
      .help = "type of the matrices, as in harness quantize"},
     {"tokenizer", 0, "FILE", &option_path, OPTION_AT(options, tokenizer),
@@ -126,7 +128,9 @@ static const option_spec operands[] = {
 };
 
 static void list_parts(void) {
-    printf("Parts of a shape:\n");
+    printf("Architectures:\n ");
+    for (size_t i = 0; i < architecture_registry.n; i++) printf(" %s", registry_name(&architecture_registry, i));
+    printf("\n\nParts of a shape:\n");
     command_print_params(parts, PARTS);
 }
 
@@ -339,7 +343,7 @@ static int put_matrix(making *k, const char *name, size_t n_dims, const uint64_t
     m->cols = (size_t)shape[0];
     m->done = &k->done;
     m->threads = (int)k->o->threads;
-    m->type = type_mix_of(k->o->mix, name, m->cols, k->shape.n_layers, false);
+    m->type = type_mix_of(k->o->mix, name, m->cols, k->shape.n_layers, k->o->tied);
     writing_add(&k->done, m->type, m->height, m->cols);
     return gguf_put_rows(k->w, name, m->type, (uint32_t)n_dims, shape, make_rows, m, e);
 }
@@ -358,7 +362,8 @@ static int put_vector(making *k, const tensor_spec *t, const char *name, size_t 
 
 /* Whether files of this shape have a tensor, under its own name or as a part of a whole. */
 static bool is_made(const making *k, const tensor_spec *t) {
-    if (t->need != NEED_OPTIONAL) return tensor_is_needed(t, &k->shape);
+    if (!tensor_is_allowed(t, &k->shape) || (k->o->tied && t->fallback != NULL)) return false;
+    if (tensor_is_needed(t, &k->shape)) return true;
     return t->cols == EXTENT_PAIRS ? k->o->shape[SCALING] == MADE_FACTORS : k->o->biases;
 }
 

@@ -40,7 +40,7 @@ static int open_weights(plan *p, const model_config *cfg, plan_model *out, err *
         if (m == NULL) return named_at(cfg->path_at, e);
         p->weights[p->n_weights++] = out->spec.weights = m;
         out->tok = m->tok;
-        if (digest_sha256_file(cfg->path, out->sha256, e) != 0) return named_at(cfg->path_at, e);
+        if (gguf_sha256(m->file, out->sha256, e) != 0) return named_at(cfg->path_at, e);
     }
     size_t own = out->spec.weights->shape.context;
     if (cfg->context > own)

@@ -164,6 +164,29 @@ def make_model(dtype="F32", seed=1, version=3, alignment=32, layers=2, dim=64, h
     return g
 
 
+def byte_letter(byte):
+    """GPT-2's letter for a byte: the character of that code if it can be seen, else the next one from U+0100 on."""
+    seen = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    return chr(byte if byte in seen else 0x100 + sum(b not in seen for b in range(byte)))
+
+
+def make_bpe_vocab(pre="gpt-2", merges=(), special=("<|end|>",)):
+    """Byte-level BPE: token i is byte i, then what the merges ("t h", "_ t" with _ for a space) make, then `special`."""
+    merges = [m.replace("_", byte_letter(32)) for m in merges]
+    tokens = [byte_letter(b) for b in range(256)] + [m.replace(" ", "") for m in merges] + list(special)
+    g = Gguf().put("general.architecture", STRING, "llama").put("tokenizer.ggml.model", STRING, "gpt2")
+    if pre is not None:
+        g.put("tokenizer.ggml.pre", STRING, pre)
+    g.put_array("tokenizer.ggml.tokens", STRING, tokens)
+    g.put_array("tokenizer.ggml.token_type", I32, [1] * (len(tokens) - len(special)) + [3] * len(special))
+    g.put_array("tokenizer.ggml.merges", STRING, merges)
+    return g.put("tokenizer.ggml.eos_token_id", U32, len(tokens) - 1)
+
+
+def write_bpe_vocab(path, **options):
+    return make_bpe_vocab(**options).save(path)
+
+
 def write_vocab(path, **options):
     return make_vocab(**options).save(path)
 

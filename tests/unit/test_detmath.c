@@ -51,6 +51,22 @@ Test(detmath, expf_special_values) {
     cr_assert(isnan(det_expf(NAN)));
 }
 
+Test(detmath, tanhf_is_near_the_nearest) {
+    long double worst = 0;
+    for (uint32_t bits = 0x00800000; bits < 0x42000000; bits += 257) {
+        float       x = bits_float(bits), y = det_tanhf(x);
+        long double exact = tanhl((long double)x);
+        keep_worst(&worst, ((long double)y - exact) / ulp_f(exact));
+        cr_assert_eq(det_tanhf(-x), -y, "at %a", (double)x);
+    }
+    cr_log_info("tanhf: %.3Lf ulp", worst);
+    cr_assert(worst < 1.5L, "%.3Lf ulp", worst);
+    cr_assert(det_tanhf(0.0f) == 0 && det_tanhf(-0.0f) == 0);
+    cr_assert_eq(det_tanhf(INFINITY), 1.0f);
+    cr_assert_eq(det_tanhf(-INFINITY), -1.0f);
+    cr_assert(isnan(det_tanhf(NAN)));
+}
+
 Test(detmath, expf_never_falls) {
     float last = 0;
     for (float x = -88; x < 89; x += 0x1p-12f) {

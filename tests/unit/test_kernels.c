@@ -75,15 +75,33 @@ static float spec_activations(const float *x, int32_t q[32]) {
     return none ? 0 : amax / 127;
 }
 
+/* 32 columns of Q2_K, from column `first` of a block: the scales of 4 bits are in the integer sums. */
+static float spec_pairs(const unsigned char *block, size_t first, const int32_t q[32], float dx, float acc) {
+    int32_t scaled = 0, low = 0;
+    float   d = f16_to_f32((uint16_t)(block[80] | block[81] << 8)),
+          e = f16_to_f32((uint16_t)(block[82] | block[83] << 8));
+    for (size_t i = 0; i < 32; i++) {
+        int small = block[(first + i) / 16];
+        scaled += slow_element_at(DTYPE_Q2_K, block, first + i).u * (small & 15) * q[i];
+        low += (small >> 4) * q[i];
+    }
+    acc = fmaf(d * dx, (float)scaled, acc);
+    return fmaf(-(e * dx), (float)low, acc);
+}
+
 static float spec_block_row(dtype type, const unsigned char *w, const float *x, size_t n) {
     size_t block = dtype_get(type)->block, bytes = dtype_get(type)->block_bytes;
-    size_t part = type == DTYPE_Q6_K ? 16 : 32; /* columns that share a scale */
+    size_t part = type == DTYPE_Q6_K || type == DTYPE_Q3_K ? 16 : 32; /* columns that are summed */
     bool   has_base = slow_has_base(type);
     float  acc = 0;
     for (size_t from = 0; from < n; from += 32) {
         int32_t q[32], q_sum = 0;
         float   dx = spec_activations(x + from, q);
         for (int i = 0; i < 32; i++) q_sum += q[i];
+        if (type == DTYPE_Q2_K) {
+            acc = spec_pairs(w + from / 256 * 84, from % 256, q, dx, acc);
+            continue;
+        }
         for (size_t p = 0; p < 32; p += part) {
             slow_element e = {0};
             int32_t      isum = 0;

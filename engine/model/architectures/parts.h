@@ -6,7 +6,6 @@
 #ifndef ENGINE_MODEL_ARCHITECTURES_PARTS_H
 #define ENGINE_MODEL_ARCHITECTURES_PARTS_H
 
-#include "engine/base/bits.h"
 #include "engine/model/model.h"
 
 #define COUNT(list)  (sizeof(list) / sizeof *(list))
@@ -65,9 +64,9 @@
                QKV_WHOLE("bias", EXTENT_HEADS, EXTENT_KV_HEADS))
 #define OTHER_BIASES                                                                                                   \
     VECTOR("attn_output.bias", DIM, OF_LAYER(o_bias), .need = NEED_OPTIONAL),                                          \
-        VECTOR("ffn_gate.bias", FFN, OF_LAYER(gate_bias), .need = NEED_OPTIONAL),                                      \
-        VECTOR("ffn_up.bias", FFN, OF_LAYER(up_bias), .need = NEED_OPTIONAL),                                          \
-        VECTOR("ffn_down.bias", DIM, OF_LAYER(down_bias), .need = NEED_OPTIONAL)
+        VECTOR("ffn_gate.bias", FFN, OF_LAYER(gate_bias), .need = NEED_OPTIONAL_DENSE),                                \
+        VECTOR("ffn_up.bias", FFN, OF_LAYER(up_bias), .need = NEED_OPTIONAL_DENSE),                                    \
+        VECTOR("ffn_down.bias", DIM, OF_LAYER(down_bias), .need = NEED_OPTIONAL_DENSE)
 
 #define FEED_FORWARD                                                                                                   \
     MATRIX("ffn_gate.weight", FFN, DIM, OF_LAYER(gate), .need = NEED_DENSE),                                           \
