@@ -308,14 +308,18 @@ Test(formats, chat_refusals) {
         {"{\"conversations\":[" ASK "]}", "conversations has no turn of the assistant (each one becomes a record)"},
         {"{\"messages\":[" ASK ",{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]}]}",
          "messages[1].content is missing"},
-        {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"q\"}]}," ANSWER "]}",
-         "messages[0].content is an array (a string is needed)"},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}," ANSWER "]}",
+         "messages[0].content[0].type is \"image_url\" (only \"text\" is read)"},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}," ANSWER "]}",
+         "messages[0].content[0].text is missing"},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":[\"q\"]}," ANSWER "]}",
+         "messages[0].content[0] is not an object (with \"type\" and \"text\" in it)"},
         {"{\"messages\":[" ASK "," ANSWER ",{\"role\":\"tool\",\"content\":\"x\"}]}",
-         "messages[2].role: unknown role \"tool\" (allowed: \"user\", \"assistant\", \"system\", \"human\", \"gpt\" or "
-         "\"developer\")"},
+         "messages[2].role is \"tool\" (tools = skip leaves such turns out, tools = text keeps them as text)"},
         {"{\"messages\":[" ASK "," ANSWER ",{\"role\":\"asistant\",\"content\":\"x\"}]}",
          "messages[2].role: unknown role \"asistant\"; did you mean \"assistant\"? (allowed: \"user\", \"assistant\", "
-         "\"system\", \"human\", \"gpt\" or \"developer\")"},
+         "\"system\", \"human\", \"gpt\", \"developer\", \"tool\", \"function\", \"observation\" or "
+         "\"function_call\")"},
         {"{\"messages\":[{\"role\":\"user\\u0000\",\"content\":\"x\"}]}",
          "messages[0].role holds \\u0000 (only texts may)"},
         {"{\"messages\":[{\"role\":7,\"content\":\"x\"}]}", "messages[0].role is an integer (a string is needed)"},
