@@ -58,7 +58,7 @@ endif
 # -fno-trapping-math is there twice: clang takes -fno-unsafe-math-optimizations for -ftrapping-math, and warns of one that follows it alone.
 STRICT := $(OPT) -fno-trapping-math -fno-fast-math -fno-unsafe-math-optimizations -fno-associative-math -fno-reciprocal-math \
           -fno-finite-math-only -fsigned-zeros -fno-rounding-math -fno-math-errno -fno-trapping-math -ffp-contract=off -fopenmp
-PACKAGES := gsl hdf5 inih jansson libxxhash libcrypto libpcre2-8 libutf8proc
+PACKAGES := gsl hdf5 inih jansson libxxhash libcrypto libpcre2-8 libutf8proc zlib
 # Not evaluated before a compiler runs: `make deps` must work without them.
 PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES))
@@ -186,7 +186,7 @@ $(B)/version.h: FORCE
 # rest of the program.
 PLUGINS = $(shell grep -lE '^const (policy|rule|target)_ops [a-z0-9_]+ = ' engine/policies/*.c engine/rules/*.c engine/target/*.c)
 SHARED  = $(filter-out $(PLUGINS) engine/train/% engine/gguf/gguf_write.% engine/model/mix.% engine/model/random.% engine/kernels/quants_fit.c \
-              engine/kernels/answers.% $(foreach f,atomic err fetch file filekind here quote strict suggest,engine/base/$(f).%),$(sort $(shell find engine -name '*.[ch]' -o -name '*.cc'))) \
+              engine/kernels/answers.% $(foreach f,atomic err fetch file filekind here quote strict suggest,engine/base/$(f).%),$(sort $(shell find engine -name '*.[ch]' -o -name '*.cc' -o -name 'pretokenizers.def'))) \
             experiments/sweep/cell.c experiments/sweep/cell_rows.c experiments/sweep/cost.c
 digest = $(shell cat $(1) | sha256sum | cut -c1-16)
 define SOURCES_TEXT
@@ -208,8 +208,8 @@ clean:
 
 # ---- what must be installed --------------------------------------------------------------------------
 DEPS      := gcc g++ make pkg-config git libgsl-dev libhdf5-dev libpcg-cpp-dev libinih-dev libjansson-dev \
-             libxxhash-dev libssl-dev libpcre2-dev libutf8proc-dev libopenblas0
-DEPS_TEST := libcriterion-dev python3-pytest python3-pytest-xdist python3-h5py python3-pandas python3-matplotlib python3-nbconvert \
+             libxxhash-dev libssl-dev libpcre2-dev libutf8proc-dev zlib1g-dev libopenblas0
+DEPS_TEST := libcriterion-dev python3-pytest python3-pytest-xdist python3-h5py python3-jinja2 python3-pandas python3-matplotlib python3-nbconvert \
              python3-nbformat python3-ipykernel hdf5-tools curl
 DEPS_LINT := clang libclang-rt-dev libomp-dev clang-format clang-tidy cppcheck bear
 DEPS_PORTABILITY := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user

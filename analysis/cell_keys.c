@@ -57,7 +57,7 @@ static int set_number(cell_key *key, size_t cell, double x, err *e) {
 static int set_setting(cell_key *key, size_t cell, const cell_row *row, err *e) {
     const setting *s = key->setting;
     const char    *text = setting_text(s, row);
-    if (text != NULL) return set_text(key, cell, text, e);
+    if (text != NULL) return *text != '\0' ? set_text(key, cell, text, e) : 0;
     double x = setting_number(s, row);
     if (s->kind == FIELD_U8) return set_text(key, cell, x != 0 ? "yes" : "no", e);
     key->number = true;
@@ -116,12 +116,16 @@ static void find_values(cell_keys *k) {
     for (size_t i = 0; i < k->n; i++) {
         cell_key   *key = &k->keys[i];
         const char *first = NULL;
+        bool        absent = false;
         for (size_t c = 0; c < k->n_cells; c++) {
+            absent = absent || key->at[c] == NULL;
             if (key->at[c] == NULL) continue;
             if (first == NULL) first = key->at[c];
             key->applies = true;
             key->varies = key->varies || strcmp(first, key->at[c]) != 0;
         }
+        /* What cells are set up with belongs to no policy or rule, so that its absence is a value. */
+        if (key->role == SETTING_SETUP && key->applies && absent) key->varies = true;
     }
 }
 

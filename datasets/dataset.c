@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "datasets/format.h"
+#include "datasets/turns.h"
 #include "engine/base/digest.h"
 #include "engine/base/mem.h"
 #include "engine/base/suggest.h"
@@ -45,6 +46,7 @@ static void record_free(record *r) {
     free(r->id);
     free(r->scenario);
     passage_free(&r->prompt);
+    turns_free(r->turns, r->n_turns);
     for (size_t i = 0; i < r->n_references; i++) passage_free(&r->references[i]);
     free(r->references);
     passage_free(&r->output);
@@ -256,10 +258,22 @@ static int check_ids(const dataset_builder *b, size_t from, json_t *seen, err *e
     return 0;
 }
 
+/* Notes that records have turns, and makes one of a prompt where that is asked for. */
+static int complete_turns(const dataset_builder *b, size_t from, err *e) {
+    for (size_t i = from; i < b->data->n; i++) {
+        record    *r = &b->data->records[i];
+        const turn asked = {CHAT_USER, r->prompt.text, r->prompt.n_text};
+        if (r->n_turns == 0 && b->options->as_turn && r->prompt.text != NULL && record_turns(r, &asked, 1, e) != 0)
+            return -1;
+        b->data->has_turns |= r->n_turns > 0;
+    }
+    return 0;
+}
+
 /* Reads one line's records, all of them or, on failure, none. */
 static int read_object(const dataset_format *format, const json_t *object, dataset_builder *b, json_t *seen, err *e) {
     size_t kept = b->data->n, dropped = b->data->dropped, skipped = b->data->skipped.n;
-    if (format->read(object, b, e) == 0 && check_ids(b, kept, seen, e) == 0)
+    if (format->read(object, b, e) == 0 && check_ids(b, kept, seen, e) == 0 && complete_turns(b, kept, e) == 0)
         return count_unread(format, object, b->file->line, b->data, e);
     cut_records(b->data, kept);
     b->data->dropped = dropped;

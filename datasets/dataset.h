@@ -1,4 +1,4 @@
-/* dataset.h - records read from JSONL: text or token ids, a prompt, references, and maybe an output.
+/* dataset.h - records read from JSON: text or token ids, a prompt, references, and maybe an output.
  *
  * A format is one file in datasets/ and one line in formats.def. Readers give records in file order and
  * know nothing of tokenizers, except what other people's formats demand (see dataset_options).
@@ -14,6 +14,7 @@
 #include "engine/base/err.h"
 #include "engine/base/registry.h"
 #include "engine/base/tokens.h"
+#include "engine/tokenizer/chat.h"
 #include "engine/tokenizer/tokenizer.h"
 
 /* Text, or token ids where the record gave those. */
@@ -23,10 +24,19 @@ typedef struct {
     tokens ids;    /* used when text is NULL */
 } passage;
 
+/* What one side of a conversation said. */
+typedef struct {
+    chat_role role;
+    char     *text; /* UTF-8, NUL-terminated */
+    size_t    n_text;
+} turn;
+
 typedef struct {
     char    *id;       /* unique in its dataset */
     char    *scenario; /* "" when unknown */
-    passage  prompt;
+    passage  prompt;   /* of a conversation: its transcript */
+    turn    *turns;    /* [n_turns] the conversation so far, blank turns included; the user's is last; none: no chat */
+    size_t   n_turns;
     passage *references; /* [n_references] */
     size_t   n_references;
     bool     has_output;
@@ -46,6 +56,12 @@ typedef struct {
     size_t          n, cap;
 } skipped_records;
 
+/* What becomes of the turns of tools: an error, left out, kept as text. */
+typedef enum { TOOLS_REFUSED, TOOLS_SKIPPED, TOOLS_AS_TEXT, TOOLS_CHOICES } dataset_tools;
+
+extern const char *const dataset_tools_names[TOOLS_CHOICES + 1]; /* NULL last */
+dataset_tools            dataset_tools_named(const char *name);  /* one of these */
+
 typedef struct {
     const char      *format;      /* "auto" or a name from formats.def */
     size_t           limit;       /* at most this many records; 0 = all */
@@ -53,6 +69,8 @@ typedef struct {
     size_t           doc_tokens;  /* with append_docs: documents are cut to this many tokens; 0 = whole */
     const tokenizer *tok;         /* cuts documents; NULL allowed when doc_tokens is 0 */
     bool             skip_bad;    /* count bad lines and go on, instead of failing */
+    bool             as_turn;     /* a prompt that is a text is also a user's turn */
+    dataset_tools    tools;
 } dataset_options;
 
 /* A key of records that their format does not read. Of keys that differ from record to record only the first are kept.
@@ -76,7 +94,8 @@ typedef struct {
     skipped_records skipped; /* both kinds, in file order */
     unread_key     *unread;  /* [n_unread] keys of the records that the format does not read, in the order met */
     size_t          n_unread, cap_unread;
-    bool            cut; /* the tokenizer had a part in the prompts: it cut the documents in them */
+    bool            has_turns; /* some record has */
+    bool            cut;       /* the tokenizer had a part in the prompts: it cut the documents in them */
 } dataset;
 
 /* Called for each line skipped under skip_bad with the error it would have been. */

@@ -1,12 +1,14 @@
 #include "datasets/jsonl.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <zlib.h>
 
 #include "datasets/odd_values.h"
 #include "engine/base/fetch.h"
@@ -22,6 +24,10 @@ static bool blank(const char *line, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r') return false;
     return true;
+}
+
+static bool between(char c) {
+    return c == '\n' || blank(&c, 1);
 }
 
 static int check_kind(const char *path, file_kind kind, err *e) {
@@ -41,18 +47,17 @@ static bool has_objects(const char *at, const char *end) {
 }
 
 /* Text that is as a whole something else: no line of it is bad by itself, so none is skipped. */
-static int check_layout(const jsonl *j, err *e) {
+static int check_layout(jsonl *j, err *e) {
     const char *from = j->bytes + j->at, *end = j->bytes + j->n;
-    while (from < end && (blank(from, 1) || *from == '\n')) from++;
-    while (end > from && (blank(end - 1, 1) || end[-1] == '\n')) end--;
+    while (from < end && between(*from)) from++;
+    while (end > from && between(end[-1])) end--;
     if (from == end) return 0;
     const char *stop = memchr(from, '\n', (size_t)(end - from));
     size_t      first = stop != NULL ? (size_t)(stop - from) : (size_t)(end - from);
     const char *item = from + 1; /* of an array; a config begins with a [section] */
-    while (item < end && (blank(item, 1) || *item == '\n')) item++;
-    if (*from == '[' && end[-1] == ']' && item < end && strchr("{[]\"-0123456789", *item) != NULL)
-        return err_input(e, "%s: is one JSON array, not JSON Lines (one object to a line: jq -c '.[]' writes it so)",
-                         j->path);
+    while (item < end && between(*item)) item++;
+    j->array = *from == '[' && item < end && strchr("{[]\"-0123456789", *item) != NULL;
+    if (j->array) return 0;
     if (*from == '{' && stop != NULL && blank(from + 1, first - 1))
         return err_input(e,
                          "%s: holds objects over several lines, not JSON Lines (one object to a line: jq -c . "
@@ -67,13 +72,63 @@ static int check_layout(const jsonl *j, err *e) {
     return 0;
 }
 
+/* Appends what one run of inflate gives; the stream keeps the place. */
+static int inflate_more(z_stream *z, char **out, size_t *n, size_t *cap, int *status, err *e) {
+    enum { STEP = 1 << 16 };
+    if (mem_reserve(out, cap, *n + STEP, e) != 0) return -1;
+    size_t room = *cap - *n < INT_MAX ? *cap - *n : INT_MAX;
+    z->next_out = (Bytef *)*out + *n;
+    z->avail_out = (uInt)room;
+    *status = inflate(z, Z_NO_FLUSH);
+    *n += room - z->avail_out;
+    return 0;
+}
+
+/* Replaces gzip's bytes by what they hold: one or more members, one after the other. */
+static int unpack(jsonl *j, err *e) {
+    enum { ANY_HEADER = 16 + MAX_WBITS }; /* of gzip */
+    z_stream z = {0};
+    char    *out = NULL;
+    size_t   n = 0, cap = 0, taken = 0;
+    int      status = inflateInit2(&z, ANY_HEADER), ret = status == Z_OK ? 0 : err_run(e, "out of memory for zlib");
+    if (ret != 0) return -1;
+    while (ret == 0 && (z.avail_in > 0 || taken < j->n)) {
+        if (z.avail_in == 0) {
+            size_t step = j->n - taken < INT_MAX ? j->n - taken : INT_MAX;
+            z.next_in = (Bytef *)j->bytes + taken;
+            z.avail_in = (uInt)step;
+            taken += step;
+        }
+        if (status == Z_STREAM_END && (status = inflateReset(&z)) != Z_OK) break;
+        ret = inflate_more(&z, &out, &n, &cap, &status, e);
+        while (ret == 0 && status == Z_OK && z.avail_out == 0) ret = inflate_more(&z, &out, &n, &cap, &status, e);
+        if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) break;
+    }
+    if (ret == 0 && status != Z_STREAM_END)
+        ret =
+            err_input(e, "%s: damaged gzip data (%s)", j->path, z.msg != NULL ? z.msg : "it ends before the text does");
+    inflateEnd(&z);
+    if (ret != 0 || mem_reserve(&out, &cap, 1, e) != 0) {
+        free(out);
+        return -1;
+    }
+    free(j->bytes);
+    j->bytes = out;
+    j->n = n;
+    return 0;
+}
+
 int jsonl_open(jsonl *j, const char *path, err *e) {
     static const char bom[] = "\xef\xbb\xbf";
     *j = (jsonl){.path = path};
     file_kind kind;
     if (file_kind_at(path, &kind, e) != 0) return fetch_advise(path, e);
-    if (check_kind(path, kind, e) != 0) return -1; /* before gigabytes are read */
+    if (kind != FILE_GZIP && check_kind(path, kind, e) != 0) return -1; /* before gigabytes are read */
     if ((j->bytes = file_read(path, SIZE_MAX, &j->n, e)) == NULL) return fetch_advise(path, e);
+    if (file_kind_of(j->bytes, j->n) == FILE_GZIP && unpack(j, e) != 0) {
+        jsonl_close(j);
+        return -1;
+    }
     if (j->n >= sizeof bom - 1 && memcmp(j->bytes, bom, sizeof bom - 1) == 0) j->at = sizeof bom - 1;
     if (check_kind(path, file_kind_of(j->bytes, j->n), e) == 0 && check_layout(j, e) == 0) return 0; /* of a pipe too */
     jsonl_close(j);
@@ -96,6 +151,80 @@ static bool take_line(jsonl *j, const char **line, size_t *n) {
     j->line++;
     return true;
 }
+
+/* ---- elements of an array ---- */
+
+/* Skips what is between values. */
+static void skip_blank(jsonl *j) {
+    for (; j->at < j->n && between(j->bytes[j->at]); j->at++) j->lines += j->bytes[j->at] == '\n';
+}
+
+/* Bytes of the value that begins at s: up to the bracket that closes it, or to what follows a value without brackets.
+ * What is in between is the parser's to judge. */
+static size_t value_length(const char *s, size_t n) {
+    size_t depth = 0, i = 0;
+    bool   quoted = false;
+    for (; i < n; i++) {
+        char c = s[i];
+        if (quoted) {
+            i += c == '\\';
+            quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if (depth == 0 && (c == ',' || c == ']' || c == '}')) {
+            return i;
+        } else if (c == '}' || c == ']') {
+            if (--depth == 0) return i + 1;
+        }
+    }
+    return n;
+}
+
+/* Nothing after a damaged bracket or comma can be told apart. */
+static int break_array(jsonl *j, err *e, const char *why) {
+    j->line = j->lines + 1;
+    j->ended = true;
+    return jsonl_bad(j, e, "%s", why);
+}
+
+/* Takes one element: 1, 0 after the last, -1 when the array is broken here. */
+static int take_element(jsonl *j, const char **text, size_t *n, err *e) {
+    bool first = j->line == 0;
+    if (j->ended) return 0;
+    skip_blank(j);
+    if (first) {
+        j->at++; /* the bracket that check_layout saw */
+        skip_blank(j);
+    }
+    if (j->at < j->n && j->bytes[j->at] == ']') {
+        j->at++;
+        skip_blank(j);
+        if (j->at < j->n) return break_array(j, e, "there is text after the array (one array in a file)");
+        j->ended = true;
+        return 0;
+    }
+    if (!first && j->at < j->n) {
+        if (j->bytes[j->at] != ',') return break_array(j, e, "not JSON: a comma or the array's end is missing");
+        j->at++;
+        skip_blank(j);
+    }
+    if (j->at == j->n) return break_array(j, e, "not JSON: the array has no end");
+    *text = j->bytes + j->at;
+    *n = value_length(*text, j->n - j->at);
+    j->line = j->lines + 1;
+    for (size_t i = 0; i < *n; i++) j->lines += (*text)[i] == '\n';
+    j->at += *n;
+    j->index++;
+    return 1;
+}
+
+size_t jsonl_index(const jsonl *j) {
+    return j->array ? j->index - 1 : j->line - 1;
+}
+
+/* ---- one object ---- */
 
 static const char *type_name(const json_t *v) {
     switch (json_typeof(v)) {
@@ -136,24 +265,29 @@ static json_t *parse(jsonl *j, const char *line, size_t n, err *e) {
     if (json_error_code(&why) == json_error_out_of_memory)
         err_run(e, "%s:%zu: out of memory", j->path, j->line);
     else if (spelling != NULL)
-        jsonl_bad(j, e, "not JSON: the line holds %s", spelling);
+        jsonl_bad(j, e, "not JSON: the %s holds %s", j->array ? "element" : "line", spelling);
+    else if (j->array)
+        jsonl_bad(j, e, "not JSON: %s, at byte %d of the element", why.text, why.position);
     else
         jsonl_bad(j, e, "not JSON: %s, at byte %d of the line (one object to a line)", why.text, why.position);
     return NULL;
 }
 
 int jsonl_next(jsonl *j, json_t **object, err *e) {
-    const char *line;
-    size_t      n;
+    const char *line = NULL;
+    size_t      n = 0;
+    int         got = j->array ? take_element(j, &line, &n, e) : 0;
 
-    do {
+    if (j->array && got <= 0) return got;
+    while (!j->array && got == 0) {
         if (!take_line(j, &line, &n)) return 0;
-    } while (blank(line, n));
+        got = !blank(line, n);
+    }
 
     json_t *v = parse(j, line, n, e);
     if (v == NULL) return -1;
     if (!json_is_object(v)) {
-        jsonl_bad(j, e, "%s (one object to a line)", type_name(v));
+        jsonl_bad(j, e, "%s (%s)", type_name(v), j->array ? "an array of objects is needed" : "one object to a line");
         json_decref(v);
         return -1;
     }
@@ -169,7 +303,10 @@ int jsonl_bad(const jsonl *j, err *e, const char *fmt, ...) {
     va_end(args);
     char *shown = utf8_clean(text, strlen(text), &utf8_one_line, e); /* what a file says must not steer a terminal */
     if (shown == NULL) return -1;
-    err_input(e, "%s:%zu: %s", j->path, j->line, shown);
+    if (j->array && j->index > 0)
+        err_input(e, "%s:%zu: [%zu] %s", j->path, j->line, j->index - 1, shown);
+    else
+        err_input(e, "%s:%zu: %s", j->path, j->line, shown);
     free(shown);
     return -1;
 }

@@ -1,10 +1,12 @@
-/* jsonl.h - JSON Lines: one object after the other, and typed values out of them.
+/* jsonl.h - JSON Lines, or one JSON array: one object after the other, and typed values out of them.
+ *
+ * Either may be compressed with gzip.
  *
  * Lines end with \n and may be of any length. A \r before the \n, a byte order mark at the file's start and
  * blank lines (counted, skipped) are tolerated. Refused: anything but one object to a line, a key given
- * twice, text that is not UTF-8. Texts may hold U+0000 (written \u0000); names may not. Numbers out of range and texts
- * with lone surrogates are refused where they are read and may stand elsewhere. Files of other kinds (archives, tables,
- * arrays of JSON) are named for what they are.
+ * twice, text that is not UTF-8. The elements of an array may be laid out in any way. Texts may hold U+0000 (written
+ * \u0000); names may not. Numbers out of range and texts with lone surrogates are refused where they are read and may
+ * stand elsewhere. Files of other kinds (archives, tables) are named for what they are.
  */
 #ifndef DATASETS_JSONL_H
 #define DATASETS_JSONL_H
@@ -16,13 +18,17 @@
 #include "engine/base/err.h"
 #include "engine/base/tokens.h"
 
-/* The file is held whole, so that a digest of `bytes` is that of what was parsed. */
+/* The file is held whole, unpacked, so that a digest of `bytes` is that of what was parsed. */
 typedef struct {
     const char *path;
     char       *bytes;
     size_t      n, at; /* size; where the next line begins */
-    size_t      line;  /* number of the line given last, from 1 */
-    bool        odd;   /* that line holds odd values (odd_values.h) */
+    size_t      line;  /* number of the line given last, from 1; of an array, where the element given last begins */
+    bool        array; /* the file is one array */
+    size_t      index; /* of an array: of the element given next, from 0 */
+    bool        ended; /* of an array: its bracket was met */
+    size_t      lines; /* of an array: line ends before `at` */
+    bool        odd;   /* the line or element given last holds odd values (odd_values.h) */
     /* Keys that the format reads, once it is known: none of them is another one's misspelling. */
     const char *const *reads;
     size_t             n_reads;
@@ -31,11 +37,15 @@ typedef struct {
 int  jsonl_open(jsonl *j, const char *path, err *e); /* path must outlive it */
 void jsonl_close(jsonl *j);
 
-/* 1: *object is the next line's, to be given to json_decref. 0: the end. -1: this line is bad (ERR_INPUT),
+/* 1: *object is the next line's or element's, to be given to json_decref. 0: the end. -1: this line is bad (ERR_INPUT),
  * and the next call goes on after it. */
 int jsonl_next(jsonl *j, json_t **object, err *e);
 
-/* An ERR_INPUT "PATH:LINE: ..." about the line given last; control bytes become '?'. Returns -1. */
+/* Number of the object given last, from 0: of its line, or of the array's element. */
+size_t jsonl_index(const jsonl *j);
+
+/* An ERR_INPUT "PATH:LINE: ..." about the line given last, of an array "PATH:LINE: [INDEX] ..."; control bytes become
+ * '?'. Returns -1. */
 int jsonl_bad(const jsonl *j, err *e, const char *fmt, ...) ERR_PRINTF(3, 4);
 
 /* The value of a key; NULL when it is missing or null. */

@@ -28,7 +28,7 @@ static int read_object(const json_t *o, dataset_builder *b, err *e) {
     const json_t *docs = jsonl_need(at, o, "docs", e), *query = docs != NULL ? jsonl_need(at, o, "query", e) : NULL;
     record       *r = query != NULL ? dataset_add(b, e) : NULL;
 
-    if (r == NULL || (r->id = mem_printf(e, "llma/%zu", at->line - 1)) == NULL) return -1;
+    if (r == NULL || (r->id = mem_printf(e, "llma/%zu", jsonl_index(at))) == NULL) return -1;
     if ((r->scenario = mem_strdup("", e)) == NULL || record_texts(at, r, docs, "docs", e) != 0) return -1;
     if (prompt_query(b, r, query, e) != 0 || read_output(at, o, r, e) != 0) return -1;
     return r->has_output ? 0 : dataset_drop(b, "no result text", e);

@@ -1,16 +1,23 @@
 /* native.c - our own format: {"id", "scenario", "prompt", "references", "output"}.
  *
  * "id" and the prompt are required; the rest may be missing or null. Any of the three can be token ids instead
- * of text, under "prompt_ids", "references_ids", "output_ids", but not both at once. Other keys are not read.
+ * of text, under "prompt_ids", "references_ids", "output_ids", but not both at once. Without a prompt there may
+ * be a conversation that ends with a user's turn, under "messages" (turns.h); "references" or "output" tell such
+ * records from those of chat.c. Other keys are not read.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "datasets/format.h"
+#include "datasets/prompt.h"
+#include "datasets/turns.h"
 #include "engine/base/mem.h"
 
 static bool fits(const json_t *o) {
-    return jsonl_get(o, "prompt") != NULL || jsonl_get(o, "prompt_ids") != NULL;
+    static const char *const beside[] = {"references", "references_ids", "output", "output_ids"};
+    bool                     found = false;
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) found |= json_object_get(o, beside[i]) != NULL;
+    return jsonl_get(o, "prompt") != NULL || jsonl_get(o, "prompt_ids") != NULL ||
+           (found && jsonl_get(o, "messages") != NULL);
 }
 
 /* The two spellings of one thing; both is an error, neither leaves both NULL. */
@@ -33,6 +40,32 @@ static int read_passage(const jsonl *at, const json_t *o, const char *key, const
     return 0;
 }
 
+/* A conversation, and its transcript as the prompt. */
+static int read_messages(const dataset_builder *b, const json_t *o, record *r, err *e) {
+    turn_list   turns = {0};
+    text_buffer prompt = {0};
+    int         ret = turns_read(b, o, &turns, e);
+    if (ret == 0 && (turns.n == 0 || turns.at[turns.n - 1].role != CHAT_USER))
+        ret = jsonl_bad(b->file, e, "the last of messages is not a user's turn, so no answer is requested");
+    if (ret == 0) ret = record_turns(r, turns.at, turns.n, e);
+    for (size_t i = 0; ret == 0 && i < turns.n; i++)
+        if (!turn_blank(&turns.at[i])) transcript_turn(&prompt, turns.at[i].role, turns.at[i].text, turns.at[i].n_text);
+    transcript_ask(&prompt);
+    if (ret == 0)
+        ret = passage_take(&r->prompt, &prompt, e);
+    else
+        text_free(&prompt);
+    turns_free(turns.at, turns.n);
+    return ret;
+}
+
+static int read_prompt(const dataset_builder *b, const json_t *o, record *r, err *e) {
+    bool found;
+    if (read_passage(b->file, o, "prompt", "prompt_ids", &r->prompt, &found, e) != 0) return -1;
+    if (!found && jsonl_get(o, "messages") != NULL) return read_messages(b, o, r, e);
+    return found ? 0 : jsonl_missing(b->file, o, "prompt", " (or \"prompt_ids\")", e);
+}
+
 static int read_references(const jsonl *at, const json_t *o, record *r, err *e) {
     const json_t *texts, *ids;
     if (either(at, o, "references", "references_ids", &texts, &ids, e) != 0) return -1;
@@ -51,7 +84,6 @@ static int read_object(const json_t *o, dataset_builder *b, err *e) {
     const jsonl  *at = b->file;
     const json_t *id = jsonl_need(at, o, "id", e), *scenario = jsonl_get(o, "scenario");
     record       *r = id != NULL ? dataset_add(b, e) : NULL;
-    bool          has_prompt;
 
     if (r == NULL || jsonl_name(at, id, "id", &r->id, e) != 0) return -1;
     if (*r->id == '\0') return jsonl_bad(at, e, "id is empty (a text that no other record has)");
@@ -60,17 +92,16 @@ static int read_object(const json_t *o, dataset_builder *b, err *e) {
     } else if ((r->scenario = mem_strdup("", e)) == NULL) {
         return -1;
     }
-    if (read_passage(at, o, "prompt", "prompt_ids", &r->prompt, &has_prompt, e) != 0) return -1;
-    if (!has_prompt) return jsonl_missing(at, o, "prompt", " (or \"prompt_ids\")", e);
-    if (read_references(at, o, r, e) != 0) return -1;
+    if (read_prompt(b, o, r, e) != 0 || read_references(at, o, r, e) != 0) return -1;
     return read_passage(at, o, "output", "output_ids", &r->output, &r->has_output, e);
 }
 
 const dataset_format format_native = {
     .name = "native",
-    .help = "id, scenario, prompt, references, output; text or token ids",
+    .help = "id, scenario, prompt or messages, references, output; text or token ids",
     .keys = "\"prompt\" or \"prompt_ids\"",
-    .reads = {"id", "scenario", "prompt", "prompt_ids", "references", "references_ids", "output", "output_ids"},
+    .reads = {"id", "scenario", "prompt", "prompt_ids", "messages", "references", "references_ids", "output",
+              "output_ids"},
     .optional = {{"references", "references_ids"}, {"output", "output_ids"}, {"scenario", "scenario"}},
     .fits = fits,
     .read = read_object,

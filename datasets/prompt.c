@@ -1,4 +1,4 @@
-/* prompt.c - LLMA's template and transcripts. */
+/* prompt.c - LLMA's template. */
 #include "datasets/prompt.h"
 
 #include <stdlib.h>
@@ -65,16 +65,4 @@ int prompt_query(dataset_builder *b, record *r, const json_t *query, err *e) {
     text_put_json(&t, query);
     text_add(&t, "\nanswer:");
     return passage_take(&r->prompt, &t, e);
-}
-
-/* ---- transcripts ---- */
-
-void transcript_turn(text_buffer *t, const char *speaker, const json_t *text) {
-    text_add(t, "%s: ", speaker);
-    text_put_json(t, text);
-    text_add(t, "\n");
-}
-
-void transcript_ask(text_buffer *t) {
-    text_add(t, "ASSISTANT:");
 }

@@ -1,4 +1,4 @@
-/* prompt.h - what readers of other people's formats build prompts from: LLMA's template, a transcript of turns. */
+/* prompt.h - what readers of other people's formats build prompts from: LLMA's template. */
 #ifndef DATASETS_PROMPT_H
 #define DATASETS_PROMPT_H
 
@@ -12,10 +12,6 @@
  *
  * (no blanks around the line ends), each document first cut to doc_tokens tokens by way of its ids. */
 int prompt_query(dataset_builder *b, record *r, const json_t *query, err *e);
-
-/* One turn of a transcript, "SPEAKER: TEXT\n", from a JSON string; and the words that request the next answer. */
-void transcript_turn(text_buffer *t, const char *speaker, const json_t *text);
-void transcript_ask(text_buffer *t);
 
 /* Appends a JSON string. */
 void text_put_json(text_buffer *t, const json_t *s);

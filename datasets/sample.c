@@ -1,8 +1,9 @@
 /* sample.c - from passages to token ids, once for each tokenizer.
  *
  * Text is only text: a control token spelled out in it is not recognised, so a document that quotes "</s>" ends
- * nothing. Data that needs control tokens gives ids; those are taken as they stand, after these checks:
- * every id is in the vocabulary, and an output has no BOS in front and no EOS before its end.
+ * nothing. Control tokens come from a chat format, which writes the turns of records that have them, or from ids; those
+ * are taken as they stand, after these checks: every id is in the vocabulary, and an output has no BOS in front and no
+ * stop token before its end.
  */
 #include "datasets/sample.h"
 
@@ -57,10 +58,46 @@ int sample_check_prompt(size_t n, const sample_options *o, err *e) {
     return 0;
 }
 
+static bool is_rendered(const record *r, const sample_options *o) {
+    return o->chat != NULL && o->chat->format != NULL && r->n_turns > 0;
+}
+
+/* The record's turns as chat.h has them, in new memory. */
+static chat_turn *chat_turns(const record *r, err *e) {
+    chat_turn *turns = mem_new(r->n_turns, sizeof *turns, e);
+    for (size_t i = 0; turns != NULL && i < r->n_turns; i++)
+        turns[i] = (chat_turn){r->turns[i].role, r->turns[i].text, r->turns[i].n_text};
+    return turns;
+}
+
+char *record_chat_text(const record *r, const chat *c, const tokenizer *tok, size_t *len, err *e) {
+    chat_turn *turns = chat_turns(r, e);
+    char      *text = turns != NULL ? chat_text(c, tok, turns, r->n_turns, len, e) : NULL;
+    free(turns);
+    return text;
+}
+
+static int render_prompt(place at, sample *s, const tokenizer *tok, const chat *c, err *e) {
+    chat_turn *turns = chat_turns(s->rec, e);
+    int        ret = turns != NULL ? chat_prompt(c, tok, turns, s->rec->n_turns, &s->prompt, e) : -1;
+    free(turns);
+    return ret == 0 ? 0 : err_prefix(e, "%s:%zu", at.path, at.line);
+}
+
+static int render_output(sample *s, const tokenizer *tok, const chat *c, err *e) {
+    const passage *p = &s->rec->output;
+    chat_turn     *turns = chat_turns(s->rec, e);
+    int            ret = -1;
+    if (turns != NULL) ret = chat_answer(c, tok, turns, s->rec->n_turns, p->text, p->n_text, &s->output, e);
+    free(turns);
+    return ret;
+}
+
 static int prepare_prompt(place at, sample *s, const tokenizer *tok, const sample_options *o, err *e) {
     const passage *p = &s->rec->prompt;
-    int            ret = p->text != NULL ? sample_prompt(tok, p->text, p->n_text, &s->prompt, e)
-                                         : add_passage(at, p, "prompt_ids", tok, &s->prompt, e);
+    int            ret = is_rendered(s->rec, o) ? render_prompt(at, s, tok, o->chat, e)
+                         : p->text != NULL      ? sample_prompt(tok, p->text, p->n_text, &s->prompt, e)
+                                                : add_passage(at, p, "prompt_ids", tok, &s->prompt, e);
     if (ret != 0) return -1;
     return sample_check_prompt(s->prompt.n, o, e) == 0 ? 0 : err_prefix(e, "%s:%zu", at.path, at.line);
 }
@@ -80,27 +117,39 @@ static int prepare_references(place at, sample *s, const tokenizer *tok, err *e)
     return 0;
 }
 
-/* Outputs given as ids: forced decoding ends at the first EOS, so one in the middle would silently shorten it. */
-static int check_output(place at, const tokens *ids, int32_t bos, int32_t eos, err *e) {
-    if (bos >= 0 && bos != eos && ids->n > 0 && ids->ids[0] == bos)
+static int check_begin(place at, const tokens *ids, int32_t bos, stops own, err *e) {
+    if (bos >= 0 && !stops_have(own, bos) && ids->n > 0 && ids->ids[0] == bos)
         return bad(at, e, "output_ids[0] is %d, which begins a text (an output follows the prompt, without it)", bos);
-    for (size_t i = 0; eos >= 0 && i + 1 < ids->n; i++)
-        if (ids->ids[i] == eos)
-            return bad(at, e, "output_ids[%zu] is %d, which ends a text (only the last id may)", i, eos);
+    return 0;
+}
+
+/* Forced decoding ends at the first stop token, so one in the middle would silently shorten an output. */
+static int check_end(place at, const tokens *ids, const char *what, stops ends, err *e) {
+    for (size_t i = 0; i + 1 < ids->n; i++)
+        if (stops_have(ends, ids->ids[i]))
+            return bad(at, e, "%s[%zu] is %d, which ends a text (only the last id may)", what, i, ids->ids[i]);
     return 0;
 }
 
 static int prepare_output(place at, sample *s, const tokenizer *tok, const sample_options *o, err *e) {
     int32_t eos = tokenizer_eos(tok);
+    stops   own = tokenizer_stops(tok), ends = o->stops.n > 0 ? o->stops : own;
+    tokens *ids = &s->output;
+    bool    is_text = s->rec->output.text != NULL;
     s->has_output = s->rec->has_output;
     if (!s->has_output)
         return o->need_output
                    ? bad(at, e, "no output (decoding is forced: each record needs \"output\" or \"output_ids\")")
                    : 0;
-    if (add_passage(at, &s->rec->output, "output_ids", tok, &s->output, e) != 0) return -1;
-    if (s->rec->output.text == NULL && check_output(at, &s->output, tokenizer_bos(tok), eos, e) != 0) return -1;
-    if (eos >= 0 && (s->output.n == 0 || s->output.ids[s->output.n - 1] != eos)) return tokens_push(&s->output, eos, e);
-    if (o->need_output && s->output.n == 0)
+    int ret = is_text && is_rendered(s->rec, o) ? render_output(s, tok, o->chat, e)
+                                                : add_passage(at, &s->rec->output, "output_ids", tok, ids, e);
+    if (ret != 0) return -1;
+    if (!is_text && (check_begin(at, ids, tokenizer_bos(tok), own, e) != 0 ||
+                     check_end(at, ids, "output_ids", o->need_output ? ends : own, e) != 0))
+        return -1;
+    if (is_text && o->need_output && check_end(at, ids, "the output's id", ends, e) != 0) return -1;
+    if (eos >= 0 && (ids->n == 0 || !stops_have(ends, ids->ids[ids->n - 1]))) return tokens_push(ids, eos, e);
+    if (o->need_output && ids->n == 0)
         return bad(at, e, "the output has no tokens (decoding is forced: at least one, as this tokenizer has no EOS)");
     return 0;
 }

@@ -7,14 +7,15 @@
 
 typedef struct {
     const record *rec;
-    tokens        prompt;     /* text: BOS first when the tokenizer adds it, and for an empty text when it has one */
-    tokens       *docs;       /* [n_references] their ids, without BOS; the memory of `references` */
-    reference    *references; /* [n_references] views of docs */
-    size_t        n_references;
-    size_t        reference_tokens; /* sum over references */
-    bool          has_output;
-    tokens        output;  /* without BOS, EOS last (added when missing and the tokenizer has one) */
-    uint64_t      content; /* of prompt, references and, if it is needed, output: duplicates have the same */
+    tokens        prompt;  /* text: BOS first when the tokenizer adds it, and for an empty text when it has one; turns:
+                              as chat_prompt */
+    tokens    *docs;       /* [n_references] their ids, without BOS; the memory of `references` */
+    reference *references; /* [n_references] views of docs */
+    size_t     n_references;
+    size_t     reference_tokens; /* sum over references */
+    bool       has_output;
+    tokens     output; /* without BOS, a stop token last (EOS is added unless one is there or the tokenizer has none) */
+    uint64_t   content; /* of prompt, references and, if it is needed, output: duplicates have the same */
 } sample;
 
 typedef struct {
@@ -28,12 +29,18 @@ typedef struct {
     bool   need_output; /* forced decoding: a record without output is an error */
     bool   need_prompt; /* a transformer cannot begin with no token at all */
     size_t context;     /* the prompt and one more token must fit; 0 = no limit */
-    bool   skip_bad;
+    /* How records with turns become prompts and outputs; NULL or none: as their transcript. */
+    const chat *chat;
+    stops       stops; /* what ends a text; empty: what does so for the tokenizer */
+    bool        skip_bad;
 } sample_options;
 
 /* Appends the ids that a prompt's text becomes: BOS first when the tokenizer adds it, and for an empty text when it has
  * one. */
 int sample_prompt(const tokenizer *tok, const char *text, size_t n, tokens *out, err *e);
+
+/* The text of a record's turns in a chat format (chat_text). */
+char *record_chat_text(const record *r, const chat *c, const tokenizer *tok, size_t *len, err *e);
 
 /* ERR_INPUT when a prompt of n ids is too short or too long. */
 int sample_check_prompt(size_t n, const sample_options *o, err *e);

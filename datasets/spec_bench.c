@@ -1,7 +1,7 @@
 /* spec_bench.c - Spec-Bench's question.jsonl: {"question_id", "category", "turns": [...]}.
  *
  * Each turn becomes a record: id "QUESTION/TURN" with turns from 1, scenario = category. The file holds questions and
- * no answers, so a later turn sees only the earlier questions, in a plain transcript:
+ * no answers, so a later turn sees only the earlier questions; as a transcript:
  *
  *     USER: first question          the whole is the prompt; the lines before the last
  *     USER: second question         "USER:" are this turn's history and its one reference
@@ -13,31 +13,41 @@
 #include <stdlib.h>
 
 #include "datasets/prompt.h"
+#include "datasets/turns.h"
 #include "engine/base/mem.h"
 
 static bool fits(const json_t *o) {
     return jsonl_get(o, "turns") != NULL;
 }
 
-static int add_turn(dataset_builder *b, const json_t *turns, size_t turn, const char *question, const char *category,
+/* The record of question n, counted from 0. */
+static int add_turn(dataset_builder *b, const json_t *turns, size_t n, const char *question, const char *category,
                     err *e) {
     record *r = dataset_add(b, e);
-    if (r == NULL || (r->id = mem_printf(e, "%s/%zu", question, turn + 1)) == NULL) return -1;
+    if (r == NULL || (r->id = mem_printf(e, "%s/%zu", question, n + 1)) == NULL) return -1;
     if ((r->scenario = mem_strdup(category, e)) == NULL) return -1;
 
     text_buffer t = {0};
     size_t      history = 0; /* how long the transcript was before this turn */
-    for (size_t i = 0; i <= turn; i++) {
+    if ((r->turns = mem_new(n + 1, sizeof *r->turns, e)) == NULL) return -1;
+    for (size_t i = 0; i <= n; i++) {
+        turn *q = &r->turns[i];
+        q->role = CHAT_USER;
+        if (jsonl_text(b->file, json_array_get(turns, i), "a turn", &q->text, &q->n_text, e) != 0) goto failed;
+        r->n_turns++;
         history = t.n;
-        transcript_turn(&t, "USER", json_array_get(turns, i));
+        transcript_turn(&t, CHAT_USER, q->text, q->n_text);
     }
     transcript_ask(&t);
     if (passage_take(&r->prompt, &t, e) != 0) return -1;
 
-    if (turn == 0) return 0;
+    if (n == 0) return 0;
     if (record_references(r, 1, e) != 0) return -1;
     r->references[0] = (passage){.text = mem_strndup(r->prompt.text, history, e), .n_text = history};
     return r->references[0].text != NULL ? 0 : -1;
+failed:
+    text_free(&t);
+    return -1;
 }
 
 static int check_turns(const jsonl *at, const json_t *turns, err *e) {

@@ -73,12 +73,12 @@ static int trace_record(trial_trace *t, const step_trace *s, const step_view *vi
     return 0;
 }
 
-/* Cuts a verdict where the output ends: at the first EOS on the path (D2), and at `room` tokens (D3). The token at the
- * cut becomes the target's own word, which is what it said there (D1). */
-static void verdict_cut(verdict *v, const draft *d, int32_t eos, size_t room) {
+/* Cuts a verdict where the output ends: at the first stop token on the path (D2), and at `room` tokens (D3). The token
+ * at the cut becomes the target's own word, which is what it said there (D1). */
+static void verdict_cut(verdict *v, const draft *d, stops ends, size_t room) {
     size_t stand = v->n < room ? v->n : room - 1;
     for (size_t i = 0; i < stand; i++)
-        if (d->ids[v->path[i]] == eos) stand = i;
+        if (stops_have(ends, d->ids[v->path[i]])) stand = i;
     if (stand == v->n) return;
     v->next = d->ids[v->path[stand]];
     v->n = stand;
@@ -110,7 +110,7 @@ static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
     trace_clear(out);
     if (s->max_new_tokens == 0) return err_input(e, "max_new_tokens = 0 is not allowed (at least 1)");
     if (s->forced != NULL && s->n_forced == 0) return err_input(e, "the recorded output to follow is empty");
-    /* A recording without EOS ends the output where it ends itself. */
+    /* A recording without a stop token ends the output where it ends itself. */
     size_t end = s->forced != NULL && s->n_forced < s->max_new_tokens ? s->n_forced : s->max_new_tokens;
     if (target_begin(s->target, s->forced, s->n_forced, e) != 0) return -1;
     /* All that can be emitted: every token but the last takes a place behind the prompt. */
@@ -142,7 +142,7 @@ static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
         uint64_t t2 = clock_ns();
         size_t   position = output->n;
         if (rule_accept(s->rule, &r, &d, position, s->noise, &v, e) != 0) return -1;
-        verdict_cut(&v, &d, s->eos, end - position);
+        verdict_cut(&v, &d, s->stops, end - position);
         if (emit(output, &d, &v, e) != 0 || target_keep(s->target, v.path, v.n, e) != 0) return -1;
         uint64_t  t3 = clock_ns();
         step_view view = {output->ids + position, v.n + 1, position, &d, &v, &r};
@@ -159,7 +159,7 @@ static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
         if (trace_record(out, &step, &view, e) != 0) return -1;
         if (s->sink.step != NULL && s->sink.step(s->sink.ctx, &step, &view, e) != 0) return -1;
 
-        if (v.next == s->eos) return 0;
+        if (stops_have(s->stops, v.next)) return 0;
         if (output->n == end) {
             out->truncated = s->forced == NULL || s->n_forced > end;
             return 0;

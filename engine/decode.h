@@ -16,13 +16,14 @@
  *
  * Invariants:
  *  D1  emitted = accepted + 1 in every step: the last emitted token is the target's own word.
- *  D2  EOS ends the output. A draft token at or after an emitted EOS is never accepted, but counts as drafted.
+ *  D2  A stop token (stops.h) ends the output, and is its last token. A draft token at or after an emitted one is never
+ *      accepted, but counts as drafted.
  *  D3  At most max_new_tokens are emitted, and the context never overflows; either end sets `truncated`.
  *  D4  Only propose, verify, accept, keep and observe happen inside the timed windows.
  *  D5  A draft token is testable when its output position is before the output's last token, which is always the
- *      target's own word (D1). Where the output ends (EOS, max_new_tokens, a recording, the context), the rest of a
- *      draft is neither right nor wrong: it was drafted and is not testable. (Counted for chains, which are all that
- *      the targets check.)
+ *      target's own word (D1). Where the output ends (a stop token, max_new_tokens, a recording, the context), the
+ *      rest of a draft is neither right nor wrong: it was drafted and is not testable. (Counted for chains, which are
+ * all that the targets check.)
  */
 #ifndef ENGINE_DECODE_H
 #define ENGINE_DECODE_H
@@ -36,6 +37,7 @@
 #include "engine/policies/policy.h"
 #include "engine/rules/rule.h"
 #include "engine/target/target.h"
+#include "engine/tokenizer/stops.h"
 
 /* One step, as written to /steps. */
 typedef struct {
@@ -49,13 +51,13 @@ typedef struct {
 } step_trace;
 
 typedef struct {
-    tokens      output; /* EOS included when it was reached */
+    tokens      output; /* the stop token included when one was reached */
     step_trace *steps;
     size_t      n_steps, cap_steps;
     uint64_t   *logits_hash; /* [output.n] digest64 of each emitted position's logits; NULL without logits */
     size_t      cap_hash;
     double      min_margin; /* smallest top1 - top2 logit gap over emitted positions; NaN without logits */
-    bool        truncated;  /* max_new_tokens or the context's end was reached before EOS */
+    bool        truncated;  /* max_new_tokens or the context's end was reached before a stop token */
     uint64_t    prefill_ns; /* step 0's verify_ns */
     uint64_t    decode_ns;  /* all timed windows except prefill: begin, propose, verify, accept, keep, observe */
     uint64_t    draft_ns, verify_ns; /* sums over the steps */
@@ -78,9 +80,9 @@ typedef struct {
     policy        *policy;
     rule          *rule;
     policy_input   input;  /* prompt, references, truth, noise of the policy */
-    const int32_t *forced; /* recorded output ending in EOS, or NULL */
+    const int32_t *forced; /* recorded output, or NULL; it ends where it has a stop token, or with its last token */
     size_t         n_forced;
-    int32_t        eos; /* -1: none */
+    stops          stops; /* what ends the output */
     size_t         max_new_tokens;
     noise          noise; /* of the rule */
     decode_sink    sink;

@@ -18,7 +18,7 @@
 
 #include "engine/base/err.h"
 
-#define STORE_SCHEMA_VERSION 5
+#define STORE_SCHEMA_VERSION 6
 
 typedef enum {
     FIELD_U8,

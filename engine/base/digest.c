@@ -37,32 +37,32 @@ int digest_sha256(const void *bytes, size_t n, char hex[DIGEST_HEX], err *e) {
     return ok ? 0 : err_run(e, "SHA-256 failed");
 }
 
-int digest_sha256_file(const char *path, char hex[DIGEST_HEX], err *e) {
-    enum { CHUNK = 1 << 20 };
-    int            ret = -1;
-    unsigned char *buf = NULL;
-    EVP_MD_CTX    *ctx = NULL;
-    ssize_t        got = 0;
-
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+/* Adds a file's bytes. */
+static int add_file(EVP_MD_CTX *ctx, const char *path, unsigned char *buf, size_t size, err *e) {
+    ssize_t got = 0;
+    bool    ok = true;
+    int     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return err_unreadable(e, path);
-    if ((buf = mem_new(CHUNK, 1, e)) == NULL) goto out;
-    ctx = EVP_MD_CTX_new();
-    if (ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) {
-        err_run(e, "SHA-256 failed");
-        goto out;
-    }
-    bool ok = true;
-    while (ok && (got = read(fd, buf, CHUNK)) > 0) ok = EVP_DigestUpdate(ctx, buf, (size_t)got) == 1;
-    if (ok && got < 0) {
-        err_unreadable(e, path);
-        goto out;
-    }
-    ret = ok ? hex_of(ctx, hex) : -1;
-    if (ret != 0) err_run(e, "SHA-256 failed");
-out:
-    EVP_MD_CTX_free(ctx);
-    free(buf);
+    while (ok && (got = read(fd, buf, size)) > 0) ok = EVP_DigestUpdate(ctx, buf, (size_t)got) == 1;
+    int ret = !ok ? err_run(e, "SHA-256 failed") : got < 0 ? err_unreadable(e, path) : 0;
     close(fd);
     return ret;
+}
+
+int digest_sha256_files(const char *const *paths, size_t n, char hex[DIGEST_HEX], err *e) {
+    enum { CHUNK = 1 << 20 };
+    unsigned char *buf = mem_new(CHUNK, 1, e);
+    EVP_MD_CTX    *ctx = EVP_MD_CTX_new();
+    int            ret = buf != NULL ? 0 : -1;
+    if (ret == 0 && (ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1))
+        ret = err_run(e, "SHA-256 failed");
+    for (size_t i = 0; ret == 0 && i < n; i++) ret = add_file(ctx, paths[i], buf, CHUNK, e);
+    if (ret == 0 && hex_of(ctx, hex) != 0) ret = err_run(e, "SHA-256 failed");
+    EVP_MD_CTX_free(ctx);
+    free(buf);
+    return ret;
+}
+
+int digest_sha256_file(const char *path, char hex[DIGEST_HEX], err *e) {
+    return digest_sha256_files(&path, 1, hex, e);
 }

@@ -13,5 +13,6 @@
 uint64_t digest64(const void *bytes, size_t n);
 int      digest_sha256(const void *bytes, size_t n, char hex[DIGEST_HEX], err *e);
 int      digest_sha256_file(const char *path, char hex[DIGEST_HEX], err *e);
+int      digest_sha256_files(const char *const *paths, size_t n, char hex[DIGEST_HEX], err *e); /* one after another */
 
 #endif

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "engine/base/file.h"
+#include "engine/base/utf8.h"
 
 static const char convert[] = "convert_hf_to_gguf.py of llama.cpp makes a GGUF of such a model";
 static const char to_lines[] = "pandas writes JSON Lines: to_json(FILE, orient=\"records\", lines=True)";
@@ -24,6 +25,7 @@ static const struct {
     [FILE_HTML] = {"a web page", "probably what a server said instead of giving the file: download it again"},
     [FILE_SAFETENSORS] = {"a safetensors file", convert},
     [FILE_TORCH] = {"a PyTorch file", convert},
+    [FILE_LLAMAFILE] = {"a llamafile", "unzip takes the GGUF out of it"},
     [FILE_PICKLE] = {"a Python pickle", convert},
     [FILE_NUMPY] = {"a NumPy array", NULL},
     [FILE_GZIP] = {"a gzip file", "unpack it first: gunzip"},
@@ -32,6 +34,7 @@ static const struct {
     [FILE_BZIP2] = {"a bzip2 file", "unpack it first: bunzip2"},
     [FILE_LZ4] = {"an lz4 file", "unpack it first: unlz4"},
     [FILE_7Z] = {"a 7z archive", "unpack it first: 7z x"},
+    [FILE_RAR] = {"a RAR archive", "unpack it first: unrar x"},
     [FILE_ZIP] = {"a zip archive", "unpack it first: unzip"},
     [FILE_TAR] = {"a tar archive", "unpack it first: tar xf"},
     [FILE_PARQUET] = {"a Parquet file", to_lines},
@@ -63,6 +66,8 @@ static const struct {
     MAGIC(BZIP2, "BZh"),
     MAGIC(LZ4, "\x04\x22\x4d\x18"),
     MAGIC(7Z, "7z\xbc\xaf\x27\x1c"),
+    MAGIC(RAR, "Rar!\x1a\x07"),
+    MAGIC(LLAMAFILE, "MZqFpD"),
     MAGIC(PARQUET, "PAR1"),
     MAGIC(ARROW, "ARROW1"),
     MAGIC(SQLITE, "SQLite format 3"),
@@ -124,6 +129,15 @@ file_kind file_kind_of(const void *bytes, size_t n) {
     if (is_safetensors(b, n)) return FILE_SAFETENSORS;
     if (is_pickle(b, n)) return FILE_PICKLE;
     return is_utf16(b, n) ? FILE_UTF16 : FILE_OTHER;
+}
+
+bool file_is_text(const void *bytes, size_t n) {
+    const unsigned char *b = bytes;
+    size_t               good = utf8_valid(bytes, n);
+    if (good + 3 < n) return false;
+    for (size_t i = 0; i < good; i++)
+        if ((b[i] < ' ' && strchr("\t\n\r\f", b[i]) == NULL) || b[i] == '\0' || b[i] == 127) return false;
+    return n > 0;
 }
 
 int file_kind_at(const char *path, file_kind *kind, err *e) {

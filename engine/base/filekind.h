@@ -2,6 +2,7 @@
 #ifndef ENGINE_BASE_FILEKIND_H
 #define ENGINE_BASE_FILEKIND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "engine/base/err.h"
@@ -16,6 +17,7 @@ typedef enum {
     FILE_HTML,
     FILE_SAFETENSORS,
     FILE_TORCH,
+    FILE_LLAMAFILE,
     FILE_PICKLE,
     FILE_NUMPY,
     FILE_GZIP,
@@ -24,6 +26,7 @@ typedef enum {
     FILE_BZIP2,
     FILE_LZ4,
     FILE_7Z,
+    FILE_RAR,
     FILE_ZIP,
     FILE_TAR,
     FILE_PARQUET,
@@ -37,6 +40,9 @@ typedef enum {
 enum { FILE_HEAD = 512 }; /* bytes that are enough to tell */
 
 file_kind file_kind_of(const void *bytes, size_t n);
+
+/* Whether they are text as far as they go: UTF-8, perhaps cut, without control characters other than blanks. */
+bool file_is_text(const void *bytes, size_t n);
 
 /* The kind of a file; FILE_OTHER for what is no regular file, such as a pipe, whose bytes can be read only once. Errors
  * are err_unreadable's. */

@@ -39,7 +39,7 @@ const char *suggest(const char *wrong, const char *const *names, size_t n) {
 }
 
 int err_unknown(err *e, const char *where, const char *what, const char *wrong, const char *const *names, size_t n) {
-    char        allowed[512] = "none", meant[128] = "";
+    char        allowed[900] = "none", meant[128] = "";
     const char *nearest = suggest(wrong, names, n);
     if (n > 0) err_list(allowed, sizeof allowed, names, n);
     if (nearest != NULL) snprintf(meant, sizeof meant, "; did you mean \"%s\"?", nearest);

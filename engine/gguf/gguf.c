@@ -1,4 +1,5 @@
-/* gguf.c - opens a GGUF file: maps it and checks every byte that later access relies on.
+/* gguf.c - opens one GGUF file: maps it and checks every byte that later access relies on. gguf_parts.c opens the
+ * others of a model in several.
  *
  * The file, in order: magic, version, counts, metadata (key, type, value), tensor infos (name, shape, type,
  * offset), padding to the alignment, tensor data. Little-endian throughout, nothing aligned before the data.
@@ -42,6 +43,8 @@ enum {
     MIN_ALIGNMENT = 8 /* the format's limit */
 };
 
+#define MOST_OFFSET ((uint64_t)1 << 50) /* beyond that, a file is damaged rather than cut */
+
 /* ---- reading with bounds ------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -54,11 +57,22 @@ typedef struct {
 #define REFUSE(r, at, ...)                                                                                             \
     (err_input((r)->e, __VA_ARGS__), err_prefix((r)->e, "%s: byte %zu, %s", (r)->g->path, (size_t)(at), (r)->subject))
 
+/* Browsers and download tools add to a name until all is there; pieces of large files are named so as well. */
+static void advise_piece(const reader *r) {
+    static const char ending[] = ".gguf";
+    const char       *slash = strrchr(r->g->path, '/'), *name = slash != NULL ? slash + 1 : r->g->path;
+    const char       *at = strstr(name, ending);
+    if (at != NULL && at[sizeof ending - 1] != '\0')
+        (void)err_advise(r->e,
+                         "by its name it is one piece of a file, which cat joins, or a download that has not ended");
+}
+
 /* The next n bytes; NULL when the file ends before. */
 static const void *take(reader *r, uint64_t n, const char *what) {
     size_t left = r->g->size - r->at;
     if (n > left) {
         REFUSE(r, r->at, "%s takes %" PRIu64 " bytes (%zu are left in the file)", what, n, left);
+        advise_piece(r);
         return NULL;
     }
     const void *p = r->g->base + r->at;
@@ -185,7 +199,7 @@ static int read_tensor(reader *r, gguf_tensor *t) {
     if (offset % r->g->alignment != 0)
         return REFUSE(r, at, "its offset %" PRIu64 " is not aligned (a multiple of %" PRIu32 ")", offset,
                       r->g->alignment);
-    if (offset > r->g->size) /* more exactly in place_tensors; here it keeps the sum there from wrapping */
+    if (offset > MOST_OFFSET) /* more exactly in place_tensors */
         return REFUSE(r, at, "its offset %" PRIu64 " is outside the file (%zu bytes)", offset, r->g->size);
     t->offset = (size_t)offset;
     return 0;
@@ -194,6 +208,27 @@ static int read_tensor(reader *r, gguf_tensor *t) {
 static int order_by_offset(const void *a, const void *b) {
     const gguf_tensor *x = *(const gguf_tensor *const *)a, *y = *(const gguf_tensor *const *)b;
     return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+/* Bytes of data that the tensors take, from offset 0; SIZE_MAX when that cannot be. */
+static size_t data_bytes(const gguf *g) {
+    size_t most = 0, end;
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        const gguf_tensor *t = &g->tensors[i];
+        if (__builtin_add_overflow(t->offset, t->type >= 0 ? t->bytes : 1, &end)) return SIZE_MAX;
+        most = end > most ? end : most;
+    }
+    return most;
+}
+
+/* Says how much of the file is missing. */
+static void advise_cut(const reader *r, size_t start, size_t needed) {
+    char   advice[160];
+    size_t end;
+    if (__builtin_add_overflow(start, needed, &end)) return;
+    snprintf(advice, sizeof advice, "the file has %zu of at least %zu bytes: was its download or copy interrupted?",
+             r->g->size, end);
+    (void)err_advise(r->e, advice);
 }
 
 /* Turns offsets into addresses; refuses tensors outside the file or over one another. The size of a type that
@@ -210,13 +245,15 @@ static int place_tensors(gguf *g, reader *r) {
     if (sorted == NULL) return -1;
     int    result = -1;
     char   shown[96], other[96];
-    size_t room = g->size - start;
+    size_t room = g->size - start, needed = data_bytes(g);
     for (size_t i = 0; i < g->n_tensors; i++) {
         gguf_tensor *t = &g->tensors[i];
         size_t       bytes = t->type >= 0 ? t->bytes : 1;
         if (t->offset > room || bytes > room - t->offset) {
             REFUSE(r, start, "tensor %s takes %zu bytes at offset %zu (the data has %zu bytes)",
                    quote(shown, sizeof shown, t->name.at, t->name.n), bytes, t->offset, room);
+            advise_cut(r, start, needed);
+            advise_piece(r);
             goto out;
         }
         t->offset += start;
@@ -256,7 +293,7 @@ static int map_file(gguf *g, err *e) {
     if (fstat(fd, &st) != 0) {
         err_unreadable(e, g->path);
     } else if (!S_ISREG(st.st_mode)) {
-        err_input(e, "%s: not a regular file (a GGUF file)", g->path);
+        err_input(e, "%s: is %s (a GGUF file)", g->path, S_ISDIR(st.st_mode) ? "a folder" : "not a regular file");
     } else if (st.st_size == 0) {
         err_input(e, "%s: the file is empty (a GGUF file)", g->path);
     } else {
@@ -274,7 +311,7 @@ static int map_file(gguf *g, err *e) {
     return result;
 }
 
-void gguf_unload(const gguf *g, const void *data, size_t n) {
+void gguf_unload_file(const gguf *g, const void *data, size_t n) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = (size_t)((const char *)data - g->base), end = begin + n;
     begin = (begin + page - 1) & ~(page - 1); /* pages that hold nothing else */
     end &= ~(page - 1);
@@ -287,20 +324,36 @@ static int read_header(gguf *g, reader *r) {
     if (magic == NULL) return -1;
     file_kind kind = file_kind_of(g->base, g->size);
     if (kind != FILE_GGUF && kind != FILE_OTHER) return file_kind_refuse(g->path, kind, "GGUF", r->e);
-    if (memcmp(magic, "GGUF", 4) != 0) return REFUSE(r, 0, "not a GGUF file (one begins with \"GGUF\")");
+    if (memcmp(magic, "GGUF", 4) != 0) {
+        char   shown[80];
+        size_t n = g->size < FILE_HEAD ? g->size : FILE_HEAD;
+        if (file_is_text(g->base, n))
+            return err_input(
+                r->e, "%s: is text, not GGUF (it begins %s; a server may have said that instead of giving the file)",
+                g->path, quote(shown, sizeof shown, g->base, n));
+        REFUSE(r, 0, "not a GGUF file (one begins with \"GGUF\")");
+        advise_piece(r);
+        return -1;
+    }
     if (take_u32(r, &g->version, "the version") != 0) return -1;
     if (g->version != 2 && g->version != 3) {
         if (g->version != 0 && (g->version & 0xFFFF) == 0)
-            return REFUSE(r, 4, "the file is big-endian (little-endian)");
-        return REFUSE(r, 4, "GGUF version %" PRIu32 " (2 or 3)", g->version);
+            return REFUSE(r, 4,
+                          "the file is big-endian (little-endian; gguf_convert_endian.py of llama.cpp turns it round)");
+        return REFUSE(r, 4, "GGUF version %" PRIu32 " (2 or 3%s)", g->version,
+                      g->version == 1 ? "; version 1 was used in August 2023: get the model anew" : "");
     }
     if (take_u64(r, &n_tensors, "the number of tensors") != 0) return -1;
     if (take_u64(r, &n_values, "the number of keys") != 0) return -1;
     size_t left = g->size - r->at;
-    if (n_tensors > left / MIN_TENSOR)
-        return REFUSE(r, 8, "%" PRIu64 " tensors (no more than %zu fit into the file)", n_tensors, left / MIN_TENSOR);
-    if (n_values > left / MIN_VALUE)
-        return REFUSE(r, 16, "%" PRIu64 " keys (no more than %zu fit into the file)", n_values, left / MIN_VALUE);
+    if (n_tensors > left / MIN_TENSOR || n_values > left / MIN_VALUE) {
+        if (n_tensors > left / MIN_TENSOR)
+            REFUSE(r, 8, "%" PRIu64 " tensors (no more than %zu fit into the file)", n_tensors, left / MIN_TENSOR);
+        else
+            REFUSE(r, 16, "%" PRIu64 " keys (no more than %zu fit into the file)", n_values, left / MIN_VALUE);
+        advise_piece(r);
+        return -1;
+    }
     g->n_tensors = (size_t)n_tensors;
     g->n_values = (size_t)n_values;
     g->values = mem_new(g->n_values, sizeof *g->values, r->e);
@@ -326,17 +379,16 @@ static int read_file(gguf *g, err *e) {
     return place_tensors(g, &r);
 }
 
-gguf *gguf_open(const char *path, err *e) {
+gguf *gguf_open_file(const char *path, err *e) {
     gguf *g = mem_new(1, sizeof *g, e);
     if (g == NULL) return NULL;
     g->path = mem_strdup(path, e);
     if (g->path != NULL && read_file(g, e) == 0) return g;
-    gguf_close(g);
+    gguf_close_file(g);
     return NULL;
 }
 
-void gguf_close(gguf *g) {
-    if (g == NULL) return;
+void gguf_close_file(gguf *g) {
     if (g->base != NULL) {
         ASAN_UNPOISON_MEMORY_REGION(g->base + g->size, tail_bytes(g));
         munmap(g->base, g->size);

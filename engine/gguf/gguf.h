@@ -1,4 +1,4 @@
-/* gguf.h - reads GGUF v2 and v3 files, memory-mapped.
+/* gguf.h - reads GGUF v2 and v3 files, memory-mapped; a model in several files by its first (gguf_parts.c).
  *
  * gguf_open checks everything before it returns: magic, version, counts against the file's size, key
  * and string lengths, array nesting, tensor names (unique), shapes (no overflow), offsets, alignment,
@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/digest.h"
 #include "engine/base/err.h"
 #include "engine/kernels/dtype.h"
 
@@ -51,7 +52,8 @@ typedef struct {
     int         type;      /* dtype, or -1 when unsupported */
     uint32_t    n_dims;
     uint64_t    shape[GGUF_MAX_DIMS]; /* shape[0] is contiguous (a row); 1 beyond n_dims */
-    size_t      offset;               /* of its data, from the file's start */
+    size_t      part;                 /* the file that it is in, from 0 */
+    size_t      offset;               /* of its data, from that file's start */
     const void *data;                 /* NULL when the type is unsupported */
     size_t      bytes;                /* 0 when the type is unsupported */
 } gguf_tensor;
@@ -70,10 +72,18 @@ typedef struct gguf gguf;
 gguf *gguf_open(const char *path, err *e);
 void  gguf_close(gguf *g); /* NULL is fine */
 
-const char *gguf_path(const gguf *g);
+const char *gguf_path(const gguf *g); /* of parts: the first one's, as all these */
 uint32_t    gguf_version(const gguf *g);
 uint32_t    gguf_alignment(const gguf *g);
-size_t      gguf_size(const gguf *g); /* of the file, in bytes */
+
+/* The files that the model is in, at least one, and their bytes. */
+size_t      gguf_part_count(const gguf *g);
+const char *gguf_part_path(const gguf *g, size_t i);
+size_t      gguf_part_size(const gguf *g, size_t i);
+size_t      gguf_size(const gguf *g); /* of all */
+
+/* SHA-256 of the file; of parts, of their bytes one after another. Errors are err_unreadable's. */
+int gguf_sha256(const gguf *g, char hex[DIGEST_HEX], err *e);
 
 const char *gguf_type_name(gguf_type t);
 size_t      gguf_type_bytes(gguf_type t); /* of one item; 0 for strings and arrays, which vary */

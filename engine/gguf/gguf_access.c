@@ -75,8 +75,7 @@ static const void *find_name(const gguf_name *index, size_t n, const char *name)
     return found != NULL ? *found : NULL;
 }
 
-/* ---- values and tensors --------------------------------------------------------------------------------------------
- */
+/* ---- values and tensors -------------------------------------------------------------------------------- */
 
 const char *gguf_path(const gguf *g) {
     return g->path;
@@ -88,10 +87,6 @@ uint32_t gguf_version(const gguf *g) {
 
 uint32_t gguf_alignment(const gguf *g) {
     return g->alignment;
-}
-
-size_t gguf_size(const gguf *g) {
-    return g->size;
 }
 
 size_t gguf_value_count(const gguf *g) {

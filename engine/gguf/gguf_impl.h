@@ -1,7 +1,7 @@
 /* gguf_impl.h - what the reader's own files share.
  *
  * gguf_access.c knows the struct and looks things up in it; gguf.c, above it, maps a file, checks it and fills the
- * struct. Nothing in gguf_access.c calls gguf.c.
+ * struct; gguf_parts.c, above both, joins files. Nothing calls upwards.
  */
 #ifndef ENGINE_GGUF_IMPL_H
 #define ENGINE_GGUF_IMPL_H
@@ -24,7 +24,16 @@ struct gguf {
     gguf_tensor *tensors;
     size_t       n_tensors;
     gguf_name   *by_key, *by_name; /* of all values and all tensors, sorted; gguf_index_names makes them */
+    gguf       **others;           /* the parts after this one, the first; their tensors are among the tensors */
+    size_t       n_others;
 };
+
+/* One file, whatever it says of others; gguf_close_file takes no NULL and leaves the others alone. */
+gguf *gguf_open_file(const char *path, err *e);
+void  gguf_close_file(gguf *g);
+
+/* gguf_unload of data in this file. */
+void gguf_unload_file(const gguf *g, const void *data, size_t n);
 
 /* Makes sorted pointers to the names at the front of n structs, `stride` bytes apart. ERR_INPUT when two are equal;
  * `what` names one in the message. *out is the caller's to free, also after an error. */

@@ -76,7 +76,7 @@ static void encode_bf16(const float *src, void *dst, size_t n) {
     for (size_t i = 0; i < n; i++) h[i] = f32_to_bf16(src[i]);
 }
 
-#define BLOCK_CODEC(name, family, bits, zero, cols)                                                                    \
+#define BLOCK_CODEC(name, family, bits, zero, cols, levels)                                                            \
     static void decode_##name(const void *src, float *dst, size_t n) {                                                 \
         quant_decode(quant_format_of(DTYPE_##name), dtype_bytes(DTYPE_##name, cols), src, dst, n);                     \
     }                                                                                                                  \
@@ -97,6 +97,11 @@ static const dtype_info table[DTYPE_COUNT] = {
     [DTYPE_Q4_K] = {"Q4_K", 12, 256, 144, decode_Q4_K, encode_Q4_K},
     [DTYPE_Q5_K] = {"Q5_K", 13, 256, 176, decode_Q5_K, encode_Q5_K},
     [DTYPE_Q6_K] = {"Q6_K", 14, 256, 210, decode_Q6_K, encode_Q6_K},
+    [DTYPE_Q2_K] = {"Q2_K", 10, 256, 84, decode_Q2_K, encode_Q2_K},
+    [DTYPE_Q3_K] = {"Q3_K", 11, 256, 110, decode_Q3_K, encode_Q3_K},
+    [DTYPE_IQ4_NL] = {"IQ4_NL", 20, 32, 18, decode_IQ4_NL, encode_IQ4_NL},
+    [DTYPE_IQ4_XS] = {"IQ4_XS", 23, 256, 136, decode_IQ4_XS, encode_IQ4_XS},
+    [DTYPE_MXFP4] = {"MXFP4", 39, 32, 17, decode_MXFP4, encode_MXFP4},
 };
 
 const dtype_info *dtype_get(dtype t) {

@@ -11,47 +11,54 @@ size_t panel_bytes(dtype t, size_t cols) {
     return panel_place_of(f->family, f->bits, cols / PANEL_COLS - 1).codes + panel_code_bytes(f->bits);
 }
 
+/* Bits [from, from + n) of the codes of 32 columns of a row: of group g at bit g mod (8 / n) * n of the g / (8 / n)-th
+ * byte. */
+static void pack_bits(const uint8_t *code, int from, size_t n, uint8_t *out) {
+    const size_t in_byte = 8 / n;
+    for (size_t g = 0; g < PANEL_GROUPS; g++) {
+        unsigned bits = code[g * PANEL_GROUP] >> from & ((1u << n) - 1);
+        out[g / in_byte * PANEL_VECTOR] |= (uint8_t)(bits << g % in_byte * n);
+    }
+}
+
 /* 32 columns, from `first`, of 16 rows. */
 static void pack_codes(const quant_block rows[PANEL_ROWS], size_t first, int bits, uint8_t *out) {
-    uint8_t *high = out + 4 * PANEL_VECTOR;
+    const int low = panel_low_bits(bits);
+    memset(out, 0, panel_code_bytes(bits));
     for (size_t r = 0; r < PANEL_ROWS; r++) {
         const uint8_t *code = rows[r].code + first;
         for (size_t i = 0; i < PANEL_GROUP; i++, code++) {
-            size_t at = r * PANEL_GROUP + i;
+            uint8_t *at = out + r * PANEL_GROUP + i;
             if (bits == 8) {
-                for (size_t g = 0; g < PANEL_GROUPS; g++) out[g * PANEL_VECTOR + at] = code[g * PANEL_GROUP];
+                pack_bits(code, 0, 8, at);
                 continue;
             }
-            for (size_t v = 0; v < 4; v++)
-                out[v * PANEL_VECTOR + at] = (uint8_t)((code[v * PANEL_GROUP] & 15) | code[(v + 4) * PANEL_GROUP] << 4);
-            if (bits == 5) {
-                unsigned fifth = 0;
-                for (size_t g = 0; g < PANEL_GROUPS; g++) fifth |= (unsigned)(code[g * PANEL_GROUP] >> 4) << g;
-                high[at] = (uint8_t)fifth;
-            } else if (bits == 6) {
-                for (size_t h = 0; h < 2; h++) {
-                    unsigned pairs = 0;
-                    for (size_t g = 0; g < 4; g++) pairs |= (unsigned)(code[(h * 4 + g) * PANEL_GROUP] >> 4) << 2 * g;
-                    high[h * PANEL_VECTOR + at] = (uint8_t)pairs;
-                }
-            }
+            if (low == 2) pack_bits(code, 0, 2, at);
+            for (size_t v = 0; low == 4 && v < 4; v++)
+                at[v * PANEL_VECTOR] = (uint8_t)((code[v * PANEL_GROUP] & 15) | code[(v + 4) * PANEL_GROUP] << 4);
+            if (bits > low) pack_bits(code, low, (size_t)(bits - low), at + low * PANEL_VECTOR);
         }
     }
 }
 
 static void pack_scales(const quant_block rows[PANEL_ROWS], quant_family family, uint8_t *out) {
-    size_t halves = family == QUANT_SCALE || family == QUANT_K_SIGNED ? 1 : 2;
+    const size_t halves = family == QUANT_POWER                                                       ? 0
+                          : family == QUANT_SCALE_MIN || family == QUANT_K || family == QUANT_K_PAIRS ? 2
+                                                                                                      : 1;
+    const size_t smalls = family == QUANT_POWER                                ? 1
+                          : family == QUANT_SCALE || family == QUANT_SCALE_MIN ? 0
+                          : family == QUANT_K_LEVELS                           ? QUANT_SMALL / 2
+                                                                               : QUANT_SMALL;
     for (size_t h = 0; h < halves; h++)
         for (size_t r = 0; r < PANEL_ROWS; r++, out += sizeof(uint16_t))
             memcpy(out, &rows[r].half[h], sizeof(uint16_t));
-    if (family == QUANT_SCALE || family == QUANT_SCALE_MIN) return;
-    for (size_t i = 0; i < QUANT_SMALL; i++) {
+    for (size_t i = 0; i < smalls; i++) {
         size_t from = family == QUANT_K ? i / 2 + i % 2 * 8 : i;
         for (size_t r = 0; r < PANEL_ROWS; r++) *out++ = rows[r].small[from];
     }
 }
 
-/* Rows past the end of the matrix become zeros: scales of 0. */
+/* Rows past the end of the matrix become zeros: scales of 0, or of POWER the least. */
 void panel_pack(dtype t, const void *w, size_t rows, size_t cols, size_t begin, size_t end, void *out) {
     const quant_format *f = quant_format_of(t);
     if (f == NULL) {

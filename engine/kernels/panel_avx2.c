@@ -25,19 +25,63 @@ INLINE __m256i load(const uint8_t *at) {
     return _mm256_load_si256((const __m256i *)at);
 }
 
-/* u - zero of group g, rows 8 h to 8 h + 7, a signed byte each. */
-INLINE __m256i weights_of(panel_format f, const uint8_t *codes, size_t g, size_t h) {
-    const uint8_t *at = codes + h * HALF * PANEL_GROUP, *high = at + 4 * PANEL_VECTOR;
+/* The bits of each byte from bit `at` up, moved to bit `to`; other bits come along. */
+INLINE __m256i moved(__m256i v, size_t at, size_t to) {
+    if (at == to) return v;
+    return at < to ? _mm256_slli_epi16(v, (int)(to - at)) : _mm256_srli_epi16(v, (int)(at - to));
+}
+
+INLINE __m256i masked(__m256i v, int mask) {
+    return _mm256_and_si256(v, _mm256_set1_epi8((char)mask));
+}
+
+/* What codes of 4 bits stand for. */
+INLINE __m256i values_of(panel_format f) {
+    __m128i levels = _mm_loadu_si128((const __m128i *)f.levels);
+    return _mm256_broadcastsi128_si256(_mm_sub_epi8(levels, _mm_set1_epi8((char)f.zero)));
+}
+
+/* v of group g, rows 8 h to 8 h + 7, a signed byte each. `table`: of values, or of Q2_K's products (products_of). */
+INLINE __m256i weights_of(panel_format f, const uint8_t *codes, size_t g, size_t h, __m256i table) {
+    const size_t   low = (size_t)panel_low_bits(f.bits);
+    const uint8_t *at = codes + h * HALF * PANEL_GROUP, *high = at + low * PANEL_VECTOR;
     if (f.bits == 8) return _mm256_xor_si256(load(at + g * PANEL_VECTOR), _mm256_set1_epi8(-128)); /* - 128 */
-    __m256i low = load(at + g % 4 * PANEL_VECTOR);
-    low = _mm256_and_si256(g < 4 ? low : _mm256_srli_epi16(low, 4), _mm256_set1_epi8(15));
-    if (f.bits > 4) {
-        __m256i up = f.bits == 5 ? load(high) : load(high + g / 4 * PANEL_VECTOR);
-        int     left = 4 - (int)(f.bits == 5 ? g : 2 * (g % 4)); /* to bits 4 and 5 */
-        up = left >= 0 ? _mm256_slli_epi16(up, left) : _mm256_srli_epi16(up, -left);
-        low = _mm256_or_si256(low, _mm256_and_si256(up, _mm256_set1_epi8(f.bits == 5 ? 0x10 : 0x30)));
+    __m256i u = low == 4 ? moved(load(at + g % 4 * PANEL_VECTOR), g / 4 * 4, 0)
+                         : moved(load(at + g / 4 * PANEL_VECTOR), g % 4 * 2, 0);
+    u = masked(u, low == 4 ? 15 : 3);
+    if (f.family == QUANT_K_PAIRS) { /* rows 4 i to 4 i + 3 of a half of the register */
+        const __m128i rows = _mm_set_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0);
+        return _mm256_shuffle_epi8(table, _mm256_or_si256(u, _mm256_broadcastsi128_si256(rows)));
     }
-    return f.zero == 0 ? low : _mm256_sub_epi8(low, _mm256_set1_epi8((char)f.zero));
+    if (f.bits - (int)low == 1) u = _mm256_or_si256(u, masked(moved(load(high), g, low), 1 << low));
+    if (f.bits - (int)low == 2)
+        u = _mm256_or_si256(u, masked(moved(load(high + g / 4 * PANEL_VECTOR), g % 4 * 2, low), 3 << low));
+    if (f.levels != NULL) return _mm256_shuffle_epi8(table, u);
+    return f.zero == 0 ? u : _mm256_sub_epi8(u, _mm256_set1_epi8((char)f.zero));
+}
+
+INLINE __m256i bytes(const uint8_t *at) {
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)at));
+}
+
+/* The products of the scales in the low nibbles with 0 to 3: bytes 4 i to 4 i + 3 of a half of the register are those
+ * of its i-th row, where a shuffle finds them. */
+INLINE __m256i products_of(const uint8_t *small) {
+    return _mm256_mullo_epi32(_mm256_and_si256(bytes(small), _mm256_set1_epi32(15)), _mm256_set1_epi32(0x03020100));
+}
+
+/* The minima in the upper nibbles of two, as pairs of 16 bits. */
+INLINE __m256i minima_of(const uint8_t *small) {
+    return _mm256_or_si256(_mm256_srli_epi32(bytes(small), 4),
+                           _mm256_slli_epi32(_mm256_srli_epi32(bytes(small + PANEL_ROWS), 4), 16));
+}
+
+/* 2^(x - 128) for 8 bytes x. Of x = 0 the bits of 2^-127 are halved, of the others those of 2^(x - 127); 255 is an
+ * infinity there, and NaN when half of it is taken off. */
+INLINE __m256 powers(const uint8_t *at) {
+    __m256i x = _mm256_slli_epi32(bytes(at), 23);
+    __m256  twice = _mm256_castsi256_ps(_mm256_max_epi32(x, _mm256_set1_epi32(0x00400000)));
+    return _mm256_fnmadd_ps(twice, _mm256_set1_ps(0.5f), twice);
 }
 
 INLINE __m256 halves(const uint8_t *at) {
@@ -45,7 +89,7 @@ INLINE __m256 halves(const uint8_t *at) {
 }
 
 INLINE __m256 unsigned_bytes(const uint8_t *at) {
-    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)at)));
+    return _mm256_cvtepi32_ps(bytes(at));
 }
 
 INLINE __m256 signed_bytes(const uint8_t *at) {
@@ -57,11 +101,13 @@ INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], i
     const panel_activations a = in->a;
     const size_t            parts = f.family == QUANT_K_SIGNED ? 2 : 1, groups = PANEL_GROUPS / parts,
                  per_block = f.cols / PANEL_COLS;
-    __m256 acc[HALVES][PANEL_TILE_TOKENS];
+    __m256  acc[HALVES][PANEL_TILE_TOKENS];
+    __m256i table = f.levels != NULL ? values_of(f) : _mm256_setzero_si256();
     UNROLL for (int t = 0; t < T; t++) acc[0][t] = acc[1][t] = _mm256_setzero_ps();
     for (size_t b = 0; b < blocks; b++) {
         panel_place    at = panel_place_of(f.family, f.bits, b);
         const uint8_t *codes = in->panel + at.codes, *block_scales = in->panel + at.scales;
+        const size_t   j = b % per_block;
         panel_prefetch(in, b);
         UNROLL for (size_t part = 0; part < parts; part++) {
             __m256i sum[HALVES][PANEL_TILE_TOKENS];
@@ -75,7 +121,9 @@ INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], i
                     x_odd[t] = odd(_mm256_set1_epi32(four));
                 }
                 UNROLL for (size_t h = 0; h < HALVES; h++) {
-                    __m256i w = weights_of(f, codes, g, h);
+                    if (f.family == QUANT_K_PAIRS)
+                        table = products_of(block_scales + (4 + 2 * j + g / 4) * PANEL_ROWS + h * HALF);
+                    __m256i w = weights_of(f, codes, g, h, table);
                     __m256i w_even = even(w), w_odd = odd(w);
                     UNROLL for (int t = 0; t < T; t++) {
                         sum[h][t] = _mm256_add_epi32(sum[h][t], _mm256_madd_epi16(w_even, x_even[t]));
@@ -83,25 +131,29 @@ INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], i
                     }
                 }
             }
-            size_t j = b % per_block;
             UNROLL for (size_t h = 0; h < HALVES; h++) {
                 const uint8_t *scales = block_scales + 2 * h * HALF, *small = block_scales + h * HALF;
-                __m256         d = halves(scales), m = d;
-                if (f.family == QUANT_SCALE_MIN) m = halves(scales + 2 * PANEL_ROWS);
+                __m256         d = f.family == QUANT_POWER ? powers(small) : halves(scales), m = d;
+                if (f.family == QUANT_SCALE_MIN || f.family == QUANT_K_PAIRS) m = halves(scales + 2 * PANEL_ROWS);
                 if (f.family == QUANT_K) {
                     d = _mm256_mul_ps(d, unsigned_bytes(small + (4 + 2 * j) * PANEL_ROWS));
                     m = _mm256_mul_ps(halves(scales + 2 * PANEL_ROWS),
                                       unsigned_bytes(small + (4 + 2 * j + 1) * PANEL_ROWS));
                 }
-                if (f.family == QUANT_K_SIGNED)
-                    d = _mm256_mul_ps(d, signed_bytes(small + (2 + 2 * j + part) * PANEL_ROWS));
+                if (f.family == QUANT_K_SIGNED || f.family == QUANT_K_LEVELS)
+                    d = _mm256_mul_ps(d, signed_bytes(small + (2 + parts * j + part) * PANEL_ROWS));
                 UNROLL for (int t = 0; t < T; t++) {
-                    acc[h][t] = _mm256_fmadd_ps(_mm256_mul_ps(d, _mm256_set1_ps(a.scale[b * (size_t)T + (size_t)t])),
-                                                _mm256_cvtepi32_ps(sum[h][t]), acc[h][t]);
+                    const size_t of = b * (size_t)T + (size_t)t;
+                    __m256       dx = _mm256_set1_ps(a.scale[of]);
+                    acc[h][t] = _mm256_fmadd_ps(_mm256_mul_ps(d, dx), _mm256_cvtepi32_ps(sum[h][t]), acc[h][t]);
                     if (f.family == QUANT_SCALE_MIN)
-                        acc[h][t] = _mm256_fmadd_ps(m, _mm256_set1_ps(a.sum[b * (size_t)T + (size_t)t]), acc[h][t]);
-                    if (f.family == QUANT_K)
-                        acc[h][t] = _mm256_fnmadd_ps(m, _mm256_set1_ps(a.sum[b * (size_t)T + (size_t)t]), acc[h][t]);
+                        acc[h][t] = _mm256_fmadd_ps(m, _mm256_set1_ps(a.sum[of]), acc[h][t]);
+                    if (f.family == QUANT_K) acc[h][t] = _mm256_fnmadd_ps(m, _mm256_set1_ps(a.sum[of]), acc[h][t]);
+                    if (f.family == QUANT_K_PAIRS) {
+                        __m256i low = _mm256_madd_epi16(minima_of(small + (4 + 2 * j) * PANEL_ROWS),
+                                                        _mm256_set1_epi32(a.bias[of]));
+                        acc[h][t] = _mm256_fnmadd_ps(_mm256_mul_ps(m, dx), _mm256_cvtepi32_ps(low), acc[h][t]);
+                    }
                 }
             }
         }

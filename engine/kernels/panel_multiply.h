@@ -1,12 +1,15 @@
 /* panel_multiply.h - matrix products over panels, a function for each type and instruction set.
  *
  * y[t * y_stride + r] for rows r in [row0, row1), row0 a multiple of PANEL_ROWS, and tokens t in [0, tokens). For 32
- * columns, u the codes, q and dx the token's integers and scale, ascending from acc = +0:
+ * columns, v what the codes stand for, q and dx the token's integers and scale, ascending from acc = +0:
  *
- *     SCALE      acc = fma(d * dx, f32(sum of (u - zero) q), acc)
- *     SCALE_MIN  acc = fma(d * dx, f32(sum of u q), acc);         acc = fma(m, dx * f32(sum of q), acc)
- *     K          acc = fma((d * s) * dx, f32(sum of u q), acc);   acc = fma(-(e * m), dx * f32(sum of q), acc)
- *     K_SIGNED   acc = fma((d * s) * dx, f32(sum of (u - zero) q), acc)   for the first 16 columns, then the others
+ *     SCALE      acc = fma(d * dx, f32(sum of v q), acc)
+ *     POWER      the same with d = 2^(x - 128)
+ *     SCALE_MIN  acc = fma(d * dx, f32(sum of v q), acc);         acc = fma(m, dx * f32(sum of q), acc)
+ *     K          acc = fma((d * s) * dx, f32(sum of v q), acc);   acc = fma(-(e * m), dx * f32(sum of q), acc)
+ *     K_PAIRS    acc = fma(d * dx, f32(sum of s v q), acc);       acc = fma(-(e * dx), f32(sum of m q), acc)
+ *     K_SIGNED   acc = fma((d * s) * dx, f32(sum of v q), acc)    for the first 16 columns, then the others
+ *     K_LEVELS   acc = fma((d * s) * dx, f32(sum of v q), acc)
  */
 #ifndef ENGINE_KERNELS_PANEL_MULTIPLY_H
 #define ENGINE_KERNELS_PANEL_MULTIPLY_H
@@ -17,9 +20,10 @@
 
 /* A type's parameters: constants in inlined functions. */
 typedef struct {
-    quant_family family;
-    int          bits, zero;
-    size_t       cols; /* of a block */
+    quant_family   family;
+    int            bits, zero;
+    size_t         cols; /* of a block */
+    const uint8_t *levels;
 } panel_format;
 
 /* A panel, a group of tokens, and what to prefetch. */

@@ -114,20 +114,23 @@ INLINE void prepare_blocks(quant_family family, int zero, const float *x, void *
                 for (size_t i = 0; i < PANEL_GROUPS; i++)
                     memcpy(group + ((b * PANEL_GROUPS + i) * T + t) * PANEL_GROUP, bytes + i * PANEL_GROUP,
                            PANEL_GROUP);
+                int32_t first_sum = sum_of(q, PANEL_COLS / 2), other_sum = sum_of(q + PANEL_COLS / 2, PANEL_COLS / 2);
                 if (family == QUANT_SCALE_MIN || family == QUANT_K) {
-                    sum[at] = scale[at] * (float)sum_of(q, PANEL_COLS);
-                } else if (family == QUANT_SCALE) {
-                    bias[at] = -zero * sum_of(q, PANEL_COLS);
+                    sum[at] = scale[at] * (float)(first_sum + other_sum);
+                } else if (family == QUANT_K_PAIRS) {
+                    bias[at] = (int32_t)((uint32_t)other_sum << 16 | (uint16_t)first_sum);
+                } else if (family == QUANT_K_SIGNED) {
+                    bias[2 * b * T + t] = -zero * first_sum;
+                    bias[(2 * b + 1) * T + t] = -zero * other_sum;
                 } else {
-                    bias[2 * b * T + t] = -zero * sum_of(q, PANEL_COLS / 2);
-                    bias[(2 * b + 1) * T + t] = -zero * sum_of(q + PANEL_COLS / 2, PANEL_COLS / 2);
+                    bias[at] = -zero * (first_sum + other_sum);
                 }
             }
         }
     }
 }
 
-#define PREPARE_BLOCKS(name, family, bits, zero, block)                                                                \
+#define PREPARE_BLOCKS(name, family, bits, zero, block, levels)                                                        \
     static void prepare_##name(const float *x, void *out, size_t cols, size_t n_tokens, size_t begin, size_t end) {    \
         prepare_blocks(family, zero, x, out, cols, n_tokens, begin, end);                                              \
     }

@@ -29,26 +29,46 @@ static float largest_magnitude(const float *x, size_t n) {
     return bits_float(largest);
 }
 
-/* w = scale u, u in [low, high], low < -high <= 0: the element of largest magnitude takes about `low`, which has more
- * room than `high`, whatever its sign. */
-static float fit_scale(const float *x, size_t n, int low, int high) {
-    float  most = 0, best = 0;
-    double least = INFINITY;
+/* The code whose v is nearest to x; of levels, the first of two that are as near. */
+static int nearest_code(const quant_format *f, float x) {
+    if (f->levels == NULL) return f->zero + nearest_within(x, -f->zero, f->zero - 1);
+    int   code = 0;
+    float least = INFINITY;
+    for (int u = 0; u < QUANT_LEVELS; u++) {
+        float off = fabsf((float)(f->levels[u] - f->zero) - x);
+        if (off < least) least = off, code = u;
+    }
+    return code;
+}
+
+static int value_of(const quant_format *f, int code) {
+    return (f->levels != NULL ? f->levels[code] : code) - f->zero;
+}
+
+/* w = scale v: the element of largest magnitude takes about the least v, which has more room than the largest, whatever
+ * its sign. Levels are not the same on both sides, so there it may take the largest one, too. */
+static float fit_scale(const quant_format *f, const float *x, size_t n) {
+    const float step = f->levels != NULL ? 2 : 0.125f;
+    float       most = 0, best = 0;
+    double      least = INFINITY;
     for (size_t i = 0; i < n; i++)
         if (fabsf(x[i]) > fabsf(most)) most = x[i];
     if (most == 0) return 0;
-    for (int k = -6; k <= 6; k++) {
-        float  scale = most / ((float)low + (float)k * 0.125f);
-        double xu = 0, uu = 0, xx = 0;
-        for (size_t i = 0; i < n; i++) {
-            double u = nearest_within(x[i] / scale, low, high);
-            xu += (double)x[i] * u;
-            uu += u * u;
-            xx += (double)x[i] * (double)x[i];
-        }
-        if (uu > 0 && xx - xu * xu / uu < least) {
-            least = xx - xu * xu / uu;
-            best = (float)(xu / uu);
+    for (int end = 0; end < (f->levels != NULL ? 2 : 1); end++) {
+        const float low = (float)value_of(f, end == 0 ? 0 : QUANT_LEVELS - 1);
+        for (int k = -6; k <= 6; k++) {
+            float  scale = most / (low + (float)k * step);
+            double xu = 0, uu = 0, xx = 0;
+            for (size_t i = 0; i < n; i++) {
+                double u = value_of(f, nearest_code(f, x[i] / scale));
+                xu += (double)x[i] * u;
+                uu += u * u;
+                xx += (double)x[i] * (double)x[i];
+            }
+            if (uu > 0 && xx - xu * xu / uu < least) {
+                least = xx - xu * xu / uu;
+                best = (float)(xu / uu);
+            }
         }
     }
     return best;
@@ -114,11 +134,39 @@ static bool encode_bytes(const float *x, quant_block *b) {
     return true;
 }
 
+/* The codes of n elements under a scale, or those of 0 without one. */
+static void put_codes(const quant_format *f, const float *x, size_t n, float scale, uint8_t *code) {
+    for (size_t i = 0; i < n; i++) code[i] = (uint8_t)nearest_code(f, scale != 0 ? x[i] / scale : 0);
+}
+
 static bool encode_scale(const quant_format *f, const float *x, quant_block *b) {
-    if (!put_half(fit_scale(x, f->cols, -f->zero, f->zero - 1), &b->half[0])) return false;
-    float d = f16_to_f32(b->half[0]);
-    for (size_t i = 0; i < f->cols; i++)
-        b->code[i] = (uint8_t)(f->zero + (d != 0 ? nearest_within(x[i] / d, -f->zero, f->zero - 1) : 0));
+    if (!put_half(fit_scale(f, x, f->cols), &b->half[0])) return false;
+    put_codes(f, x, f->cols, f16_to_f32(b->half[0]), b->code);
+    return true;
+}
+
+/* Under the power of two with the least error: the one that the format's rule names, where the largest element is
+ * between 4 and 8 and is cut to 6, or one of those beside it. */
+static bool encode_power(const quant_format *f, const float *x, quant_block *b) {
+    float       most = largest_magnitude(x, f->cols);
+    int         rule = (int)(float_bits(most) >> 23) - 2; /* the biased exponent of 1.0 is that of a byte, too */
+    double      least = INFINITY;
+    quant_block trial;
+    for (int power = rule - 1; power <= rule + 1; power++) {
+        double error = 0;
+        trial.small[0] = (uint8_t)(power < 0 ? 0 : power > 254 ? 254 : power);
+        float scale = quant_power(trial.small[0]);
+        put_codes(f, x, f->cols, scale, trial.code);
+        for (size_t i = 0; i < f->cols; i++) {
+            double off = (double)x[i] - (double)scale * value_of(f, trial.code[i]);
+            error += off * off;
+        }
+        if (error < least) {
+            least = error;
+            memcpy(b->code, trial.code, f->cols);
+            b->small[0] = trial.small[0];
+        }
+    }
     return true;
 }
 
@@ -153,18 +201,63 @@ static bool encode_k(const quant_format *f, const float *x, quant_block *b) {
     return true;
 }
 
-static bool encode_k_signed(const quant_format *f, const float *x, quant_block *b) {
-    enum { PARTS = 16, PART = 16 };
-    float scale[PARTS];
-    for (size_t j = 0; j < PARTS; j++) scale[j] = fit_scale(x + j * PART, PART, -f->zero, f->zero - 1);
-    if (!put_half(largest_magnitude(scale, PARTS) / 127, &b->half[0])) return false;
-    float d = f16_to_f32(b->half[0]);
+/* The sum of squares of what (scale u - low), u in [0, high] at their best, leaves of n elements. */
+static double line_error(const float *x, size_t n, int high, float scale, float low) {
+    double error = 0;
+    for (size_t i = 0; i < n; i++) {
+        int    u = scale > 0 ? nearest_within((x[i] + low) / scale, 0, high) : 0;
+        double off = (double)x[i] - ((double)scale * u - (double)low);
+        error += off * off;
+    }
+    return error;
+}
+
+/* With scales and minima of 4 bits, what is nearest to the fitted ones is often not the best pair: those beside them
+ * are tried. */
+static bool encode_k_pairs(const quant_format *f, const float *x, quant_block *b) {
+    enum { PARTS = 16, PART = 16, FOURS = 15 };
+    int   high = (1 << f->bits) - 1;
+    float scale[PARTS], min[PARTS], most_scale = 0, most_min = 0;
     for (size_t j = 0; j < PARTS; j++) {
-        int   s = d > 0 ? nearest_within(scale[j] / d, -128, 127) : 0;
-        float step = d * (float)s;
+        fit_line(x + j * PART, PART, high, false, &scale[j], &min[j]);
+        most_scale = scale[j] > most_scale ? scale[j] : most_scale;
+        most_min = -min[j] > most_min ? -min[j] : most_min;
+    }
+    if (!put_half(most_scale / FOURS, &b->half[0]) || !put_half(most_min / FOURS, &b->half[1])) return false;
+    float d = f16_to_f32(b->half[0]), e = f16_to_f32(b->half[1]);
+    for (size_t j = 0; j < PARTS; j++, x += PART) {
+        int    s0 = d > 0 ? nearest_within(scale[j] / d, 0, FOURS) : 0;
+        int    m0 = e > 0 ? nearest_within(-min[j] / e, 0, FOURS) : 0, s1 = s0, m1 = m0;
+        double least = INFINITY;
+        for (int s = s0 > 0 ? s0 - 1 : 0; s <= s0 + 1 && s <= FOURS; s++) {
+            for (int m = m0 > 0 ? m0 - 1 : 0; m <= m0 + 1 && m <= FOURS; m++) {
+                double error = line_error(x, PART, high, d * (float)s, e * (float)m);
+                if (error < least) least = error, s1 = s, m1 = m;
+            }
+        }
+        float step = d * (float)s1, base = e * (float)m1;
+        b->small[j] = (uint8_t)(s1 | m1 << 4);
+        for (size_t i = 0; i < PART; i++)
+            b->code[j * PART + i] = (uint8_t)(step > 0 ? nearest_within((x[i] + base) / step, 0, high) : 0);
+    }
+    return true;
+}
+
+/* Signed scales of `part` elements each, between `low` and `high`. The largest becomes `to`. */
+static bool encode_signed(const quant_format *f, const float *x, size_t part, int low, int high, int to,
+                          quant_block *b) {
+    const size_t parts = f->cols / part;
+    float        scale[QUANT_SMALL], most = 0;
+    for (size_t j = 0; j < parts; j++) {
+        scale[j] = fit_scale(f, x + j * part, part);
+        if (fabsf(scale[j]) > fabsf(most)) most = scale[j];
+    }
+    if (!put_half((to > 0 ? fabsf(most) : most) / (float)to, &b->half[0])) return false;
+    float d = f16_to_f32(b->half[0]);
+    for (size_t j = 0; j < parts; j++) {
+        int s = d != 0 ? nearest_within(scale[j] / d, low, high) : 0;
         b->small[j] = (uint8_t)s;
-        for (size_t i = j * PART; i < (j + 1) * PART; i++)
-            b->code[i] = (uint8_t)(f->zero + (step != 0 ? nearest_within(x[i] / step, -f->zero, f->zero - 1) : 0));
+        put_codes(f, x + j * part, part, d * (float)s, b->code + j * part);
     }
     return true;
 }
@@ -178,8 +271,14 @@ static bool encode_block(const quant_format *f, const float *x, quant_block *b) 
         return encode_line(f, x, b);
     case QUANT_K:
         return encode_k(f, x, b);
+    case QUANT_K_PAIRS:
+        return encode_k_pairs(f, x, b);
     case QUANT_K_SIGNED:
-        return encode_k_signed(f, x, b);
+        return f->bits == 6 ? encode_signed(f, x, 16, -128, 127, 127, b) : encode_signed(f, x, 16, -32, 31, -32, b);
+    case QUANT_K_LEVELS:
+        return encode_signed(f, x, 32, -32, 31, -32, b);
+    case QUANT_POWER:
+        return encode_power(f, x, b);
     }
     return false;
 }
@@ -189,8 +288,8 @@ void quant_encode(const quant_format *f, size_t block_bytes, const float *src, v
         quant_block b = {0};
         if (!encode_block(f, src, &b)) {
             b = (quant_block){0};
-            memset(b.small, 1, sizeof b.small);
-            memset(b.code, f->zero, sizeof b.code);
+            memset(b.small, f->family == QUANT_POWER ? 255 : 1, sizeof b.small);
+            memset(b.code, f->levels == NULL ? f->zero : 0, sizeof b.code);
             b.half[0] = 0x7E00; /* NaN */
         }
         f->pack(&b, at);

@@ -1,4 +1,8 @@
-/* mix.c - the mixtures' names, and which matrices get the better type. */
+/* mix.c - the mixtures' names, and which matrices get which type.
+ *
+ * The rules are llama.cpp's (src/llama-quant.cpp) for dense models without an importance matrix; file types are its
+ * LLAMA_FTYPE numbers.
+ */
 #include "engine/model/mix.h"
 
 #include <stdio.h>
@@ -8,15 +12,41 @@
 #include "engine/base/parallel.h"
 #include "engine/base/suggest.h"
 
-/* The mixtures' file types are llama.cpp's LLAMA_FTYPE_MOSTLY_Q4_K_M and _Q5_K_M. */
+/* The first and the last eighth of the layers, and every third between. */
+static bool is_better_layer(size_t layer, size_t n) {
+    return layer < n / 8 || layer >= 7 * n / 8 || (layer - n / 8) % 3 == 2;
+}
+
+static bool is_one_of(const char *part, const char *a, const char *b) {
+    return strcmp(part, a) == 0 || strcmp(part, b) == 0;
+}
+
+/* The mixtures: `part` is a matrix's name within its layer. */
+
+static dtype q3_k_m(const char *part, size_t layer, size_t n) {
+    if (strcmp(part, "attn_v") == 0) return layer < 2 ? DTYPE_Q5_K : DTYPE_Q4_K;
+    if (strcmp(part, "ffn_down") == 0) return layer < n / 16 ? DTYPE_Q5_K : DTYPE_Q4_K;
+    return is_one_of(part, "attn_output", "attn_qkv") ? DTYPE_Q4_K : DTYPE_Q3_K;
+}
+
+static dtype q4_k_m(const char *part, size_t layer, size_t n) {
+    if (is_one_of(part, "attn_v", "ffn_down") && is_better_layer(layer, n)) return DTYPE_Q6_K;
+    return strcmp(part, "attn_qkv") == 0 ? DTYPE_Q5_K : DTYPE_Q4_K;
+}
+
+static dtype q5_k_m(const char *part, size_t layer, size_t n) {
+    if (is_one_of(part, "attn_v", "ffn_down") && is_better_layer(layer, n)) return DTYPE_Q6_K;
+    return strcmp(part, "attn_qkv") == 0 ? DTYPE_Q6_K : DTYPE_Q5_K;
+}
+
 static const type_mix mixes[] = {
-    {"f32", 0, DTYPE_F32, DTYPE_F32},       {"f16", 1, DTYPE_F16, DTYPE_F16},
-    {"bf16", 32, DTYPE_BF16, DTYPE_BF16},   {"q8_0", 7, DTYPE_Q8_0, DTYPE_Q8_0},
-    {"q4_0", 2, DTYPE_Q4_0, DTYPE_Q4_0},    {"q4_1", 3, DTYPE_Q4_1, DTYPE_Q4_1},
-    {"q5_0", 8, DTYPE_Q5_0, DTYPE_Q5_0},    {"q5_1", 9, DTYPE_Q5_1, DTYPE_Q5_1},
-    {"q4_k", 14, DTYPE_Q4_K, DTYPE_Q4_K},   {"q5_k", 16, DTYPE_Q5_K, DTYPE_Q5_K},
-    {"q6_k", 18, DTYPE_Q6_K, DTYPE_Q6_K},   {"q4_k_m", 15, DTYPE_Q4_K, DTYPE_Q6_K},
-    {"q5_k_m", 17, DTYPE_Q5_K, DTYPE_Q6_K},
+    {"f32", 0, DTYPE_F32, NULL},        {"f16", 1, DTYPE_F16, NULL},        {"bf16", 32, DTYPE_BF16, NULL},
+    {"q8_0", 7, DTYPE_Q8_0, NULL},      {"q4_0", 2, DTYPE_Q4_0, NULL},      {"q4_1", 3, DTYPE_Q4_1, NULL},
+    {"q5_0", 8, DTYPE_Q5_0, NULL},      {"q5_1", 9, DTYPE_Q5_1, NULL},      {"q2_k", 10, DTYPE_Q2_K, NULL},
+    {"q3_k", 11, DTYPE_Q3_K, NULL},     {"q4_k", 14, DTYPE_Q4_K, NULL},     {"q5_k", 16, DTYPE_Q5_K, NULL},
+    {"q6_k", 18, DTYPE_Q6_K, NULL},     {"iq4_nl", 25, DTYPE_IQ4_NL, NULL}, {"iq4_xs", 30, DTYPE_IQ4_XS, NULL},
+    {"mxfp4", 38, DTYPE_MXFP4, NULL},   {"q3_k_m", 12, DTYPE_Q3_K, q3_k_m}, {"q4_k_m", 15, DTYPE_Q4_K, q4_k_m},
+    {"q5_k_m", 17, DTYPE_Q5_K, q5_k_m},
 };
 enum { MIXES = sizeof mixes / sizeof *mixes };
 
@@ -30,22 +60,35 @@ const type_mix *type_mix_named(const char *where, const char *name, err *e) {
     return NULL;
 }
 
-/* The first and the last eighth of the layers, and every third between. */
-static bool is_better_layer(size_t layer, size_t n) {
-    return layer < n / 8 || layer >= 7 * n / 8 || (layer - n / 8) % 3 == 2;
+/* What rows that are no whole blocks of 256 become. */
+static dtype narrow_type(dtype t) {
+    switch (t) {
+    case DTYPE_Q2_K:
+    case DTYPE_Q3_K:
+        return DTYPE_Q4_0;
+    case DTYPE_IQ4_XS:
+        return DTYPE_IQ4_NL;
+    case DTYPE_Q4_K:
+        return DTYPE_Q5_0;
+    case DTYPE_Q5_K:
+        return DTYPE_Q5_1;
+    case DTYPE_Q6_K:
+        return DTYPE_Q8_0;
+    default:
+        return DTYPE_F16;
+    }
 }
 
 dtype type_mix_of(const type_mix *m, const char *tensor, size_t cols, size_t n_layers, bool tied) {
     size_t layer = 0;
     char   part[32] = "";
-    bool   better = strcmp(tensor, tied ? "token_embd.weight" : "output.weight") == 0;
-    if (sscanf(tensor, "blk.%zu.%31[a-z_]", &layer, part) == 2 &&
-        (strcmp(part, "attn_v") == 0 || strcmp(part, "ffn_down") == 0))
-        better = is_better_layer(layer, n_layers);
-    const dtype wanted[] = {better ? m->better : m->most, DTYPE_Q8_0};
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
-        if (cols % dtype_get(wanted[i])->block == 0) return wanted[i];
-    return DTYPE_F16;
+    dtype  type = m->most;
+    if (m->of != NULL && strcmp(tensor, tied ? "token_embd.weight" : "output.weight") == 0)
+        type = DTYPE_Q6_K;
+    else if (m->of != NULL && sscanf(tensor, "blk.%zu.%31[a-z_]", &layer, part) == 2)
+        type = m->of(part, layer, n_layers);
+    if (cols % dtype_get(type)->block != 0) type = narrow_type(type);
+    return cols % dtype_get(type)->block == 0 ? type : DTYPE_F16;
 }
 
 typedef struct {

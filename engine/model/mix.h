@@ -12,16 +12,18 @@
 typedef struct {
     const char *name; /* "q4_k", "q4_k_m", ...: without regard to case */
     uint32_t    file_type;
-    dtype       most; /* of matrices */
-    dtype better; /* of the output matrix, and of attention's values and the second feed-forward matrix in about half
-                     of the layers: the same as `most` unless it is a mixture */
+    dtype       most; /* of matrices; of all unless it is a mixture */
+    /* Of a mixture: the type of a layer's matrix. NULL when it is none. */
+    dtype (*of)(const char *part, size_t layer, size_t n_layers);
 } type_mix;
 
 /* NULL and an ERR_INPUT "WHERE: ..." that lists the names when there is none of this name. */
 const type_mix *type_mix_named(const char *where, const char *name, err *e);
 
-/* The type of a matrix by its GGUF name, in a model of n_layers; `tied`: the embedding is the output matrix too. When
- * `cols` is no multiple of the type's block, Q8_0 or, at last, F16. */
+/* The type of a matrix by its GGUF name, in a model of n_layers; `tied`: the embedding is the output matrix too, which
+ * is Q6_K in mixtures. When `cols` is no multiple of the type's block, the type is the one that llama.cpp falls back
+ * to: Q5_0 from Q4_K, Q5_1 from Q5_K, Q8_0 from Q6_K, Q4_0 from Q2_K and Q3_K, IQ4_NL from IQ4_XS; F16 when that does
+ * not fit. */
 dtype type_mix_of(const type_mix *m, const char *tensor, size_t cols, size_t n_layers, bool tied);
 
 /* Encodes n rows of `cols` floats, whole blocks of the type, into out[n * dtype_bytes(t, cols)]; threads

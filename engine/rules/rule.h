@@ -2,7 +2,7 @@
  *
  * To add one: write engine/rules/NAME.c that defines `const rule_ops rule_NAME`, and add a line to
  * rules.def. A rule sees the rows of one pass over a draft, and walks down from the pending token as long as a child
- * stands. It need not know about EOS or length limits: the decode loop cuts its verdict there.
+ * stands. It need not know about stop tokens or length limits: the decode loop cuts its verdict there.
  */
 #ifndef ENGINE_RULES_RULE_H
 #define ENGINE_RULES_RULE_H

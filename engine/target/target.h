@@ -55,7 +55,7 @@ typedef struct {
      * forked. NULL: nothing to do. */
     int (*prepare)(const target_spec *spec, err *e);
     target *(*open)(const target_spec *spec, err *e);
-    /* Starts a new context. `forced` (n_forced ids ending in EOS) is the recorded output to follow, or NULL;
+    /* Starts a new context. `forced` (n_forced ids) is the recorded output to follow, or NULL;
      * it must live as long as the context. */
     int (*begin)(target *t, const int32_t *forced, size_t n_forced, err *e);
     /* One pass over n_pending tokens (at least 1 for a target that gives logits) and a draft. Logits that are not

@@ -62,24 +62,57 @@ static int fail(utf8proc_ssize_t status, err *e) {
     return err_run(e, "cannot normalize the text: %s", utf8proc_errmsg(status));
 }
 
+/* Canonical order of the marks in a run: by class, else as they were. utf8proc's own sorting takes a time quadratic in
+ * their number, and a text may be nothing but marks. */
+static int by_key(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int sort_marks(nfc_buffer *b, size_t begin, size_t end, err *e) {
+    enum { CODE_BITS = 21, PLACE_BITS = 32 }; /* a key: class, place, code */
+    if (end - begin < 2) return 0;
+    if (mem_reserve(&b->keys, &b->cap_keys, end - begin, e) != 0) return -1;
+    for (size_t i = begin; i < end; i++) {
+        uint64_t class = (uint64_t)utf8proc_get_property(b->codes[i])->combining_class;
+        b->keys[i - begin] = class << (CODE_BITS + PLACE_BITS) | (i - begin) << CODE_BITS | (uint64_t)b->codes[i];
+    }
+    qsort(b->keys, end - begin, sizeof *b->keys, by_key);
+    for (size_t i = begin; i < end; i++) b->codes[i] = (int32_t)(b->keys[i - begin] & ((1u << CODE_BITS) - 1));
+    return 0;
+}
+
+static int order_marks(nfc_buffer *b, size_t n, err *e) {
+    size_t begin = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (utf8proc_get_property(b->codes[i])->combining_class != 0) continue;
+        if (sort_marks(b, begin, i, e) != 0) return -1;
+        begin = i + 1;
+    }
+    return sort_marks(b, begin, n, e);
+}
+
 /* Appends the normalized form of n bytes of UTF-8 to b->text, which holds *at bytes. */
 static int append_normalized(nfc_buffer *b, const char *text, size_t n, size_t *at, err *e) {
+    enum { LONGEST = 4 }; /* code points of a character taken apart */
     const utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
-    const utf8proc_uint8_t *bytes = (const utf8proc_uint8_t *)text;
-    utf8proc_ssize_t        room = (utf8proc_ssize_t)b->cap_codes;
-    utf8proc_ssize_t        count = utf8proc_decompose(bytes, (utf8proc_ssize_t)n, b->codes, room, options);
-    if (count < 0) return fail(count, e);
-    if (count >= room) {
-        if (mem_reserve(&b->codes, &b->cap_codes, (size_t)count + 1, e) != 0) return -1; /* one for a final NUL */
-        room = (utf8proc_ssize_t)b->cap_codes;
-        count = utf8proc_decompose(bytes, (utf8proc_ssize_t)n, b->codes, room, options);
-        if (count < 0) return fail(count, e);
+    size_t                  count = 0;
+    for (size_t i = 0, length; i < n; i += length) {
+        unsigned long code;
+        int class = 0;
+        if ((length = utf8_length(text + i, n - i, &code)) == 0) break; /* never: it was read before */
+        if (mem_reserve(&b->codes, &b->cap_codes, count + LONGEST + 1, e) != 0) return -1; /* and a final NUL */
+        utf8proc_ssize_t more =
+            utf8proc_decompose_char((utf8proc_int32_t)code, b->codes + count, LONGEST, options, &class);
+        if (more < 0) return fail(more, e);
+        count += (size_t)more;
     }
-    count = utf8proc_reencode(b->codes, count, options); /* in place, to bytes */
-    if (count < 0) return fail(count, e);
-    if (mem_reserve(&b->text, &b->cap_text, *at + (size_t)count, e) != 0) return -1;
-    memcpy(b->text + *at, b->codes, (size_t)count);
-    *at += (size_t)count;
+    if (order_marks(b, count, e) != 0) return -1;
+    utf8proc_ssize_t bytes = utf8proc_reencode(b->codes, (utf8proc_ssize_t)count, options); /* in place, to bytes */
+    if (bytes < 0) return fail(bytes, e);
+    if (mem_reserve(&b->text, &b->cap_text, *at + (size_t)bytes, e) != 0) return -1;
+    memcpy(b->text + *at, b->codes, (size_t)bytes);
+    *at += (size_t)bytes;
     return 0;
 }
 
@@ -105,6 +138,7 @@ int nfc_normalize(nfc_buffer *b, const char *text, size_t n, const char **out, s
 void nfc_free(nfc_buffer *b) {
     free(b->text);
     free(b->codes);
+    free(b->keys);
 }
 
 const char *nfc_unicode(void) {

@@ -13,9 +13,10 @@
 
 /* Memory for texts, reused. A zeroed struct is an empty one. */
 typedef struct {
-    char    *text;
-    int32_t *codes;
-    size_t   cap_text, cap_codes;
+    char     *text;
+    int32_t  *codes;
+    uint64_t *keys;
+    size_t    cap_text, cap_codes, cap_keys;
 } nfc_buffer;
 
 /* Gives `text` (n bytes; what is not UTF-8 in it stays as it is) or its normalized form in b, valid until the next

@@ -65,7 +65,10 @@
     "\\x{104D8}-\\x{104FB}\\x{10C80}-\\x{10CB2}\\x{10CC0}-\\x{10CF2}\\x{118A0}-\\x{118DF}" \
     "\\x{1E900}-\\x{1E943}"
 
-#define EAST_ASIAN "[\\x{800}-\\x{9FA5}\\x{AC00}-\\x{D7FF}]+"
+/* Without the blanks between them. */
+#define EAST_ASIAN \
+    "[\\x{800}-\\x{167F}\\x{1681}-\\x{1FFF}\\x{200B}-\\x{2027}\\x{202A}-\\x{202E}\\x{2030}-\\x{205E}" \
+    "\\x{2060}-\\x{2FFF}\\x{3001}-\\x{9FA5}\\x{AC00}-\\x{D7FF}]+"
 #define DEEPSEEK_LLM \
     "[\\r\\n]", \
     BLANK "?[" CASED "]+", \

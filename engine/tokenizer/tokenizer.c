@@ -32,8 +32,16 @@ int32_t tokenizer_eos(const tokenizer *t) {
     return t->eos;
 }
 
+stops tokenizer_stops(const tokenizer *t) {
+    return stops_of(&t->stops);
+}
+
 bool tokenizer_adds_bos(const tokenizer *t) {
     return t->adds_bos;
+}
+
+gguf_str tokenizer_chat_template(const tokenizer *t) {
+    return (gguf_str){t->chat_template, t->n_chat_template};
 }
 
 bool tokenizer_adds_eos(const tokenizer *t) {
@@ -42,6 +50,12 @@ bool tokenizer_adds_eos(const tokenizer *t) {
 
 const char *tokenizer_pre(const tokenizer *t) {
     return t->about_pre;
+}
+
+size_t tokenizer_missing_bytes(const tokenizer *t) {
+    size_t n = 0;
+    for (size_t i = 0; i < 256 && t->unk < 0; i++) n += t->byte_ids[i] < 0;
+    return n;
 }
 
 const char *tokenizer_warning(const tokenizer *t) {
@@ -80,6 +94,7 @@ gguf_str tokenizer_spelling(const tokenizer *t, int32_t id) {
 }
 
 int32_t tokenizer_find(const tokenizer *t, const char *spelling, size_t n) {
+    if (t->slots == NULL) return n == 1 ? t->byte_ids[(unsigned char)*spelling] : -1; /* bytes */
     for (size_t i = (size_t)digest64(spelling, n);; i++) {
         int32_t id = t->slots[i & t->slot_mask];
         if (id < 0) return -1;
@@ -93,23 +108,27 @@ void tokenizer_close(tokenizer *t) {
     free(t->pieces);
     free(t->arena);
     free(t->slots);
+    free(t->chat_template);
     specials_free(&t->specials);
     free(t->joined);
     merges_free(&t->merges);
     pretokenizer_close(t->pre);
     free(t->about_pre);
+    tokens_free(&t->stops);
     free(t);
 }
 
 int tokenizer_seal(tokenizer *t, err *e) {
-    size_t size = 64 + t->merges.n * sizeof *t->merges.rules;
+    size_t size = 64 + t->stops.n * sizeof *t->stops.ids + t->merges.n * sizeof *t->merges.rules;
     if (t->about_pre != NULL) size += strlen(t->about_pre) + 1;
     for (size_t i = 0; i < t->vocab; i++) size += t->pieces[i].n_spelling + 3 * sizeof(uint32_t);
     char *bytes = mem_new(size, 1, e);
     if (bytes == NULL) return -1;
-    const int32_t head[] = {(int32_t)t->vocab, t->bos, t->eos, t->unk, t->adds_bos, t->adds_prefix};
+    const int32_t head[] = {(int32_t)t->vocab,  t->bos, t->eos, t->unk, t->adds_bos, t->adds_prefix,
+                            (int32_t)t->stops.n};
     char         *at = stpcpy(bytes, t->kind) + 1;
     at = mempcpy(at, head, sizeof head);
+    if (t->stops.n > 0) at = mempcpy(at, t->stops.ids, t->stops.n * sizeof *t->stops.ids);
     for (size_t i = 0; i < t->vocab; i++) {
         const piece *p = &t->pieces[i];
         uint32_t     type = (uint32_t)p->type | (uint32_t)p->strips_left << 8 | (uint32_t)p->strips_right << 9;
@@ -247,7 +266,7 @@ tokenizer *tokenizer_bytes(err *e) {
         t->pieces[i].type = PIECE_BYTE;
     }
     t->pieces[BOS] = t->pieces[EOS] = (piece){.spelling = "", .text = "", .type = PIECE_CONTROL};
-    if (tokenizer_index_specials(t, e) == 0 && tokenizer_seal(t, e) == 0) return t;
+    if (stops_add(&t->stops, EOS, e) == 0 && tokenizer_index_specials(t, e) == 0 && tokenizer_seal(t, e) == 0) return t;
 failed:
     tokenizer_close(t);
     return NULL;

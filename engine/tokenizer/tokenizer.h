@@ -30,6 +30,7 @@
 #include "engine/base/err.h"
 #include "engine/base/tokens.h"
 #include "engine/gguf/gguf.h"
+#include "engine/tokenizer/stops.h"
 
 typedef struct tokenizer tokenizer;
 
@@ -41,19 +42,28 @@ void       tokenizer_close(tokenizer *t);            /* NULL is fine */
 const char *tokenizer_kind(const tokenizer *t);     /* "spm", "bpe" or "bytes" */
 size_t      tokenizer_vocab(const tokenizer *t);    /* number of ids */
 int32_t     tokenizer_bos(const tokenizer *t);      /* -1 when there is none */
-int32_t     tokenizer_eos(const tokenizer *t);      /* -1 when there is none */
+int32_t     tokenizer_eos(const tokenizer *t);      /* ends a recorded output; -1 when nothing ends a text */
+stops       tokenizer_stops(const tokenizer *t);    /* all that end a text (stops.h), EOS among them */
 bool        tokenizer_adds_bos(const tokenizer *t); /* whether a prompt begins with BOS */
 bool        tokenizer_adds_eos(const tokenizer *t); /* whether the model's own tokenizer ends a text with EOS */
 
 /* The pre-tokenizer and the versions of Unicode that it depends on, for people; NULL for kinds without one. */
 const char *tokenizer_pre(const tokenizer *t);
 
+/* How many of the 256 bytes no token spells: they are left out of a text. */
+size_t tokenizer_missing_bytes(const tokenizer *t);
+
 /* What a user should know about the file, or NULL. */
 const char *tokenizer_warning(const tokenizer *t);
 
-/* Hex SHA-256 of kind, pieces, scores, types, special ids, merges and pre-tokenizer: equal tokenizers, equal digests.
+/* Hex SHA-256 of kind, pieces, scores, types, special ids, what ends a text, merges and
+ * pre-tokenizer: equal tokenizers, equal digests.
  */
 const char *tokenizer_digest(const tokenizer *t);
+
+/* The Jinja program that the model's conversations are written by (chat.h); empty when there is none. Points into the
+ * tokenizer, and is no part of its digest. */
+gguf_str tokenizer_chat_template(const tokenizer *t);
 
 /* A stretch of a text, such as a chat template's markers or what a user wrote between them. */
 typedef struct {
@@ -79,7 +89,10 @@ char *tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, size_t 
  * tokens. Points into the tokenizer. */
 gguf_str tokenizer_piece(const tokenizer *t, int32_t id);
 
-/* A token's spelling in the vocabulary; empty where it has none. Points into the tokenizer. */
+/* The id of the token with this spelling, which is the vocabulary's own (a leading space may be U+2581), or -1. */
+int32_t tokenizer_find(const tokenizer *t, const char *spelling, size_t n);
+
+/* A token's spelling; empty where it has none. Points into the tokenizer. */
 gguf_str tokenizer_spelling(const tokenizer *t, int32_t id);
 
 /* Decoding one id at a time: gives only whole UTF-8 characters, holding back split ones. */

@@ -2,7 +2,7 @@
  *
  * What is between special pieces is normalized if the pre-tokenizer says so, and split by it. In each of its pieces
  * neighbours are merged, the earliest rule first, beginning with bytes or, in RAW vocabularies, characters. What no
- * token spells in the end becomes byte tokens, or else the unknown token.
+ * token spells in the end becomes byte tokens, or else the unknown token, or nothing.
  *
  * Words of a RAW vocabulary are lines, so they are cut at seams before they are merged.
  */
@@ -52,14 +52,12 @@ static size_t make_symbols(encoder *s, const char *at, size_t n) {
     return count;
 }
 
+/* A byte without a token is unknown, or else left out, as in llama.cpp and the models' own tokenizers. */
 static int emit_bytes(encoder *s, const char *at, int32_t n, err *e) {
     for (int32_t i = 0; i < n; i++) {
         int32_t id = s->t->byte_ids[(unsigned char)at[i]];
         if (id < 0) id = s->t->unk;
-        if (id < 0)
-            return err_input(e, "the vocabulary has no token for byte 0x%02X, which is not UTF-8",
-                             (unsigned)(unsigned char)at[i]);
-        if (tokens_push(s->out, id, e) != 0) return -1;
+        if (id >= 0 && tokens_push(s->out, id, e) != 0) return -1;
     }
     return 0;
 }

@@ -1,10 +1,11 @@
 /* tokenizer_gguf.c - reads a vocabulary from GGUF metadata and checks all of it.
  *
  * Refused: other tokenizer models and pre-tokenizers by name, arrays of different lengths, ids out of range, and a
- * vocabulary that cannot spell every text; besides, what tokenizer_pieces.c and tokenizer_merges.c refuse.
+ * vocabulary that cannot spell every text, or ASCII at least; besides, what tokenizer_pieces.c and tokenizer_merges.c
+ * refuse.
  *
- * After it: every slot's id is valid and at least half of the slots are free; each byte that UTF-8 has in it has a
- * piece, or there is an unknown piece.
+ * After it: every slot's id is valid and at least half of the slots are free; unless bytes are spelled in letters, each
+ * byte has a piece, or there is an unknown piece.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +29,7 @@ static const struct {
 
 enum { SPM, N_MODELS = sizeof models / sizeof *models };
 
-/* A special id: -1 when the key is absent or says "none" (all bits set, as llama.cpp writes it). */
-static int read_id(const gguf *g, const char *key, size_t vocab, int32_t *id, err *e) {
+int tokenizer_read_id(const gguf *g, const char *key, size_t vocab, int32_t *id, err *e) {
     uint32_t v;
     if (gguf_u32_or(g, key, UINT32_MAX, &v, e) != 0) return -1;
     if (v != UINT32_MAX && v >= vocab)
@@ -38,10 +38,20 @@ static int read_id(const gguf *g, const char *key, size_t vocab, int32_t *id, er
     return 0;
 }
 
+/* A special id, or SentencePiece's own where it has no key, unless the piece there is ordinary text. */
+static int read_special_id(const tokenizer *t, const gguf *g, const char *key, int32_t preset, int32_t *id, err *e) {
+    if (t->pre != NULL || gguf_find(g, key) != NULL || (size_t)preset >= t->vocab)
+        return tokenizer_read_id(g, key, t->vocab, id, e);
+    piece_type type = t->pieces[preset].type;
+    *id = type == PIECE_CONTROL || type == PIECE_USER || type == PIECE_UNKNOWN ? preset : -1;
+    return 0;
+}
+
 static int read_special_ids(tokenizer *t, const gguf *g, err *e) {
-    if (read_id(g, "tokenizer.ggml.bos_token_id", t->vocab, &t->bos, e) != 0) return -1;
-    if (read_id(g, "tokenizer.ggml.eos_token_id", t->vocab, &t->eos, e) != 0) return -1;
-    if (read_id(g, "tokenizer.ggml.unknown_token_id", t->vocab, &t->unk, e) != 0) return -1;
+    if (read_special_id(t, g, "tokenizer.ggml.bos_token_id", 1, &t->bos, e) != 0) return -1;
+    if (read_special_id(t, g, "tokenizer.ggml.eos_token_id", 2, &t->eos, e) != 0) return -1;
+    if (read_special_id(t, g, "tokenizer.ggml.unknown_token_id", 0, &t->unk, e) != 0) return -1;
+    if (t->pre != NULL && t->unk >= 0 && t->pieces[t->unk].type == PIECE_CONTROL) t->unk = -1; /* not from text */
     for (size_t i = 0; i < t->vocab && t->unk < 0; i++)
         if (t->pieces[i].type == PIECE_UNKNOWN) t->unk = (int32_t)i;
     return 0;
@@ -65,17 +75,18 @@ static int read_adds(tokenizer *t, const gguf *g, err *e) {
     return t->pre != NULL ? 0 : gguf_bool_or(g, "tokenizer.ggml.add_space_prefix", true, &t->adds_prefix, e);
 }
 
-/* Bytes that are in no UTF-8 may be missing: a text that has them is an error then. */
+/* A vocabulary of letters may lack some bytes, which its training data did not have: they are left out of a text. */
 static int check_fallback(const tokenizer *t, const gguf *g, err *e) {
+    bool   marked = t->spelling == SPELLING_MARKED;
     size_t n = 0, needed = 0;
     for (size_t i = 0; i < 256; i++) {
-        bool is_needed = t->spelling == SPELLING_MARKED || (i != 0xC0 && i != 0xC1 && i <= 0xF4);
+        bool is_needed = marked || i == '\n' || (i >= ' ' && i <= '~');
         needed += is_needed;
         n += is_needed && t->byte_ids[i] >= 0;
     }
     if (n == needed || t->unk >= 0) return 0;
-    return err_input(e, "%s: the vocabulary cannot spell every text: %zu of %zu byte tokens, and no unknown token",
-                     gguf_path(g), n, needed);
+    return err_input(e, "%s: the vocabulary cannot spell every text%s: %zu of %zu byte tokens, and no unknown token",
+                     gguf_path(g), marked ? "" : " in ASCII", n, needed);
 }
 
 /* Number of the file's model in `models`, or -1. */
@@ -89,6 +100,15 @@ static int read_model(const gguf *g, err *e) {
                      "%s: tokenizer.ggml.model %s is not supported (\"llama\", which is SentencePiece BPE, \"gpt2\", "
                      "which is byte-level BPE, or \"gemma4\")",
                      gguf_path(g), quote(name, sizeof name, model.at, model.n));
+}
+
+static int read_chat_template(tokenizer *t, const gguf *g, err *e) {
+    static const char key[] = "tokenizer.chat_template";
+    gguf_str          s;
+    if (gguf_find(g, key) == NULL) return 0;
+    if (gguf_string(g, key, &s, e) != 0 || (t->chat_template = mem_strndup(s.at, s.n, e)) == NULL) return -1;
+    t->n_chat_template = s.n;
+    return 0;
 }
 
 /* Opens the pre-tokenizer of a BPE vocabulary. */
@@ -118,7 +138,7 @@ static int read_pre(tokenizer *t, const gguf *g, const char *preset, err *e) {
 static int read_vocabulary(tokenizer *t, const gguf *g, const gguf_str *spellings, const float *scores,
                            const int32_t *types, err *e) {
     if (tokenizer_read_pieces(t, g, spellings, scores, types, e) != 0 || read_special_ids(t, g, e) != 0 ||
-        tokenizer_index_spellings(t, g, e) != 0)
+        tokenizer_index_spellings(t, g, e) != 0 || tokenizer_find_stops(t, g, e) != 0)
         return -1;
     if (t->spelling == SPELLING_LETTERS) tokenizer_index_letters(t);
     if (read_adds(t, g, e) != 0 || check_fallback(t, g, e) != 0 || tokenizer_read_strips(t, g, e) != 0 ||
@@ -150,7 +170,8 @@ tokenizer *tokenizer_from_gguf(const gguf *g, err *e) {
         goto out;
     }
     t->vocab = n;
-    ok = read_vocabulary(t, g, spellings, scores, types, e) == 0 && tokenizer_seal(t, e) == 0;
+    ok = read_vocabulary(t, g, spellings, scores, types, e) == 0 && read_chat_template(t, g, e) == 0 &&
+         tokenizer_seal(t, e) == 0;
 out:
     free(spellings);
     free(scores);

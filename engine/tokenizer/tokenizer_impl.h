@@ -1,7 +1,7 @@
 /* tokenizer_impl.h - what the tokenizer's own files share: tokenizer.c (accessors, decoding, the byte
  * tokenizer), tokenizer_gguf.c (reading and checking a vocabulary), with tokenizer_pieces.c and tokenizer_merges.c;
- * tokenizer_cut.c (cutting a text at special pieces), tokenizer_spm.c and tokenizer_bpe.c (encoding what is between
- * them), with tokenizer_seams.c, tokenizer_merge.h and tokenizer_words.h.
+ * stops.c (what ends a text); tokenizer_cut.c (cutting a text at special pieces), tokenizer_spm.c and tokenizer_bpe.c
+ * (encoding what is between them), with tokenizer_seams.c, tokenizer_merge.h and tokenizer_words.h.
  */
 #ifndef ENGINE_TOKENIZER_IMPL_H
 #define ENGINE_TOKENIZER_IMPL_H
@@ -116,11 +116,14 @@ struct tokenizer {
     bool           has_unused;
     int32_t        byte_ids[256]; /* -1 = none */
     int32_t        bos, eos, unk; /* -1 = none */
+    tokens         stops;         /* a set (stops.h); all are control pieces. It has eos, and is empty without one */
     bool           adds_bos, adds_eos, adds_prefix;
-    merges         merges;      /* of BPE */
-    pretokenizer  *pre;         /* of BPE; else NULL */
-    char          *about_pre;   /* its name and Unicode's versions */
-    bool           pre_missing; /* the file does not name one */
+    merges         merges;        /* of BPE */
+    pretokenizer  *pre;           /* of BPE; else NULL */
+    char          *about_pre;     /* its name and Unicode's versions */
+    bool           pre_missing;   /* the file does not name one */
+    char          *chat_template; /* NULL = none */
+    size_t         n_chat_template;
     char           digest[DIGEST_HEX];
 
     /* Appends the ids of a text's fragments; may leave some of them on an error. */
@@ -130,8 +133,12 @@ struct tokenizer {
 #define SPACE_MARK "\xE2\x96\x81" /* U+2581, SentencePiece's visible space */
 enum { SPACE_MARK_BYTES = 3 };
 
-/* Id of the piece with this spelling, or -1. */
-int32_t tokenizer_find(const tokenizer *t, const char *spelling, size_t n);
+/* A special id: -1 when the key is absent or says "none" (all bits set, as llama.cpp writes it). */
+int tokenizer_read_id(const gguf *g, const char *key, size_t vocab, int32_t *id, err *e);
+
+/* Fills t->stops, and t->eos where it is none yet, from the file's keys and the pieces; makes those pieces control
+ * pieces. Needs the index of spellings. */
+int tokenizer_find_stops(tokenizer *t, const gguf *g, err *e);
 
 /* Whether merges may form it. */
 static inline bool piece_is_mergeable(const piece *p) {

@@ -170,7 +170,7 @@ static const option_type option_k = {.parse = parse_list};
 /* clang-format off */
 static const option_spec specs[] = {
     {"model", 'm', "MODEL.gguf", &option_path, OPTION_AT(bench_options, model), .required = true,
-     .help = "a GGUF of the Llama architecture"},
+     .help = "weights, a GGUF"},
     {"k", 'k', "LIST", &option_k, OPTION_AT(bench_options, k), .preset = "1,2,3,4,6,8,12,16,24,32,48,64",
      .help = "numbers of tokens, ascending from 1"},
     {"context", 'c', "N", &option_count, OPTION_AT(bench_options, context), .preset = "0", OPTION_RANGE(0, INT32_MAX),

@@ -17,17 +17,22 @@
 enum { RUN = 5 };
 
 typedef struct {
-    const char *model, *path;
+    const char *model, *path, *chat;
     uint64_t    limit, max_new_tokens, threads, wrong;
+    size_t      tools; /* dataset_tools */
     bool        skip_bad;
 } options;
 
 /* clang-format off */
 static const option_spec specs[] = {
     {"model", 'm', "MODEL.gguf", &option_path, OPTION_AT(options, model), .required = true,
-     .help = "weights and tokenizer, a GGUF of the Llama architecture"},
+     .help = "weights and tokenizer, a GGUF"},
     {"skip-bad", 0, NULL, &option_flag, OPTION_AT(options, skip_bad),
      .help = "count and report bad lines instead of stopping at the first"},
+    {"chat", 0, "NAME", &option_text, OPTION_AT(options, chat), .preset = "auto",
+     .help = "format of conversations: auto (the model's own, none if its file has none), none (a transcript) or a name"},
+    {"tools", 0, "CHOICE", &option_choice, OPTION_AT(options, tools), .preset = "error", .of = dataset_tools_names,
+     .help = "turns of tools in conversations: error, skip (left out) or text (kept as text)"},
     {"limit", 0, "N", &option_count, OPTION_AT(options, limit), .preset = "0", OPTION_RANGE(0, INT32_MAX),
      .help = "records to take from the start; 0 = all"},
     {"max-new-tokens", 'n', "N", &option_count, OPTION_AT(options, max_new_tokens), .preset = "512",
@@ -52,6 +57,7 @@ typedef struct {
 typedef struct {
     model      *m;
     dataset     data;
+    chat        chat;
     samples     samples;
     target     *target;
     policy     *policy;
@@ -168,7 +174,9 @@ static int open_evaluation(evaluation *v, const options *o, err *e) {
     const rule_ops   *greedy = registry_named(&rule_registry, "evaluate", "greedy", e);
     param_values      rule_params;
     policy_spec       drafting = {0};
-    dataset_options   d = {.format = "auto", .limit = (size_t)o->limit, .skip_bad = o->skip_bad};
+    dataset_options   d = {
+          .format = "auto", .limit = (size_t)o->limit, .skip_bad = o->skip_bad, .tools = (dataset_tools)o->tools};
+    if (chat_check_name("--chat", o->chat, e) != 0) return -1;
     if (llma == NULL || greedy == NULL || (v->m = model_open(o->model, e)) == NULL) return -1;
     const target_spec spec = {
         .weights = v->m, .vocab = v->m->shape.vocab, .context = v->m->shape.context, .threads = (int)o->threads};
@@ -178,10 +186,15 @@ static int open_evaluation(evaluation *v, const options *o, err *e) {
     drafting.vocab = v->m->shape.vocab;
     drafting.tok = v->m->tok;
     param_presets(greedy->params, greedy->n_params, &rule_params);
-    sample_options s = {
-        .need_output = true, .need_prompt = true, .context = v->m->shape.context, .skip_bad = o->skip_bad};
+    sample_options s = {.need_output = true,
+                        .need_prompt = true,
+                        .context = v->m->shape.context,
+                        .chat = &v->chat,
+                        .skip_bad = o->skip_bad};
     if (dataset_read(o->path, &d, data_report_skipped, NULL, &v->data, e) != 0) return -1;
     data_report_keys(&v->data);
+    if (v->data.has_turns && chat_choose(&v->chat, o->chat, v->m->tok, e) != 0)
+        return err_prefix(e, "%s: --chat %s", o->model, o->chat);
     return samples_prepare(&v->data, v->m->tok, &s, data_report_skipped, NULL, &v->samples, e) != 0 ||
                    (v->policy = policy_open(llma, &drafting, e)) == NULL ||
                    (v->rule = rule_open(greedy, &rule_params, v->m->shape.vocab, e)) == NULL ||
@@ -197,6 +210,7 @@ static void close_evaluation(evaluation *v) {
     policy_close(v->policy);
     rule_close(v->rule);
     samples_free(&v->samples);
+    chat_free(&v->chat);
     dataset_free(&v->data);
     model_close(v->m);
 }
@@ -215,7 +229,7 @@ static int evaluate(evaluation *v, const options *o, err *e) {
                        .n_prompt = s->prompt.n,
                        .references = s->references,
                        .n_references = s->n_references},
-             .eos = tokenizer_eos(v->m->tok),
+             .stops = tokenizer_stops(v->m->tok),
              .max_new_tokens = (size_t)o->max_new_tokens,
         };
         if (decode_run(&setup, &v->trace, e) != 0 || count_output(v, s, &exact, e) != 0)

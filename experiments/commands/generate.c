@@ -17,8 +17,8 @@
 #include "experiments/terminal/tokenizer_report.h"
 
 typedef struct {
-    const char *model, *prompt, *prompt_file, *policy, *rule;
-    text_list   references;
+    const char *model, *prompt, *prompt_file, *policy, *rule, *chat, *system; /* chat, system: NULL when not given */
+    text_list   references, stop;
     uint64_t    seed, max_new_tokens, threads;
     size_t      colour; /* in `whens` */
     bool        hash, check;
@@ -35,6 +35,7 @@ typedef struct {
     tokens      *references; /* [n_references] */
     reference   *views;      /* the same, as a policy sees them */
     size_t       n_references;
+    tokens       stops;           /* what ends the text */
     bool         prompt_is_empty; /* as text */
     decode_setup setup;
     trial_trace  trace, baseline;
@@ -49,10 +50,14 @@ static const char *const whens[] = {[AUTO] = "auto", [ALWAYS] = "always", [NEVER
 /* clang-format off */
 static const option_spec specs[] = {
     {"model", 'm', "MODEL.gguf", &option_path, OPTION_AT(options, model), .required = true,
-     .help = "weights and tokenizer, a GGUF of the Llama architecture"},
+     .help = "weights and tokenizer, a GGUF"},
     {"prompt", 'p', "TEXT", &option_text, OPTION_AT(options, prompt), .help = "the prompt"},
     {"prompt-file", 'f', "FILE", &option_path, OPTION_AT(options, prompt_file),
      .help = "a file that holds the prompt, instead of -p"},
+    {"chat", 0, "NAME", &option_text, OPTION_AT(options, chat), .implied = "auto",
+     .help = "make the prompt a user's turn, in the model's own chat format or the one of this name (harness "
+             "render -h lists them)"},
+    {"system", 0, "TEXT", &option_text, OPTION_AT(options, system), .help = "with --chat: what the system says first"},
     {"reference", 'r', "FILE", &option_path, OPTION_AT(options, references), .list = true,
      .help = "text that may be copied from"},
     {"policy", 0, "NAME[:P=V,..]", &option_text, OPTION_AT(options, policy), .preset = "llma",
@@ -63,6 +68,8 @@ static const option_spec specs[] = {
      .help = "seed of sampling"},
     {"max-new-tokens", 'n', "N", &option_count, OPTION_AT(options, max_new_tokens), .preset = "256",
      OPTION_RANGE(1, INT32_MAX), .help = "most tokens to generate"},
+    {"stop", 0, "TOKEN", &option_text, OPTION_AT(options, stop), .list = true,
+     .help = "a token that ends the text beside the model's own: its spelling in the vocabulary, or its id"},
     {"threads", 't', "N", &option_count, OPTION_AT(options, threads), .preset = "1", OPTION_RANGE(1, PARALLEL_THREADS),
      .help = "threads of a pass; the text does not depend on them"},
     {"color", 0, "WHEN", &option_choice, OPTION_AT(options, colour), .preset = "auto", .of = whens,
@@ -126,6 +133,24 @@ static char *read_text(const char *path, size_t *n, err *e) {
     return NULL;
 }
 
+/* The prompt as a user's turn. Without a chat format there is none: unlike in a sweep, it was asked for. */
+static int encode_chat(generation *g, const options *o, const char *text, size_t n, err *e) {
+    chat      c;
+    size_t    n_turns = 0;
+    chat_turn turns[2];
+    if (o->system != NULL) {
+        if (check_text("--system", o->system, strlen(o->system), e) != 0) return -1;
+        turns[n_turns++] = (chat_turn){CHAT_SYSTEM, o->system, strlen(o->system)};
+    }
+    turns[n_turns++] = (chat_turn){CHAT_USER, text, n};
+    if (chat_choose(&c, o->chat, g->m->tok, e) != 0) return err_prefix(e, "%s", o->model);
+    int ret = c.format != NULL
+                  ? chat_prompt(&c, g->m->tok, turns, n_turns, &g->prompt, e)
+                  : err_input(e, "%s: the file has no chat template (choose a format: --chat=NAME)", o->model);
+    chat_free(&c);
+    return ret;
+}
+
 static int encode_prompt(generation *g, const options *o, err *e) {
     sample_options how = {.need_prompt = true, .context = g->m->shape.context};
     const char    *where = o->prompt != NULL ? "--prompt" : o->prompt_file;
@@ -133,8 +158,9 @@ static int encode_prompt(generation *g, const options *o, err *e) {
     char          *text = NULL;
     if (o->prompt != NULL ? check_text(where, o->prompt, n, e) != 0 : (text = read_text(where, &n, e)) == NULL)
         return -1;
-    g->prompt_is_empty = n == 0;
-    int ret = sample_prompt(g->m->tok, text != NULL ? text : o->prompt, n, &g->prompt, e);
+    g->prompt_is_empty = n == 0 && o->chat == NULL;
+    const char *said = text != NULL ? text : o->prompt;
+    int ret = o->chat != NULL ? encode_chat(g, o, said, n, e) : sample_prompt(g->m->tok, said, n, &g->prompt, e);
     free(text);
     if (ret != 0) return -1;
     return sample_check_prompt(g->prompt.n, &how, e) == 0 ? 0 : err_prefix(e, "%s", where);
@@ -164,6 +190,14 @@ static int encode_input(generation *g, const options *o, err *e) {
     return 0;
 }
 
+static int find_stops(generation *g, const options *o, err *e) {
+    stops own = tokenizer_stops(g->m->tok);
+    if (tokens_append(&g->stops, own.ids, own.n, e) != 0) return -1;
+    for (size_t i = 0; i < o->stop.n; i++)
+        if (stops_add_named(&g->stops, g->m->tok, o->stop.at[i], e) != 0) return err_prefix(e, "--stop");
+    return 0;
+}
+
 /* ---- one generation -------------------------------------------------------------------------------- */
 
 static target_spec spec_of(const generation *g, const options *o) {
@@ -184,7 +218,7 @@ static int open_generation(generation *g, const options *o, err *e) {
     if (o->check && g->rule->ops->keeps != SAME_TOKENS)
         return err_input(e, "--check does not work with --rule %s (only with rules that keep plain decoding's tokens)",
                          g->rule->ops->name);
-    if (encode_input(g, o, e) != 0) return -1;
+    if (find_stops(g, o, e) != 0 || encode_input(g, o, e) != 0) return -1;
     if ((g->target = target_open(&target_transformer, &spec, e)) == NULL) return -1;
     g->setup = (decode_setup){
         .target = g->target,
@@ -195,7 +229,7 @@ static int open_generation(generation *g, const options *o, err *e) {
                   .references = g->views,
                   .n_references = g->n_references,
                   .noise = {o->seed, rng_stream("policy", "generate")}},
-        .eos = tokenizer_eos(g->m->tok),
+        .stops = stops_of(&g->stops),
         .max_new_tokens = o->max_new_tokens,
         .noise = {o->seed, rng_stream("accept", "generate")},
     };
@@ -215,6 +249,7 @@ static void close_generation(generation *g) {
     free(g->references);
     free(g->views);
     tokens_free(&g->prompt);
+    tokens_free(&g->stops);
     model_close(g->m);
 }
 
@@ -296,6 +331,11 @@ static int run(void *opts, err *e) {
     generation     g = {0};
     if ((o->prompt != NULL) == (o->prompt_file != NULL))
         return err_input(e, "generate needs one of -p TEXT and -f FILE (see harness generate -h)");
+    if (o->chat != NULL && chat_check_name("--chat", o->chat, e) != 0) return -1;
+    if (o->chat != NULL && strcmp(o->chat, "none") == 0)
+        return err_input(e, "--chat=none is not a chat format (without --chat the prompt is a text)");
+    if (o->system != NULL && o->chat == NULL)
+        return err_input(e, "--system is given without --chat (only in a conversation does the system speak)");
     int ret = generate(&g, o, e);
     close_generation(&g);
     return ret;

@@ -14,6 +14,7 @@
 
 typedef struct {
     const char *path, *format; /* NULL: not given */
+    size_t      tools;         /* dataset_tools */
     bool        skip_bad;
 } options;
 
@@ -21,6 +22,8 @@ static const option_spec specs[] = {
     {"format", 'f', "F", &option_text, OPTION_AT(options, format), .help = "format of a dataset (default auto)"},
     {"skip-bad", 0, NULL, &option_flag, OPTION_AT(options, skip_bad),
      .help = "count and report bad dataset lines instead of stopping at the first"},
+    {"tools", 0, "CHOICE", &option_choice, OPTION_AT(options, tools), .preset = "error", .of = dataset_tools_names,
+     .help = "turns of tools in a dataset's conversations: error, skip (left out) or text (kept as text)"},
 };
 static const option_spec operands[] = {
     {"FILE", .type = &option_path, OPTION_AT(options, path), .required = true},
@@ -37,7 +40,7 @@ static void list_formats(void) {
 static int inspect_file(const options *o, err *e) {
     file_kind kind;
     if (file_kind_at(o->path, &kind, e) != 0) return -1;
-    bool is_dataset = kind == FILE_OTHER || kind == FILE_EMPTY;
+    bool is_dataset = kind == FILE_OTHER || kind == FILE_EMPTY || kind == FILE_GZIP;
     if (kind != FILE_GGUF && kind != FILE_HDF5 && !is_dataset)
         return file_kind_refuse(o->path, kind, "GGUF, HDF5 or JSON Lines", e);
     if ((o->format != NULL || o->skip_bad) && !is_dataset)
@@ -45,7 +48,9 @@ static int inspect_file(const options *o, err *e) {
                          o->format != NULL ? "--format" : "--skip-bad", kind == FILE_GGUF ? "GGUF" : "HDF5");
     if (kind == FILE_GGUF) return inspect_gguf(o->path, e);
     if (kind == FILE_HDF5) return curve_is_at(o->path) ? inspect_training(o->path, e) : inspect_results(o->path, e);
-    return inspect_dataset(o->path, o->format != NULL ? o->format : "auto", o->skip_bad, e);
+    dataset_options how = {
+        .format = o->format != NULL ? o->format : "auto", .skip_bad = o->skip_bad, .tools = (dataset_tools)o->tools};
+    return inspect_dataset(o->path, &how, e);
 }
 
 static int run(void *opts, err *e) {

@@ -103,7 +103,7 @@ static const option_type option_shape = {.parse = parse_shape};
 /* clang-format off */
 static const option_spec specs[] = {
     {"arch", 'a', "NAME", &option_architecture, OPTION_AT(options, arch), .preset = "llama",
-     .help = "architecture: llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, granite, olmo2 or smollm3"},
+     .help = "architecture, one of those listed below"},
     {"shape", 's', "SHAPE", &option_shape, OPTION_AT(options, shape), .preset = "1.1b",
      .help = "15m, smollm2-135m, gemma3-270m, 1.1b or 7b, or one with changes, such as 1.1b:layers=4,vocab=4096; its "
              "parts are listed below"},
@@ -127,7 +127,9 @@ static const option_spec operands[] = {
 };
 
 static void list_parts(void) {
-    printf("Parts of a shape:\n");
+    printf("Architectures:\n ");
+    for (size_t i = 0; i < architecture_registry.n; i++) printf(" %s", registry_name(&architecture_registry, i));
+    printf("\n\nParts of a shape:\n");
     command_print_params(parts, PARTS);
 }
 

@@ -122,7 +122,11 @@ static void make_getopt_table(const option_table *t, getopt_table *g) {
     g->n = t->n_options + 1;
     for (size_t i = 0; i < g->n; i++) {
         const option_spec *s = spec_at(t, i);
-        g->longs[i] = (struct option){s->name, s->type->is_flag ? no_argument : required_argument, NULL, code_of(t, i)};
+        g->longs[i] = (struct option){s->name,
+                                      s->type->is_flag     ? no_argument
+                                      : s->implied != NULL ? optional_argument
+                                                           : required_argument,
+                                      NULL, code_of(t, i)};
         g->names[i] = s->name;
         if (s->letter != 0) *at++ = s->letter;
         if (s->letter != 0 && !s->type->is_flag) *at++ = ':';
@@ -262,7 +266,8 @@ int options_parse(const option_table *t, int argc, char **argv, void *base, cons
         const option_spec *s = spec_at(t, i);
         given[i] = true;
         if (s->alone) *alone = s;
-        if (s != &option_help && take_option(s, optarg, base, e) != 0) return -1;
+        const char *text = optarg == NULL && s->implied != NULL ? s->implied : optarg;
+        if (s != &option_help && take_option(s, text, base, e) != 0) return -1;
         if (s->alone) return 0;
     }
     if (check_required(t, given, e) != 0) return -1;

@@ -46,8 +46,9 @@ struct option_spec {
     char               letter; /* 0: none */
     const char        *arg;    /* the value, as the usage shows it; NULL for flags and operands */
     const option_type *type;
-    size_t             offset; /* of the field in the command's struct */
-    const char        *preset; /* parsed before the command line; NULL: the field stays zero */
+    size_t             offset;  /* of the field in the command's struct */
+    const char        *implied; /* the value of an option given without one, as in --chat; with one it is --chat=NAME */
+    const char        *preset;  /* parsed before the command line; NULL: the field stays zero */
     bool               required;
     bool               list;      /* any number of texts: the field is a text_list */
     bool               alone;     /* a flag after which nothing is read and nothing else is required */

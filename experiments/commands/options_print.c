@@ -7,11 +7,12 @@
 
 enum { INDENT = 2, WIDEST = 30 }; /* of the column of option names; wider names have a line of their own */
 
-/* "-t, --threads N" */
+/* "-t, --threads N", "--chat[=NAME]" */
 static size_t name_option(const option_spec *s, char *buf, size_t size) {
-    char letter[] = {'-', s->letter, ',', ' ', '\0'};
-    snprintf(buf, size, "%s--%s%s%s", s->letter != 0 ? letter : "    ", s->name, s->arg != NULL ? " " : "",
-             s->arg != NULL ? s->arg : "");
+    char        letter[] = {'-', s->letter, ',', ' ', '\0'};
+    const char *between = s->arg == NULL ? "" : s->implied != NULL ? "[=" : " ";
+    snprintf(buf, size, "%s--%s%s%s%s", s->letter != 0 ? letter : "    ", s->name, between,
+             s->arg != NULL ? s->arg : "", s->implied != NULL ? "]" : "");
     return strlen(buf);
 }
 

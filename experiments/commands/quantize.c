@@ -20,8 +20,9 @@ typedef struct {
 
 static const option_spec specs[] = {
     {"type", 't', "TYPE", &option_mix, OPTION_AT(options, mix), .required = true,
-     .help = "f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k or q6_k; q4_k_m and q5_k_m are mixtures as "
-             "llama.cpp makes them, with q6_k where it matters most"},
+     .help =
+         "f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs or mxfp4; q3_k_m, "
+         "q4_k_m and q5_k_m are mixtures as llama.cpp makes them, with better types where they matter most"},
     {"threads", 0, "N", &option_count, OPTION_AT(options, threads), .preset = "2", OPTION_RANGE(1, PARALLEL_THREADS),
      .help = "threads; the file does not depend on them"},
     {"quiet", 'q', NULL, &option_flag, OPTION_AT(options, quiet), .help = "no progress"},
@@ -67,11 +68,14 @@ static int convert_rows(void *ctx, size_t row, size_t n, void *out, err *e) {
 static int copy_values(const gguf *g, const type_mix *mix, gguf_writer *w, err *e) {
     bool blocks = dtype_get(mix->most)->block > 1;
     for (size_t i = 0; i < gguf_value_count(g); i++) {
-        const gguf_value *v = gguf_value_at(g, i);
-        char              key[256];
-        if (gguf_str_is(v->key, "general.file_type") || gguf_str_is(v->key, "general.quantization_version") ||
-            gguf_str_is(v->key, "general.alignment"))
-            continue;
+        const gguf_value        *v = gguf_value_at(g, i);
+        char                     key[256];
+        static const char *const own[] = {"general.file_type", "general.quantization_version",
+                                          "general.alignment", "split.no",
+                                          "split.count",       "split.tensors.count"};
+        bool                     is_own = false;
+        for (size_t k = 0; k < sizeof own / sizeof *own; k++) is_own |= gguf_str_is(v->key, own[k]);
+        if (is_own) continue;
         if (!gguf_str_copy(v->key, key, sizeof key))
             return err_input(e, "%s: key %zu of %zu bytes is not allowed (at most %zu, without a NUL)", gguf_path(g), i,
                              v->key.n, sizeof key - 1);
@@ -93,8 +97,9 @@ static int put_tensors(const gguf *g, const options *o, uint32_t layers, gguf_wr
         if (t->type < 0)
             return err_input(e, "%s: tensor \"%s\" of type %s cannot be converted", gguf_path(g), name,
                              dtype_gguf_name(t->gguf_type, type));
-        int ret;
-        if (t->shape[1] * t->shape[2] * t->shape[3] == 1) { /* a norm, even as a matrix of one row */
+        int  ret;
+        bool router = strstr(name, ".ffn_gate_inp.") != NULL; /* small, and a slight error chooses other experts */
+        if (router || t->shape[1] * t->shape[2] * t->shape[3] == 1) { /* a norm, even as a matrix of one row */
             ret = gguf_put_tensor(w, name, (dtype)t->type, t->n_dims, t->shape, t->data, e);
         } else {
             all[i] = (conversion){.from = t,
@@ -168,8 +173,11 @@ const command command_quantize = {
     .about =
         "Writes a model with its matrices as TYPE; norms and metadata stay as they are. Scales are fitted by least "
         "squares.",
-    .notes = "Rows that are not whole blocks of TYPE become q8_0 or f16. Quantizing a quantized model again "
-             "adds to its error.",
+    .notes =
+        "Rows that are not whole blocks of 256 become the type that llama.cpp falls back to: q5_0 from q4_k, q5_1 from "
+        "q5_k, q8_0 from q6_k, q4_0 from q2_k and q3_k, iq4_nl from iq4_xs; those that are not whole blocks of 32 "
+        "become "
+        "f16. The routers of experts stay as they are. Quantizing a quantized model again adds to its error.",
     OPTIONS(specs),
     OPERANDS(operands),
     .size = sizeof(options),

@@ -186,6 +186,7 @@ static int parse_remark(const key_value *v, void *at, err *e) {
 }
 
 const key_type key_bool = {.what = "yes or no", .parse = parse_bool};
+const key_type key_texts = {.what = "text", .texts = true};
 const key_type key_name = {.what = "name", .parse = parse_name};
 const key_type key_path = {.what = "path", .parse = key_path_parse};
 const key_type key_choice = {NULL, parse_choice, .names = choice_names};
@@ -226,6 +227,28 @@ static int add_value(void *ctx, const ini_part *item, err *e) {
 int keys_list(const ini_entry *entry, key_item_parse *parse, const void *ctx, value_list *out, err *e) {
     list_reading r = {entry->key, parse, ctx, out};
     return ini_items(entry, add_value, &r, e);
+}
+
+void text_items_free(text_items *l) {
+    for (size_t i = 0; i < l->n; i++) free(l->at[i]);
+    free(l->at);
+    *l = (text_items){0};
+}
+
+typedef struct {
+    const char *key;
+    text_items *out;
+} text_reading;
+
+static int add_text(void *ctx, const ini_part *item, err *e) {
+    const text_reading *r = ctx;
+    text_items         *out = r->out;
+    for (size_t i = 0; i < out->n; i++)
+        if (strcmp(out->at[i], item->text) == 0)
+            return err_input(e, "%s: %s lists %s twice (each value once)", item->where, r->key, item->text);
+    if (mem_reserve(&out->at, &out->cap, out->n + 1, e) != 0) return -1;
+    out->at[out->n] = mem_strdup(item->text, e);
+    return out->at[out->n] != NULL ? (out->n++, 0) : -1;
 }
 
 int key_param(const inifile *f, const param_spec *spec, const ini_part *v, param_value *out, err *e) {
@@ -275,6 +298,7 @@ int keys_check(const ini_section *s, const key_section *keys, const param_spec *
 }
 
 static int read_entry(const inifile *f, const key_spec *key, const ini_entry *entry, void *at, err *e) {
+    if (key->list && key->type->texts) return ini_items(entry, add_text, &(text_reading){key->name, at}, e);
     if (key->list) return keys_list(entry, parse_list_item, &(key_context){f, key}, at, e);
     if (key->type->whole_line && ini_line(entry, e) == NULL) return -1;
     const ini_part *part = key->type->whole_line ? &entry->parts[0] : ini_value(entry, e);

@@ -44,6 +44,7 @@ typedef struct {
     size_t (*names)(const key_spec *k, const char *names[static KEY_NAMES]);
 
     bool whole_line; /* quotes belong to the text */
+    bool texts;      /* items are kept as texts: the field of a list is a text_items */
 } key_type;
 
 struct key_spec {
@@ -53,7 +54,7 @@ struct key_spec {
     size_t          place;     /* of a char * for the key's "FILE:LINE", new memory; 0: none */
     const char     *preset;    /* parsed when the key is absent; NULL: the field stays as it is */
     bool            required;  /* then there is no preset */
-    bool            list;      /* several integers: the field is a value_list */
+    bool            list;      /* several values: the field is a value_list, or as the type says */
     bool            run_only;  /* affects how something is run, but not its result */
     uint64_t        min, max;  /* of integers */
     double          low, high; /* of reals */
@@ -72,6 +73,7 @@ extern const key_type key_u64, key_size, key_int;
 extern const key_type key_item;   /* the same as an item of a value_list */
 extern const key_type key_real;   /* double */
 extern const key_type key_bool;   /* yes or no, true or false, on or off, 1 or 0 */
+extern const key_type key_texts;  /* the same for any texts, into a text_items */
 extern const key_type key_name;   /* char *, new memory: ini_plain_name */
 extern const key_type key_path;   /* char *, new memory, relative to the INI file's folder */
 extern const key_type key_choice; /* char *, new memory: one of the texts in `of` */
@@ -91,6 +93,14 @@ typedef struct {
 } value_list;
 
 void value_list_free(value_list *l);
+
+/* Texts without the quotes around them. A zeroed struct is an empty list. */
+typedef struct {
+    char **at; /* [n], owned; no two are equal */
+    size_t n, cap;
+} text_items;
+
+void text_items_free(text_items *l);
 
 /* Appends the items of an entry: parse() turns each into a value. A value that occurs twice is an ERR_INPUT. */
 typedef int key_item_parse(const void *ctx, const ini_part *item, param_value *out, err *e);

@@ -14,7 +14,7 @@ int inspect_training(const char *path, err *e); /* HDF5 of a training */
 int inspect_folder(const char *path, err *e);   /* of a sweep */
 
 /* JSONL; format "auto" or a name. With skip_bad bad lines are reported and left out. */
-int inspect_dataset(const char *path, const char *format, bool skip_bad, err *e);
+int inspect_dataset(const char *path, const dataset_options *o, err *e);
 
 /* Parts of inspect_dataset: the number of distinct records if some repeat; keys that are not read, if there are any. */
 int  inspect_distinct(const dataset *d, err *e);

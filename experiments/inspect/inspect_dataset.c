@@ -36,6 +36,21 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* ---- conversations ---- */
+
+static void print_turns(const dataset *d) {
+    size_t records = 0, most = 0, total = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        size_t n = d->records[i].n_turns;
+        records += n > 0;
+        total += n;
+        if (n > most) most = n;
+    }
+    if (records > 0)
+        printf("turns    %zu records are conversations, of up to %zu turns, %.1f on average\n", records, most,
+               (double)total / (double)records);
+}
+
 static int print_scenarios(const dataset *d, err *e) {
     enum { SHOWN = 40 };
     const char **names = mem_new(d->n, sizeof *names, e);
@@ -206,11 +221,11 @@ static void print_first(const record *r) {
     if (r->has_output) print_passage("output", &r->output);
 }
 
-int inspect_dataset(const char *path, const char *format, bool skip_bad, err *e) {
-    dataset_options o = {.format = format, .skip_bad = skip_bad};
-    dataset         d;
-    if (dataset_read(path, &o, data_report_skipped, NULL, &d, e) != 0) return -1;
+int inspect_dataset(const char *path, const dataset_options *o, err *e) {
+    dataset d;
+    if (dataset_read(path, o, data_report_skipped, NULL, &d, e) != 0) return -1;
     printf("%s\nformat   %s\nsha256   %s\nrecords  %zu\n", path, d.format, d.sha256, d.n);
+    print_turns(&d);
     if (d.bad > 0) printf("bad      %zu (lines left out)\n", d.bad);
     if (d.dropped > 0) printf("left out %zu (no result to decode)\n", d.dropped);
     int ret = -1;

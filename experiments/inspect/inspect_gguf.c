@@ -117,8 +117,10 @@ static void print_value(const gguf_value *v) {
 static void print_tensors(const gguf *g) {
     uint64_t parameters = 0;
     bool     overflow = false;
+    bool     parts = gguf_part_count(g) > 1;
     if (gguf_tensor_count(g) == 0) return;
-    printf("\n%-*s  %-8s %-20s %14s %14s\n", NAME_WIDTH, "tensor", "type", "shape", "bytes", "offset");
+    printf("\n%-*s  %-8s %-20s %14s %14s%s\n", NAME_WIDTH, "tensor", "type", "shape", "bytes", "offset",
+           parts ? "   part" : "");
     for (size_t i = 0; i < gguf_tensor_count(g); i++) {
         const gguf_tensor *t = gguf_tensor_at(g, i);
         char               shape[96], type[DTYPE_NAME_SIZE];
@@ -135,7 +137,9 @@ static void print_tensors(const gguf *g) {
             printf("%14zu", t->bytes);
         else
             printf("%14s", "-"); /* the size of an unknown type is unknown */
-        printf(" %14zu\n", t->offset);
+        printf(" %14zu", t->offset);
+        if (parts) printf(" %6zu", t->part + 1);
+        putchar('\n');
     }
     if (overflow)
         puts("\nparameters   more than 2^64");
@@ -157,16 +161,66 @@ static int print_refusal(const char *what, const char *path, err *why, err *e) {
     return 0;
 }
 
+static void print_stops(const tokenizer *t) {
+    stops s = tokenizer_stops(t);
+    printf("stops        ");
+    for (size_t i = 0; i < s.n; i++) {
+        char     shown[SHOWN_TEXT];
+        gguf_str text = tokenizer_spelling(t, s.ids[i]);
+        printf("%s%d %s", i > 0 ? ", " : "", (int)s.ids[i], quote(shown, sizeof shown, text.at, text.n));
+    }
+    puts(s.n > 0 ? "" : "none: no token ends a text");
+}
+
+/* The format that chat = auto takes. */
+static int print_chat(const tokenizer *t, const char *path, err *e) {
+    chat c;
+    err  why = {0};
+    if (chat_choose(&c, "auto", t, &why) != 0) return print_refusal("chat", path, &why, e);
+    printf("chat         %s\n", c.format != NULL ? chat_name(&c) : "none: no chat template");
+    chat_free(&c);
+    return 0;
+}
+
+static void print_tokenizer(const tokenizer *t) {
+    const char *pre = tokenizer_pre(t), *warning = tokenizer_warning(t);
+    printf("tokenizer    yes: %s%s%s%s, %zu ids, sha256 %s\n", tokenizer_kind(t), pre != NULL ? " (" : "",
+           pre != NULL ? pre : "", pre != NULL ? ")" : "", tokenizer_vocab(t), tokenizer_digest(t));
+    if (tokenizer_missing_bytes(t) > 0)
+        printf("             %zu of 256 bytes have no token and are left out of texts\n", tokenizer_missing_bytes(t));
+    if (tokenizer_adds_eos(t)) printf("             texts are to end with EOS, which is not added to prompts\n");
+    print_stops(t);
+    if (warning != NULL) printf("             doubtful: %s\n", warning);
+}
+
+/* What the layers compute beside a plain Llama's. */
+static void print_arithmetic(const model *m) {
+    static const char *const scalings[] = {"", ", scaled linearly", ", scaled by YaRN", ", LongRoPE"};
+    const model_shape       *s = &m->shape;
+    size_t                   windows = 0, unrotated = 0;
+    for (size_t i = 0; i < s->n_layers; i++) {
+        windows += m->layers[i].kind.window > 0;
+        unrotated += m->layers[i].kind.rope == ROPE_NONE;
+    }
+    printf("             heads %zu wide, %zu rotated by base %g%s%s", s->head_dim, s->rope_dim, (double)s->rope_theta,
+           s->rope_scale != 1 || s->scaling == SCALING_LONGROPE ? scalings[s->scaling] : "",
+           m->rope_factors != NULL || m->rope_long != NULL ? ", with factors" : "");
+    if (unrotated > 0) printf(", not in %zu layers", unrotated);
+    putchar('\n');
+    if (windows > 0) printf("             a window of %zu tokens in %zu layers", s->window, windows);
+    if (windows > 0 && s->local_theta > 0) printf(", rotated by base %g", (double)s->local_theta);
+    if (windows > 0) putchar('\n');
+    if (s->n_experts > 0) printf("             %zu of %zu experts for each token\n", s->n_used_experts, s->n_experts);
+}
+
 static int print_uses(const gguf *g, const char *path, err *e) {
     err        why = {0};
     tokenizer *t = tokenizer_from_gguf(g, &why);
     if (t != NULL) {
-        const char *pre = tokenizer_pre(t), *warning = tokenizer_warning(t);
-        printf("tokenizer    yes: %s%s%s%s, %zu ids, sha256 %s\n", tokenizer_kind(t), pre != NULL ? " (" : "",
-               pre != NULL ? pre : "", pre != NULL ? ")" : "", tokenizer_vocab(t), tokenizer_digest(t));
-        if (tokenizer_adds_eos(t)) printf("             ends a text with EOS, which no command adds\n");
-        if (warning != NULL) printf("             doubtful: %s\n", warning);
+        print_tokenizer(t);
+        int failed = print_chat(t, path, e);
         tokenizer_close(t);
+        if (failed) return -1;
     } else if (print_refusal("tokenizer", path, &why, e) != 0) {
         return -1;
     }
@@ -175,6 +229,7 @@ static int print_uses(const gguf *g, const char *path, err *e) {
     const model_shape *s = &m->shape;
     printf("transformer  yes: %s, %zu layers, %zu wide, %zu heads over %zu, context %zu\n", m->arch->name, s->n_layers,
            s->dim, s->n_heads, s->n_kv_heads, s->context);
+    print_arithmetic(m);
     model_close(m);
     return 0;
 }
@@ -184,6 +239,9 @@ int inspect_gguf(const char *path, err *e) {
     if (g == NULL) return -1;
     printf("%s: GGUF version %" PRIu32 ", %zu bytes, alignment %" PRIu32 ", %zu keys, %zu tensors\n\n", path,
            gguf_version(g), gguf_size(g), gguf_alignment(g), gguf_value_count(g), gguf_tensor_count(g));
+    for (size_t i = 0; gguf_part_count(g) > 1 && i < gguf_part_count(g); i++)
+        printf("part %zu of %zu: %s, %zu bytes%s", i + 1, gguf_part_count(g), gguf_part_path(g, i),
+               gguf_part_size(g, i), i + 1 < gguf_part_count(g) ? "\n" : "\n\n");
     for (size_t i = 0; i < gguf_value_count(g); i++) {
         const gguf_value *v = gguf_value_at(g, i);
         print_padded_name(v->key);

@@ -86,7 +86,7 @@ static decode_setup setup_of(const cell_job *j, size_t s) {
          .target = j->target,
          .policy = j->policy,
          .rule = j->rule,
-         .eos = tokenizer_eos(j->m->tok),
+         .stops = stops_of(&j->m->stops->ids),
          .max_new_tokens = j->data->cfg->max_new_tokens,
          .noise = {p->cfg->seed, rng_stream("accept", id)},
          .input = {.prompt = x->prompt.ids,

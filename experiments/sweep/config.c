@@ -39,6 +39,15 @@ static size_t format_names(const key_spec *k, const char *names[static KEY_NAMES
     return n;
 }
 
+static int parse_chat(const key_value *v, void *at, err *e) {
+    return chat_check_name(v->where, v->text, e) == 0 ? key_keep(v->text, at, e) : -1;
+}
+
+static size_t names_of_chat(const key_spec *k, const char *names[static KEY_NAMES]) {
+    (void)k;
+    return chat_names(names, KEY_NAMES);
+}
+
 static size_t gemm_names(const key_spec *k, const char *names[static KEY_NAMES]) {
     (void)k;
     for (size_t i = 0; i < GEMMS; i++) names[i] = gemm_name((gemm)i);
@@ -56,6 +65,7 @@ static int parse_gemm(const key_value *v, void *at, err *e) {
 
 static const key_type key_tokenizer = {"path", parse_tokenizer, .names = tokenizer_names};
 static const key_type key_format = {NULL, parse_format, .names = format_names};
+static const key_type key_chat = {NULL, parse_chat, .names = names_of_chat};
 static const key_type key_gemm = {NULL, parse_gemm, .names = gemm_names};
 
 /* ---- the keys ----------------------------------------------------------------------------------------- */
@@ -83,10 +93,16 @@ static const key_spec model_keys[] = {
     {"gemm", &key_gemm, KEY_AT(model_config, gemm), .preset = "exact",
      .help = "exact: logits do not depend on how tokens are split into passes; blas: products through OpenBLAS, for "
              "weights in F32, F16 or BF16"},
+    {"chat", &key_chat, KEY_AT(model_config, chat), .preset = "auto",
+     .help = "how conversations become prompts; auto: by the chat template in the model's file, and as a transcript if "
+             "there is none; none: as a transcript; else the format of this name"},
     {"cost", &key_path, KEY_PLACED(model_config, cost),
      .help = "file of measured pass times T(k), for the modeled speed-up (harness help cost-file)"},
     {"context", &key_size, KEY_PLACED(model_config, context), .preset = "0", KEY_RANGE(0, INT32_MAX),
      .help = "tokens; 0 = the model's own"},
+    {"stop", &key_texts, KEY_PLACED(model_config, stop), .list = true,
+     .help = "tokens that end a text beside the model's own (harness inspect shows those): spellings in its vocabulary, "
+             "or ids; a list is one set"},
 };
 static const key_spec dataset_keys[] = {
     {"path", &key_path, KEY_PLACED(dataset_config, path), .required = true, .help = "JSONL file of records"},
@@ -100,6 +116,10 @@ static const key_spec dataset_keys[] = {
      .help = "formats llma and ms-marco: put the documents into the prompt"},
     {"doc_tokens", &key_size, KEY_AT(dataset_config, doc_tokens), .preset = "768", KEY_RANGE(0, INT32_MAX),
      .help = "with append_docs: tokens after which each document is cut in the prompt; 0 = whole"},
+    {"as_turn", &key_bool, KEY_AT(dataset_config, as_turn), .preset = "no",
+     .help = "make each prompt that is a text the user's turn of a conversation, for models with a chat format"},
+    {"tools", &key_choice, KEY_AT(dataset_config, tools), .preset = "error", .of = dataset_tools_names,
+     .help = "turns and calls of tools in conversations; skip: left out; text: kept as text"},
     {"max_new_tokens", &key_size, KEY_AT(dataset_config, max_new_tokens), .preset = "256", KEY_RANGE(1, INT32_MAX),
      .help = "tokens after which an output is cut, even a recorded one"},
 };
@@ -346,17 +366,21 @@ void config_free(config *c) {
         free(m->path);
         free(m->tokenizer);
         value_list_free(&m->threads);
+        free(m->chat);
         free(m->cost);
         free(m->path_at);
         free(m->tokenizer_at);
         free(m->cost_at);
         free(m->context_at);
+        text_items_free(&m->stop);
+        free(m->stop_at);
     }
     for (size_t i = 0; i < c->n_datasets; i++) {
         free(c->datasets[i].label);
         free(c->datasets[i].path);
         free(c->datasets[i].path_at);
         free(c->datasets[i].format);
+        free(c->datasets[i].tools);
     }
     for (size_t i = 0; i < c->n_policies; i++) {
         free(c->policies[i].label);

@@ -21,9 +21,11 @@ typedef struct {
     char             *tokenizer; /* for a target without weights: GGUF path, or "bytes" */
     value_list        threads;   /* swept */
     gemm              gemm;
-    char             *cost;                                          /* path of a cost file, or NULL */
-    size_t            context;                                       /* tokens; 0 = the model's own */
-    char             *path_at, *tokenizer_at, *cost_at, *context_at; /* "FILE:LINE" of each; NULL when absent */
+    char             *chat;    /* auto, none or a chat format's name */
+    char             *cost;    /* path of a cost file, or NULL */
+    size_t            context; /* tokens; 0 = the model's own */
+    text_items        stop;    /* tokens that end a text beside the model's own, by spelling or id */
+    char             *path_at, *tokenizer_at, *cost_at, *context_at, *stop_at; /* "FILE:LINE"; NULL when absent */
 } model_config;
 
 typedef struct {
@@ -32,7 +34,8 @@ typedef struct {
     char  *path, *format;
     char  *path_at; /* "FILE:LINE" */
     size_t limit;   /* 0 = all */
-    bool   forced, append_docs;
+    bool   forced, append_docs, as_turn;
+    char  *tools; /* of dataset_tools_names */
     size_t doc_tokens;
     size_t max_new_tokens;
 } dataset_config;

@@ -28,7 +28,7 @@ static int measure(const plan *p, const plan_cell *c, pace *to, err *e) {
         .target = t,
         .policy = none,
         .rule = r,
-        .eos = tokenizer_eos(m->tok),
+        .stops = stops_of(&m->stops->ids),
         .max_new_tokens = TOKENS,
         .input = {.prompt = x->prompt.ids, .n_prompt = x->prompt.n},
         .forced = data->cfg->forced ? x->output.ids : NULL,

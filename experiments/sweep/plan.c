@@ -40,7 +40,7 @@ static int open_weights(plan *p, const model_config *cfg, plan_model *out, err *
         if (m == NULL) return named_at(cfg->path_at, e);
         p->weights[p->n_weights++] = out->spec.weights = m;
         out->tok = m->tok;
-        if (digest_sha256_file(cfg->path, out->sha256, e) != 0) return named_at(cfg->path_at, e);
+        if (gguf_sha256(m->file, out->sha256, e) != 0) return named_at(cfg->path_at, e);
     }
     size_t own = out->spec.weights->shape.context;
     if (cfg->context > own)
@@ -64,6 +64,25 @@ static int open_tokenizer(plan *p, const model_config *cfg, plan_model *out, err
     return 0;
 }
 
+/* The model's own stop tokens and those that the section adds. */
+static int find_stops(plan *p, const model_config *cfg, plan_model *m, err *e) {
+    plan_stops *s = &p->stops[p->n_stops++];
+    stops       own = tokenizer_stops(m->tok);
+    tokens      added = {0};
+    int         ret = tokens_append(&s->ids, own.ids, own.n, e);
+    for (size_t i = 0; ret == 0 && i < cfg->stop.n; i++)
+        if ((ret = stops_add_named(&s->ids, m->tok, cfg->stop.at[i], e)) != 0)
+            err_prefix(e, "%s: [model %s] stop", cfg->stop_at, cfg->label);
+    for (size_t i = 0; ret == 0 && i < s->ids.n; i++)
+        if (!stops_have(own, s->ids.ids[i])) ret = stops_add(&added, s->ids.ids[i], e);
+    if (ret == 0 &&
+        ((s->text = stops_text(stops_of(&s->ids), e)) == NULL || (s->added = stops_text(stops_of(&added), e)) == NULL))
+        ret = -1;
+    tokens_free(&added);
+    m->stops = s;
+    return ret;
+}
+
 /* One plan_model for each thread count of the section. */
 static int add_model(plan *p, const model_config *cfg, err *e) {
     plan_model m = {.cfg = cfg};
@@ -74,6 +93,7 @@ static int add_model(plan *p, const model_config *cfg, err *e) {
         m.cost = cost;
     }
     if ((needs_weights(cfg) ? open_weights : open_tokenizer)(p, cfg, &m, e) != 0) return -1;
+    if (find_stops(p, cfg, &m, e) != 0) return -1;
     m.spec.vocab = tokenizer_vocab(m.tok);
     m.spec.gemm = cfg->gemm;
     if (cfg->gemm == GEMM_BLAS && blas_open(e) != 0) return -1;
@@ -106,7 +126,9 @@ static int find_dataset(plan *p, const plan_options *o, const dataset_config *cf
                            .append_docs = cfg->append_docs,
                            .doc_tokens = cfg->doc_tokens,
                            .tok = m->tok,
-                           .skip_bad = o->skip_bad};
+                           .skip_bad = o->skip_bad,
+                           .as_turn = cfg->as_turn,
+                           .tools = dataset_tools_named(cfg->tools)};
     *d = (plan_dataset){.cfg = cfg, .tok = m->tok};
     if (dataset_read(cfg->path, &how, again ? NULL : o->report, o->ctx, &d->data, e) != 0)
         return named_at(cfg->path_at, e);
@@ -119,22 +141,36 @@ static bool needs_prompt(const plan_model *m) {
     return (m->cfg->target->gives & GIVES_LOGITS) != 0;
 }
 
+/* Only datasets with turns need one, so that a model with an unknown template can run on all others. */
+static int choose_chat(plan *p, plan_model *m, err *e) {
+    if (m->chosen) return 0;
+    if (chat_choose(&m->chat, m->cfg->chat, m->tok, e) != 0)
+        return err_prefix(e, "%s:%zu: [model %s] chat = %s", p->cfg->path, m->cfg->line, m->cfg->label, m->cfg->chat);
+    m->chosen = true;
+    return 0;
+}
+
 /* Index of the samples of this dataset as the model sees them; prepares them when that has not been done. */
 static int find_samples(plan *p, const plan_options *o, size_t model_at, size_t dataset_at, size_t *index, err *e) {
-    const plan_model   *m = &p->models[model_at];
+    plan_model         *m = &p->models[model_at];
     const plan_dataset *d = &p->datasets[dataset_at];
+    bool                has_turns = d->data.has_turns;
+    if (has_turns && choose_chat(p, m, e) != 0) return -1;
     for (*index = 0; *index < p->n_samples; ++*index) {
         const plan_samples *s = &p->samples[*index];
         const plan_model   *first = &p->models[s->model];
         if (s->dataset != dataset_at) continue;
         if (same_tokenizer(first->tok, m->tok) && first->spec.context == m->spec.context &&
-            needs_prompt(first) == needs_prompt(m))
+            needs_prompt(first) == needs_prompt(m) && tokens_equal(&first->stops->ids, &m->stops->ids) &&
+            (!has_turns || chat_equal(&first->chat, &m->chat)))
             return 0;
     }
     plan_samples  *s = &p->samples[p->n_samples];
     sample_options how = {.need_output = d->cfg->forced,
                           .need_prompt = needs_prompt(m),
                           .context = m->spec.context,
+                          .chat = &m->chat,
+                          .stops = stops_of(&m->stops->ids),
                           .skip_bad = o->skip_bad};
     *s = (plan_samples){.model = model_at, .dataset = dataset_at};
     if (samples_prepare(&d->data, m->tok, &how, o->report, o->ctx, &s->set, e) != 0)
@@ -157,8 +193,9 @@ static int reserve(plan *p, size_t n_cells, err *e) {
     p->weights = mem_new(c->n_models, sizeof *p->weights, e); /* NOLINT(bugprone-sizeof-expression): pointers */
     p->toks = mem_new(c->n_models, sizeof *p->toks, e);       /* NOLINT(bugprone-sizeof-expression): pointers */
     p->costs = mem_new(c->n_models, sizeof *p->costs, e);
+    p->stops = mem_new(c->n_models, sizeof *p->stops, e);
     bool all = p->models != NULL && p->datasets != NULL && p->samples != NULL && p->cells != NULL &&
-               p->weights != NULL && p->toks != NULL && p->costs != NULL;
+               p->weights != NULL && p->toks != NULL && p->costs != NULL && p->stops != NULL;
     return all ? 0 : -1;
 }
 
@@ -187,15 +224,22 @@ fail:
 void plan_free(plan *p) {
     plan_cells_free(p);
     for (size_t i = 0; i < p->n_samples; i++) samples_free(&p->samples[i].set);
+    for (size_t i = 0; i < p->n_models; i++) chat_free(&p->models[i].chat);
     for (size_t i = 0; i < p->n_datasets; i++) dataset_free(&p->datasets[i].data);
     for (size_t i = 0; i < p->n_weights; i++) model_close(p->weights[i]);
     for (size_t i = 0; i < p->n_toks; i++) tokenizer_close(p->toks[i]);
     for (size_t i = 0; i < p->n_costs; i++) cost_free(&p->costs[i]);
+    for (size_t i = 0; i < p->n_stops; i++) {
+        tokens_free(&p->stops[i].ids);
+        free(p->stops[i].text);
+        free(p->stops[i].added);
+    }
     free(p->samples);
     free(p->datasets);
     free(p->models);
     free(p->weights);
     free(p->toks);
     free(p->costs);
+    free(p->stops);
     *p = (plan){0};
 }

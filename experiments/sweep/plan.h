@@ -13,11 +13,21 @@
 #include "experiments/sweep/cost.h"
 #include "store/store.h"
 
+/* What ends a text that a model gives. */
+typedef struct {
+    tokens ids;   /* the set */
+    char  *text;  /* the same (stops_text) */
+    char  *added; /* those of them that the config adds to the model's own */
+} plan_stops;
+
 /* One [model] at one thread count. Weights and tokenizer are shared between variants of one section. */
 typedef struct {
     const model_config *cfg;
     target_spec         spec; /* to open its targets; no weights and context 0 for targets that need none */
     const tokenizer    *tok;
+    chat                chat;   /* of its prompts, once a dataset with turns was met */
+    bool                chosen; /* it was */
+    const plan_stops   *stops;
     char                sha256[DIGEST_HEX]; /* of the GGUF with the weights; without them, tokenizer_digest */
     const cost_model   *cost;               /* NULL without one */
 } plan_model;
@@ -67,6 +77,8 @@ typedef struct {
     size_t      n_toks;
     cost_model *costs;
     size_t      n_costs;
+    plan_stops *stops;
+    size_t      n_stops;
 } plan;
 
 typedef struct {

@@ -98,6 +98,9 @@ void plan_cell_settings(const plan *p, const plan_cell *c, cell_row *out) {
     out->target = (char *)m->cfg->target->name;
     out->threads = m->spec.threads;
     out->gemm = (char *)gemm_name(m->spec.gemm);
+    out->chat = data->data.has_turns && m->chat.format != NULL ? (char *)chat_name(&m->chat) : "";
+    out->stop = m->stops->added;
+    out->stop_ids = m->stops->text;
     out->dataset = data->cfg->label;
     out->dataset_sha256 = (char *)data->data.sha256;
     out->forced = data->cfg->forced;
@@ -133,7 +136,7 @@ static json_t *setting_json(const plan *p, const plan_cell *c) {
     const plan_model *m = &p->models[c->model];
     cell_row          row = {0};
     plan_cell_settings(p, c, &row);
-    return json_pack("{s:o, s:s, s:I, s:I, s:b, s:s?, s:I, s:s?, s:s, s:I}",
+    return json_pack("{s:o, s:s, s:I, s:I, s:b, s:s?, s:I, s:s, s:s?, s:s, s:I}",
                      "settings",       settings_json(&row),                  /* what the cell's row says; */
                      "params",         row.params,                           /* defaults included: they may change */
                      "seed",           (json_int_t)p->cfg->seed,             /* all randomness */
@@ -141,6 +144,7 @@ static json_t *setting_json(const plan *p, const plan_cell *c) {
                      "paired",         p->cfg->paired,                       /* what speedup is over */
                      "blas",           m->spec.gemm == GEMM_BLAS ? blas_kernels() : NULL, /* how these kernels round */
                      "context",        (json_int_t)m->spec.context,          /* where outputs are cut */
+                     "stop_ids",       m->stops->text,                       /* where they end */
                      "cost",           m->cost != NULL ? m->cost->sha256 : NULL,     /* modeled_speedup */
                      "samples",        p->samples[c->samples].sha256,        /* what was taken from the data */
                      "max_new_tokens", (json_int_t)p->datasets[c->dataset].cfg->max_new_tokens);

@@ -97,7 +97,7 @@ static void decode_forced(const char *name, const char *params, const recorded *
         .input = {.prompt = prompt->ids, .n_prompt = prompt->n, .references = s->references, .n_references = DOCS},
         .forced = s->output.ids,
         .n_forced = s->output.n,
-        .eos = EOS,
+        .stops = {(const int32_t[]){EOS}, 1},
         .max_new_tokens = 4096,
     };
     cr_assert(p != NULL && r != NULL && t != NULL);

@@ -98,13 +98,15 @@ class Gguf:
         return path
 
 
-def put_tokenizer(g, pieces=None):
-    pieces = PIECES if pieces is None else pieces
+def put_tokenizer(g, pieces=None, controls=()):
+    """`controls`: control tokens after the pieces."""
+    pieces = (PIECES if pieces is None else pieces) + list(controls)
     first_merged = len(PIECES) - len(MERGED)
     scores = [0.0 if i < len(SPECIAL) + 256 else -1000.0 - i if i < first_merged else float(first_merged - i)
               for i in range(len(pieces))]
     types = [2 if i == UNK else 3 if i < len(SPECIAL) else 6 if i < len(SPECIAL) + 256 else 1
              for i in range(len(pieces))]
+    types = types[:len(pieces) - len(controls)] + [3] * len(controls)
     g.put("tokenizer.ggml.model", STRING, "llama")
     g.put_array("tokenizer.ggml.tokens", STRING, pieces)
     g.put_array("tokenizer.ggml.scores", F32, scores)
@@ -120,7 +122,8 @@ def make_vocab(version=3):
 
 
 def make_model(dtype="F32", seed=1, version=3, alignment=32, layers=2, dim=64, heads=4, kv_heads=2, ffn=96,
-               context=256, tied=False, rope_theta=None, rope_factor=None, architecture="llama"):
+               context=256, tied=False, rope_theta=None, rope_factor=None, architecture="llama",
+               controls=()):
     rng = np.random.default_rng(seed)
     g = Gguf(version, alignment)
     g.put("general.architecture", STRING, architecture)
@@ -134,7 +137,7 @@ def make_model(dtype="F32", seed=1, version=3, alignment=32, layers=2, dim=64, h
         g.put("llama.rope.freq_base", F32, rope_theta)
     if rope_factor is not None:
         g.put("llama.rope.scaling.type", STRING, "linear").put("llama.rope.scaling.factor", F32, rope_factor)
-    put_tokenizer(g)
+    put_tokenizer(g, controls=controls)
 
     def matrix(name, rows, cols):
         g.put_tensor(name + ".weight", dtype, rng.uniform(-1, 1, (rows, cols)) * (3 / cols) ** 0.5)
@@ -143,7 +146,7 @@ def make_model(dtype="F32", seed=1, version=3, alignment=32, layers=2, dim=64, h
         g.put_tensor(name + ".weight", "F32", rng.uniform(0.9, 1.1, dim))
 
     kv = dim // heads * kv_heads
-    matrix("token_embd", len(PIECES), dim)
+    matrix("token_embd", len(PIECES) + len(controls), dim)
     for layer in range(layers):
         blk = f"blk.{layer}."
         norm(blk + "attn_norm")
@@ -157,8 +160,31 @@ def make_model(dtype="F32", seed=1, version=3, alignment=32, layers=2, dim=64, h
         matrix(blk + "ffn_down", dim, ffn)
     norm("output_norm")
     if not tied:
-        matrix("output", len(PIECES), dim)
+        matrix("output", len(PIECES) + len(controls), dim)
     return g
+
+
+def byte_letter(byte):
+    """GPT-2's letter for a byte: the character of that code if it can be seen, else the next one from U+0100 on."""
+    seen = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    return chr(byte if byte in seen else 0x100 + sum(b not in seen for b in range(byte)))
+
+
+def make_bpe_vocab(pre="gpt-2", merges=(), special=("<|end|>",)):
+    """Byte-level BPE: token i is byte i, then what the merges ("t h", "_ t" with _ for a space) make, then `special`."""
+    merges = [m.replace("_", byte_letter(32)) for m in merges]
+    tokens = [byte_letter(b) for b in range(256)] + [m.replace(" ", "") for m in merges] + list(special)
+    g = Gguf().put("general.architecture", STRING, "llama").put("tokenizer.ggml.model", STRING, "gpt2")
+    if pre is not None:
+        g.put("tokenizer.ggml.pre", STRING, pre)
+    g.put_array("tokenizer.ggml.tokens", STRING, tokens)
+    g.put_array("tokenizer.ggml.token_type", I32, [1] * (len(tokens) - len(special)) + [3] * len(special))
+    g.put_array("tokenizer.ggml.merges", STRING, merges)
+    return g.put("tokenizer.ggml.eos_token_id", U32, len(tokens) - 1)
+
+
+def write_bpe_vocab(path, **options):
+    return make_bpe_vocab(**options).save(path)
 
 
 def write_vocab(path, **options):

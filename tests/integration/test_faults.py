@@ -14,6 +14,7 @@ import shutil
 import h5py
 import pytest
 
+import gguf_files
 from faults import KINDS, faults  # noqa: F401
 from program import harness
 from sweeps import HARNESS, ROOT, assert_same, content, write_jsonl
@@ -45,6 +46,7 @@ def given(tmp_path_factory):
     """A folder with a model, records, configs, cells and results."""
     folder = tmp_path_factory.mktemp("given")
     harness("make-model", "-s", MODEL, "-t", "f32", folder / "m.gguf")
+    gguf_files.write_bpe_vocab(folder / "v.gguf", pre="qwen2", merges=["a b", "_ ab"])
     records = write_jsonl(folder / "r.jsonl", RECORDS)
     transformer = (f"paired = yes\n[model m]\ntarget = transformer\npath = {folder}/m.gguf\nthreads = 1", "", records)
     for name, (model, forced, path) in {"replay": REPLAY, "transformer": transformer}.items():
@@ -61,6 +63,7 @@ COMMANDS = {
     "inspect JSONL": ["inspect", "{given}/r.jsonl"],
     "collect": ["collect", "{given}/s", "-o", "{out}/c.h5"],
     "generate": ["generate", "-m", "{given}/m.gguf", "-p", "abc ab", "-r", "{given}/r.jsonl", "-n", "8"],
+    "tokenize": ["tokenize", "-m", "{given}/v.gguf", "--pieces", "{given}/r.jsonl"],
     "sweep replay": ["sweep", "-q", "{given}/replay.ini", "-o", "{out}"],
     "sweep transformer": ["sweep", "-q", "{given}/transformer.ini", "-o", "{out}"],
 }

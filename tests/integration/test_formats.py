@@ -120,7 +120,7 @@ def commands():
     """The shell commands in datasets/README.md that call Python."""
     text = (ROOT / "datasets" / "README.md").read_text()
     blocks = re.findall(r"(?:^    .*\n)+", text, re.M)
-    return [re.sub("^    ", "", b, flags=re.M) for b in blocks if b.startswith("    python3 ")]
+    return [re.sub("^    ", "", b, flags=re.M) for b in blocks if b.startswith("    python3 -c ")]
 
 
 def test_the_documented_conversions_work(tmp_path):

@@ -191,6 +191,7 @@ def models(tmp_path_factory):
             g.put("tokenizer.ggml.add_bos_token", gguf_files.BOOL, False)
         if name == "none":
             g.values = [v for v in g.values if b"bos_token_id" not in v]
+            g.put("tokenizer.ggml.bos_token_id", gguf_files.U32, 2**32 - 1)  # a missing key would be SentencePiece's own
         found[name] = g.save(folder / f"{name}.gguf")
     return found
 

@@ -54,13 +54,13 @@ def test_says_why_it_cannot_run(tmp_path):
     assert "no: the file holds no tensors" in transformer(gf.make_vocab())
     g = gf.make_model()
     name, shape, _, stored = g.tensors[3]
-    g.tensors[3] = (name, shape, 10, stored)
-    assert f'no: tensor "{name}" has type Q2_K ("F32", "F16", "BF16", "Q8_0", ' in transformer(g)
+    g.tensors[3] = (name, shape, 16, stored)
+    assert f'no: tensor "{name}" has type IQ2_XXS ("F32", "F16", "BF16", "Q8_0", ' in transformer(g)
     g.tensors[3] = (name, shape, 99, stored)
     assert f'no: tensor "{name}" has type 99 ("F32", "F16", "BF16", "Q8_0", ' in transformer(g)
     assert line(inspect(tmp_path / "m.gguf")[1], name).split()[1] == "99"
-    g = gf.make_model().put_tensor("blk.0.attn_q.bias", "F32", [0.0] * 64)
-    assert 'no: tensor "blk.0.attn_q.bias" is not supported' in transformer(g)
+    g = gf.make_model().put_tensor("blk.0.attn_norm.bias", "F32", [0.0] * 64)
+    assert 'no: tensor "blk.0.attn_norm.bias" is not supported' in transformer(g)
 
 
 def test_every_kind_of_value(tmp_path):

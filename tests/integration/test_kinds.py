@@ -1,5 +1,4 @@
 """Files of the wrong kind: messages name the kind and say what to do. Also inspect on our own files."""
-import gzip
 import json
 import pathlib
 import shutil
@@ -21,7 +20,7 @@ def make_kinds(folder):
         "a web page": b"<!DOCTYPE html>\n<html><title>404</title></html>\n",
         "a safetensors file": (15).to_bytes(8, "little") + b'{"a":{"b":"c"}}',
         "a Python pickle": b"\x80\x02}q\x00.",
-        "a gzip file": gzip.compress(b'{"id": "a", "prompt": "p"}\n'),
+        "a Zstandard file": b"\x28\xb5\x2f\xfd" + bytes(20),
         "text in UTF-16": '{"id": "a", "prompt": "p"}\n'.encode("utf-16"),
         "a Parquet file": b"PAR1" + bytes(20) + b"PAR1",
     }
@@ -51,9 +50,35 @@ def test_other_kinds_are_named_by_every_command(tmp_path):
     assert not (tmp_path / "out.gguf").exists()
 
 
-def test_a_table_or_an_array_is_no_dataset(tmp_path):
+def test_what_downloads_leave_behind(tmp_path):
+    whole = MODEL.read_bytes()
+    path = tmp_path / "m.gguf"
+
+    def error(content, at=path):
+        at.write_bytes(content)
+        return harness("generate", "-m", at, "-p", "x", status=2).error
+
+    for text in b'{"error":"Repository not found"}', b"Entry not found", "Zugriff verweigert: gesch\u00fctzt\n".encode():
+        message = error(text)
+        assert f"{path}: is text, not GGUF (it begins \"" in message and "a server may have said that" in message
+    assert "the file is empty" in error(b"")
+    for n in len(whole) // 2, len(whole) - 100:
+        assert f"the file has {n} of at least " in error(whole[:n])
+    assert "are left in the file)" in error(whole[:4000])
+    assert "version 1 (2 or 3; " in error(whole[:4] + b"\1\0\0\0" + whole[8:])
+    assert "big-endian (little-endian; gguf_convert_endian.py" in error(whole[:4] + b"\0\0\0\3" + whole[8:])
+    assert "is a llamafile, not GGUF (unzip" in error(b"MZqFpD='\n")
+    assert "is a RAR archive, not GGUF (" in error(b"Rar!\x1a\x07\x01\0")
+    for name in "m.gguf.part1of2", "m.gguf-split-a", "m.gguf.crdownload", "m.gguf.incomplete":
+        for piece in whole[:len(whole) // 2], whole[:1000], whole[len(whole) // 2:]:
+            assert "by its name it is one piece of a file" in error(piece, tmp_path / name)
+    assert "by its name" not in error(whole[len(whole) // 2:])
+    assert f"{tmp_path}: is a folder (a GGUF file)" in harness("generate", "-m", tmp_path, "-p", "x", status=2).error
+
+
+def test_a_table_is_no_dataset(tmp_path):
     path = tmp_path / "d"
-    for text, word in (json.dumps(RECORDS), "one JSON array"), (json.dumps(RECORDS[0], indent=2), "objects over several lines"), \
+    for text, word in (json.dumps(RECORDS[0], indent=2), "objects over several lines"), \
             ("id,prompt\n1,hello\n", "a table (CSV)"):
         path.write_text(text)
         for command in ["inspect", path], ["inspect", "--skip-bad", path]:

@@ -17,8 +17,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 STR = "str"
 ATTRIBUTES = {"schema_version": "<i4", "sweep": STR, "created": STR}
 TABLES = {
-    "cells": "cell:<u4 id:|S16 config:str model:str dataset:str target:str threads:<i4 gemm:str forced:|u1 rule:str "
-             "temperature:<f8 policy:str n:<i4 k:<i4 dataset_sha256:str model_sha256:str build:|S16 params:str trials:<u4 timed:|u1 "
+    "cells": "cell:<u4 id:|S16 config:str model:str dataset:str target:str threads:<i4 gemm:str stop:str chat:str forced:|u1 rule:str "
+             "temperature:<f8 policy:str n:<i4 k:<i4 dataset_sha256:str model_sha256:str build:|S16 params:str stop_ids:str trials:<u4 timed:|u1 "
              "created:str harness_version:str git_commit:str cpu:str isa:str compiler:str flags:str",
     "processes": "process:<u4 id:|S16 started:str harness_version:str git_commit:str cpu:str isa:str compiler:str flags:str",
     "samples": "sample:<u4 dataset:str id:str scenario:str prompt_tokens:<u4 reference_tokens:<u4 references:<u4 content:<u8",
@@ -30,7 +30,7 @@ TABLES = {
     "steps": "trial:<u4 step:<u4 position:<u4 match_length:<u2 source:<i4 source_position:<i4 drafted:<u2 testable:<u2 accepted:<u2 "
              "emitted:<u2 draft_ns:<u8 verify_ns:<u8",
 }
-SETTINGS = ("config:setup model:setup dataset:setup target:setup threads:setup gemm:setup forced:setup rule:rule "
+SETTINGS = ("config:setup model:setup dataset:setup target:setup threads:setup gemm:setup stop:setup chat:setup forced:setup rule:rule "
             "temperature:rule policy:policy n:policy k:policy dataset_sha256:digest model_sha256:digest build:digest")
 REPLAY = """[sweep]
 name = schema
@@ -95,7 +95,7 @@ def test_root_attributes(results):
         info = h5py.check_string_dtype(dtype)
         assert info.encoding == "utf-8" and info.length is not None, name
         assert info.length == max(1, len(results.attrs[name])), name
-    assert results.attrs["schema_version"] == 5
+    assert results.attrs["schema_version"] == 6
     assert results.attrs["sweep"] == b"schema"
     assert re.fullmatch(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", results.attrs["created"])
 

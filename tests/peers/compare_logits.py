@@ -7,7 +7,7 @@ are one sequence. Logits of every position are compared, in passes of SPLIT toke
 prompt that both continue alone: with equal logits two greedy texts never part, and where they do, the margins say how close
 the two likeliest tokens were in each engine. llama.cpp keeps its cache in f32 and uses no flash attention here; what it
 rounds inside a product is its own, and depends on how many tokens a pass has: --itself shows by how much, the measure of
-what a difference to another engine means.
+what a difference to another engine means. --f32 says more: who is nearer to the same weights without that rounding?
 """
 import argparse
 
@@ -57,6 +57,8 @@ def main():
     parser.add_argument("-l", "--limit", type=int, default=200, help="sequences of a file (default 200)")
     parser.add_argument("--longest", type=int, default=256, help="ids of a sequence, the rest is cut (default 256)")
     parser.add_argument("--itself", action="store_true", help="also how far llama.cpp is from itself when passes differ")
+    parser.add_argument("--f32", metavar="FILE", help="the same weights in F32 (harness quantize -t f32): also how far each "
+                        "engine is from them, whose products round nothing to 8 bits")
     parser.add_argument("--greedy", type=int, default=64, help="tokens of a greedy text; 0: none (default 64)")
     parser.add_argument("--prompt", type=int, default=32, help="ids of its prompt (default 32)")
     parser.add_argument("--show", type=int, default=5, help="places where texts part to print (default 5)")
@@ -64,13 +66,17 @@ def main():
     for path in args.files:
         print(path, flush=True)
         sequences = peers.read_sequences(args.model, path, args.longest)[:args.limit]
-        ours, theirs = (peers.logits(who, args.model, sequences, "-t", args.threads, "-s", args.split)
-                        for who in (peers.OURS, peers.THEIRS))
-        compare_rows("ours and llama.cpp's", ours, theirs)
+
+        def logits(who, model=args.model, split=args.split):
+            return peers.logits(who, model, sequences, "-t", args.threads, "-s", split)
+        compare_rows("ours and llama.cpp's", logits(peers.OURS), logits(peers.THEIRS))
         if args.itself:
-            one, many = (peers.logits(peers.THEIRS, args.model, sequences, "-t", args.threads, "-s", split)
-                         for split in (1, args.split))
-            compare_rows(f"llama.cpp's, tokens one by one and {args.split} in a pass", one, many)
+            compare_rows(f"llama.cpp's, tokens one by one and {args.split} in a pass", logits(peers.THEIRS, split=1),
+                         logits(peers.THEIRS))
+        if args.f32:
+            compare_rows("in F32, ours and llama.cpp's", logits(peers.OURS, args.f32), logits(peers.THEIRS, args.f32))
+            compare_rows("ours and ours in F32", logits(peers.OURS), logits(peers.OURS, args.f32))
+            compare_rows("llama.cpp's and ours in F32", logits(peers.THEIRS), logits(peers.OURS, args.f32))
         if args.greedy:
             compare_greedy(args, sequences)
 

@@ -46,6 +46,20 @@ static void close_threads(peer *p) {
     if (free_threads != NULL) free_threads(p->threads);
 }
 
+static int open_context(peer *p, const peer_options *o, err *e) {
+    struct llama_context_params c = llama_context_default_params();
+    c.n_ctx = (uint32_t)o->context;
+    c.n_batch = c.n_ubatch = (uint32_t)o->pass;
+    c.n_threads = c.n_threads_batch = o->threads;
+    if (o->exact) {
+        c.type_k = c.type_v = GGML_TYPE_F32;
+        c.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    }
+    if ((p->context = llama_init_from_model(p->model, c)) == NULL)
+        return err_run(e, "llama.cpp makes no context of %zu tokens", o->context);
+    return open_threads(p, o->threads, e);
+}
+
 peer *peer_open(const char *path, const peer_options *o, err *e) {
     peer *p = mem_new(1, sizeof *p, e);
     if (p == NULL) return NULL;
@@ -59,24 +73,13 @@ peer *peer_open(const char *path, const peer_options *o, err *e) {
     }
     struct llama_model_params m = llama_model_default_params();
     m.n_gpu_layers = 0;
+    m.vocab_only = o->vocab_only;
     if ((p->model = llama_model_load_from_file(path, m)) == NULL) {
         err_input(e, "%s: llama.cpp cannot load it", path);
         goto fail;
     }
     p->vocab = llama_model_get_vocab(p->model);
-    struct llama_context_params c = llama_context_default_params();
-    c.n_ctx = (uint32_t)o->context;
-    c.n_batch = c.n_ubatch = (uint32_t)o->pass;
-    c.n_threads = c.n_threads_batch = o->threads;
-    if (o->exact) {
-        c.type_k = c.type_v = GGML_TYPE_F32;
-        c.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
-    }
-    if ((p->context = llama_init_from_model(p->model, c)) == NULL) {
-        err_run(e, "llama.cpp makes no context of %zu tokens", o->context);
-        goto fail;
-    }
-    if (open_threads(p, o->threads, e) == 0) return p;
+    if (o->vocab_only || open_context(p, o, e) == 0) return p;
 fail:
     peer_close(p);
     return NULL;

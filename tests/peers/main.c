@@ -161,6 +161,7 @@ int main(int argc, char **argv) {
     if (argc - optind != 2 || known == 4) return wrong_usage();
     bool timed = strcmp(command, "times") == 0;
     o.open.exact = !timed;
+    o.open.vocab_only = strcmp(command, "ids") == 0;
     o.open.pass = timed || o.split > o.open.context ? o.open.context : o.split;
     peer *p = peer_open(argv[optind + 1], &o.open, &e);
     if (p != NULL) fprintf(stderr, "%s: %s, %d threads\n", argv[0], peer_kernels(p), o.open.threads);

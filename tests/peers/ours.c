@@ -7,25 +7,35 @@
 #include "tests/peers/peer.h"
 
 struct peer {
+    gguf        *file; /* vocab_only */
+    tokenizer   *tok;  /* the model's, or our own when vocab_only */
     model       *m;
     transformer *t;
     float       *logits; /* [pass, vocab] */
     const char  *isa;
 };
 
+static int open_weights(peer *p, const char *path, const peer_options *o, err *e) {
+    if ((p->m = model_open(path, e)) == NULL || model_pack(p->m, e) != 0) return -1;
+    p->tok = p->m->tok;
+    const model_shape *s = &p->m->shape;
+    if (o->context > s->context)
+        return err_input(e, "%s: no room for %zu tokens (its context has %zu)", path, o->context, s->context);
+    if ((p->t = transformer_new(p->m, o->context, o->threads, NULL, e)) == NULL) return -1;
+    return (p->logits = mem_new(o->pass, s->vocab * sizeof *p->logits, e)) != NULL ? 0 : -1;
+}
+
+static int open_vocab(peer *p, const char *path, err *e) {
+    if ((p->file = gguf_open(path, e)) == NULL) return -1;
+    return (p->tok = tokenizer_from_gguf(p->file, e)) != NULL ? 0 : -1;
+}
+
 peer *peer_open(const char *path, const peer_options *o, err *e) {
     peer *p = mem_new(1, sizeof *p, e);
     if (p == NULL) return NULL;
     const kernel_table *kernels = kernels_get(e);
-    if (kernels == NULL || (p->m = model_open(path, e)) == NULL || model_pack(p->m, e) != 0) goto fail;
-    p->isa = kernels->isa;
-    if (o->context > p->m->shape.context) {
-        err_input(e, "%s: no room for %zu tokens (its context has %zu)", path, o->context, p->m->shape.context);
-        goto fail;
-    }
-    if ((p->t = transformer_new(p->m, o->context, o->threads, NULL, e)) == NULL) goto fail;
-    if ((p->logits = mem_new(o->pass, p->m->shape.vocab * sizeof *p->logits, e)) != NULL) return p;
-fail:
+    p->isa = kernels != NULL ? kernels->isa : NULL;
+    if (kernels != NULL && (o->vocab_only ? open_vocab(p, path, e) : open_weights(p, path, o, e)) == 0) return p;
     peer_close(p);
     return NULL;
 }
@@ -33,7 +43,9 @@ fail:
 void peer_close(peer *p) {
     if (p == NULL) return;
     transformer_free(p->t);
+    if (p->m == NULL) tokenizer_close(p->tok);
     model_close(p->m);
+    gguf_close(p->file);
     free(p->logits);
     free(p);
 }
@@ -43,13 +55,12 @@ const char *peer_kernels(const peer *p) {
 }
 
 size_t peer_vocab(const peer *p) {
-    return p->m->shape.vocab;
+    return tokenizer_vocab(p->tok);
 }
 
 int peer_tokenize(const peer *p, const char *text, size_t n, bool bos, tokens *out, err *e) {
-    const tokenizer *tok = p->m->tok;
-    if (bos && tokenizer_adds_bos(tok) && tokens_push(out, tokenizer_bos(tok), e) != 0) return -1;
-    return tokenizer_encode(tok, text, n, false, out, e);
+    if (bos && tokenizer_adds_bos(p->tok) && tokens_push(out, tokenizer_bos(p->tok), e) != 0) return -1;
+    return tokenizer_encode(p->tok, text, n, false, out, e);
 }
 
 void peer_clear(peer *p) {

@@ -15,7 +15,8 @@ typedef struct {
     size_t context; /* tokens of a sequence */
     size_t pass;    /* tokens of a pass at most */
     int    threads;
-    bool   exact; /* llama.cpp: its cache in f32 and no flash attention, not its defaults */
+    bool   exact;      /* llama.cpp: its cache in f32 and no flash attention, not its defaults */
+    bool   vocab_only; /* for peer_tokenize alone; the file need not hold weights */
 } peer_options;
 
 peer *peer_open(const char *model, const peer_options *o, err *e);

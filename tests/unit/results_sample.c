@@ -7,8 +7,9 @@
     {                                                                                                                  \
         .cell = at, .id = id_, .config = "quick.ini", .dataset = "demo", .model = "bytes", .model_sha256 = "",         \
         .dataset_sha256 = "", .target = "replay", .policy = policy_, .rule = "greedy", .forced = 1, .n = n_, .k = k_,  \
-        .temperature = 0, .params = params_, .threads = 1, .gemm = "exact", .trials = 4, .build = "00000000000000bb",  \
-        .harness_version = "", .git_commit = "", .created = "", .cpu = "", .isa = "", .compiler = "", .flags = ""      \
+        .temperature = 0, .params = params_, .threads = 1, .gemm = "exact", .stop = "", .chat = "", .stop_ids = "2",   \
+        .trials = 4, .build = "00000000000000bb", .harness_version = "", .git_commit = "", .created = "", .cpu = "",   \
+        .isa = "", .compiler = "", .flags = ""                                                                         \
     }
 
 static cell_row cells[] = {

@@ -64,6 +64,8 @@ cell_row some_cell(const char *id, const char *policy, int n, int k) {
                       .params = "{\"policy\":{},\"rule\":{}}",
                       .threads = 1,
                       .gemm = "exact",
+                      .stop = "", .chat = "",
+                      .stop_ids = "2",
                       .build = "00000000000000bb",
                       .harness_version = "1.0",
                       .git_commit = "0123abc",

@@ -58,6 +58,21 @@ static const value_list *values(const policy_config *p, const char *name) {
     return &p->values[i];
 }
 
+Test(config, stop_tokens_are_texts_with_their_place) {
+    config c;
+    read_good(with_line(7, "stop = </s>, 13,\n  \"a, b\", [EOT]"), NULL, 0, &c);
+    const text_items *stop = &c.models[0].stop;
+    const char       *want[] = {"</s>", "13", "a, b", "[EOT]"};
+    cr_assert_eq(stop->n, 4);
+    for (size_t i = 0; i < 4; i++) cr_assert_str_eq(stop->at[i], want[i]);
+    cr_assert_str_eq(c.models[0].stop_at, "c.ini:7");
+    config_free(&c);
+    read_good(with_line(1, "[sweep]"), NULL, 0, &c);
+    cr_assert_eq(c.models[0].stop.n, 0);
+    cr_assert_null(c.models[0].stop_at);
+    config_free(&c);
+}
+
 Test(config, reads_a_whole_file) {
     config      c;
     const char *text = "\xef\xbb\xbf# a comment\n"
@@ -246,6 +261,8 @@ Test(config, names_place_and_reason_of_every_refusal) {
         {7, "threads = 1, 1", "c.ini:7:", "twice"},
         {7, "threads =", "c.ini:7:", "no value"},
         {7, "threads = ,", "c.ini:7:", "empty value"},
+        {7, "stop = <eot>, 13, <eot>", "c.ini:7:", "stop lists <eot> twice"},
+        {7, "stop =", "c.ini:7:", "no value"},
         {7, "gemm = mkl", "c.ini:7:", "(allowed: \"exact\" or \"blas\")"},
         {7, "gemm = exat", "c.ini:7:", "did you mean \"exact\"?"},
         {10, "forced = maybe", "c.ini:10:", "yes or no"},

@@ -1,5 +1,5 @@
-/* The decode loop under attack: drafts that are right, wrong, random, too long, past EOS and past the context must
- * all give the output and the logits of plain decoding. The target here is a function from context to logits,
+/* The decode loop under attack: drafts that are right, wrong, random, too long, past a stop token and past the context
+ * must all give the output and the logits of plain decoding. The target here is a function from context to logits,
  * exact by construction unless it is told to misround. */
 #include <criterion/criterion.h>
 #include <math.h>
@@ -8,7 +8,10 @@
 
 #include "engine/engine.h"
 
-enum { VOCAB = 13, EOS = 2, CONTEXT = 96 };
+enum { VOCAB = 13, EOS = 2, EOT = 10, CONTEXT = 96 };
+
+static const int32_t stop_ids[] = {EOS, EOT};
+static const stops   both = {stop_ids, 2};
 
 typedef struct {
     target         base;
@@ -29,7 +32,8 @@ static void function_logits(const int32_t *seen, size_t n, float *out) {
         h = h * 6364136223846793005u + 1442695040888963407u;
         out[v] = (float)(h >> 40) / (float)(1 << 22);
     }
-    out[EOS] -= 2.5f; /* EOS comes, but not at once */
+    out[EOS] -= 2.5f; /* a stop token comes, but not at once */
+    out[EOT] -= 2.5f;
 }
 
 static int function_begin(target *t, const int32_t *forced, size_t n_forced, err *e) {
@@ -136,7 +140,7 @@ static int run(const trial *x, trial_trace *out, err *e) {
                           .input = x->in,
                           .forced = x->forced,
                           .n_forced = x->n_forced,
-                          .eos = EOS,
+                          .stops = both,
                           .max_new_tokens = x->max_new,
                           .noise = {7, 3}};
         s.input.noise = (noise){11, 5};
@@ -160,8 +164,9 @@ static void check_trace(const trial_trace *t, size_t max_new) {
         position += s->emitted;
     }
     cr_assert_eq(position, t->output.n);
-    for (size_t i = 0; i + 1 < t->output.n; i++) cr_assert_neq(t->output.ids[i], EOS, "a token follows EOS");
-    if (!t->truncated && t->output.n > 0) cr_assert_eq(t->output.ids[t->output.n - 1], EOS);
+    for (size_t i = 0; i + 1 < t->output.n; i++)
+        cr_assert_not(stops_have(both, t->output.ids[i]), "a token follows a stop token");
+    if (!t->truncated && t->output.n > 0) cr_assert(stops_have(both, t->output.ids[t->output.n - 1]));
 }
 
 static const int32_t prompts[][5] = {{1, 4, 5, 6, 7}, {1}, {3, 3, 3, 3}, {1, 9, 8}, {12, 11, 10, 9, 8}};
@@ -316,7 +321,7 @@ static int run_scripted(target *t, const int32_t *prompt, size_t n_prompt, const
                       .rule = r,
                       .forced = forced,
                       .n_forced = n_forced,
-                      .eos = EOS,
+                      .stops = both,
                       .max_new_tokens = max_new,
                       .input = {.prompt = prompt, .n_prompt = n_prompt}};
     int          ret = decode_run(&s, out, e);
@@ -325,20 +330,38 @@ static int run_scripted(target *t, const int32_t *prompt, size_t n_prompt, const
     return ret;
 }
 
-Test(decode, eos_inside_a_draft_ends_the_output_and_the_rest_counts_as_drafted) {
-    const int32_t recorded[] = {5, 6, EOS}, prompt[] = {1};
+Test(decode, a_stop_token_inside_a_draft_ends_the_output_and_the_rest_counts_as_drafted) {
+    const int32_t prompt[] = {1};
+    target       *t = replay_open();
+    trial_trace   out = {0};
+    for (size_t i = 0; i < both.n; i++) {
+        const int32_t recorded[] = {5, 6, both.ids[i]};
+        err           e = {0};
+        memcpy(script, (int32_t[]){5, 6, both.ids[i], 7, 7}, 5 * sizeof *script);
+        script_n = 5;
+        cr_assert_eq(run_scripted(t, prompt, 1, recorded, 3, 60, &out, &e), 0, "%s", e.text);
+        cr_assert_eq(out.n_steps, 1);
+        cr_assert_eq(out.output.n, 3);
+        cr_assert_eq(out.steps[0].drafted, 5);
+        cr_assert_eq(out.steps[0].testable, 2, "neither the stop token nor what comes after it is right or wrong");
+        cr_assert_eq(out.steps[0].accepted, 2, "the stop token is the target's own word");
+        cr_assert_eq(out.steps[0].emitted, 3);
+        cr_assert_not(out.truncated);
+    }
+    trial_trace_free(&out);
+    target_close(t);
+}
+
+/* A recording is followed to the first stop token; those who make one see to it that this is its end. */
+Test(decode, a_recording_ends_at_its_first_stop_token) {
+    const int32_t recorded[] = {5, EOT, 6, EOS}, prompt[] = {1};
     target       *t = replay_open();
     trial_trace   out = {0};
     err           e = {0};
-    memcpy(script, (int32_t[]){5, 6, EOS, 7, 7}, 5 * sizeof *script);
-    script_n = 5;
-    cr_assert_eq(run_scripted(t, prompt, 1, recorded, 3, 60, &out, &e), 0, "%s", e.text);
-    cr_assert_eq(out.n_steps, 1);
-    cr_assert_eq(out.output.n, 3);
-    cr_assert_eq(out.steps[0].drafted, 5);
-    cr_assert_eq(out.steps[0].testable, 2, "neither EOS nor what comes after it is right or wrong");
-    cr_assert_eq(out.steps[0].accepted, 2, "EOS is the target's own word");
-    cr_assert_eq(out.steps[0].emitted, 3);
+    script_n = 0;
+    cr_assert_eq(run_scripted(t, prompt, 1, recorded, 4, 60, &out, &e), 0, "%s", e.text);
+    cr_assert_eq(out.output.n, 2);
+    cr_assert_eq(out.output.ids[1], EOT);
     cr_assert_not(out.truncated);
     trial_trace_free(&out);
     target_close(t);
@@ -474,7 +497,7 @@ Test(compare, finds_and_measures_rounding_that_depends_on_the_batch) {
     decode_setup s = {.target = plain,
                       .policy = p,
                       .rule = r,
-                      .eos = EOS,
+                      .stops = both,
                       .max_new_tokens = 40,
                       .input = {.prompt = prompts[1], .n_prompt = 1}};
     cr_assert_eq(decode_run(&s, &out, &e), 0, "%s", e.text);

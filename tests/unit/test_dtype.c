@@ -138,8 +138,8 @@ Test(dtype, numbers_and_names_of_the_format) {
         cr_assert_str_eq(dtype_gguf_name(d->gguf_id, buf), d->name);
         cr_assert_eq(dtype_bytes((dtype)t, 512), 512 / d->block * d->block_bytes);
     }
-    cr_assert_eq(dtype_from_gguf(10), -1);
-    cr_assert_str_eq(dtype_gguf_name(10, buf), "Q2_K");
+    cr_assert_eq(dtype_from_gguf(16), -1);
+    cr_assert_str_eq(dtype_gguf_name(16, buf), "IQ2_XXS");
     cr_assert_str_eq(dtype_gguf_name(4, buf), "4");
     cr_assert_str_eq(dtype_gguf_name(4000000000u, buf), "4000000000");
 }

@@ -35,6 +35,8 @@ static const struct {
     {BYTES("\x89HDF\r\n\x1a\n"), FILE_HDF5, "an HDF5 file"},
     {BYTES("\x93NUMPY\x01"), FILE_NUMPY, "a NumPy array"},
     {BYTES("SQLite format 3\0"), FILE_SQLITE, "an SQLite database"},
+    {BYTES("Rar!\x1a\x07\0"), FILE_RAR, "a RAR archive"},
+    {BYTES("MZqFpD='\n"), FILE_LLAMAFILE, "a llamafile"},
     {BYTES("\xff\xfe\0\0{\0\0\0"), FILE_UTF32, "text in UTF-32"},
     {BYTES("\xfe\xff\0{"), FILE_UTF16, "text in UTF-16"},
 };
@@ -68,6 +70,16 @@ Test(filekind, is_told_by_the_first_bytes) {
     cr_assert(file_kind_at(".", &kind, &e) == 0 && kind == FILE_OTHER);
     cr_assert_eq(file_kind_at("missing", &kind, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);
+}
+
+Test(filekind, text_is_told_from_bytes) {
+    cr_assert(file_is_text(BYTES("Entry not found")));
+    cr_assert(file_is_text(BYTES("{\"error\":\n\t\"gesch\xc3\xbctzt\"}\r\n")));
+    cr_assert(file_is_text(BYTES("cut within a character: \xc3")));
+    cr_assert_not(file_is_text("", 0));
+    cr_assert_not(file_is_text(BYTES("a\0b")));
+    cr_assert_not(file_is_text(BYTES("a\x1b[31m")));
+    cr_assert_not(file_is_text(BYTES("\xff\xfe and more text")));
 }
 
 /* No prefix of any kind is read out of bounds. */

@@ -35,7 +35,7 @@ static void write_text(const char *text) {
 static void assert_report(const char *expected) {
     static char buf[1 << 14];
     err         e = {0};
-    cr_assert_eq(inspect_dataset(path, "auto", false, &e), 0, "%s", e.text);
+    cr_assert_eq(inspect_dataset(path, &(dataset_options){.format = "auto"}, &e), 0, "%s", e.text);
     fflush(stdout);
     FILE  *out = cr_get_redirected_stdout();
     size_t n = 0;
@@ -156,10 +156,10 @@ Test(inspect_dataset, bad_files) {
     err  e = {0};
     write_text("{\"id\":\"a\",\"prompt\":\"p\"}\n{\"id\":\"a\",\"prompt\":\"p\"}\n");
     snprintf(expected, sizeof expected, "%s:2: id \"a\" was already given on line 1 (ids must differ)", path);
-    cr_assert_eq(inspect_dataset(path, "auto", false, &e), -1);
+    cr_assert_eq(inspect_dataset(path, &(dataset_options){.format = "auto"}, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);
     cr_assert_str_eq(e.text, expected);
-    cr_assert_eq(inspect_dataset(path, "gguf", false, &e), -1);
+    cr_assert_eq(inspect_dataset(path, &(dataset_options){.format = "gguf"}, &e), -1);
     cr_assert(strstr(e.text, "unknown dataset format \"gguf\"") != NULL);
 }
 
@@ -169,7 +169,7 @@ Test(inspect_dataset, every_failed_allocation_is_reported) {
     for (int done = 0; !done; k++) {
         err e = {0};
         mem_fail_at(k);
-        done = inspect_dataset(path, "auto", false, &e) == 0;
+        done = inspect_dataset(path, &(dataset_options){.format = "auto"}, &e) == 0;
         mem_fail_at(0);
         if (!done) cr_assert_eq(e.kind, ERR_RUN, "allocation %zu: %s", k, e.text);
     }

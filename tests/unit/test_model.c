@@ -207,20 +207,20 @@ Test(model, names_an_unsupported_type) {
     for (size_t i = 0; i + sizeof name < n; i++)
         if (memcmp(head + i, name, sizeof name - 1) == 0) at = i + sizeof name - 1 + 4 + 2 * 8;
     cr_assert_neq(at, 0);
-    uint32_t q2_k = 10;
+    uint32_t iq2_xxs = 16;
     fseek(f, (long)at, SEEK_SET);
-    fwrite(&q2_k, sizeof q2_k, 1, f);
+    fwrite(&iq2_xxs, sizeof iq2_xxs, 1, f);
     fclose(f);
     gguf *g = gguf_open(path, &e);
     cr_assert_not_null(g, "%s", e.text);
     const gguf_tensor *t = gguf_find_tensor(g, name);
     cr_assert_eq(t->type, -1);
-    cr_assert_eq(t->gguf_type, 10);
+    cr_assert_eq(t->gguf_type, 16);
     cr_assert_null(t->data);
     cr_assert_eq(t->bytes, 0);
     gguf_close(g);
     cr_assert_null(model_open(path, &e));
-    cr_assert(strstr(e.text, "\"blk.0.attn_v.weight\" has type Q2_K (\"F32\"") != NULL, "%s", e.text);
+    cr_assert(strstr(e.text, "\"blk.0.attn_v.weight\" has type IQ2_XXS (\"F32\"") != NULL, "%s", e.text);
     unlink(path);
 }
 

@@ -153,7 +153,7 @@ Test(odd_values, files_of_other_kinds_are_named) {
         const char *why;
     } cases[] = {
 #define BYTES(text) text, sizeof(text) - 1
-        {BYTES("\x1f\x8b\x08\0"), "is a gzip file, not JSON Lines (unpack it first: gunzip)"},
+        {BYTES("\x1f\x8b\x08\0"), "damaged gzip data (it ends before the text does)"},
         {BYTES("\x28\xb5\x2f\xfd."), "is a Zstandard file, not JSON Lines (unpack it first: unzstd)"},
         {BYTES("PK\x03\x04\x14\0"), "is a zip archive, not JSON Lines (unpack it first: unzip)"},
         {BYTES("PAR1\x15\x04"), "is a Parquet file, not JSON Lines (pandas writes"},
@@ -161,9 +161,6 @@ Test(odd_values, files_of_other_kinds_are_named) {
         {BYTES("{\0\"\0i\0d\0"), "is text in UTF-16, not JSON Lines"},
         {BYTES("\0{\0\"\0i\0d"), "is text in UTF-16, not JSON Lines"},
         {BYTES("GGUF\x03\0\0\0"), "is a GGUF file, not JSON Lines"},
-        {BYTES("[{\"id\": \"a\"}]\n"),
-         "is one JSON array, not JSON Lines (one object to a line: jq -c '.[]' writes it so)"},
-        {BYTES("\n [\n{\"id\": \"a\"},\n{}\n]\n\n"), "is one JSON array, not JSON Lines"},
         {BYTES("{\n  \"id\": \"a\"\n}\n"),
          "holds objects over several lines, not JSON Lines (one object to a line: jq -c . "},
         {BYTES("id,prompt\na,b\n"), "looks like a table (CSV), not JSON Lines"},

@@ -28,6 +28,21 @@ static void expect(char *got, const char *want) {
     free(got);
 }
 
+/* Where no cell adds to what ends a text, nobody reads about it; where some do, they are told apart. */
+Test(tables, stop_is_shown_where_a_cell_has_it) {
+    store_data d;
+    results_sample(&d);
+    char *without = printed("scenarios", &d, "text");
+    cr_assert_null(strstr(without, "stop"), "%s", without);
+    d.cells[2].stop = (char *)"13 265";
+    char *with = printed("scenarios", &d, "text");
+    cr_assert_not_null(strstr(with, "stop    policy"), "%s", with);
+    cr_assert_not_null(strstr(with, "\n13 265  llma"), "%s", with);
+    cr_assert_null(strstr(with, "stop = "), "%s", with);
+    free(without);
+    free(with);
+}
+
 Test(tables, the_first_failed_allocation_comes_out_at_the_end) {
     store_data d;
     results_sample(&d);
@@ -132,18 +147,20 @@ Test(tables, summary_as_csv) {
     results_sample(&d);
     expect(
         printed("summary", &d, "csv"),
-        "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,dataset_"
+        "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,stop,chat,"
+        "dataset_"
         "sha256,model_sha256,build,"
         "trials,tokens,steps,tokens_per_step,tokens_per_step_lo,tokens_per_step_hi,coverage,drafted,testable,"
         "accepted,acceptance,speedup_median,"
         "speedup_q1,speedup_q3,speedup_lo,speedup_hi,speedup_n,speedup_of,modeled_speedup_median,modeled_speedup_q1,"
         "modeled_speedup_q3,modeled_speedup_lo,modeled_speedup_hi,modeled_speedup_n,modeled_speedup_of,"
         "draft_ns_per_step,equal,logits_equal,logits_none,truncated\n"
-        "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,00000000000000bb,4,20,20,1,1,1,"
+        "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,4,20,20,1,1,"
+        "1,"
         "0,0,0,0,,1,1,1,1,1,4,4,,,,,,0,4,0,4,,4,0\n"
-        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,00000000000000bb,4,20,10,2,"
+        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,4,20,10,2,"
         "1.3333333333333333,3,0.8,18,14,10,0.7142857142857143,,,,,,3,4,,,,,,0,4,250,3,,4,0\n"
-        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,00000000000000bb,4,20,20,1,"
+        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,4,20,20,1,"
         "1,1,0,0,0,0,,0.5,0.5,0.5,0.5,0.5,4,4,,,,,,0,4,10,4,,4,0\n");
 }
 
@@ -175,11 +192,13 @@ Test(tables, grid_as_csv) {
     results_sample(&d);
     expect(
         printed("grid", &d, "csv"),
-        "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,dataset_"
+        "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,stop,chat,"
+        "dataset_"
         "sha256,model_sha256,build,"
         "tokens,steps,tokens_per_step\n"
-        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,00000000000000bb,10,5,2\n"
-        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,00000000000000bb,10,10,1\n");
+        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,10,5,2\n"
+        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,10,10,"
+        "1\n");
 }
 
 Test(tables, positions_as_latex) {
@@ -222,20 +241,27 @@ Test(tables, scenarios_as_csv) {
     results_sample(&d);
     expect(
         printed("scenarios", &d, "csv"),
-        "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,dataset_"
+        "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,stop,chat,"
+        "dataset_"
         "sha256,model_sha256,build,"
         "scenario,"
         "trials,tokens,steps,tokens_per_step\n"
-        "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,00000000000000bb,rag,2,12,12,1\n"
-        "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,00000000000000bb,edit,2,8,8,1\n"
-        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,00000000000000bb,rag,2,12,4,"
+        "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,rag,2,12,12,"
+        "1\n"
+        "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,edit,2,8,8,"
+        "1\n"
+        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,rag,2,12,"
+        "4,"
         "3\n"
-        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,00000000000000bb,edit,2,8,6,"
+        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,edit,2,8,"
+        "6,"
         "1."
         "3333333333333333\n"
-        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,00000000000000bb,rag,2,12,12,"
+        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,rag,2,12,"
+        "12,"
         "1\n"
-        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,00000000000000bb,edit,2,8,8,"
+        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,edit,2,8,"
+        "8,"
         "1\n");
 }
 
@@ -260,19 +286,21 @@ Test(tables, equality_as_text) {
 Test(tables, equality_as_csv) {
     store_data d;
     results_sample(&d);
-    expect(printed("equality", &d, "csv"),
-           "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,dataset_"
-           "sha256,model_sha256,build,trials,"
-           "equal,equal_share,logits_equal,logits_none,logits_equal_share,first_divergence,divergence_sample,max_abs_"
-           "logit_diff,min_margin,truncated\n"
-           "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,00000000000000bb,4,4,1,,4,,,,"
-           ",,0\n"
-           "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,00000000000000bb,4,3,0.75,"
-           ",4,,"
-           "3,b,,,0\n"
-           "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,00000000000000bb,4,4,1,,4,"
-           ",,,,,"
-           "0\n");
+    expect(
+        printed("equality", &d, "csv"),
+        "cell,id,policy,n,k,policy_max_n,rule,temperature,dataset,model,target,forced,threads,gemm,config,stop,chat,"
+        "dataset_"
+        "sha256,model_sha256,build,trials,"
+        "equal,equal_share,logits_equal,logits_none,logits_equal_share,first_divergence,divergence_sample,max_abs_"
+        "logit_diff,min_margin,truncated\n"
+        "0,0000000000000000,none,,,,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,4,4,1,,4,,,,"
+        ",,0\n"
+        "1,1111111111111111,llma,1,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,4,3,0.75,"
+        ",4,,"
+        "3,b,,,0\n"
+        "2,2222222222222222,llma,2,4,5,greedy,0,demo,bytes,replay,yes,1,exact,quick.ini,,,,,00000000000000bb,4,4,1,,4,"
+        ",,,,,"
+        "0\n");
 }
 
 Test(tables, a_file_without_a_grid_says_so) {

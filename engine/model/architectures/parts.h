@@ -6,7 +6,6 @@
 #ifndef ENGINE_MODEL_ARCHITECTURES_PARTS_H
 #define ENGINE_MODEL_ARCHITECTURES_PARTS_H
 
-#include "engine/base/bits.h"
 #include "engine/model/model.h"
 
 #define COUNT(list)  (sizeof(list) / sizeof *(list))
