@@ -185,7 +185,7 @@ $(B)/version.h: FORCE
 # Not in it: what only lists them, only checks, only writes models, or only handles files, names and messages, and the
 # rest of the program.
 PLUGINS = $(shell grep -lE '^const (policy|rule|target)_ops [a-z0-9_]+ = ' engine/policies/*.c engine/rules/*.c engine/target/*.c)
-SHARED  = $(filter-out $(PLUGINS) engine/train/% engine/gguf/gguf_write.% engine/model/mix.% engine/kernels/quants_fit.c \
+SHARED  = $(filter-out $(PLUGINS) engine/train/% engine/gguf/gguf_write.% engine/model/mix.% engine/model/random.% engine/kernels/quants_fit.c \
               engine/kernels/answers.% $(foreach f,atomic err fetch file filekind here quote strict suggest,engine/base/$(f).%),$(sort $(shell find engine -name '*.[ch]' -o -name '*.cc' -o -name 'pretokenizers.def'))) \
             experiments/sweep/cell.c experiments/sweep/cell_rows.c experiments/sweep/cost.c
 digest = $(shell cat $(1) | sha256sum | cut -c1-16)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/base/quote.h"
+#include "engine/kernels/detmath.h"
 #include "engine/model/architecture.h"
 
 #define MEMBER(type, s, offset) ((type *)(void *)((char *)(s) + (offset)))
@@ -33,7 +34,7 @@ static const real_key reals[] = {
 };
 enum { REALS = sizeof reals / sizeof *reals };
 
-/* Keys for arithmetic that some models need. Absent, or 0 (a flag: true for the last one), they ask for none. */
+/* Keys for arithmetic that some models need. Absent, or 0, they ask for none. */
 static const char *const arithmetic_keys[] = {
     "expert_count",
     "expert_shared_count",
@@ -52,13 +53,16 @@ static const char *const arithmetic_keys[] = {
     "embedding_scale",
     "residual_scale",
     "logit_scale",
+    "rope.freq_base_swa",
     "rope.scaling.yarn_log_multiplier",
     "rope.dimension_sections",
     "embedding_length_per_layer_input",
     "nextn_predict_layers",
-    "attention.causal",
 };
 enum { ARITHMETIC_KEYS = sizeof arithmetic_keys / sizeof *arithmetic_keys };
+
+/* Flags for what is so here. Granite has no positions where the second is false. */
+static const char *const true_keys[] = {"attention.causal", "rope.scaling.finetuned"};
 
 /* ---- one key ------------------------------------------------------------------------------------------- */
 
@@ -214,6 +218,17 @@ static int read_scaling_factor(const gguf *g, const architecture *a, model_shape
     return 0;
 }
 
+/* YaRN's amplitude follows from its factor. Some files say it once more. */
+static int check_yarn_amplitude(const gguf *g, const architecture *a, const model_shape *s, err *e) {
+    char   key[ARCHITECTURE_KEY];
+    float  says;
+    bool   yarn = s->scaling == SCALING_YARN && s->yarn_ext > 0;
+    double is = yarn ? 1 + 0.1 * det_log(1 / (double)s->rope_scale) : 1;
+    if (gguf_f32_or(g, architecture_key(a, "rope.scaling.yarn_attn_factor", key), 0, &says, e) != 0) return -1;
+    if (says == 0 || fabs((double)says - is) < 1e-4) return 0;
+    return err_input(e, "%s: key \"%s\" is %g (%g, or no such key)", gguf_path(g), key, (double)says, is);
+}
+
 static int read_scaling(const gguf *g, const architecture *a, model_shape *s, err *e) {
     static const real_key numbers[] = {
         KEY("rope.scaling.attn_factor", rope_amplitude),
@@ -233,7 +248,7 @@ static int read_scaling(const gguf *g, const architecture *a, model_shape *s, er
     if (s->yarn_fast <= 0 || s->yarn_slow <= 0)
         return err_input(e, "%s: YaRN's beta_fast and beta_slow are %g and %g (positive numbers)", gguf_path(g),
                          (double)s->yarn_fast, (double)s->yarn_slow);
-    return 0;
+    return check_yarn_amplitude(g, a, s, e);
 }
 
 /* ---- other arithmetic ---------------------------------------------------------------------------------- */
@@ -246,26 +261,32 @@ static bool reads_key(const architecture *a, const char *name) {
     return false;
 }
 
-/* Whether a value asks for nothing: a number 0, or a flag that attention is causal. */
-static bool is_off(const gguf *g, const gguf_value *v, const char *key) {
+static bool is_zero(const gguf *g, const gguf_value *v, const char *key) {
     err      ignored = {0};
     uint32_t u;
     float    f;
-    bool     flag;
-    if (v->type == GGUF_BOOL) return gguf_bool_or(g, key, true, &flag, &ignored) == 0 && flag;
     if (v->type == GGUF_F32 || v->type == GGUF_F64) return gguf_f32_or(g, key, 1, &f, &ignored) == 0 && f == 0;
     return gguf_u32_or(g, key, 1, &u, &ignored) == 0 && u == 0;
+}
+
+static int refuse_arithmetic(const gguf *g, const architecture *a, const char *key, const char *none, err *e) {
+    return err_input(e,
+                     "%s: key \"%s\" asks for what a model of architecture \"%s\" is not computed with here "
+                     "(no such key, or %s)",
+                     gguf_path(g), key, a->name, none);
 }
 
 static int check_arithmetic(const gguf *g, const architecture *a, err *e) {
     char key[ARCHITECTURE_KEY];
     for (size_t i = 0; i < ARITHMETIC_KEYS; i++) {
         const gguf_value *v = gguf_find(g, architecture_key(a, arithmetic_keys[i], key));
-        if (v == NULL || reads_key(a, arithmetic_keys[i]) || is_off(g, v, key)) continue;
-        return err_input(e,
-                         "%s: key \"%s\" asks for what a model of architecture \"%s\" is not computed with here "
-                         "(no such key%s)",
-                         gguf_path(g), key, a->name, v->type == GGUF_BOOL ? ", or true" : ", or 0");
+        if (v != NULL && !reads_key(a, arithmetic_keys[i]) && !is_zero(g, v, key))
+            return refuse_arithmetic(g, a, key, "0", e);
+    }
+    for (size_t i = 0; i < sizeof true_keys / sizeof *true_keys; i++) {
+        bool is;
+        if (gguf_bool_or(g, architecture_key(a, true_keys[i], key), true, &is, e) != 0) return -1;
+        if (!is) return refuse_arithmetic(g, a, key, "true", e);
     }
     return 0;
 }

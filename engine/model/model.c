@@ -5,6 +5,7 @@
 #include "engine/model/model.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +73,15 @@ static void bind_vector(binder *b, const gguf_tensor *t, size_t from, size_t n, 
     b->vectors += n;
 }
 
+/* Frequencies are divided by these. */
+static int check_factors(const binder *b, const char *name, const float *factors, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!(isfinite(factors[i]) && factors[i] > 0))
+            return err_input(b->e, "%s: tensor \"%s\": element %zu is %g (a positive number)", gguf_path(b->g), name, i,
+                             (double)factors[i]);
+    return 0;
+}
+
 static void bind_stack(binder *b, const gguf_tensor *t, size_t n, matrix **member) {
     size_t rows = (size_t)t->shape[1], cols = (size_t)t->shape[0], bytes = rows * dtype_bytes((dtype)t->type, cols);
     *member = b->experts;
@@ -94,6 +104,7 @@ static int bind_found(binder *b, const wanted *x, const char *name, const gguf_t
     switch (spec->kind) {
     case TENSOR_VECTOR:
         bind_vector(b, t, from, cols, member);
+        if (spec->cols == EXTENT_PAIRS) return check_factors(b, name, *(const float **)member, cols);
         break;
     case TENSOR_STACK:
         bind_stack(b, t, s->n_experts, member);
@@ -106,6 +117,15 @@ static int bind_found(binder *b, const wanted *x, const char *name, const gguf_t
     return 0;
 }
 
+/* Whether a tensor is there once more, within a whole one: it is not for us to choose. */
+static bool has_whole(const binder *b, const wanted *x, const char *name) {
+    char whole[TENSOR_NAME];
+    if (x->spec->whole == NULL || gguf_find_tensor(b->g, tensor_name(x->spec->whole, x->layer, whole)) == NULL)
+        return false;
+    err_input(b->e, "%s: tensors \"%s\" and \"%s\" are both there (one of them)", gguf_path(b->g), name, whole);
+    return true;
+}
+
 static int bind_tensor(binder *b, const wanted *x) {
     const tensor_spec *spec = x->spec;
     const char        *names[] = {spec->name, spec->whole, spec->fallback};
@@ -114,7 +134,7 @@ static int bind_tensor(binder *b, const wanted *x) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (names[i] == NULL) continue;
         const gguf_tensor *t = gguf_find_tensor(b->g, tensor_name(names[i], x->layer, name));
-        if (t != NULL) return bind_found(b, x, name, t, i == 1);
+        if (t != NULL) return i == 0 && has_whole(b, x, name) ? -1 : bind_found(b, x, name, t, i == 1);
         if (missing[0] == '\0') strcpy(missing, name);
     }
     if (!tensor_is_needed(spec, &b->m->shape)) return 0;
@@ -135,6 +155,19 @@ static int bind_model(binder *b) {
         m->layers[l].kind = architecture_read_layer(a, b->g, &m->shape, l);
         if (bind_list(b, a->layer_tensors, a->n_layer_tensors, l, &m->layers[l]) != 0) return -1;
     }
+    return 0;
+}
+
+/* Factors for long contexts and for short ones come together, and LongRoPE has some. */
+static int check_scaling(const binder *b) {
+    const model *m = b->m;
+    if (m->rope_long != NULL && m->rope_short == NULL)
+        return err_input(b->e, "%s: tensor \"rope_factors_short.weight\" is missing", gguf_path(b->g));
+    if (m->rope_long == NULL && m->rope_short != NULL)
+        return err_input(b->e, "%s: tensor \"rope_factors_long.weight\" is missing", gguf_path(b->g));
+    if (m->shape.scaling == SCALING_LONGROPE && m->rope_long == NULL && m->rope_factors == NULL)
+        return err_input(b->e, "%s: RoPE scaling is \"longrope\", but tensor \"rope_factors_long.weight\" is missing",
+                         gguf_path(b->g));
     return 0;
 }
 
@@ -180,7 +213,7 @@ static int bind_weights(model *m, err *e) {
     m->experts = b.experts = mem_new(m->shape.n_layers * m->shape.n_experts, 3 * sizeof *m->experts, e);
     b.bound = mem_new(gguf_tensor_count(m->file), sizeof *b.bound, e);
     bool room = m->layers != NULL && m->vectors != NULL && m->experts != NULL && b.bound != NULL;
-    int  result = room && bind_model(&b) == 0 ? check_all_bound(&b) : -1;
+    int  result = room && bind_model(&b) == 0 && check_all_bound(&b) == 0 ? check_scaling(&b) : -1;
     free(b.bound);
     return result;
 }

@@ -8,17 +8,18 @@
 
 #define TWO_PI 0x1.921fb54442d18p+2
 
-/* The pair that turns `turns` times over the original context, as a fraction of a pair. */
+/* The pair that turns `turns` times over the original context, as a fraction of a pair. Beyond 0 and rope_dim it makes
+ * no difference where it is; of a theta near 1 it may be anywhere, or nowhere (NaN). */
 static double pair_of(const model_shape *s, double turns) {
-    double n = (double)s->original_context;
-    return (double)s->rope_dim * det_log(n / (turns * TWO_PI)) / (2 * det_log((double)s->rope_theta));
+    double n = (double)s->original_context, most = (double)s->rope_dim;
+    double pair = most * det_log(n / (turns * TWO_PI)) / (2 * det_log((double)s->rope_theta));
+    return pair > 0 ? pair < most ? pair : most : 0;
 }
 
 /* How much of pair i's frequency YaRN scales: 0 for fast ones, 1 for slow ones. */
 static double yarn_share(const model_shape *s, size_t i) {
     double low = pair_of(s, (double)s->yarn_fast), high = pair_of(s, (double)s->yarn_slow);
-    low = (double)(long)(low > 0 ? low : 0);
-    high = high < (double)s->rope_dim ? high : (double)s->rope_dim;
+    low = (double)(long)low;
     double up = (double)(long)high;
     high = up < high ? up + 1 : up; /* rounded up */
     if (high > (double)(s->rope_dim - 1)) high = (double)(s->rope_dim - 1);

@@ -14,9 +14,13 @@ static size_t largest(size_t a, size_t b) {
     return a > b ? a : b;
 }
 
+static size_t feed_forward_dim(const model_shape *s) {
+    return s->n_experts > 0 ? s->expert_dim : s->ffn_dim;
+}
+
 /* Of the widest input of a product. */
 static size_t prepared_bytes(const model_shape *s) {
-    size_t most = largest(largest(s->n_heads * s->head_dim, s->dim), largest(s->ffn_dim, s->expert_dim));
+    size_t most = largest(largest(s->n_heads * s->head_dim, s->dim), feed_forward_dim(s));
     return kernels_prepared_bytes(most, BATCH);
 }
 
@@ -35,7 +39,7 @@ static int open_rotations(transformer *t, err *e) {
 
 static int allocate(transformer *t, err *e) {
     const model_shape *s = &t->m->shape;
-    size_t             cache = s->n_layers * s->n_kv_heads, ffn = largest(s->ffn_dim, s->expert_dim);
+    size_t             cache = s->n_layers * s->n_kv_heads, ffn = feed_forward_dim(s);
 #define NEW(field, n, width)                                                                                           \
     if ((t->field = mem_new((n), (width) * sizeof *t->field, e)) == NULL) return -1
     NEW(keys, cache * panel_positions(t), s->head_dim);

@@ -1,5 +1,4 @@
 /* make_model.c - `harness make-model`: random weights in a shape, because speed depends on nothing else. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +7,7 @@
 #include "engine/base/parallel.h"
 #include "engine/base/suggest.h"
 #include "engine/engine.h"
-#include "engine/model/mix.h"
+#include "engine/model/random.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/writing.h"
 
@@ -278,156 +277,40 @@ static int put_words(gguf_writer *w, size_t n, err *e) {
 
 /* ---- the model --------------------------------------------------------------------------------------- */
 
-typedef struct {
-    char     name[TENSOR_NAME];
-    uint64_t seed;
-    dtype    type;
-    size_t   height, cols;
-    int      threads;
-    writing *done;
-} random_matrix;
-
-typedef struct {
-    const random_matrix *m;
-    size_t               row;
-    float               *out;
-    _Atomic bool        *failed;
-} random_job;
-
-/* Uniform with variance 1 / cols, each row from a stream of its own. */
-static void random_rows(void *ctx, size_t begin, size_t end, int thread) {
-    const random_job *j = ctx;
-    double            most = sqrt(3.0 / (double)j->m->cols);
-    (void)thread;
-    for (size_t i = begin; i < end; i++) {
-        gsl_rng *r = rng_new(j->m->seed, rng_stream(j->m->name, "weights") + j->row + i);
-        if (r == NULL) {
-            *j->failed = true;
-            return;
-        }
-        for (size_t c = 0; c < j->m->cols; c++)
-            j->out[i * j->m->cols + c] = (float)((gsl_rng_uniform(r) * 2 - 1) * most);
-        gsl_rng_free(r);
-    }
+static void matrix_added(void *ctx, dtype type, size_t height, size_t cols) {
+    writing_add(ctx, type, height, cols);
 }
 
-static int make_rows(void *ctx, size_t row, size_t n, void *out, err *e) {
-    const random_matrix *m = ctx;
-    _Atomic bool         failed = false;
-    float               *floats = mem_new(n, m->cols * sizeof *floats, e);
-    if (floats == NULL) return -1;
-    random_job j = {m, row, floats, &failed};
-    parallel_run(m->threads, n, 1, random_rows, &j);
-    if (!failed) mix_encode_rows(m->type, floats, n, m->cols, m->threads, out);
-    free(floats);
-    writing_rows(m->done, m->type, n, m->cols, row + n == m->height);
-    return failed ? err_run(e, "out of memory") : 0;
-}
-
-/* The tensors to write. */
-typedef struct {
-    gguf_writer   *w;
-    const options *o;
-    model_shape    shape;
-    random_matrix *matrices; /* [most] */
-    float        **vectors;  /* [most] */
-    size_t         n_matrices, n_vectors;
-    writing        done;
-} making;
-
-static int put_matrix(making *k, const char *name, size_t n_dims, const uint64_t shape[3], err *e) {
-    random_matrix *m = &k->matrices[k->n_matrices++];
-    snprintf(m->name, sizeof m->name, "%s", name);
-    m->seed = k->o->seed;
-    m->height = (size_t)(shape[1] * shape[2]);
-    m->cols = (size_t)shape[0];
-    m->done = &k->done;
-    m->threads = (int)k->o->threads;
-    m->type = type_mix_of(k->o->mix, name, m->cols, k->shape.n_layers, k->o->tied);
-    writing_add(&k->done, m->type, m->height, m->cols);
-    return gguf_put_rows(k->w, name, m->type, (uint32_t)n_dims, shape, make_rows, m, e);
-}
-
-static int put_vector(making *k, const tensor_spec *t, const char *name, size_t n, err *e) {
-    enum { DENOMINATOR = 5 }; /* elements differ by up to a fifth from what they lie around */
-    float   *v = k->vectors[k->n_vectors++] = mem_new(n, sizeof *v, e);
-    gsl_rng *r = rng_new(k->o->seed, rng_stream(name, "weights"));
-    for (size_t i = 0; v != NULL && r != NULL && i < n; i++)
-        v[i] = t->around + (float)(gsl_rng_uniform(r) * 2 - 1) / DENOMINATOR;
-    if (r != NULL) gsl_rng_free(r);
-    if (v == NULL) return -1;
-    if (r == NULL) return err_run(e, "out of memory");
-    return gguf_put_tensor(k->w, name, DTYPE_F32, 1, (const uint64_t[]){n}, v, e);
-}
-
-/* Whether files of this shape have a tensor, under its own name or as a part of a whole. */
-static bool is_made(const making *k, const tensor_spec *t) {
-    if (!tensor_is_allowed(t, &k->shape) || (k->o->tied && t->fallback != NULL)) return false;
-    if (tensor_is_needed(t, &k->shape)) return true;
-    return t->cols == EXTENT_PAIRS ? k->o->shape[SCALING] == MADE_FACTORS : k->o->biases;
-}
-
-static int put_tensor(making *k, const tensor_spec *among, size_t n, const tensor_spec *t, size_t layer, err *e) {
-    char   name[TENSOR_NAME];
-    bool   whole = k->o->arch->fused && t->whole != NULL;
-    size_t height = shape_extent(&k->shape, t->rows), cols = shape_extent(&k->shape, t->cols);
-    if (!is_made(k, t) || (whole && t->before[0] != EXTENT_NONE)) return 0;
-    if (whole) *(t->kind == TENSOR_VECTOR ? &cols : &height) = tensor_whole_rows(among, n, t, &k->shape);
-    tensor_name(whole ? t->whole : t->name, layer, name);
-    if (t->kind == TENSOR_VECTOR) return put_vector(k, t, name, cols, e);
-    bool     stack = t->kind == TENSOR_STACK;
-    uint64_t shape[] = {cols, height, stack ? k->shape.n_experts : 1};
-    return put_matrix(k, name, stack ? 3 : 2, shape, e);
-}
-
-static int put_list(making *k, const tensor_spec *among, size_t n, size_t layer, err *e) {
-    for (size_t i = 0; i < n; i++)
-        if (put_tensor(k, among, n, &among[i], layer, e) != 0) return -1;
-    return 0;
-}
-
-static int put_weights(making *k, err *e) {
-    const architecture *a = k->o->arch;
-    if (put_list(k, a->tensors, a->n_tensors, SIZE_MAX, e) != 0) return -1;
-    for (size_t l = 0; l < k->shape.n_layers; l++)
-        if (put_list(k, a->layer_tensors, a->n_layer_tensors, l, e) != 0) return -1;
-    return 0;
-}
-
-static int put_keys(making *k, err *e) {
-    const type_mix *mix = k->o->mix;
-    if (gguf_put_string(k->w, "general.architecture", k->o->arch->name, e) != 0 ||
-        gguf_put_string(k->w, "general.name", "random weights", e) != 0 ||
-        gguf_put_u32(k->w, "general.file_type", mix->file_type, e) != 0)
-        return -1;
-    if (dtype_get(mix->most)->block > 1 && gguf_put_u32(k->w, "general.quantization_version", 2, e) != 0) return -1;
-    return architecture_put_shape(k->o->arch, &k->shape, k->w, e);
-}
-
-static int allocate(making *k, err *e) {
-    const architecture *a = k->o->arch;
-    size_t              most = a->n_tensors + k->shape.n_layers * a->n_layer_tensors;
-    k->matrices = mem_new(most, sizeof *k->matrices, e);
-    k->vectors = mem_new(most, sizeof *k->vectors, e);
-    return k->matrices != NULL && k->vectors != NULL ? 0 : -1;
+static void rows_made(void *ctx, dtype type, size_t n, size_t cols, bool last) {
+    writing_rows(ctx, type, n, cols, last);
 }
 
 static int make_model(options *o, err *e) {
     if (o->tokenizer != NULL && file_check_output(o->out, o->tokenizer, e) != 0) return -1;
-    making k = {.w = gguf_writer_new(e), .o = o};
-    int    ret = k.w != NULL ? 0 : -1;
+    gguf_writer  *w = gguf_writer_new(e);
+    random_model *weights = NULL;
+    writing       done = {0};
+    int           ret = w != NULL ? 0 : -1;
     if (ret == 0)
-        ret = o->tokenizer != NULL ? copy_tokenizer(o->tokenizer, k.w, &o->shape[VOCAB], e)
-                                   : put_words(k.w, o->shape[VOCAB], e);
-    k.shape = shape_of(o);
-    if (ret == 0) ret = allocate(&k, e);
-    if (ret == 0) ret = put_keys(&k, e);
-    if (ret == 0) ret = put_weights(&k, e);
-    if (ret == 0) ret = writing_save(&k.done, k.w, o->out, o->quiet, e);
-    for (size_t i = 0; i < k.n_vectors; i++) free(k.vectors[i]);
-    free(k.vectors);
-    free(k.matrices);
-    gguf_writer_free(k.w);
+        ret = o->tokenizer != NULL ? copy_tokenizer(o->tokenizer, w, &o->shape[VOCAB], e)
+                                   : put_words(w, o->shape[VOCAB], e);
+    if (ret == 0) {
+        const random_spec s = {.arch = o->arch,
+                               .shape = shape_of(o),
+                               .mix = o->mix,
+                               .vectors = DTYPE_F32,
+                               .whole = o->arch->fused,
+                               .biases = o->biases,
+                               .factors = o->shape[SCALING] == MADE_FACTORS,
+                               .tied = o->tied,
+                               .seed = o->seed,
+                               .threads = (int)o->threads,
+                               .watch = {matrix_added, rows_made, &done}};
+        weights = random_model_put(&s, w, e);
+        ret = weights != NULL ? writing_save(&done, w, o->out, o->quiet, e) : -1;
+    }
+    random_model_free(weights);
+    gguf_writer_free(w);
     return ret;
 }
 

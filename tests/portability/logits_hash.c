@@ -120,49 +120,177 @@ static void attention(const kernel_table *k, size_t head_dim) {
 
 /* ---- the whole forward pass ---------------------------------------------------------------------------- */
 
-static void logits_of(dtype type) {
-    enum { LAYERS = 2, HEADS = 4, KV_HEADS = 2, VOCAB = 101, LENGTH = 90 };
-    size_t               block = dtype_get(type)->block;
-    const size_t         DIM = block > 32 ? block : 96, HEAD_DIM = DIM / HEADS, FFN = block > 32 ? 2 * block : 160;
-    static layer_weights layers[LAYERS];
-    err                  e = {0};
+enum { VOCAB = 101, LENGTH = 90, LAYERS_MOST = 4 };
+
+/* What the layers of a model have beside the usual. */
+typedef struct {
+    bool no_pre_norms, post_norms, qk_norms, biases, factors;
+} extras;
+
+static const float *norm_of(bool there, size_t n) {
+    return there ? random_floats(n, 1) : NULL;
+}
+
+static const float *bias_of(bool there, size_t n) {
+    return there ? random_floats(n, 0.2f) : NULL;
+}
+
+static matrix *random_experts(dtype type, size_t n, size_t rows, size_t cols) {
+    matrix *w = allocate(n, sizeof *w);
+    for (size_t i = 0; i < n; i++) w[i] = random_matrix(type, rows, cols);
+    return w;
+}
+
+static layer_weights random_layer(dtype type, const model_shape *s, const extras *has, size_t index) {
+    size_t        heads = s->n_heads * s->head_dim, kv = s->n_kv_heads * s->head_dim;
+    layer_weights w = {.kind = shape_layer(s, index)};
+    w.attn_norm = norm_of(!has->no_pre_norms, s->dim);
+    w.wq = random_matrix(type, heads, s->dim);
+    w.wk = random_matrix(type, kv, s->dim);
+    w.wv = random_matrix(type, kv, s->dim);
+    w.wo = random_matrix(type, s->dim, heads);
+    w.ffn_norm = norm_of(!has->no_pre_norms, s->dim);
+    if (s->n_experts == 0) {
+        w.gate = random_matrix(type, s->ffn_dim, s->dim);
+        w.up = random_matrix(type, s->ffn_dim, s->dim);
+        w.down = random_matrix(type, s->dim, s->ffn_dim);
+    } else {
+        w.router = random_matrix(type, s->n_experts, s->dim);
+        w.gates = random_experts(type, s->n_experts, s->expert_dim, s->dim);
+        w.ups = random_experts(type, s->n_experts, s->expert_dim, s->dim);
+        w.downs = random_experts(type, s->n_experts, s->dim, s->expert_dim);
+    }
+    w.q_norm = norm_of(has->qk_norms, s->qk_norm_whole ? heads : s->head_dim);
+    w.k_norm = norm_of(has->qk_norms, s->qk_norm_whole ? kv : s->head_dim);
+    w.attn_post_norm = norm_of(has->post_norms, s->dim);
+    w.ffn_post_norm = norm_of(has->post_norms, s->dim);
+    w.q_bias = bias_of(has->biases, heads);
+    w.k_bias = bias_of(has->biases, kv);
+    w.v_bias = bias_of(has->biases, kv);
+    w.o_bias = bias_of(has->biases, s->dim);
+    w.gate_bias = bias_of(has->biases && s->n_experts == 0, s->ffn_dim);
+    w.up_bias = bias_of(has->biases && s->n_experts == 0, s->ffn_dim);
+    w.down_bias = bias_of(has->biases && s->n_experts == 0, s->dim);
+    return w;
+}
+
+/* The weights live until the program ends. */
+static void logits_of(const char *of, dtype type, const model_shape *s, const extras *has) {
+    layer_weights layers[LAYERS_MOST];
+    err           e = {0};
     state = 7;
-    model m = {.shape = {.n_layers = LAYERS,
-                         .dim = DIM,
-                         .n_heads = HEADS,
-                         .n_kv_heads = KV_HEADS,
-                         .head_dim = HEAD_DIM,
-                         .rope_dim = HEAD_DIM,
-                         .ffn_dim = FFN,
-                         .vocab = VOCAB,
-                         .context = LENGTH,
-                         .rms_eps = 1e-5f,
-                         .rope_theta = 10000,
-                         .rope_scale = 0.5f},
-               .layers = layers,
-               .norm = random_floats(DIM, 1),
-               .embed = matrix_of(type, VOCAB, DIM, random_weights(type, VOCAB * DIM, 0.3f)),
-               .output = random_matrix(type, VOCAB, DIM),
-               .packed = true};
-    for (size_t i = 0; i < LAYERS; i++)
-        layers[i] = (layer_weights){.attn_norm = random_floats(DIM, 1),
-                                    .wq = random_matrix(type, DIM, DIM),
-                                    .wk = random_matrix(type, KV_HEADS * HEAD_DIM, DIM),
-                                    .wv = random_matrix(type, KV_HEADS * HEAD_DIM, DIM),
-                                    .wo = random_matrix(type, DIM, DIM),
-                                    .ffn_norm = random_floats(DIM, 1),
-                                    .gate = random_matrix(type, FFN, DIM),
-                                    .up = random_matrix(type, FFN, DIM),
-                                    .down = random_matrix(type, DIM, FFN)};
+    model m = {.shape = *s, .layers = layers, .packed = true};
+    m.embed = matrix_of(type, VOCAB, s->dim, random_weights(type, VOCAB * s->dim, 0.3f));
+    m.norm = random_floats(s->dim, 1);
+    m.output = random_matrix(type, VOCAB, s->dim);
+    for (size_t i = 0; i < s->n_layers; i++) layers[i] = random_layer(type, s, has, i);
+    if (has->factors) {
+        float *factors = random_floats(s->rope_dim / 2, 0.5f);
+        for (size_t i = 0; i < s->rope_dim / 2; i++) factors[i] += 1;
+        m.rope_factors = factors;
+    }
     int32_t ids[LENGTH];
     for (int i = 0; i < LENGTH; i++) ids[i] = (i * i + 5 * i) % VOCAB;
 
     transformer *t = transformer_new(&m, LENGTH, 2, NULL, &e);
     float       *logits = allocate(LENGTH * VOCAB, sizeof *logits);
     if (t == NULL || transformer_forward(t, ids, LENGTH, LENGTH, logits, &e) != 0) die(e.text);
-    print_hash("logits", dtype_get(type)->name, logits, LENGTH * VOCAB * sizeof *logits);
-    transformer_free(t); /* the weights live until the program ends */
+    print_hash("logits", of, logits, LENGTH * VOCAB * sizeof *logits);
+    transformer_free(t);
     free(logits);
+}
+
+static void logits_of_type(dtype type) {
+    enum { HEADS = 4 };
+    size_t            block = dtype_get(type)->block, dim = block > 32 ? block : 96;
+    const model_shape s = {.n_layers = 2,
+                           .dim = dim,
+                           .n_heads = HEADS,
+                           .n_kv_heads = 2,
+                           .head_dim = dim / HEADS,
+                           .rope_dim = dim / HEADS,
+                           .ffn_dim = block > 32 ? 2 * block : 160,
+                           .vocab = VOCAB,
+                           .context = LENGTH,
+                           .rms_eps = 1e-5f,
+                           .rope_theta = 10000,
+                           .rope_scale = 0.5f};
+    logits_of(dtype_get(type)->name, type, &s, &(extras){0});
+}
+
+/* What each architecture computes that Llama does not. */
+static void logits_of_architectures(void) {
+    const model_shape usual = {.n_layers = 3,
+                               .dim = 64,
+                               .n_heads = 4,
+                               .n_kv_heads = 2,
+                               .head_dim = 24,
+                               .rope_dim = 24,
+                               .ffn_dim = 96,
+                               .vocab = VOCAB,
+                               .context = LENGTH,
+                               .rms_eps = 1e-6f,
+                               .rope_halves = true,
+                               .rope_theta = 10000,
+                               .rope_scale = 1};
+    model_shape       s = usual;
+    logits_of("qwen2", DTYPE_F32, &s, &(extras){.biases = true});
+    logits_of("qwen3", DTYPE_F32, &s, &(extras){.qk_norms = true});
+
+    s.n_experts = 5;
+    s.n_used_experts = 2;
+    s.expert_dim = 32;
+    logits_of("qwen3moe", DTYPE_Q8_0, &s, &(extras){.qk_norms = true});
+
+    s = usual;
+    s.act = ACTIVATION_GELU;
+    s.window = 21;
+    s.window_period = 2;
+    s.attention_cap = 2;
+    s.logit_cap = 3;
+    s.embedding_scale = 8;
+    logits_of("gemma2", DTYPE_F32, &s, &(extras){.post_norms = true});
+    s.attention_cap = s.logit_cap = 0;
+    s.window_period = 3;
+    s.local_theta = 500;
+    s.local_scale = 1;
+    s.scaling = SCALING_LINEAR;
+    s.rope_scale = 0.125f;
+    logits_of("gemma3", DTYPE_F32, &s, &(extras){.post_norms = true, .qk_norms = true});
+
+    s = usual;
+    s.rope_dim = 18;
+    s.rope_amplitude = 1.19f;
+    s.window = 33;
+    logits_of("phi3", DTYPE_F32, &s, &(extras){.factors = true});
+
+    s = usual;
+    s.rope_halves = false;
+    s.attention_scale = 0.0625f;
+    s.embedding_scale = 12;
+    s.residual_scale = 0.22f;
+    s.logit_scale = 8;
+    logits_of("granite", DTYPE_F32, &s, &(extras){.biases = true});
+
+    s = usual;
+    s.qk_norm_whole = true;
+    s.window = 17;
+    s.window_period = 2;
+    s.local_theta = 10000;
+    s.local_scale = 1;
+    s.scaling = SCALING_YARN;
+    s.rope_scale = 0.125f;
+    s.original_context = 64;
+    s.yarn_ext = 1;
+    s.yarn_fast = 32;
+    s.yarn_slow = 1;
+    logits_of("olmo2", DTYPE_F32, &s, &(extras){.no_pre_norms = true, .post_norms = true, .qk_norms = true});
+
+    s = usual;
+    s.n_layers = LAYERS_MOST;
+    s.no_rope_period = 4;
+    s.rope_halves = false;
+    logits_of("smollm3", DTYPE_BF16, &s, &(extras){0});
 }
 
 int main(void) {
@@ -183,6 +311,7 @@ int main(void) {
     attention(k, 8);
     attention(k, 64);
     attention(k, 100);
-    for (int type = 0; type < DTYPE_COUNT; type++) logits_of((dtype)type);
+    for (int type = 0; type < DTYPE_COUNT; type++) logits_of_type((dtype)type);
+    logits_of_architectures();
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "engine/kernels/detmath.h"
 #include "tests/fixtures/slow_blocks.h"
+#include "tests/fixtures/slow_products.h"
 
 static const char *const isas[] = {"portable", "avx2", "avx512", "avx512bf16", "neon"};
 enum { ISAS = sizeof isas / sizeof *isas };
@@ -31,99 +32,6 @@ static float any_float(gsl_rng *r) {
 
 static bool same(float a, float b) {
     return float_bits(a) == float_bits(b);
-}
-
-/* ---- numerics.md, transcribed -------------------------------------------------------------------------- */
-
-static float spec_tree(float *lane) {
-    for (int h = 8; h >= 1; h /= 2)
-        for (int l = 0; l < h; l++) lane[l] = lane[l] + lane[l + h];
-    return lane[0];
-}
-
-/* Rows are padded with zeros to whole lanes. */
-static float spec_dot(const float *w, const float *x, size_t n) {
-    float lane[16] = {0};
-    for (size_t i = 0; i < (n + 15) / 16 * 16; i++)
-        lane[i % 16] = fmaf(i < n ? w[i] : 0, i < n ? x[i] : 0, lane[i % 16]);
-    return spec_tree(lane);
-}
-
-static float spec_bf16(uint16_t h) {
-    float x = bf16_to_f32(h);
-    return fabsf(x) < 0x1p-50f ? 0 : x;
-}
-
-static float spec_bf16_row(const uint16_t *w, const float *x, size_t n) {
-    float lane[16] = {0};
-    for (size_t i = 0; i < (n + 31) / 32 * 32; i += 2) {
-        float  w0 = i < n ? spec_bf16(w[i]) : 0, x0 = i < n ? spec_bf16(f32_to_bf16(x[i])) : 0;
-        float  w1 = i + 1 < n ? spec_bf16(w[i + 1]) : 0, x1 = i + 1 < n ? spec_bf16(f32_to_bf16(x[i + 1])) : 0;
-        float *acc = &lane[i / 2 % 16];
-        *acc = fmaf(w1, x1, *acc);
-        *acc = fmaf(w0, x0, *acc);
-    }
-    return spec_tree(lane);
-}
-
-/* 32 activations as integers and a scale. */
-static float spec_activations(const float *x, int32_t q[32]) {
-    float amax = 0;
-    for (int i = 0; i < 32; i++) amax = fmaxf(amax, fabsf(x[i]));
-    bool none = amax < 0x1p-100f;
-    for (int i = 0; i < 32; i++) q[i] = none ? 0 : (int32_t)rintf(x[i] * (127 / amax));
-    return none ? 0 : amax / 127;
-}
-
-/* 32 columns of Q2_K, from column `first` of a block: the scales of 4 bits are in the integer sums. */
-static float spec_pairs(const unsigned char *block, size_t first, const int32_t q[32], float dx, float acc) {
-    int32_t scaled = 0, low = 0;
-    float   d = f16_to_f32((uint16_t)(block[80] | block[81] << 8)),
-          e = f16_to_f32((uint16_t)(block[82] | block[83] << 8));
-    for (size_t i = 0; i < 32; i++) {
-        int small = block[(first + i) / 16];
-        scaled += slow_element_at(DTYPE_Q2_K, block, first + i).u * (small & 15) * q[i];
-        low += (small >> 4) * q[i];
-    }
-    acc = fmaf(d * dx, (float)scaled, acc);
-    return fmaf(-(e * dx), (float)low, acc);
-}
-
-static float spec_block_row(dtype type, const unsigned char *w, const float *x, size_t n) {
-    size_t block = dtype_get(type)->block, bytes = dtype_get(type)->block_bytes;
-    size_t part = type == DTYPE_Q6_K || type == DTYPE_Q3_K ? 16 : 32; /* columns that are summed */
-    bool   has_base = slow_has_base(type);
-    float  acc = 0;
-    for (size_t from = 0; from < n; from += 32) {
-        int32_t q[32], q_sum = 0;
-        float   dx = spec_activations(x + from, q);
-        for (int i = 0; i < 32; i++) q_sum += q[i];
-        if (type == DTYPE_Q2_K) {
-            acc = spec_pairs(w + from / 256 * 84, from % 256, q, dx, acc);
-            continue;
-        }
-        for (size_t p = 0; p < 32; p += part) {
-            slow_element e = {0};
-            int32_t      isum = 0;
-            for (size_t i = p; i < p + part; i++) {
-                e = slow_element_at(type, w + (from + i) / block * bytes, (from + i) % block);
-                isum += e.u * q[i];
-            }
-            acc = fmaf(e.scale * dx, (float)isum, acc);
-            if (has_base) acc = fmaf(e.base, dx * (float)q_sum, acc);
-        }
-    }
-    return acc;
-}
-
-static float spec_row(dtype type, const void *w, const float *x, size_t n) {
-    if (type == DTYPE_BF16) return spec_bf16_row(w, x, n);
-    if (quant_format_of(type) != NULL) return spec_block_row(type, w, x, n);
-    float *f32 = allocate(n, sizeof *f32);
-    dtype_get(type)->decode(w, f32, n);
-    float y = spec_dot(f32, x, n);
-    free(f32);
-    return y;
 }
 
 /* ---- products ------------------------------------------------------------------------------------------ */
@@ -161,7 +69,7 @@ static void check_product(gsl_rng *r, dtype type, size_t n_rows, size_t cols, si
     for (size_t i = 0; i < n_tokens * cols; i++) x[i] = any_float(r);
     for (size_t t = 0; t < n_tokens; t++)
         for (size_t i = 0; i < n_rows; i++)
-            want[t * n_rows + i] = spec_row(type, w + i * row_bytes, x + t * cols, cols);
+            want[t * n_rows + i] = slow_product(type, w + i * row_bytes, x + t * cols, cols);
     matrix m = matrix_of(type, n_rows, cols, w);
     cr_assert_eq(matrix_pack(&m, 2, NULL), 0);
 
@@ -289,7 +197,7 @@ static void spec_attend(const float *q, const float *keys, const float *values, 
     for (size_t t = first; t < n; t++) max = fmaxf(max, e[t]);
     for (size_t t = first; t < n; t++) e[t] = det_expf(e[t] - max);
     for (size_t t = first; t < n; t++) lane[t % 16] = lane[t % 16] + e[t];
-    float z = spec_tree(lane);
+    float z = slow_tree(lane);
     for (size_t d = 0; d < head_dim; d++) {
         float acc[4] = {0};
         for (size_t t = first; t < n; t++) acc[t % 4] = fmaf(e[t], values[t * head_dim + d], acc[t % 4]);
@@ -406,7 +314,7 @@ Test(kernels, rows_are_the_specifications) {
         for (size_t i = 0; i < n; i++) w[i] = any_float(r);
         float lane[16] = {0};
         for (size_t i = 0; i < n; i++) lane[i % 16] = fmaf(x[i], x[i], lane[i % 16]);
-        float scale = 1 / sqrtf(spec_tree(lane) / (float)n + 1e-5f);
+        float scale = 1 / sqrtf(slow_tree(lane) / (float)n + 1e-5f);
         for (int k = 0; k < ISAS; k++) {
             const kernel_table *kernels = kernels_by_name(isas[k]);
             if (kernels == NULL) continue;

@@ -5,11 +5,14 @@
 static const size_key sizes[] = {
     KEY("attention.sliding_window", window, .zero = true),
 };
+static const real_key reals[] = {
+    KEY("rope.freq_base_swa", local_theta),
+};
 static const tensor_spec tensors[] = {EMBEDDING, OUTPUT};
 static const tensor_spec layer_tensors[] = {POST_NORMS, ROW_NORMS, ATTENTION, FEED_FORWARD};
 
 static void derive(model_shape *s) {
-    s->local_theta = s->rope_theta;
+    if (s->local_theta == 0) s->local_theta = s->rope_theta;
     s->local_scale = 1;
 }
 
@@ -20,5 +23,7 @@ const architecture architecture_olmo2 = {
     .derive = derive,
     .sizes = sizes,
     .n_sizes = COUNT(sizes),
+    .reals = reals,
+    .n_reals = COUNT(reals),
     TENSORS(tensors, layer_tensors),
 };

@@ -2,8 +2,7 @@
 #include "engine/model/architectures/parts.h"
 
 static const tensor_spec tensors[] = {EMBEDDING, OUTPUT_OR_TIED};
-static const tensor_spec layer_tensors[] = {PRE_NORMS, ATTENTION, QKV_BIASES(NEED_OPTIONAL),
-                                            FEED_FORWARD};
+static const tensor_spec layer_tensors[] = {PRE_NORMS, ATTENTION, QKV_BIASES(NEED_OPTIONAL), FEED_FORWARD};
 
 const architecture architecture_smollm3 = {
     .name = "smollm3",
