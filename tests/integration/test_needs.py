@@ -9,7 +9,8 @@ import pytest
 from program import HARNESS, harness
 from sweeps import ROOT
 
-CONFIGS = ["divergence.ini", "grid.ini", "llma_rag.ini", "llma_rag_real.ini", "quick.ini", "real.ini", "replay.ini"]
+CONFIGS = ["divergence.ini", "grid.ini", "instruct.ini", "llma_rag.ini", "llma_rag_real.ini", "quick.ini", "real.ini",
+           "replay.ini"]
 SHORTER = ["--set", "policy llma.n=1", "--set", "policy llma.k=5", "--set", "sweep.repeats=1", "--set", "sweep.paired=no"]
 RECORDS = 4  # portable kernels may be slow
 
@@ -49,7 +50,7 @@ def test_all_our_configs_in_a_fresh_copy(fresh):
                                                                         "replay.h5"]
     assert "quick: config = quick.ini" in out and "replay: config = replay.ini" in out
     assert error.startswith("configs/divergence.ini: skipped: 2 files that it needs are missing (see below)\n")
-    assert ("\n7 configs:\n"
+    assert ("\n8 configs:\n"
             "  skipped  configs/divergence.ini\n"
             "           ../build/copier-f32.gguf is missing; to get it, run:\n"
             "               ../harness quantize -t f32 ../datasets/models/copier.gguf ../build/copier-f32.gguf\n") in error
@@ -66,7 +67,7 @@ def test_all_our_configs_in_a_fresh_copy(fresh):
                           "           ../datasets/data/rag.jsonl is missing; to get it, run:\n"
                           "               ../datasets/fetch.sh llma-rag\n"
                           "  ran      configs/replay.ini\n"
-                          "harness: 4 of 7 configs were skipped: files that they need are missing (see above)\n")
+                          "harness: 5 of 8 configs were skipped: files that they need are missing (see above)\n")
     # All of these files are missing, and the fetched ones are in the manifest.
     manifest = [line.split("\t")[0] for line in (fresh / "datasets/manifest.tsv").read_text().splitlines()]
     for name in re.findall(r"fetch\.sh (\S+)", error):
