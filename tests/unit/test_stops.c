@@ -42,7 +42,7 @@ static gguf *vocabulary(const entry *entries, const key *keys, size_t bytes) {
         scores[n] = -(float)n;
     }
     for (size_t i = 0; i < bytes; i++, n++) {
-        snprintf(text[i], sizeof text[i], "<0x%02zX>", i);
+        snprintf(text[i], sizeof text[i], "<0x%02X>", (unsigned char)i);
         spelled[n] = (gguf_str){text[i], strlen(text[i])};
         types[n] = BYTE;
         scores[n] = 0;
