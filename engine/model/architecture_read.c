@@ -70,11 +70,12 @@ static int missing(const gguf *g, const char *key, err *e) {
     return err_input(e, "%s: key \"%s\" is missing", gguf_path(g), key);
 }
 
+/* Granite 4 says the heads of each layer, and other converters may say more so. */
 static int read_size(const gguf *g, const architecture *a, const size_key *k, model_shape *s, err *e) {
     char     key[ARCHITECTURE_KEY];
     uint32_t v;
     if (gguf_find(g, architecture_key(a, k->name, key)) == NULL) return k->required ? missing(g, key, e) : 0;
-    if (gguf_u32(g, key, &v, e) != 0) return -1;
+    if (gguf_u32_same(g, key, s->n_layers, &v, e) != 0) return -1;
     if (v == 0 && !k->zero) return err_input(e, "%s: key \"%s\" is 0 (at least 1)", gguf_path(g), key);
     *MEMBER(size_t, s, k->member) = v;
     return 0;
@@ -119,10 +120,10 @@ static int check_heads(const gguf *g, const model_shape *s, err *e) {
 
 static int read_sizes(const gguf *g, const architecture *a, model_shape *s, err *e) {
     static const size_key ffn = KEY("feed_forward_length", ffn_dim, .zero = true);
-    for (size_t i = 0; i < a->n_sizes; i++)
-        if (read_size(g, a, &a->sizes[i], s, e) != 0) return -1;
     for (size_t i = 0; i < SIZES; i++)
         if (read_size(g, a, &sizes[i], s, e) != 0) return -1;
+    for (size_t i = 0; i < a->n_sizes; i++)
+        if (read_size(g, a, &a->sizes[i], s, e) != 0) return -1;
     if (s->n_kv_heads == 0) s->n_kv_heads = s->n_heads;
     if (s->head_dim == 0 && s->dim % s->n_heads != 0)
         return err_input(e, "%s: %zu attention heads for an embedding of %zu (a divisor of it)", gguf_path(g),

@@ -128,6 +128,32 @@ Test(architecture_files, arithmetic_of_other_architectures) {
            "here (no such key, or true)");
 }
 
+/* As Granite 4's converter writes them. */
+ADD(kv_each_layer, gguf_put_i32s(w, "granite.attention.head_count_kv", (const int32_t[]){2, 2, 2}, 3, e))
+ADD(kv_differ, gguf_put_i32s(w, "granite.attention.head_count_kv", (const int32_t[]){2, 2, 4}, 3, e))
+ADD(kv_negative, gguf_put_i32s(w, "granite.attention.head_count_kv", (const int32_t[]){2, -2, 2}, 3, e))
+ADD(kv_of_two, gguf_put_i32s(w, "granite.attention.head_count_kv", (const int32_t[]){2, 2}, 2, e))
+ADD(kv_real, gguf_put_f32s(w, "granite.attention.head_count_kv", (const float[]){2, 2, 2}, 3, e))
+
+Test(architecture_files, a_size_may_be_said_of_each_layer) {
+    static const char key[] = "granite.attention.head_count_kv";
+    tiny_arch         s = tiny_arch_default(&architecture_granite);
+    char              path[TINY_PATH], changed[TINY_PATH];
+    err               e = {0};
+    write_arch(&s, path);
+    new_path(changed);
+    cr_assert_eq(tiny_copy(path, changed, key, NULL, kv_each_layer, s.arch, &e), 0, "%s", e.text);
+    unlink(path);
+    model *m = open_once(changed, &e);
+    cr_assert_not_null(m, "%s", e.text);
+    cr_assert_eq(m->shape.n_kv_heads, 2);
+    model_close(m);
+    refuse(&s, key, NULL, kv_differ, "head_count_kv\" has different values, 2 and 4 (one for all layers)");
+    refuse(&s, key, NULL, kv_negative, "head_count_kv\" is -2 (0 to 4294967295)");
+    refuse(&s, key, NULL, kv_of_two, "head_count_kv\" has 2 values (one, or 3)");
+    refuse(&s, key, NULL, kv_real, "head_count_kv\" has type f32 (an integer)");
+}
+
 ADD(experts_0, tiny_put_u32(w, a, "expert_count", 0, e))
 ADD(experts_many, tiny_put_u32(w, a, "expert_count", 4000000000u, e))
 ADD(experts_5, tiny_put_u32(w, a, "expert_count", 5, e))
