@@ -102,6 +102,10 @@ void gguf_unload(const gguf *g, const void *data, size_t n);
  * of any width are taken when the value fits. The *_or forms give `preset` when the key is absent. */
 int gguf_u32(const gguf *g, const char *key, uint32_t *out, err *e);
 int gguf_u32_or(const gguf *g, const char *key, uint32_t preset, uint32_t *out, err *e);
+
+/* The same, of a key that may also say the number once for each of n layers. ERR_INPUT when they differ. */
+int gguf_u32_same(const gguf *g, const char *key, size_t n, uint32_t *out, err *e);
+
 int gguf_f32_or(const gguf *g, const char *key, float preset, float *out, err *e);
 int gguf_bool_or(const gguf *g, const char *key, bool preset, bool *out, err *e);
 int gguf_string(const gguf *g, const char *key, gguf_str *out, err *e);

@@ -167,6 +167,25 @@ int gguf_u32(const gguf *g, const char *key, uint32_t *out, err *e) {
     return v != NULL ? u32_of(g, v, key, out, e) : missing(g, key, e);
 }
 
+int gguf_u32_same(const gguf *g, const char *key, size_t n, uint32_t *out, err *e) {
+    const gguf_value *v = gguf_find(g, key);
+    if (v == NULL || v->type != GGUF_ARRAY) return gguf_u32(g, key, out, e);
+    size_t bytes = gguf_type_bytes(v->item);
+    if (bytes == 0) return wrong_type(g, v, key, "an integer", e);
+    if (n == 0 || v->count != n)
+        return err_input(e, "%s: key \"%s\" has %" PRIu64 " values (one, or %zu)", gguf_path(g), key, v->count, n);
+    for (size_t i = 0; i < n; i++) {
+        gguf_value item = {v->key, v->item, v->item, 1, (const char *)v->data + i * bytes, bytes};
+        uint32_t   x = 0;
+        if (u32_of(g, &item, key, &x, e) != 0) return -1;
+        if (i > 0 && x != *out)
+            return err_input(e, "%s: key \"%s\" has different values, %" PRIu32 " and %" PRIu32 " (one for all layers)",
+                             gguf_path(g), key, *out, x);
+        *out = x;
+    }
+    return 0;
+}
+
 int gguf_u32_or(const gguf *g, const char *key, uint32_t preset, uint32_t *out, err *e) {
     const gguf_value *v = gguf_find(g, key);
     *out = preset;

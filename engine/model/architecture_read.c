@@ -38,8 +38,6 @@ enum { REALS = sizeof reals / sizeof *reals };
 static const char *const arithmetic_keys[] = {
     "expert_count",
     "expert_shared_count",
-    "expert_weights_scale",
-    "expert_gating_func",
     "attention.sliding_window",
     "attention.scale",
     "attention.clamp_kqv",
@@ -50,9 +48,6 @@ static const char *const arithmetic_keys[] = {
     "attn_logit_softcapping",
     "final_logit_softcapping",
     "router_logit_softcapping",
-    "embedding_scale",
-    "residual_scale",
-    "logit_scale",
     "rope.freq_base_swa",
     "rope.scaling.yarn_log_multiplier",
     "rope.dimension_sections",
@@ -60,6 +55,13 @@ static const char *const arithmetic_keys[] = {
     "nextn_predict_layers",
 };
 enum { ARITHMETIC_KEYS = sizeof arithmetic_keys / sizeof *arithmetic_keys };
+
+/* The same, where 1 asks for none, too: factors, one group of experts, a softmax over them. */
+static const char *const unit_keys[] = {
+    "expert_weights_scale", "expert_group_count", "expert_gating_func",
+    "embedding_scale",      "residual_scale",     "logit_scale",
+};
+enum { UNIT_KEYS = sizeof unit_keys / sizeof *unit_keys };
 
 /* Flags for what is so here. Granite has no positions where the second is false. */
 static const char *const true_keys[] = {"attention.causal", "rope.scaling.finetuned"};
@@ -70,11 +72,12 @@ static int missing(const gguf *g, const char *key, err *e) {
     return err_input(e, "%s: key \"%s\" is missing", gguf_path(g), key);
 }
 
+/* Granite 4 says the heads of each layer, and other converters may say more so. */
 static int read_size(const gguf *g, const architecture *a, const size_key *k, model_shape *s, err *e) {
     char     key[ARCHITECTURE_KEY];
     uint32_t v;
     if (gguf_find(g, architecture_key(a, k->name, key)) == NULL) return k->required ? missing(g, key, e) : 0;
-    if (gguf_u32(g, key, &v, e) != 0) return -1;
+    if (gguf_u32_same(g, key, s->n_layers, &v, e) != 0) return -1;
     if (v == 0 && !k->zero) return err_input(e, "%s: key \"%s\" is 0 (at least 1)", gguf_path(g), key);
     *MEMBER(size_t, s, k->member) = v;
     return 0;
@@ -119,10 +122,10 @@ static int check_heads(const gguf *g, const model_shape *s, err *e) {
 
 static int read_sizes(const gguf *g, const architecture *a, model_shape *s, err *e) {
     static const size_key ffn = KEY("feed_forward_length", ffn_dim, .zero = true);
-    for (size_t i = 0; i < a->n_sizes; i++)
-        if (read_size(g, a, &a->sizes[i], s, e) != 0) return -1;
     for (size_t i = 0; i < SIZES; i++)
         if (read_size(g, a, &sizes[i], s, e) != 0) return -1;
+    for (size_t i = 0; i < a->n_sizes; i++)
+        if (read_size(g, a, &a->sizes[i], s, e) != 0) return -1;
     if (s->n_kv_heads == 0) s->n_kv_heads = s->n_heads;
     if (s->head_dim == 0 && s->dim % s->n_heads != 0)
         return err_input(e, "%s: %zu attention heads for an embedding of %zu (a divisor of it)", gguf_path(g),
@@ -132,15 +135,23 @@ static int read_sizes(const gguf *g, const architecture *a, model_shape *s, err 
     if (read_size(g, a, &(size_key){ffn.name, ffn.member, .required = s->n_experts == 0, .zero = s->n_experts > 0}, s,
                   e) != 0)
         return -1;
-    if (check_size(g, a, "attention.value_length", s->head_dim, "the length of keys", e) != 0) return -1;
+    if (check_size(g, a, "attention.value_length", s->head_dim, "the length of keys", e) != 0 ||
+        check_size(g, a, "attention.key_length_swa", s->head_dim, "as in layers without a window", e) != 0 ||
+        check_size(g, a, "attention.value_length_swa", s->head_dim, "as in layers without a window", e) != 0 ||
+        check_size(g, a, "rope.dimension_count_swa", s->rope_dim, "as in layers without a window", e) != 0)
+        return -1;
     if (check_size(g, a, "vocab_size", s->vocab, "the tokenizer's", e) != 0) return -1;
     return check_heads(g, s, e);
 }
 
 enum { EXPERTS_MOST = 4096 };
 
-static int check_experts(const gguf *g, model_shape *s, err *e) {
+static int check_experts(const gguf *g, const architecture *a, model_shape *s, err *e) {
+    char key[ARCHITECTURE_KEY];
+    bool norm;
     if (s->n_experts == 0) return 0;
+    if (gguf_bool_or(g, architecture_key(a, "expert_weights_norm", key), true, &norm, e) != 0) return -1;
+    if (!norm) return err_input(e, "%s: key \"%s\" is false (true: weights of experts sum to 1)", gguf_path(g), key);
     if (s->expert_dim == 0) s->expert_dim = s->ffn_dim;
     if (s->expert_dim == 0) return err_input(e, "%s: the experts have no width", gguf_path(g));
     if (s->n_experts > EXPERTS_MOST)
@@ -261,12 +272,14 @@ static bool reads_key(const architecture *a, const char *name) {
     return false;
 }
 
-static bool is_zero(const gguf *g, const gguf_value *v, const char *key) {
-    err      ignored = {0};
-    uint32_t u;
-    float    f;
-    if (v->type == GGUF_F32 || v->type == GGUF_F64) return gguf_f32_or(g, key, 1, &f, &ignored) == 0 && f == 0;
-    return gguf_u32_or(g, key, 1, &u, &ignored) == 0 && u == 0;
+/* Whether a key is 0 or `most`, which is 0 or 1. */
+static bool asks_for_none(const gguf *g, const char *key, uint32_t most) {
+    err               ignored = {0};
+    const gguf_value *v = gguf_find(g, key);
+    uint32_t          u;
+    float             f;
+    if (v->type == GGUF_F32) return gguf_f32_or(g, key, 0, &f, &ignored) == 0 && (f == 0 || f == (float)most);
+    return gguf_u32_or(g, key, 0, &u, &ignored) == 0 && u <= most;
 }
 
 static int refuse_arithmetic(const gguf *g, const architecture *a, const char *key, const char *none, err *e) {
@@ -276,13 +289,18 @@ static int refuse_arithmetic(const gguf *g, const architecture *a, const char *k
                      gguf_path(g), key, a->name, none);
 }
 
+static int check_key(const gguf *g, const architecture *a, const char *name, uint32_t most, err *e) {
+    char key[ARCHITECTURE_KEY];
+    if (gguf_find(g, architecture_key(a, name, key)) == NULL || reads_key(a, name)) return 0;
+    return asks_for_none(g, key, most) ? 0 : refuse_arithmetic(g, a, key, most == 0 ? "0" : "0 or 1", e);
+}
+
 static int check_arithmetic(const gguf *g, const architecture *a, err *e) {
     char key[ARCHITECTURE_KEY];
-    for (size_t i = 0; i < ARITHMETIC_KEYS; i++) {
-        const gguf_value *v = gguf_find(g, architecture_key(a, arithmetic_keys[i], key));
-        if (v != NULL && !reads_key(a, arithmetic_keys[i]) && !is_zero(g, v, key))
-            return refuse_arithmetic(g, a, key, "0", e);
-    }
+    for (size_t i = 0; i < ARITHMETIC_KEYS; i++)
+        if (check_key(g, a, arithmetic_keys[i], 0, e) != 0) return -1;
+    for (size_t i = 0; i < UNIT_KEYS; i++)
+        if (check_key(g, a, unit_keys[i], 1, e) != 0) return -1;
     for (size_t i = 0; i < sizeof true_keys / sizeof *true_keys; i++) {
         bool is;
         if (gguf_bool_or(g, architecture_key(a, true_keys[i], key), true, &is, e) != 0) return -1;
@@ -297,7 +315,7 @@ int architecture_read_shape(const architecture *a, const gguf *g, size_t vocab, 
     *s = a->preset;
     s->vocab = vocab;
     if (read_sizes(g, a, s, e) != 0 || read_reals(g, a, s, e) != 0 || read_scaling(g, a, s, e) != 0 ||
-        check_experts(g, s, e) != 0 || read_window_period(g, a, s, e) != 0 || check_arithmetic(g, a, e) != 0)
+        check_experts(g, a, s, e) != 0 || read_window_period(g, a, s, e) != 0 || check_arithmetic(g, a, e) != 0)
         return -1;
     if (a->derive != NULL) a->derive(s);
     return 0;

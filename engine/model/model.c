@@ -43,13 +43,13 @@ static int refuse_type(const binder *b, const char *name, const gguf_tensor *t, 
 
 static int check_type(const binder *b, const tensor_spec *spec, const char *name, const gguf_tensor *t) {
     static const char *const floats[] = {"F32", "F16", "BF16"};
+    if (spec->kind == TENSOR_VECTOR && (t->type < 0 || dtype_get((dtype)t->type)->block > 1))
+        return refuse_type(b, name, t, floats, sizeof floats / sizeof *floats);
     if (t->type < 0) {
         const char *names[DTYPE_COUNT];
         for (int i = 0; i < DTYPE_COUNT; i++) names[i] = dtype_get((dtype)i)->name;
         return refuse_type(b, name, t, names, DTYPE_COUNT);
     }
-    if (spec->kind == TENSOR_VECTOR && dtype_get((dtype)t->type)->block > 1)
-        return refuse_type(b, name, t, floats, sizeof floats / sizeof *floats);
     return 0;
 }
 

@@ -128,6 +128,70 @@ Test(architecture_files, arithmetic_of_other_architectures) {
            "here (no such key, or true)");
 }
 
+ADD(groups_2, tiny_put_u32(w, a, "expert_group_count", 2, e))
+ADD(groups_1, tiny_put_u32(w, a, "expert_group_count", 1, e))
+ADD(sigmoid, tiny_put_u32(w, a, "expert_gating_func", 2, e))
+ADD(softmax, tiny_put_u32(w, a, "expert_gating_func", 1, e))
+ADD(weights_2, tiny_put_f32(w, a, "expert_weights_scale", 2, e))
+ADD(weights_1, tiny_put_f32(w, a, "expert_weights_scale", 1, e))
+ADD(weights_nan, tiny_put_f32(w, a, "expert_weights_scale", NAN, e))
+ADD(not_normalized, gguf_put_bool(w, "qwen3moe.expert_weights_norm", false, e))
+ADD(normalized, gguf_put_bool(w, "qwen3moe.expert_weights_norm", true, e))
+ADD(key_length_swa, tiny_put_u32(w, a, "attention.key_length_swa", 8, e))
+ADD(rope_swa, tiny_put_u32(w, a, "rope.dimension_count_swa", 8, e))
+
+/* A file with one key more is taken. */
+static void take(const tiny_arch *s, tiny_adder *add) {
+    char path[TINY_PATH], changed[TINY_PATH];
+    err  e = {0};
+    write_arch(s, path);
+    new_path(changed);
+    cr_assert_eq(tiny_copy(path, changed, NULL, NULL, add, s->arch, &e), 0, "%s", e.text);
+    unlink(path);
+    model *m = open_once(changed, &e);
+    cr_expect_not_null(m, "%s", e.text);
+    model_close(m);
+}
+
+Test(architecture_files, routers) {
+    tiny_arch s = tiny_arch_default(&architecture_qwen3moe), gemma3 = tiny_arch_default(&architecture_gemma3);
+    refuse(&s, NULL, NULL, groups_2, "\"qwen3moe.expert_group_count\" asks for what");
+    refuse(&s, NULL, NULL, sigmoid, "computed with here (no such key, or 0 or 1)");
+    refuse(&s, NULL, NULL, weights_2, "\"qwen3moe.expert_weights_scale\" asks for what");
+    refuse(&s, NULL, NULL, weights_nan, "\"qwen3moe.expert_weights_scale\" asks for what");
+    refuse(&s, NULL, NULL, not_normalized, "expert_weights_norm\" is false (true: weights of experts sum to 1)");
+    tiny_adder *const fine[] = {groups_1, softmax, weights_1, normalized};
+    for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) take(&s, fine[i]);
+    refuse(&gemma3, NULL, NULL, key_length_swa, "key_length_swa\" is 8 (");
+    refuse(&gemma3, NULL, NULL, rope_swa, "rope.dimension_count_swa\" is 8 (");
+}
+
+/* As Granite 4's converter writes them. */
+ADD(kv_each_layer, gguf_put_i32s(w, "granite.attention.head_count_kv", (const int32_t[]){2, 2, 2}, 3, e))
+ADD(kv_differ, gguf_put_i32s(w, "granite.attention.head_count_kv", (const int32_t[]){2, 2, 4}, 3, e))
+ADD(kv_negative, gguf_put_i32s(w, "granite.attention.head_count_kv", (const int32_t[]){2, -2, 2}, 3, e))
+ADD(kv_of_two, gguf_put_i32s(w, "granite.attention.head_count_kv", (const int32_t[]){2, 2}, 2, e))
+ADD(kv_real, gguf_put_f32s(w, "granite.attention.head_count_kv", (const float[]){2, 2, 2}, 3, e))
+
+Test(architecture_files, a_size_may_be_said_of_each_layer) {
+    static const char key[] = "granite.attention.head_count_kv";
+    tiny_arch         s = tiny_arch_default(&architecture_granite);
+    char              path[TINY_PATH], changed[TINY_PATH];
+    err               e = {0};
+    write_arch(&s, path);
+    new_path(changed);
+    cr_assert_eq(tiny_copy(path, changed, key, NULL, kv_each_layer, s.arch, &e), 0, "%s", e.text);
+    unlink(path);
+    model *m = open_once(changed, &e);
+    cr_assert_not_null(m, "%s", e.text);
+    cr_assert_eq(m->shape.n_kv_heads, 2);
+    model_close(m);
+    refuse(&s, key, NULL, kv_differ, "head_count_kv\" has different values, 2 and 4 (one for all layers)");
+    refuse(&s, key, NULL, kv_negative, "head_count_kv\" is -2 (0 to 4294967295)");
+    refuse(&s, key, NULL, kv_of_two, "head_count_kv\" has 2 values (one, or 3)");
+    refuse(&s, key, NULL, kv_real, "head_count_kv\" has type f32 (an integer)");
+}
+
 ADD(experts_0, tiny_put_u32(w, a, "expert_count", 0, e))
 ADD(experts_many, tiny_put_u32(w, a, "expert_count", 4000000000u, e))
 ADD(experts_5, tiny_put_u32(w, a, "expert_count", 5, e))
