@@ -276,6 +276,7 @@ Test(stops, tokens_are_named_by_spelling_or_id) {
         {"99999999999999999999", "id 99999999999999999999 is not a token"},
         {"-1", "text \"-1\" is not a token"},
         {"a\nb", "text \"a\\nb\" is not a token"},
+        {"", "text \"\" is not a token (a spelling in the vocabulary, or an id from 0 to 260)"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         cr_assert_eq(stops_add_named(&set, t, bad[i].text, &e), -1, "%s", bad[i].text);
