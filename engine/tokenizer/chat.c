@@ -379,7 +379,8 @@ int chat_answer(const chat *c, const tokenizer *t, const chat_turn *turns, size_
     if (ret == 0) ret = tokenizer_encode_parts(t, p.at, asked, &prompt, e);
     if (ret == 0) ret = put_answer(&p, text, n_text, e);
     if (ret == 0) ret = tokenizer_encode_parts(t, p.at, p.n, &both, e);
-    if (ret == 0 && both.n > prompt.n && memcmp(both.ids, prompt.ids, prompt.n * sizeof *both.ids) == 0)
+    if (ret == 0 && both.n > prompt.n &&
+        (prompt.n == 0 || memcmp(both.ids, prompt.ids, prompt.n * sizeof *both.ids) == 0))
         ret = tokens_append(out, both.ids + prompt.n, both.n - prompt.n, e);
     else if (ret == 0)
         ret = tokenizer_encode_parts(t, p.at + asked, p.n - asked, out, e);
