@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static size_t fail_countdown;
 
@@ -37,16 +38,29 @@ void *mem_new_aligned(size_t n, size_t size, size_t align, err *e) {
     return p;
 }
 
+/* Whole pages, at least one. */
+static size_t mapped_bytes(size_t n) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (n > 0 ? (n - 1) / page + 1 : 1) * page;
+}
+
+/* Large pages begin at multiples of their size; some kernels put a mapping there, others anywhere. So more is mapped
+ * than is wanted, and the ends are given back. */
 void *mem_map(size_t n, err *e) {
-    size_t some = n > 0 ? n : 1;
-    void  *p = fails_now() ? MAP_FAILED : mmap(NULL, some, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const size_t large = (size_t)2 << 20;
+    size_t       some = mapped_bytes(n), more = some + large;
+    if (fails_now() || more < n) return out_of_memory(n, 1, e);
+    char *p = mmap(NULL, more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) return out_of_memory(n, 1, e);
-    madvise(p, some, MADV_HUGEPAGE); /* only a hint */
-    return p;
+    size_t before = (large - (uintptr_t)p % large) % large;
+    if (before > 0) munmap(p, before);
+    if (before < large) munmap(p + before + some, large - before);
+    madvise(p + before, some, MADV_HUGEPAGE); /* only a hint */
+    return p + before;
 }
 
 void mem_unmap(void *p, size_t n) {
-    if (p != NULL) munmap(p, n > 0 ? n : 1);
+    if (p != NULL) munmap(p, mapped_bytes(n));
 }
 
 int mem_grow(void **array, size_t *cap, size_t want, size_t size, err *e) {

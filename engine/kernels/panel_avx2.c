@@ -96,20 +96,22 @@ INLINE __m256 signed_bytes(const uint8_t *at) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)at)));
 }
 
-INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], int T) {
+INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], int P, int T) {
     const size_t            blocks = in->blocks;
     const panel_activations a = in->a;
     const size_t            parts = f.family == QUANT_K_SIGNED ? 2 : 1, groups = PANEL_GROUPS / parts,
                  per_block = f.cols / PANEL_COLS;
-    __m256  acc[HALVES][PANEL_TILE_TOKENS];
+    __m256  acc[PANEL_STREAMS * HALVES][PANEL_TILE_TOKENS]; /* of panel p and half h: p HALVES + h */
     __m256i table = f.levels != NULL ? values_of(f) : _mm256_setzero_si256();
-    UNROLL for (int t = 0; t < T; t++) acc[0][t] = acc[1][t] = _mm256_setzero_ps();
+    UNROLL for (int i = 0; i < P * HALVES; i++) UNROLL for (int t = 0; t < T; t++) acc[i][t] = _mm256_setzero_ps();
     for (size_t b = 0; b < blocks; b++) {
-        panel_place    at = panel_place_of(f.family, f.bits, b);
-        const uint8_t *codes = in->panel + at.codes, *block_scales = in->panel + at.scales;
-        const size_t   j = b % per_block;
+        panel_place  at = panel_place_of(f.family, f.bits, b);
+        const size_t j = b % per_block;
         panel_prefetch(in, b);
-        UNROLL for (size_t part = 0; part < parts; part++) {
+        UNROLL for (size_t i = 0; i < (size_t)P * parts; i++) {
+            const size_t   p = i / parts, part = i % parts;
+            const uint8_t *codes = in->panel + p * in->bytes + at.codes,
+                          *block_scales = in->panel + p * in->bytes + at.scales;
             __m256i sum[HALVES][PANEL_TILE_TOKENS];
             UNROLL for (int t = 0; t < T; t++) sum[0][t] = sum[1][t] = _mm256_setzero_si256();
             UNROLL for (size_t g = part * groups; g < (part + 1) * groups; g++) {
@@ -133,6 +135,7 @@ INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], i
             }
             UNROLL for (size_t h = 0; h < HALVES; h++) {
                 const uint8_t *scales = block_scales + 2 * h * HALF, *small = block_scales + h * HALF;
+                __m256        *of = acc[p * HALVES + h];
                 __m256         d = f.family == QUANT_POWER ? powers(small) : halves(scales), m = d;
                 if (f.family == QUANT_SCALE_MIN || f.family == QUANT_K_PAIRS) m = halves(scales + 2 * PANEL_ROWS);
                 if (f.family == QUANT_K) {
@@ -143,26 +146,26 @@ INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], i
                 if (f.family == QUANT_K_SIGNED || f.family == QUANT_K_LEVELS)
                     d = _mm256_mul_ps(d, signed_bytes(small + (2 + parts * j + part) * PANEL_ROWS));
                 UNROLL for (int t = 0; t < T; t++) {
-                    const size_t of = b * (size_t)T + (size_t)t;
-                    __m256       dx = _mm256_set1_ps(a.scale[of]);
-                    acc[h][t] = _mm256_fmadd_ps(_mm256_mul_ps(d, dx), _mm256_cvtepi32_ps(sum[h][t]), acc[h][t]);
-                    if (f.family == QUANT_SCALE_MIN)
-                        acc[h][t] = _mm256_fmadd_ps(m, _mm256_set1_ps(a.sum[of]), acc[h][t]);
-                    if (f.family == QUANT_K) acc[h][t] = _mm256_fnmadd_ps(m, _mm256_set1_ps(a.sum[of]), acc[h][t]);
+                    const size_t x = b * (size_t)T + (size_t)t;
+                    __m256       dx = _mm256_set1_ps(a.scale[x]);
+                    of[t] = _mm256_fmadd_ps(_mm256_mul_ps(d, dx), _mm256_cvtepi32_ps(sum[h][t]), of[t]);
+                    if (f.family == QUANT_SCALE_MIN) of[t] = _mm256_fmadd_ps(m, _mm256_set1_ps(a.sum[x]), of[t]);
+                    if (f.family == QUANT_K) of[t] = _mm256_fnmadd_ps(m, _mm256_set1_ps(a.sum[x]), of[t]);
                     if (f.family == QUANT_K_PAIRS) {
                         __m256i low = _mm256_madd_epi16(minima_of(small + (4 + 2 * j) * PANEL_ROWS),
-                                                        _mm256_set1_epi32(a.bias[of]));
-                        acc[h][t] = _mm256_fnmadd_ps(_mm256_mul_ps(m, dx), _mm256_cvtepi32_ps(low), acc[h][t]);
+                                                        _mm256_set1_epi32(a.bias[x]));
+                        of[t] = _mm256_fnmadd_ps(_mm256_mul_ps(m, dx), _mm256_cvtepi32_ps(low), of[t]);
                     }
                 }
             }
         }
     }
-    UNROLL for (int h = 0; h < HALVES; h++) UNROLL for (int t = 0; t < T; t++)
-        _mm256_storeu_ps(y[t] + h * HALF, acc[h][t]);
+    UNROLL for (int i = 0; i < P * HALVES; i++) UNROLL for (int t = 0; t < T; t++)
+        _mm256_storeu_ps(y[i / HALVES * T + t] + i % HALVES * HALF, acc[i][t]);
 }
 
-#define PANEL_ISA   avx2
-#define PANEL_TILES PANEL_TILES_3
+#define PANEL_ISA          avx2
+#define PANEL_TILES        PANEL_TILES_3
+#define PANEL_STREAM_TILES PANEL_TILES_1
 #include "engine/kernels/panel_tiles.h"
 #endif

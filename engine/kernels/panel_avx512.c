@@ -93,19 +93,22 @@ INLINE __m512 signed_bytes(const uint8_t *at) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)at)));
 }
 
-INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], int T) {
+INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], int P, int T) {
     const size_t per_block = f.cols / PANEL_COLS, parts = f.family == QUANT_K_SIGNED ? 2 : 1,
                  groups = PANEL_GROUPS / parts;
     panel_activations a = in->a;
-    __m512            acc[PANEL_TILE_TOKENS];
+    __m512            acc[PANEL_TILE_TOKENS]; /* of panel p and token t: p T + t */
     __m512i           table = f.levels != NULL ? sixteen(f.levels) : _mm512_setzero_si512();
-    UNROLL for (int t = 0; t < T; t++) acc[t] = _mm512_setzero_ps();
+    UNROLL for (int i = 0; i < P * T; i++) acc[i] = _mm512_setzero_ps();
     for (size_t b = 0; b < in->blocks; b++) {
-        panel_place    at = panel_place_of(f.family, f.bits, b);
-        const uint8_t *codes = in->panel + at.codes, *scales = in->panel + at.scales;
-        const size_t   j = b % per_block;
+        panel_place  at = panel_place_of(f.family, f.bits, b);
+        const size_t j = b % per_block;
         panel_prefetch(in, b);
-        UNROLL for (size_t part = 0; part < parts; part++) {
+        UNROLL for (size_t i = 0; i < (size_t)P * parts; i++) {
+            const size_t   part = i % parts;
+            const uint8_t *panel = in->panel + i / parts * in->bytes, *codes = panel + at.codes,
+                          *scales = panel + at.scales;
+            __m512 *of = acc + i / parts * (size_t)T;
             __m512i sum[PANEL_TILE_TOKENS], small[2];
             UNROLL for (int t = 0; t < T; t++) {
                 int32_t bias = 0;
@@ -134,12 +137,12 @@ INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], i
             __m512i minima = f.family == QUANT_K_PAIRS ? minima_of(small) : _mm512_setzero_si512();
             UNROLL for (int t = 0; t < T; t++) {
                 __m512 dx = _mm512_set1_ps(a.scale[t]);
-                acc[t] = _mm512_fmadd_ps(_mm512_mul_ps(d, dx), _mm512_cvtepi32_ps(sum[t]), acc[t]);
-                if (f.family == QUANT_SCALE_MIN) acc[t] = _mm512_fmadd_ps(m, _mm512_set1_ps(a.sum[t]), acc[t]);
-                if (f.family == QUANT_K) acc[t] = _mm512_fnmadd_ps(m, _mm512_set1_ps(a.sum[t]), acc[t]);
+                of[t] = _mm512_fmadd_ps(_mm512_mul_ps(d, dx), _mm512_cvtepi32_ps(sum[t]), of[t]);
+                if (f.family == QUANT_SCALE_MIN) of[t] = _mm512_fmadd_ps(m, _mm512_set1_ps(a.sum[t]), of[t]);
+                if (f.family == QUANT_K) of[t] = _mm512_fnmadd_ps(m, _mm512_set1_ps(a.sum[t]), of[t]);
                 if (f.family == QUANT_K_PAIRS) {
                     __m512i low = _mm512_madd_epi16(minima, _mm512_set1_epi32(a.bias[t]));
-                    acc[t] = _mm512_fnmadd_ps(_mm512_mul_ps(m, dx), _mm512_cvtepi32_ps(low), acc[t]);
+                    of[t] = _mm512_fnmadd_ps(_mm512_mul_ps(m, dx), _mm512_cvtepi32_ps(low), of[t]);
                 }
             }
         }
@@ -148,10 +151,11 @@ INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], i
         a.bias += (int)parts * T;
         a.sum += T;
     }
-    UNROLL for (int t = 0; t < T; t++) _mm512_storeu_ps(y[t], acc[t]);
+    UNROLL for (int i = 0; i < P * T; i++) _mm512_storeu_ps(y[i], acc[i]);
 }
 
-#define PANEL_ISA   avx512
-#define PANEL_TILES PANEL_TILES_12
+#define PANEL_ISA          avx512
+#define PANEL_TILES        PANEL_TILES_12
+#define PANEL_STREAM_TILES PANEL_TILES_3
 #include "engine/kernels/panel_tiles.h"
 #endif

@@ -26,9 +26,10 @@ typedef struct {
     const uint8_t *levels;
 } panel_format;
 
-/* A panel, a group of tokens, and what to prefetch. */
+/* One or more panels, a group of tokens, and what to prefetch. */
 typedef struct {
     const uint8_t    *panel;
+    size_t            bytes;  /* to the next panel */
     size_t            blocks; /* of 32 columns */
     panel_activations a;
     uintptr_t         next;       /* what is prefetched from here on; may point past the end */

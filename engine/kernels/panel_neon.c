@@ -138,28 +138,30 @@ INLINE void add_quarter(panel_format f, const uint8_t *codes, const uint8_t *sca
     }
 }
 
-INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], int T) {
+INLINE void tile(panel_format f, const panel_input *in, float y[][PANEL_ROWS], int P, int T) {
     const size_t blocks = in->blocks;
     const size_t parts = f.family == QUANT_K_SIGNED ? 2 : 1, per_block = f.cols / PANEL_COLS;
-    float32x4_t  acc[QUARTERS][PANEL_TILE_TOKENS];
-    UNROLL for (size_t h = 0; h < QUARTERS; h++) {
-        UNROLL for (int t = 0; t < T; t++) acc[h][t] = vdupq_n_f32(0);
+    float32x4_t  acc[PANEL_STREAMS * QUARTERS][PANEL_TILE_TOKENS]; /* of panel p and quarter h: p QUARTERS + h */
+    UNROLL for (int i = 0; i < P * QUARTERS; i++) {
+        UNROLL for (int t = 0; t < T; t++) acc[i][t] = vdupq_n_f32(0);
     }
     for (size_t b = 0; b < blocks; b++) {
+        panel_place at = panel_place_of(f.family, f.bits, b);
         panel_prefetch(in, b);
-        panel_place    at = panel_place_of(f.family, f.bits, b);
-        const uint8_t *codes = in->panel + at.codes, *scales = in->panel + at.scales;
-        UNROLL for (size_t part = 0; part < parts; part++) {
+        UNROLL for (size_t i = 0; i < (size_t)P * parts; i++) {
+            const uint8_t *panel = in->panel + i / parts * in->bytes;
             UNROLL for (size_t h = 0; h < QUARTERS; h++)
-                add_quarter(f, codes, scales, b % per_block, part, parts, b, h, &in->a, acc[h], T);
+                add_quarter(f, panel + at.codes, panel + at.scales, b % per_block, i % parts, parts, b, h, &in->a,
+                            acc[i / parts * QUARTERS + h], T);
         }
     }
-    UNROLL for (size_t h = 0; h < QUARTERS; h++) {
-        UNROLL for (int t = 0; t < T; t++) vst1q_f32(y[t] + h * QUARTER, acc[h][t]);
+    UNROLL for (int i = 0; i < P * QUARTERS; i++) {
+        UNROLL for (int t = 0; t < T; t++) vst1q_f32(y[i / QUARTERS * T + t] + i % QUARTERS * QUARTER, acc[i][t]);
     }
 }
 
-#define PANEL_ISA   neon
-#define PANEL_TILES PANEL_TILES_4
+#define PANEL_ISA          neon
+#define PANEL_TILES        PANEL_TILES_4
+#define PANEL_STREAM_TILES PANEL_TILES_1
 #include "engine/kernels/panel_tiles.h"
 #endif

@@ -12,17 +12,29 @@ matrix matrix_of(dtype type, size_t rows, size_t cols, const void *stored) {
     return (matrix){.type = type, .rows = rows, .cols = cols, .stored = stored};
 }
 
+typedef struct {
+    const matrix *m;
+    void         *room;
+} pack_job;
+
 static void pack_range(void *ctx, size_t begin, size_t end, int thread) {
-    const matrix *m = ctx;
+    const pack_job *job = ctx;
+    const matrix   *m = job->m;
     (void)thread;
-    panel_pack(m->type, m->stored, m->rows, m->cols, begin, end, m->panels);
+    panel_pack(m->type, m->stored, m->rows, m->cols, begin, end, job->room);
+}
+
+void matrix_pack_into(matrix *m, void *room, int threads) {
+    enum { GRAIN = 4 }; /* panels that a thread takes at a time */
+    if (m->panels != NULL) return;
+    parallel_run_once(threads, panel_count(m->rows), GRAIN, pack_range, &(pack_job){m, room});
+    m->panels = room;
 }
 
 int matrix_pack(matrix *m, int threads, err *e) {
-    enum { GRAIN = 4 }; /* panels that a thread takes at a time */
     if (m->panels != NULL) return 0;
-    if ((m->panels = mem_map(matrix_bytes(m), e)) == NULL) return -1;
-    parallel_run_once(threads, panel_count(m->rows), GRAIN, pack_range, m);
+    if ((m->packed = mem_map(matrix_bytes(m), e)) == NULL) return -1;
+    matrix_pack_into(m, m->packed, threads);
     return 0;
 }
 
@@ -50,6 +62,6 @@ int matrix_decode(matrix *m, int threads, err *e) {
 
 void matrix_close(matrix *m) {
     mem_unmap(m->decoded, m->rows * m->cols * sizeof *m->decoded);
-    if (m->panels != NULL) mem_unmap(m->panels, matrix_bytes(m));
+    if (m->packed != NULL) mem_unmap(m->packed, matrix_bytes(m));
     *m = (matrix){0};
 }

@@ -12,7 +12,8 @@ typedef struct {
     dtype        type;
     size_t       rows, cols;
     const void  *stored;  /* row-major; borrowed */
-    void        *panels;  /* what kernels read (kernels/panel.h); NULL until matrix_pack */
+    const void  *panels;  /* what kernels read (kernels/panel.h); NULL until matrix_pack */
+    void        *packed;  /* the same when it is ours */
     const float *floats;  /* what BLAS reads; NULL until matrix_decode */
     float       *decoded; /* the same when it is ours */
 } matrix;
@@ -20,7 +21,9 @@ typedef struct {
 /* `stored` must outlive packing and decoding; when F32 is decoded, the matrix. */
 matrix matrix_of(dtype type, size_t rows, size_t cols, const void *stored);
 
-/* Packs the rows into panels, once, with threads that have ended when it returns. ERR_RUN without memory. */
+/* Packs the rows into panels, once, with threads that have ended when it returns: into `room`, which has matrix_bytes,
+ * is 64-byte aligned and must outlive the matrix; or into memory of its own. ERR_RUN without memory. */
+void matrix_pack_into(matrix *m, void *room, int threads);
 int  matrix_pack(matrix *m, int threads, err *e);
 void matrix_close(matrix *m);
 

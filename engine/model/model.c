@@ -262,34 +262,32 @@ matrix *model_matrix(model *m, size_t i) {
     return matrix_in(m, a->tensors, a->n_tensors, m, &i);
 }
 
-/* The embedding's pages stay: its rows are read from the file in every pass. */
-static int pack(model *m, matrix *w, int threads, err *e) {
-    bool done = w->panels != NULL;
-    if (matrix_pack(w, threads, e) != 0) return err_prefix(e, "%s", gguf_path(m->file));
-    if (!done && w->stored != m->embed.stored) gguf_unload(m->file, w->stored, w->rows * dtype_bytes(w->type, w->cols));
-    return 0;
-}
-
-static int decode(model *m, matrix *w, int threads, err *e) {
-    return matrix_decode(w, threads, e) == 0 ? 0 : err_prefix(e, "%s", gguf_path(m->file));
-}
-
-static int each_matrix(model *m, int (*make)(model *m, matrix *w, int threads, err *e), err *e) {
+/* All panels are in one piece of memory, as small matrices by themselves would not fill large pages. The embedding's
+ * pages of the file stay: its rows are read from there in every pass. */
+int model_pack(model *m, err *e) {
     int     threads = parallel_processors();
     matrix *w;
-    for (size_t i = 0; (w = model_matrix(m, i)) != NULL; i++)
-        if (make(m, w, threads, e) != 0) return -1;
-    return 0;
-}
-
-int model_pack(model *m, err *e) {
-    if (each_matrix(m, pack, e) != 0) return -1;
+    if (m->panels == NULL) {
+        m->panel_bytes = 0;
+        for (size_t i = 0; (w = model_matrix(m, i)) != NULL; i++) m->panel_bytes += matrix_bytes(w);
+        if ((m->panels = mem_map(m->panel_bytes, e)) == NULL) return err_prefix(e, "%s", gguf_path(m->file));
+    }
+    char *room = m->panels;
+    for (size_t i = 0; (w = model_matrix(m, i)) != NULL; room += matrix_bytes(w), i++) {
+        if (w->panels != NULL) continue;
+        matrix_pack_into(w, room, threads);
+        if (w->stored != m->embed.stored) gguf_unload(m->file, w->stored, w->rows * dtype_bytes(w->type, w->cols));
+    }
     m->packed = true;
     return 0;
 }
 
 int model_decode(model *m, err *e) {
-    if (each_matrix(m, decode, e) != 0 || blas_open(e) != 0) return -1;
+    int     threads = parallel_processors();
+    matrix *w;
+    for (size_t i = 0; (w = model_matrix(m, i)) != NULL; i++)
+        if (matrix_decode(w, threads, e) != 0) return err_prefix(e, "%s", gguf_path(m->file));
+    if (blas_open(e) != 0) return -1;
     m->decoded = true;
     return 0;
 }
@@ -298,6 +296,7 @@ void model_close(model *m) {
     if (m == NULL) return;
     matrix *w;
     for (size_t i = 0; m->layers != NULL && (w = model_matrix(m, i)) != NULL; i++) matrix_close(w);
+    mem_unmap(m->panels, m->panel_bytes);
     free(m->layers);
     free(m->vectors);
     free(m->experts);

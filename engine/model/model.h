@@ -46,15 +46,17 @@ typedef struct model {
     tokenizer          *tok;
     const architecture *arch;
     model_shape         shape;
-    matrix              embed;           /* [vocab, dim]: rows are looked up as they are stored */
-    layer_weights      *layers;          /* [n_layers] */
-    const float        *norm;            /* [dim] */
-    matrix              output;          /* [vocab, dim]; the embedding's numbers when the file ties them */
-    const float        *rope_factors;    /* [rope_dim / 2]: frequencies are divided by them; NULL: there are none */
-    const float        *rope_long;       /* the same for contexts longer than shape.original_context, */
-    const float        *rope_short;      /* and for others */
-    float              *vectors;         /* the memory of all norms, biases and factors */
-    matrix             *experts;         /* the memory of all gates, ups and downs */
+    matrix              embed;        /* [vocab, dim]: rows are looked up as they are stored */
+    layer_weights      *layers;       /* [n_layers] */
+    const float        *norm;         /* [dim] */
+    matrix              output;       /* [vocab, dim]; the embedding's numbers when the file ties them */
+    const float        *rope_factors; /* [rope_dim / 2]: frequencies are divided by them; NULL: there are none */
+    const float        *rope_long;    /* the same for contexts longer than shape.original_context, */
+    const float        *rope_short;   /* and for others */
+    float              *vectors;      /* the memory of all norms, biases and factors */
+    matrix             *experts;      /* the memory of all gates, ups and downs */
+    void               *panels;       /* the memory of all panels [panel_bytes], NULL until model_pack */
+    size_t              panel_bytes;
     bool                packed, decoded; /* whether all matrices are ready for the kernels, for BLAS */
 } model;
 

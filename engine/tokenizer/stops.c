@@ -112,7 +112,7 @@ int stops_add(tokens *set, int32_t id, err *e) {
 }
 
 int stops_add_named(tokens *set, const tokenizer *t, const char *text, err *e) {
-    bool     is_id = text[strspn(text, "0123456789")] == '\0';
+    bool     is_id = *text != '\0' && text[strspn(text, "0123456789")] == '\0';
     uint64_t n = UINT64_MAX;
     int32_t  id = -1;
     if (!is_id)

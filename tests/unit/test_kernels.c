@@ -117,6 +117,10 @@ static void check_products(dtype type) {
                           token_counts[n % (sizeof token_counts / sizeof *token_counts)]);
     for (size_t t = 0; t < sizeof token_counts / sizeof *token_counts; t++)
         check_product(r, type, 21, 9 * block, token_counts[t]);
+    for (size_t t = 1; t <= 4; t++) { /* several panels together: with a part of the last, and with panels left over */
+        check_product(r, type, 119, 2 * block, t);
+        check_product(r, type, 165, 3 * block, t);
+    }
     for (size_t t = 20; block == 1 && t < 24; t++) check_product(r, type, 19, 2070, t); /* blocks of many tokens */
     gsl_rng_free(r);
 }

@@ -42,7 +42,7 @@ static gguf *vocabulary(const entry *entries, const key *keys, size_t bytes) {
         scores[n] = -(float)n;
     }
     for (size_t i = 0; i < bytes; i++, n++) {
-        snprintf(text[i], sizeof text[i], "<0x%02zX>", i);
+        snprintf(text[i], sizeof text[i], "<0x%02X>", (unsigned char)i);
         spelled[n] = (gguf_str){text[i], strlen(text[i])};
         types[n] = BYTE;
         scores[n] = 0;
@@ -276,6 +276,7 @@ Test(stops, tokens_are_named_by_spelling_or_id) {
         {"99999999999999999999", "id 99999999999999999999 is not a token"},
         {"-1", "text \"-1\" is not a token"},
         {"a\nb", "text \"a\\nb\" is not a token"},
+        {"", "text \"\" is not a token (a spelling in the vocabulary, or an id from 0 to 260)"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         cr_assert_eq(stops_add_named(&set, t, bad[i].text, &e), -1, "%s", bad[i].text);
