@@ -82,6 +82,9 @@ const char *gguf_part_path(const gguf *g, size_t i);
 size_t      gguf_part_size(const gguf *g, size_t i);
 size_t      gguf_size(const gguf *g); /* of all */
 
+/* ERR_INPUT when a file that is to be written is one of them (file_check_output). */
+int gguf_check_output(const gguf *g, const char *output, err *e);
+
 /* SHA-256 of the file; of parts, of their bytes one after another. Errors are err_unreadable's. */
 int gguf_sha256(const gguf *g, char hex[DIGEST_HEX], err *e);
 

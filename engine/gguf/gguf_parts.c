@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "engine/base/digest.h"
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/gguf/gguf_impl.h"
 
@@ -160,6 +161,12 @@ void gguf_unload(const gguf *g, const void *data, size_t n) {
         const char *at = data;
         if (at >= part->base && at < part->base + part->size) gguf_unload_file(part, data, n);
     }
+}
+
+int gguf_check_output(const gguf *g, const char *output, err *e) {
+    for (size_t i = 0; i < gguf_part_count(g); i++)
+        if (file_check_output(output, gguf_part_path(g, i), e) != 0) return -1;
+    return 0;
 }
 
 int gguf_sha256(const gguf *g, char hex[DIGEST_HEX], err *e) {

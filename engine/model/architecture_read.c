@@ -233,7 +233,7 @@ static int read_scaling_factor(const gguf *g, const architecture *a, model_shape
 static int check_yarn_amplitude(const gguf *g, const architecture *a, const model_shape *s, err *e) {
     char   key[ARCHITECTURE_KEY];
     float  says;
-    bool   yarn = s->scaling == SCALING_YARN && s->yarn_ext > 0;
+    bool   yarn = s->scaling == SCALING_YARN && s->yarn_ext > 0 && s->rope_scale < 1;
     double is = yarn ? 1 + 0.1 * det_log(1 / (double)s->rope_scale) : 1;
     if (gguf_f32_or(g, architecture_key(a, "rope.scaling.yarn_attn_factor", key), 0, &says, e) != 0) return -1;
     if (says == 0 || fabs((double)says - is) < 1e-4) return 0;

@@ -42,7 +42,8 @@ static double frequency(const model_shape *s, bool local, const float *factors, 
 static double amplitude(const model_shape *s, bool local) {
     if (local) return 1;
     double a = s->rope_amplitude > 0 ? (double)s->rope_amplitude : 1;
-    return s->scaling == SCALING_YARN && s->yarn_ext > 0 ? a * (1 + 0.1 * det_log(1 / (double)s->rope_scale)) : a;
+    bool   longer = s->scaling == SCALING_YARN && s->yarn_ext > 0 && s->rope_scale < 1;
+    return longer ? a * (1 + 0.1 * det_log(1 / (double)s->rope_scale)) : a;
 }
 
 int rope_open(rope *r, const model_shape *s, bool local, const float *factors, size_t context, err *e) {

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/file.h"
 #include "engine/base/parallel.h"
 #include "engine/base/suggest.h"
 #include "engine/engine.h"
@@ -215,11 +214,11 @@ static model_shape shape_of(const options *o) {
 
 /* ---- the tokenizer ------------------------------------------------------------------------------------- */
 
-/* Copies all keys that begin with "tokenizer." from another file; counts the pieces. */
-static int copy_tokenizer(const char *path, gguf_writer *w, size_t *vocab, err *e) {
+/* Copies all keys that begin with "tokenizer." from another file than `out`; counts the pieces. */
+static int copy_tokenizer(const char *path, const char *out, gguf_writer *w, size_t *vocab, err *e) {
     gguf *g = gguf_open(path, e);
     if (g == NULL) return -1;
-    int    ret = 0;
+    int    ret = gguf_check_output(g, out, e);
     size_t copied = 0;
     for (size_t i = 0; i < gguf_value_count(g) && ret == 0; i++) {
         const gguf_value *v = gguf_value_at(g, i);
@@ -286,13 +285,12 @@ static void rows_made(void *ctx, dtype type, size_t n, size_t cols, bool last) {
 }
 
 static int make_model(options *o, err *e) {
-    if (o->tokenizer != NULL && file_check_output(o->out, o->tokenizer, e) != 0) return -1;
     gguf_writer  *w = gguf_writer_new(e);
     random_model *weights = NULL;
     writing       done = {0};
     int           ret = w != NULL ? 0 : -1;
     if (ret == 0)
-        ret = o->tokenizer != NULL ? copy_tokenizer(o->tokenizer, w, &o->shape[VOCAB], e)
+        ret = o->tokenizer != NULL ? copy_tokenizer(o->tokenizer, o->out, w, &o->shape[VOCAB], e)
                                    : put_words(w, o->shape[VOCAB], e);
     if (ret == 0) {
         const random_spec s = {.arch = o->arch,

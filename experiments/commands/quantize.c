@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/file.h"
 #include "engine/base/parallel.h"
 #include "engine/engine.h"
 #include "engine/model/mix.h"
@@ -142,13 +141,13 @@ static void print_report(const conversion *all, size_t n) {
 }
 
 static int quantize(const options *o, err *e) {
-    if (file_check_output(o->out, o->in, e) != 0) return -1;
     gguf        *g = gguf_open(o->in, e);
     gguf_writer *w = gguf_writer_new(e);
     conversion  *all = NULL;
     writing      done = {0};
     uint32_t     layers = 0;
     int          ret = g != NULL && w != NULL ? 0 : -1;
+    if (ret == 0) ret = gguf_check_output(g, o->out, e);
     if (ret == 0) ret = count_layers(g, &layers, e);
     if (ret == 0 && gguf_tensor_count(g) == 0) ret = err_input(e, "%s: the file holds no tensors", o->in);
     if (ret == 0) ret = (all = mem_new(gguf_tensor_count(g), sizeof *all, e)) != NULL ? 0 : -1;

@@ -84,6 +84,15 @@ def test_only_the_first_part_opens(tmp_path):
         refused(paths[i], f"{paths[i]}: is part {i + 1} of 3 of a model (the first part opens all: {paths[0]})")
 
 
+def test_no_part_is_written_over(tmp_path):
+    first, part, _ = split(gf.make_model(), tmp_path)
+    kept = part.read_bytes()
+    for args in ["quantize", "-t", "q8_0", first], ["make-model", "--tokenizer", first]:
+        error = harness(*args, part, status=2).error
+        assert f"{part}: cannot be the output: it is the same file as the input {part}" in error
+        assert part.read_bytes() == kept
+
+
 def test_a_part_is_missing(tmp_path):
     paths = split(gf.make_model(), tmp_path)
     paths[1].unlink()

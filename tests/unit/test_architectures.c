@@ -128,6 +128,12 @@ static int add_no_extrapolation(gguf_writer *w, const architecture *a, err *e) {
     return tiny_put_f32(w, a, "rope.scaling.yarn_ext_factor", 0, e);
 }
 
+static bool yarn_for_shorter_contexts(tiny_arch *s) {
+    yarn(s);
+    s->rope_factor = 0.5f;
+    return true;
+}
+
 static bool yarn_without_extrapolation(tiny_arch *s) {
     yarn(s);
     s->head_dim = 32;
@@ -246,6 +252,7 @@ static const variation variations[] = {
     VARIATION(yarn),
     VARIATION(yarn_with_its_numbers),
     VARIATION(yarn_without_extrapolation),
+    VARIATION(yarn_for_shorter_contexts),
     VARIATION(factors),
     VARIATION(short_factors),
     VARIATION(factors_under_yarn),
