@@ -111,7 +111,7 @@ int dataset_leave_out(dataset_builder *b, const char *id, const char *reason, er
     err why = {0};
     err_input(&why, "%s", reason);
     if (skipped_add(&b->data->skipped, b->file->path, b->file->line, id, &why, e) != 0) return -1;
-    b->data->dropped++;
+    if (b->data->dropped++ == 0) b->data->first_dropped = b->data->skipped.n - 1;
     return 0;
 }
 
@@ -322,8 +322,9 @@ static int read_lines(const dataset_options *o, const dataset_format *format, js
         goto out;
     }
     if (format == NULL || d->n == 0) {
-        err_input(e, "%s: no records (bad lines: %zu; left out for lack of a result: %zu)", file->path, d->bad,
-                  d->dropped);
+        const char *reason = d->dropped > 0 ? d->skipped.at[d->first_dropped].reason : "";
+        err_input(e, "%s: no records (bad lines: %zu; left out: %zu%s%s)", file->path, d->bad, d->dropped,
+                  d->dropped > 0 ? ", the first for " : "", reason);
         goto out;
     }
     if (o->append_docs && !format->appends_docs) {

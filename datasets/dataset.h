@@ -89,10 +89,11 @@ typedef struct {
     char            sha256[DIGEST_HEX];
     record         *records;
     size_t          n;
-    size_t          bad;     /* lines skipped under skip_bad; each was reported through dataset_report */
-    size_t          dropped; /* records the format itself leaves out (llma: no result text) */
-    skipped_records skipped; /* both kinds, in file order */
-    unread_key     *unread;  /* [n_unread] keys of the records that the format does not read, in the order met */
+    size_t          bad;           /* lines skipped under skip_bad; each was reported through dataset_report */
+    size_t          dropped;       /* records the format itself leaves out (llma: no result text) */
+    size_t          first_dropped; /* where `skipped` has the first of these */
+    skipped_records skipped;       /* both kinds, in file order */
+    unread_key     *unread;        /* [n_unread] keys of the records that the format does not read, in the order met */
     size_t          n_unread, cap_unread;
     bool            has_turns; /* some record has */
     bool            cut;       /* the tokenizer had a part in the prompts: it cut the documents in them */

@@ -192,6 +192,7 @@ static int open_evaluation(evaluation *v, const options *o, err *e) {
                         .chat = &v->chat,
                         .skip_bad = o->skip_bad};
     if (dataset_read(o->path, &d, data_report_skipped, NULL, &v->data, e) != 0) return -1;
+    data_report_left_out(&v->data);
     data_report_keys(&v->data);
     if (v->data.has_turns && chat_choose(&v->chat, o->chat, v->m->tok, e) != 0)
         return err_prefix(e, "%s: --chat %s", o->model, o->chat);

@@ -68,6 +68,7 @@ static int open_rendering(rendering *r, const options *o, err *e) {
     r->tok = tokenizer_from_gguf(g, e);
     gguf_close(g);
     if (r->tok == NULL || dataset_read(o->path, &how, data_report_skipped, NULL, &r->data, e) != 0) return -1;
+    data_report_left_out(&r->data);
     if (r->data.has_turns && chat_choose(&r->chat, o->chat, r->tok, e) != 0)
         return err_prefix(e, "%s: --chat %s", o->model, o->chat);
     return samples_prepare(&r->data, r->tok, &s, data_report_skipped, NULL, &r->samples, e);

@@ -227,7 +227,7 @@ int inspect_dataset(const char *path, const dataset_options *o, err *e) {
     printf("%s\nformat   %s\nsha256   %s\nrecords  %zu\n", path, d.format, d.sha256, d.n);
     print_turns(&d);
     if (d.bad > 0) printf("bad      %zu (lines left out)\n", d.bad);
-    if (d.dropped > 0) printf("left out %zu (no result to decode)\n", d.dropped);
+    if (d.dropped > 0) printf("left out %zu (%s)\n", d.dropped, d.skipped.at[d.first_dropped].reason);
     int ret = -1;
     if (inspect_distinct(&d, e) == 0 && print_scenarios(&d, e) == 0 && print_measures(&d, e) == 0 &&
         print_copied(&d, e) == 0) {

@@ -10,6 +10,13 @@ void data_report_skipped(void *ctx, const err *why) {
     fprintf(stderr, "harness: skipped: %s\n", why->text);
 }
 
+void data_report_left_out(const dataset *d) {
+    if (d->dropped == 0) return;
+    const skipped_record *first = &d->skipped.at[d->first_dropped];
+    fprintf(stderr, "harness: %s: %zu record%s left out, the first one on line %zu: %s\n", d->path, d->dropped,
+            d->dropped == 1 ? "" : "s", first->line, first->reason);
+}
+
 void data_report_keys(const dataset *d) {
     for (size_t i = 0; i < d->n_unread; i++) {
         const unread_key *k = &d->unread[i];

@@ -7,6 +7,9 @@
 /* A dataset_report: a line that --skip-bad left out, and why. */
 void data_report_skipped(void *ctx, const err *why);
 
+/* Reports how many records the format left out, and why the first one. */
+void data_report_left_out(const dataset *d);
+
 /* Reports keys that are not read and are probably misspellings of missing ones. */
 void data_report_keys(const dataset *d);
 

@@ -348,7 +348,7 @@ Test(dataset, files_without_records) {
     assert_refused(&automatic, ": the file is empty (one record to a line)");
     write_text("x\ny\n");
     assert_refused(&(dataset_options){.format = "auto", .skip_bad = true},
-                   ": no records (bad lines: 2; left out for lack of a result: 0)");
+                   ": no records (bad lines: 2; left out: 0)");
     write_text("{\"id\":\"1\",\"prompt\":\"p\"}\n");
     assert_refused(&(dataset_options){.format = "auto", .append_docs = true},
                    ": append_docs is not for records of format native (llma, ms-marco)");
@@ -485,9 +485,9 @@ Test(dataset, llma_refusals) {
         {"{\"query\":\"q\",\"docs\":[],\"result\":\"r\"}", ":1: result is not an object (with \"text\" in it)"},
         {"{\"query\":\"q\",\"docs\":[],\"result\":{\"text\":1}}", ":1: result.text is an integer (a string is needed)"},
         {"{\"query\":\"q\",\"docs\":[],\"result\":{\"text\":\"\"}}",
-         ": no records (bad lines: 0; left out for lack of a result: 1)"},
+         ": no records (bad lines: 0; left out: 1, the first for no result text)"},
         {"{\"query\":\"q\",\"docs\":[],\"result\":{}}",
-         ": no records (bad lines: 0; left out for lack of a result: 1)"},
+         ": no records (bad lines: 0; left out: 1, the first for no result text)"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         write_text(cases[i].line);
