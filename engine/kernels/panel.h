@@ -1,7 +1,7 @@
 /* panel.h - block-quantized weights in the order in which kernels read them; floats.h has the others.
  *
  * Kernels compute 16 rows at a time, one in each lane, and a register holds 4 columns of each row. So the rows of a
- * matrix are packed into panels of 16, the last one padded with rows of zeros. Memory is read once from front to back,
+ * matrix are packed into panels of 16, the last one padded with rows of zeros. A panel is read once from front to back,
  * in one stream, with the scales before their codes:
  *
  *     SCALE (Q8_0, Q5_0, Q4_0, IQ4_NL), 64 columns   | 16 + 16 halves d | codes, columns 0..31 | codes, 32..63 | ...
