@@ -290,8 +290,8 @@ def wheel(member):
     """A zip archive with the member that the manifest names, and another one."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("pack/__init__.py", b"raise SystemExit(1)\n")
-        archive.writestr("pack/data.bin", member)
+        for name, content in ("pack/__init__.py", b"raise SystemExit(1)\n"), ("pack/data.bin", member):
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)  # without the time of day
     return made.getvalue()
 
 
