@@ -63,8 +63,8 @@ static const char *const unit_keys[] = {
 };
 enum { UNIT_KEYS = sizeof unit_keys / sizeof *unit_keys };
 
-/* Flags for what is so here. Granite has no positions where the second is false. */
-static const char *const true_keys[] = {"attention.causal", "rope.scaling.finetuned"};
+/* A flag for what is so here. */
+static const char causal[] = "attention.causal";
 
 /* ---- one key ------------------------------------------------------------------------------------------- */
 
@@ -140,7 +140,6 @@ static int read_sizes(const gguf *g, const architecture *a, model_shape *s, err 
         check_size(g, a, "attention.value_length_swa", s->head_dim, "as in layers without a window", e) != 0 ||
         check_size(g, a, "rope.dimension_count_swa", s->rope_dim, "as in layers without a window", e) != 0)
         return -1;
-    if (check_size(g, a, "vocab_size", s->vocab, "the tokenizer's", e) != 0) return -1;
     return check_heads(g, s, e);
 }
 
@@ -296,14 +295,16 @@ static int check_key(const gguf *g, const architecture *a, const char *name, uin
 }
 
 static int check_arithmetic(const gguf *g, const architecture *a, err *e) {
-    char key[ARCHITECTURE_KEY];
+    const char *flags[] = {causal, a->must};
+    char        key[ARCHITECTURE_KEY];
     for (size_t i = 0; i < ARITHMETIC_KEYS; i++)
         if (check_key(g, a, arithmetic_keys[i], 0, e) != 0) return -1;
     for (size_t i = 0; i < UNIT_KEYS; i++)
         if (check_key(g, a, unit_keys[i], 1, e) != 0) return -1;
-    for (size_t i = 0; i < sizeof true_keys / sizeof *true_keys; i++) {
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         bool is;
-        if (gguf_bool_or(g, architecture_key(a, true_keys[i], key), true, &is, e) != 0) return -1;
+        if (flags[i] == NULL) continue;
+        if (gguf_bool_or(g, architecture_key(a, flags[i], key), true, &is, e) != 0) return -1;
         if (!is) return refuse_arithmetic(g, a, key, "true", e);
     }
     return 0;

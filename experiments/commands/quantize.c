@@ -21,7 +21,8 @@ static const option_spec specs[] = {
     {"type", 't', "TYPE", &option_mix, OPTION_AT(options, mix), .required = true,
      .help =
          "f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs or mxfp4; q3_k_m, "
-         "q4_k_m and q5_k_m are mixtures as llama.cpp makes them, with better types where they matter most"},
+         "q4_k_m and q5_k_m are mixtures as llama.cpp makes them of models without experts, with better types where "
+         "they matter most"},
     {"threads", 0, "N", &option_count, OPTION_AT(options, threads), .preset = "2", OPTION_RANGE(1, PARALLEL_THREADS),
      .help = "threads; the file does not depend on them"},
     {"quiet", 'q', NULL, &option_flag, OPTION_AT(options, quiet), .help = "no progress"},

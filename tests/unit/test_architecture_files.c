@@ -109,6 +109,7 @@ ADD(experts_text, gguf_put_string(w, "qwen3.expert_count", "8", e))
 ADD(not_causal, gguf_put_bool(w, "qwen3.attention.causal", false, e))
 ADD(causal_0, tiny_put_u32(w, a, "attention.causal", 0, e))
 ADD(no_positions, gguf_put_bool(w, "granite.rope.scaling.finetuned", false, e))
+ADD(not_finetuned, gguf_put_bool(w, "qwen2.rope.scaling.finetuned", false, e))
 
 Test(architecture_files, arithmetic_of_other_architectures) {
     tiny_arch qwen2 = tiny_arch_default(&architecture_qwen2), qwen3 = tiny_arch_default(&architecture_qwen3),
@@ -140,17 +141,27 @@ ADD(normalized, gguf_put_bool(w, "qwen3moe.expert_weights_norm", true, e))
 ADD(key_length_swa, tiny_put_u32(w, a, "attention.key_length_swa", 8, e))
 ADD(rope_swa, tiny_put_u32(w, a, "rope.dimension_count_swa", 8, e))
 
-/* A file with one key more is taken. */
-static void take(const tiny_arch *s, tiny_adder *add) {
+/* A file with one key more, or another one, is taken. */
+static void take(const tiny_arch *s, const char *without_key, tiny_adder *add) {
     char path[TINY_PATH], changed[TINY_PATH];
     err  e = {0};
     write_arch(s, path);
     new_path(changed);
-    cr_assert_eq(tiny_copy(path, changed, NULL, NULL, add, s->arch, &e), 0, "%s", e.text);
+    cr_assert_eq(tiny_copy(path, changed, without_key, NULL, add, s->arch, &e), 0, "%s", e.text);
     unlink(path);
     model *m = open_once(changed, &e);
     cr_expect_not_null(m, "%s", e.text);
     model_close(m);
+}
+
+/* The flag means something in Granite alone, and nothing is computed with vocab_size: tensors must fit the tokenizer.
+ */
+ADD(other_vocabulary, tiny_put_u32(w, a, "vocab_size", 5, e))
+
+Test(architecture_files, keys_that_change_nothing) {
+    tiny_arch s = tiny_arch_default(&architecture_qwen2);
+    take(&s, NULL, not_finetuned);
+    take(&s, "qwen2.vocab_size", other_vocabulary);
 }
 
 Test(architecture_files, routers) {
@@ -161,7 +172,7 @@ Test(architecture_files, routers) {
     refuse(&s, NULL, NULL, weights_nan, "\"qwen3moe.expert_weights_scale\" asks for what");
     refuse(&s, NULL, NULL, not_normalized, "expert_weights_norm\" is false (true: weights of experts sum to 1)");
     tiny_adder *const fine[] = {groups_1, softmax, weights_1, normalized};
-    for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) take(&s, fine[i]);
+    for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) take(&s, NULL, fine[i]);
     refuse(&gemma3, NULL, NULL, key_length_swa, "key_length_swa\" is 8 (");
     refuse(&gemma3, NULL, NULL, rope_swa, "rope.dimension_count_swa\" is 8 (");
 }

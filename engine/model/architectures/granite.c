@@ -15,6 +15,7 @@ const architecture architecture_granite = {
     .name = "granite",
     .scope = "what a Granite model without experts or state space has",
     .preset = {.rope_theta = 10000},
+    .must = "rope.scaling.finetuned", /* without it, there are no positions */
     .reals = reals,
     .n_reals = COUNT(reals),
     TENSORS(tensors, layer_tensors),
