@@ -216,8 +216,21 @@ void options_operands(const option_table *t, char *buf, size_t size) {
     }
 }
 
+/* An option that was given without its value, and the argument after it, which may have been meant as one. */
+typedef struct {
+    const option_spec *option; /* NULL: there is none */
+    const char        *after;
+} bare_option;
+
+static int refuse_operand(const option_table *t, const bare_option *bare, const char *given, err *e) {
+    char meant[128] = "";
+    if (bare->option != NULL && bare->after == given)
+        snprintf(meant, sizeof meant, "; did you mean --%s=%.40s?", bare->option->name, given);
+    return err_input(e, "unexpected argument '%.200s'%s (see harness %s -h)", given, meant, t->name);
+}
+
 /* Required operands take one argument each; optional ones and lists share the rest, first come, first served. */
-static int take_operands(const option_table *t, char **argv, size_t n, void *base, err *e) {
+static int take_operands(const option_table *t, const bare_option *bare, char **argv, size_t n, void *base, err *e) {
     size_t required = 0;
     for (size_t i = 0; i < t->n_operands; i++) required += t->operands[i].required;
     if (n < required) {
@@ -233,8 +246,7 @@ static int take_operands(const option_table *t, char **argv, size_t n, void *bas
         for (size_t k = s->required + more; k > 0; k--)
             if (take_value(s, s->name, *argv++, base, e) != 0) return -1;
     }
-    if (spare == 0) return 0;
-    return err_input(e, "unexpected argument '%.200s' (see harness %s -h)", *argv, t->name);
+    return spare == 0 ? 0 : refuse_operand(t, bare, *argv, e);
 }
 
 static int check_required(const option_table *t, const bool *given, err *e) {
@@ -252,6 +264,7 @@ static int check_required(const option_table *t, const bool *given, err *e) {
 int options_parse(const option_table *t, int argc, char **argv, void *base, const option_spec **alone, err *e) {
     getopt_table g = {0};
     bool         given[OPTION_MOST + 1] = {0};
+    bare_option  bare = {0};
     *alone = NULL;
     if (prepare(t->options, t->n_options, argc, base, e) != 0 ||
         prepare(t->operands, t->n_operands, argc, base, e) != 0)
@@ -266,12 +279,16 @@ int options_parse(const option_table *t, int argc, char **argv, void *base, cons
         const option_spec *s = spec_at(t, i);
         given[i] = true;
         if (s->alone) *alone = s;
-        const char *text = optarg == NULL && s->implied != NULL ? s->implied : optarg;
+        const char *text = optarg;
+        if (text == NULL && s->implied != NULL) {
+            text = s->implied;
+            bare = (bare_option){s, argv[optind]};
+        }
         if (s != &option_help && take_option(s, text, base, e) != 0) return -1;
         if (s->alone) return 0;
     }
     if (check_required(t, given, e) != 0) return -1;
-    return take_operands(t, argv + optind, (size_t)(argc - optind), base, e);
+    return take_operands(t, &bare, argv + optind, (size_t)(argc - optind), base, e);
 }
 
 static void free_lists(const option_spec *specs, size_t n, void *base) {

@@ -131,6 +131,7 @@ def test_version():
     (["policies", "-xh"], ["unknown option '-x'"]),
     (["policies", "--help=3"], ["no value is allowed", "--help=3"]),
     (["policies", "llma"], ["unexpected argument 'llma'"]),
+    (["generate", "-m", "x", "--chat", "gemma", "-p", "y"], ["unexpected argument 'gemma'; did you mean --chat=gemma? ("]),
     (["policies", "a" * 100000], ["unexpected argument"]),
     (["generate", "-m"], ["no value after option '-m'"]),
     (["generate", "--seed"], ["no value after option '--seed'"]),
