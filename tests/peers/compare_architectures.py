@@ -16,7 +16,7 @@ import numpy
 import peers
 
 HARNESS = pathlib.Path(__file__).resolve().parents[2] / "harness"
-SHAPE = "dim=128,heads=4,kv_heads=2,ffn=160,vocab=600,context=512"
+SHAPE = "dim=128,heads=4,kv_heads=2,ffn=160,vocab=600,context=1024"  # llama.cpp rounds a context up to 256s: both take the short factors
 MODELS = [("llama", "layers=4", "--biases"), ("llama", "layers=4,scaling=factors"), ("llama", "layers=4,scaling=linear"),
           ("llama", "layers=4,scaling=yarn"), ("llama", "layers=4,head_dim=48"), ("llama", "layers=3,experts=6"),
           ("qwen2", "layers=4"), ("qwen3", "layers=4,head_dim=64"), ("qwen3moe", "layers=4,experts=8,used=3,expert_ffn=48"),
