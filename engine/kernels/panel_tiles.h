@@ -46,7 +46,7 @@ INLINE void multiply(const tile_set *tiles, size_t bytes, const void *w, const v
                               .a = panel_activations_at(x, cols, t, T),
                               .next = (uintptr_t)panel + panels * bytes + g * blocks * lines * TILE_LINE,
                               .next_bytes = lines * TILE_LINE};
-            (panels > 1 ? tiles->streams : tiles->single)[T - 1](&in, out);
+            (panels > 1 ? tiles->streams[T - 1] : tiles->single[T - 1])(&in, out);
             for (size_t p = 0; p < panels; p++) {
                 size_t at = row + p * PANEL_ROWS, n_rows = row1 - at < PANEL_ROWS ? row1 - at : PANEL_ROWS;
                 for (size_t i = 0; i < T; i++)
