@@ -347,8 +347,7 @@ Test(dataset, files_without_records) {
     write_text("\xef\xbb\xbf\n \n\r\n");
     assert_refused(&automatic, ": the file is empty (one record to a line)");
     write_text("x\ny\n");
-    assert_refused(&(dataset_options){.format = "auto", .skip_bad = true},
-                   ": no records (bad lines: 2; left out: 0)");
+    assert_refused(&(dataset_options){.format = "auto", .skip_bad = true}, ": no records (bad lines: 2; left out: 0)");
     write_text("{\"id\":\"1\",\"prompt\":\"p\"}\n");
     assert_refused(&(dataset_options){.format = "auto", .append_docs = true},
                    ": append_docs is not for records of format native (llma, ms-marco)");
