@@ -190,7 +190,7 @@ static int check_layers(const model *m, err *e) {
         const tensor_spec *t = &m->arch->layer_tensors[i];
         needed += tensor_is_needed(t, &m->shape) && t->before[0] == EXTENT_NONE; /* a whole counts once */
     }
-    if (m->shape.n_layers <= gguf_tensor_count(m->file) / needed) return 0;
+    if (m->shape.n_layers * needed <= gguf_tensor_count(m->file)) return 0; /* n_layers is below 2^32 */
     return err_input(e, "%s: %zu layers, but only %zu tensors (at least %zu in each layer)", gguf_path(m->file),
                      m->shape.n_layers, gguf_tensor_count(m->file), needed);
 }
