@@ -151,7 +151,7 @@ static bool encode_power(const quant_format *f, const float *x, quant_block *b) 
     float       most = largest_magnitude(x, f->cols);
     int         rule = (int)(float_bits(most) >> 23) - 2; /* the biased exponent of 1.0 is that of a byte, too */
     double      least = INFINITY;
-    quant_block trial;
+    quant_block trial = {0};
     for (int power = rule - 1; power <= rule + 1; power++) {
         double error = 0;
         trial.small[0] = (uint8_t)(power < 0 ? 0 : power > 254 ? 254 : power);

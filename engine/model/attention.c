@@ -99,7 +99,7 @@ static void attend(transformer *t, size_t layer, size_t n) {
     const model_shape *s = &t->m->shape;
     float              scale = s->attention_scale > 0 ? s->attention_scale : det_rsqrtf((float)s->head_dim);
     attend_job         job = {t, layer, n, scale};
-    size_t             items = s->n_heads * n, grain = THREAD_WORK / (2 * s->head_dim * (t->length + n)) + 1;
+    size_t             items = s->n_heads * n, grain = THREAD_WORK / (2 * s->head_dim * (t->length + n) + 1) + 1;
     if (items >= 2 * ATTEND_QUERIES * (size_t)t->threads) /* as many queries together as can be */
         grain = (grain + ATTEND_QUERIES - 1) / ATTEND_QUERIES * ATTEND_QUERIES;
     parallel_run(t->threads, items, grain, attend_heads, &job);

@@ -129,16 +129,17 @@ static bool has_whole(const binder *b, const wanted *x, const char *name) {
 static int bind_tensor(binder *b, const wanted *x) {
     const tensor_spec *spec = x->spec;
     const char        *names[] = {spec->name, spec->whole, spec->fallback};
-    char               name[TENSOR_NAME], missing[TENSOR_NAME] = "";
+    const char        *first = NULL;
+    char               name[TENSOR_NAME];
     if (!tensor_is_allowed(spec, &b->m->shape)) return 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (names[i] == NULL) continue;
         const gguf_tensor *t = gguf_find_tensor(b->g, tensor_name(names[i], x->layer, name));
         if (t != NULL) return i == 0 && has_whole(b, x, name) ? -1 : bind_found(b, x, name, t, i == 1);
-        if (missing[0] == '\0') strcpy(missing, name);
+        if (first == NULL) first = names[i];
     }
     if (!tensor_is_needed(spec, &b->m->shape)) return 0;
-    return err_input(b->e, "%s: tensor \"%s\" is missing", gguf_path(b->g), missing);
+    return err_input(b->e, "%s: tensor \"%s\" is missing", gguf_path(b->g), tensor_name(first, x->layer, name));
 }
 
 static int bind_list(binder *b, const tensor_spec *specs, size_t n, size_t layer, void *weights) {

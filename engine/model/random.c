@@ -166,7 +166,7 @@ random_model *random_model_put(const random_spec *s, gguf_writer *w, err *e) {
 
 void random_model_free(random_model *m) {
     if (m == NULL) return;
-    for (size_t i = 0; i < m->n_vectors; i++) free(m->vectors[i]);
+    for (size_t i = 0; m->vectors != NULL && i < m->n_vectors; i++) free(m->vectors[i]);
     free(m->vectors);
     free(m->matrices);
     free(m);

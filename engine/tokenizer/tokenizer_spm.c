@@ -43,7 +43,7 @@ static uint32_t score_order(float score) {
 static void consider(void *of, int32_t left) {
     encoder      *s = of;
     const symbol *l = &s->m.symbols[left], *r = &s->m.symbols[l->next];
-    int32_t       id = tokenizer_find_mergeable(s->t, s->word + l->at, (size_t)(l->n + r->n));
+    int32_t       id = tokenizer_find_mergeable(s->t, s->word + l->at, (size_t)l->n + (size_t)r->n);
     if (id < 0) return;
     merger_push(&s->m, score_order(s->t->pieces[id].score), left, id);
     if (s->t->pieces[id].type == PIECE_UNUSED) s->split[id] = l->n;

@@ -16,7 +16,8 @@ static const tensor_spec layer_tensors[] = {PRE_NORMS, POST_NORMS, ATTENTION, FE
 /* Of the 27B model, with 46 layers, scores are scaled as if heads were dim / n_heads wide. The file does not say. */
 static void derive(model_shape *s) {
     s->embedding_scale = sqrtf((float)s->dim);
-    if (s->n_layers == 46) s->attention_scale = det_rsqrtf((float)(s->dim / s->n_heads));
+    size_t head_dim = s->dim / s->n_heads;
+    if (s->n_layers == 46) s->attention_scale = det_rsqrtf((float)head_dim);
 }
 
 const architecture architecture_gemma2 = {

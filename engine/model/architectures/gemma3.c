@@ -16,7 +16,8 @@ static const tensor_spec layer_tensors[] = {PRE_NORMS, POST_NORMS, HEAD_NORMS, A
 /* As in Gemma 2, for the 27B model, which has 62 layers here. */
 static void derive(model_shape *s) {
     s->embedding_scale = sqrtf((float)s->dim);
-    if (s->n_layers == 62) s->attention_scale = det_rsqrtf((float)(s->dim / s->n_heads));
+    size_t head_dim = s->dim / s->n_heads;
+    if (s->n_layers == 62) s->attention_scale = det_rsqrtf((float)head_dim);
 }
 
 const architecture architecture_gemma3 = {
