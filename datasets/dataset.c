@@ -258,7 +258,7 @@ static int check_ids(const dataset_builder *b, size_t from, json_t *seen, err *e
     return 0;
 }
 
-/* Notes that records have turns, and makes one of a prompt where that is asked for. */
+/* Notes whether records have turns. With as_turn, a prompt that is a text becomes one. */
 static int complete_turns(const dataset_builder *b, size_t from, err *e) {
     for (size_t i = from; i < b->data->n; i++) {
         record    *r = &b->data->records[i];

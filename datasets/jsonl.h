@@ -4,7 +4,7 @@
  *
  * Lines end with \n and may be of any length. A \r before the \n, a byte order mark at the file's start and
  * blank lines (counted, skipped) are tolerated. Refused: anything but one object to a line, a key given
- * twice, text that is not UTF-8. The elements of an array may be laid out in any way. Texts may hold U+0000 (written
+ * twice, text that is not UTF-8. The elements of an array may be on any number of lines. Texts may hold U+0000 (written
  * \u0000); names may not. Numbers out of range and texts with lone surrogates are refused where they are read and may
  * stand elsewhere. Files of other kinds (archives, tables) are named for what they are.
  */

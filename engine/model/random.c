@@ -104,7 +104,8 @@ static bool is_made(const random_spec *s, const tensor_spec *t) {
     return t->cols == EXTENT_PAIRS ? s->factors : s->biases;
 }
 
-/* Whether a tensor is written with others as one: when asked for, or when a part of that one has no name of its own. */
+/* Whether a tensor is written with others as one: if the spec says so, or if a part of that one has no name of its own.
+ */
 static bool is_whole(const random_spec *s, const tensor_spec *among, size_t n, const tensor_spec *t) {
     bool nameless = false;
     if (t->whole == NULL) return false;

@@ -133,7 +133,7 @@ static char *read_text(const char *path, size_t *n, err *e) {
     return NULL;
 }
 
-/* The prompt as a user's turn. Without a chat format there is none: unlike in a sweep, it was asked for. */
+/* The prompt as a user's turn. A model without a chat format is an error here, because the user said --chat. */
 static int encode_chat(generation *g, const options *o, const char *text, size_t n, err *e) {
     chat      c;
     size_t    n_turns = 0;
