@@ -35,10 +35,15 @@ def read_records(path):
     return [json.loads(line) for line in pathlib.Path(path).read_bytes().splitlines() if line.strip()]
 
 
+def prompt_and_output(record):
+    """Of Spec-Bench's records the turns, a line each, are the prompt."""
+    return ("\n".join(record["turns"]) if "turns" in record else record["prompt"]).encode(), (record.get("output") or "").encode()
+
+
 def read_texts(path):
     """Texts as bytes: of a .jsonl, each record's prompt and output; else what NULs separate."""
     if str(path).endswith(".jsonl"):
-        return [record[key].encode() for record in read_records(path) for key in ("prompt", "output") if record.get(key)]
+        return [text for record in read_records(path) for text in prompt_and_output(record) if text]
     texts = pathlib.Path(path).read_bytes().split(b"\0")
     return texts if texts[-1] else texts[:-1]
 
@@ -59,8 +64,8 @@ def read_sequences(model, path, longest):
         sequences = [[int(word) for word in line.split()] for line in pathlib.Path(path).read_text().splitlines()]
     elif str(path).endswith(".jsonl"):
         records = read_records(path)
-        prompts = tokenize(THEIRS, model, [record["prompt"].encode() for record in records], "-b")
-        outputs = tokenize(THEIRS, model, [(record.get("output") or "").encode() for record in records])
+        prompts = tokenize(THEIRS, model, [prompt_and_output(record)[0] for record in records], "-b")
+        outputs = tokenize(THEIRS, model, [prompt_and_output(record)[1] for record in records])
         sequences = [a + b for a, b in zip(prompts, outputs)]
     else:
         sequences = tokenize(THEIRS, model, read_texts(path), "-b")
