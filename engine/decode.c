@@ -11,6 +11,7 @@
 void trial_trace_free(trial_trace *t) {
     tokens_free(&t->output);
     free(t->steps);
+    free(t->levels);
     free(t->logits_hash);
     *t = (trial_trace){0};
 }
@@ -21,7 +22,7 @@ uint64_t trial_trace_hash(const trial_trace *t) {
 
 static void trace_clear(trial_trace *t) {
     t->output.n = 0;
-    t->n_steps = 0;
+    t->n_steps = t->n_levels = 0;
     t->min_margin = NAN;
     t->truncated = false;
     t->prefill_ns = t->decode_ns = t->draft_ns = t->verify_ns = 0;
@@ -48,6 +49,7 @@ static step_trace step_of(const step_view *view, uint64_t draft_ns, uint64_t ver
         .source = view->draft->source,
         .source_position = view->draft->source_position,
         .drafted = (uint16_t)view->draft->n,
+        .depth = (uint16_t)view->draft->n, /* trace_record knows better of one that branches */
         .accepted = (uint16_t)view->verdict->n,
         .emitted = (uint16_t)view->n,
         .draft_ns = draft_ns,
@@ -56,8 +58,13 @@ static step_trace step_of(const step_view *view, uint64_t draft_ns, uint64_t ver
 }
 
 /* Adds a step and what its rows say about the emitted tokens. */
-static int trace_record(trial_trace *t, const step_trace *s, const step_view *view, err *e) {
+static int trace_record(trial_trace *t, step_trace *s, const step_view *view, err *e) {
     const rows *r = view->rows;
+    if (view->draft->branches) {
+        if (mem_reserve(&t->levels, &t->cap_levels, t->n_levels + DRAFT_CAP, e) != 0) return -1;
+        s->depth = (uint16_t)draft_levels(view->draft, t->levels + t->n_levels);
+        t->n_levels += s->depth;
+    }
     if (mem_reserve(&t->steps, &t->cap_steps, t->n_steps + 1, e) != 0) return -1;
     t->steps[t->n_steps++] = *s;
     t->draft_ns += s->draft_ns;
@@ -93,10 +100,15 @@ static int emit(tokens *output, const draft *d, const verdict *v, err *e) {
 
 /* D5. The output has its final length. */
 static void trace_end(trial_trace *t) {
+    const uint16_t *levels = t->levels;
     for (size_t i = 0; i < t->n_steps; i++) {
         step_trace *s = &t->steps[i];
-        size_t      left = t->output.n - 1 - s->position;
-        s->testable = s->drafted < left ? s->drafted : (uint16_t)left;
+        size_t      left = t->output.n - 1 - s->position, tested = s->depth < left ? s->depth : left;
+        s->testable = (uint16_t)tested;
+        if (s->depth == s->drafted) continue;
+        s->testable = 0;
+        for (size_t level = 0; level < tested; level++) s->testable += levels[level];
+        levels += s->depth;
     }
 }
 
@@ -137,8 +149,7 @@ static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
         uint64_t t0 = clock_ns();
         if (policy_propose(s->policy, limit, &d, e) != 0) return -1;
         uint64_t t1 = clock_ns();
-        if (target_verify(s->target, pending, n_pending, &d, &r, e) != 0)
-            return d.branches ? err_prefix(e, "policy %s", s->policy->ops->name) : -1;
+        if (target_verify(s->target, pending, n_pending, &d, &r, e) != 0) return -1;
         uint64_t t2 = clock_ns();
         size_t   position = output->n;
         if (rule_accept(s->rule, &r, &d, position, s->noise, &v, e) != 0) return -1;

@@ -12,7 +12,7 @@
  *     the next step                               x         is pending
  *
  * At first the whole prompt is pending and the cache is empty. In a tree of drafts each node has a row in the same way,
- * and keep has to gather the path's entries; for a chain, that is just rewinding.
+ * and keep puts the path's entries into the cache; for a chain, that is just rewinding.
  *
  * Invariants:
  *  D1  emitted = accepted + 1 in every step: the last emitted token is the target's own word.
@@ -22,8 +22,7 @@
  *  D4  Only propose, verify, accept, keep and observe happen inside the timed windows.
  *  D5  A draft token is testable when its output position is before the output's last token, which is always the
  *      target's own word (D1). Where the output ends (a stop token, max_new_tokens, a recording, the context), the
- *      rest of a draft is neither right nor wrong: it was drafted and is not testable. (Counted for chains, which are
- * all that the targets check.)
+ *      rest of a draft is neither right nor wrong: it was drafted and is not testable.
  */
 #ifndef ENGINE_DECODE_H
 #define ENGINE_DECODE_H
@@ -45,6 +44,7 @@ typedef struct {
     uint16_t match_length;
     int32_t  source, source_position;
     uint16_t drafted, accepted, emitted;
+    uint16_t depth;     /* of the draft: its longest path; of a chain, `drafted` */
     uint16_t testable;  /* of `drafted` (D5); known when the trial has ended */
     uint64_t draft_ns;  /* propose and observe; in step 0 also the policy's begin */
     uint64_t verify_ns; /* the target's pass; in step 0 the prompt's */
@@ -54,6 +54,8 @@ typedef struct {
     tokens      output; /* the stop token included when one was reached */
     step_trace *steps;
     size_t      n_steps, cap_steps;
+    uint16_t   *levels; /* of each draft that branches, one after the other: its nodes on level 0, 1, ..., depth - 1 */
+    size_t      n_levels, cap_levels;
     uint64_t   *logits_hash; /* [output.n] digest64 of each emitted position's logits; NULL without logits */
     size_t      cap_hash;
     double      min_margin; /* smallest top1 - top2 logit gap over emitted positions; NaN without logits */

@@ -38,3 +38,14 @@ int32_t draft_child(const draft *d, int32_t parent, int32_t id) {
     while (node >= 0 && d->ids[node] != id) node = draft_next_child(d, parent, node);
     return node;
 }
+
+size_t draft_levels(const draft *d, uint16_t levels[DRAFT_CAP]) {
+    uint16_t level[DRAFT_CAP];
+    size_t   n = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        level[i] = d->parent[i] == DRAFT_ROOT ? 0 : (uint16_t)(level[d->parent[i]] + 1);
+        if (level[i] == n) levels[n++] = 0;
+        levels[level[i]]++;
+    }
+    return n;
+}

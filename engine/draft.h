@@ -46,6 +46,9 @@ int32_t draft_next_child(const draft *d, int32_t parent, int32_t after);
 /* The child of `parent` with this id, or -1. */
 int32_t draft_child(const draft *d, int32_t parent, int32_t id);
 
+/* Fills levels[i] with the number of nodes that have i nodes above them, and returns how many levels there are. */
+size_t draft_levels(const draft *d, uint16_t levels[DRAFT_CAP]);
+
 /* What a rule says about a draft. */
 typedef struct {
     size_t  n;               /* draft tokens that stand */

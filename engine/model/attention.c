@@ -17,13 +17,13 @@ static void normalize_heads(const transformer *t, float *rows, const float *weig
         rows_normalize(t, rows, weight, rows, n * heads, s->head_dim);
 }
 
-/* Rotates each head of n rows by the angles of its position; the first row's is t->length. */
+/* Rotates each head of n rows by the angles of its position. */
 static void rotate(const transformer *t, const rope *r, float *rows, size_t n, size_t heads) {
     const model_shape *s = &t->m->shape;
     void (*turn)(float *, const float *, const float *, size_t) =
         s->rope_halves ? t->kernels->rotate_halves : t->kernels->rotate_neighbours;
     for (size_t i = 0; i < n * heads; i++) {
-        size_t at = (t->length + i / heads) * r->pairs;
+        size_t at = position_of(t, i / heads) * r->pairs;
         turn(rows + i * s->head_dim, r->cosine + at, r->sine + at, r->pairs);
     }
 }
@@ -39,26 +39,23 @@ static float *values_of(const transformer *t, size_t layer, size_t kv_head) {
     return t->values + (layer * t->m->shape.n_kv_heads + kv_head) * t->context * t->m->shape.head_dim;
 }
 
-/* Appends t->k and t->v, of n tokens, to the cache. */
-static void append_to_cache(transformer *t, size_t layer, size_t n) {
-    size_t head_dim = t->m->shape.head_dim, kv_heads = t->m->shape.n_kv_heads;
-    for (size_t i = 0; i < n; i++) {
-        size_t position = t->length + i;
-        for (size_t h = 0; h < kv_heads; h++) {
-            const float *k = t->k + (i * kv_heads + h) * head_dim, *v = t->v + (i * kv_heads + h) * head_dim;
-            float       *panel = keys_of(t, layer, h) + position / PANEL_ROWS * PANEL_ROWS * head_dim;
-            for (size_t d = 0; d < head_dim; d++) panel[d * PANEL_ROWS + position % PANEL_ROWS] = k[d];
-            memcpy(values_of(t, layer, h) + position * head_dim, v, head_dim * sizeof *v);
-        }
+void cache_put(transformer *t, size_t layer, size_t position, const float *k, const float *v) {
+    size_t head_dim = t->m->shape.head_dim;
+    for (size_t h = 0; h < t->m->shape.n_kv_heads; h++, k += head_dim, v += head_dim) {
+        float *panel = keys_of(t, layer, h) + position / PANEL_ROWS * PANEL_ROWS * head_dim;
+        for (size_t d = 0; d < head_dim; d++) panel[d * PANEL_ROWS + position % PANEL_ROWS] = k[d];
+        memcpy(values_of(t, layer, h) + position * head_dim, v, head_dim * sizeof *v);
     }
 }
 
 /* ---- attention ----------------------------------------------------------------------------------------- */
 
 typedef struct {
-    transformer *t;
-    size_t       layer, n;
-    float        scale;
+    transformer   *t;
+    size_t         layer;
+    const int32_t *members; /* [n] tokens of the batch; NULL: 0, 1, ... */
+    size_t         n, position;
+    float          scale;
 } attend_job;
 
 /* The first position that a token sees. */
@@ -78,7 +75,8 @@ static void attend_heads(void *ctx, size_t begin, size_t end, int thread) {
         attend_query queries[ATTEND_QUERIES];
         size_t       kv_head = item / sharing, count = 0, base = SIZE_MAX;
         for (; count < ATTEND_QUERIES && item < end && item / sharing == kv_head; count++, item++) {
-            size_t head = item / job->n, token = item % job->n, position = t->length + token;
+            size_t head = item / job->n, i = item % job->n, position = job->position + i;
+            size_t token = job->members != NULL ? (size_t)job->members[i] : i;
             size_t at = (token * s->n_heads + head) * s->head_dim, first = first_seen(position, window);
             queries[count] = (attend_query){t->q + at, t->mixed + at, position + 1, first};
             if (first < base) base = first;
@@ -95,11 +93,11 @@ static void attend_heads(void *ctx, size_t begin, size_t end, int thread) {
     }
 }
 
-static void attend(transformer *t, size_t layer, size_t n) {
+void attend(transformer *t, size_t layer, const int32_t *members, size_t n, size_t position) {
     const model_shape *s = &t->m->shape;
     float              scale = s->attention_scale > 0 ? s->attention_scale : det_rsqrtf((float)s->head_dim);
-    attend_job         job = {t, layer, n, scale};
-    size_t             items = s->n_heads * n, grain = THREAD_WORK / (2 * s->head_dim * (t->length + n) + 1) + 1;
+    attend_job         job = {t, layer, members, n, position, scale};
+    size_t             items = s->n_heads * n, grain = THREAD_WORK / (2 * s->head_dim * (position + n) + 1) + 1;
     if (items >= 2 * ATTEND_QUERIES * (size_t)t->threads) /* as many queries together as can be */
         grain = (grain + ATTEND_QUERIES - 1) / ATTEND_QUERIES * ATTEND_QUERIES;
     parallel_run(t->threads, items, grain, attend_heads, &job);
@@ -118,8 +116,12 @@ void attention_run(transformer *t, size_t layer, size_t n) {
         rotate(t, &t->rotations[w->kind.rope], t->q, n, s->n_heads);
         rotate(t, &t->rotations[w->kind.rope], t->k, n, s->n_kv_heads);
     }
-    append_to_cache(t, layer, n);
-    attend(t, layer, n);
+    if (t->tree.n > 0) {
+        tree_attend(t, layer, n);
+    } else {
+        for (size_t i = 0; i < n; i++) cache_put(t, layer, t->length + i, t->k + i * kv_dim(s), t->v + i * kv_dim(s));
+        attend(t, layer, NULL, n, t->length);
+    }
     products_run(t, t->mixed, n, (output[]){{&w->wo, t->delta}}, 1);
     bias_add(t, t->delta, n, w->o_bias, s->dim);
 }

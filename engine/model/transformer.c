@@ -87,7 +87,7 @@ transformer *transformer_new(const model *m, size_t context, int threads, matrix
     t->threads = threads;
     t->product = product;
     t->kernels = kernels_get(e);
-    if (t->kernels != NULL && allocate(t, e) == 0 && open_rotations(t, e) == 0) return t;
+    if (t->kernels != NULL && allocate(t, e) == 0 && tree_open(t, e) == 0 && open_rotations(t, e) == 0) return t;
     transformer_free(t);
     return NULL;
 }
@@ -96,6 +96,7 @@ void transformer_free(transformer *t) {
     if (t == NULL) return;
     rope_close(&t->rotations[ROPE_GLOBAL]);
     rope_close(&t->rotations[ROPE_LOCAL]);
+    tree_close(t);
     free(t->keys);
     free(t->values);
     free(t->x);
@@ -174,15 +175,18 @@ static void finish_logits(void *ctx, size_t begin, size_t end, int thread) {
     if (s->logit_cap > 0) j->t->kernels->cap(j->logits + begin, s->logit_cap, end - begin);
 }
 
-/* Up to BATCH tokens; logits of the last `rows` of them, which may be none. */
+static void extend_rotations(transformer *t, size_t positions) {
+    rope_extend(&t->rotations[ROPE_GLOBAL], positions);
+    if (t->m->shape.local_theta > 0) rope_extend(&t->rotations[ROPE_LOCAL], positions);
+}
+
+/* Up to BATCH tokens; logits of the last `rows` of them, which may be none. They are in the cache afterwards, or in the
+ * tree. */
 static void forward_batch(transformer *t, const int32_t *ids, size_t n, size_t rows, float *logits) {
     const model       *m = t->m;
     const model_shape *s = &m->shape;
-    rope_extend(&t->rotations[ROPE_GLOBAL], t->length + n);
-    if (s->local_theta > 0) rope_extend(&t->rotations[ROPE_LOCAL], t->length + n);
     embed(t, ids, n);
     for (size_t i = 0; i < s->n_layers; i++) layer(t, i, n);
-    t->length += n;
     if (rows == 0) return;
     rows_normalize(t, t->x + (n - rows) * s->dim, m->norm, t->normed, rows, s->dim);
     products_run(t, t->normed, rows, (output[]){{&m->output, logits}}, 1);
@@ -194,12 +198,28 @@ int transformer_forward(transformer *t, const int32_t *ids, size_t n, size_t row
     if (n > t->context - t->length)
         return err_input(e, "%zu tokens after %zu do not fit into a context of %zu", n, t->length, t->context);
     size_t unasked = n - rows; /* leading tokens without logits */
+    t->tree.n = 0;
+    extend_rotations(t, t->length + n);
     for (size_t at = 0, batch; at < n; at += batch) {
         batch = n - at < BATCH ? n - at : BATCH;
         size_t skip = unasked > at ? unasked - at : 0;
         size_t asked = skip < batch ? batch - skip : 0;
         forward_batch(t, ids + at, batch, asked, logits);
+        t->length += batch;
         if (asked > 0) logits += asked * t->m->shape.vocab;
+    }
+    return 0;
+}
+
+int transformer_forward_tree(transformer *t, const int32_t *ids, const int32_t *parent, size_t n, float *logits,
+                             err *e) {
+    size_t positions;
+    if (tree_begin(t, parent, n, &positions, e) != 0) return -1;
+    extend_rotations(t, t->length + positions);
+    for (size_t at = 0, batch; at < n; at += batch) {
+        batch = n - at < BATCH ? n - at : BATCH;
+        t->tree.at = at;
+        forward_batch(t, ids + at, batch, batch, logits + at * t->m->shape.vocab);
     }
     return 0;
 }

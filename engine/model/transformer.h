@@ -47,4 +47,21 @@ int transformer_forward(transformer *t, const int32_t *ids, size_t n, size_t row
 /* Keeps only the first `length` tokens (length <= transformer_length). */
 void transformer_rewind(transformer *t, size_t length);
 
+enum { TREE_CAP = 1025 }; /* most tokens of a tree: a pending token and the longest draft */
+
+/* Runs a tree of 1 to TREE_CAP tokens below those in the cache, and writes the logits of all, [n, vocab]. parent[i] < i
+ * is the token above token i; -1: the last one in the cache. Each token's logits are the bits that a pass over its path
+ * gives. The cache stays as long as it was until transformer_keep. ERR_INPUT when a path would overflow the context;
+ * nothing has changed then.
+ *
+ *     cached  ── 0 ── 1 ── 3        parent  -1  0  0  1      positions after the cache   0  1  1  2
+ *                └─── 2
+ */
+int transformer_forward_tree(transformer *t, const int32_t *ids, const int32_t *parent, size_t n, float *logits,
+                             err *e);
+
+/* Appends a path of the last tree to the cache, n of its tokens from a root on, as they were computed. Call it before
+ * any other pass. */
+void transformer_keep(transformer *t, const int32_t *path, size_t n);
+
 #endif

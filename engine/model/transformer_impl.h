@@ -1,5 +1,6 @@
 /* transformer_impl.h - what the transformer's own files share: transformer.c (a sequence, and the order of a pass),
- * products.c (matrices times activations), attention.c (rotation, the cache, attention), feed_forward.c.
+ * products.c (matrices times activations), attention.c (rotation, the cache, attention), tree.c (the order in which a
+ * tree's tokens enter the cache), feed_forward.c.
  *
  * Invariants:
  *  T1  cache positions [0, length) hold the keys (rotated) and values of the tokens seen. What is after them is stale
@@ -21,6 +22,18 @@ enum {
     THREAD_WORK = 1 << 16 /* multiply-adds below which waking a thread costs more than it saves */
 };
 
+/* The tokens of a pass over a tree, in the order in which they were given: parents come first. */
+typedef struct {
+    size_t   n;      /* 0: the pass is over a chain */
+    size_t   at;     /* tokens before the batch that is in the layers */
+    int32_t *parent; /* [TREE_CAP] -1: the last token in the cache */
+    int32_t *depth;  /* [TREE_CAP] 0 below the cache */
+    int32_t *order;  /* [TREE_CAP] depth first, siblings as given */
+    int32_t *placed; /* [TREE_CAP] by depth, the tokens that the cache holds: a path */
+    float   *keys;   /* [TREE_CAP, n_layers, kv_dim] of every token seen, rotated */
+    float   *values;
+} token_tree;
+
 struct transformer {
     const model        *m;
     const kernel_table *kernels;
@@ -29,9 +42,10 @@ struct transformer {
     size_t              context, length;
 
     /* The cache (transformer.h): keys in panels of 16 positions, as kernels read them, and values. */
-    float *keys;                      /* [n_layers, n_kv_heads, context / 16, head_dim, 16] */
-    float *values;                    /* [n_layers, n_kv_heads, context, head_dim] */
-    rope   rotations[ROPE_LOCAL + 1]; /* by layer_rope */
+    float     *keys;                      /* [n_layers, n_kv_heads, context / 16, head_dim, 16] */
+    float     *values;                    /* [n_layers, n_kv_heads, context, head_dim] */
+    rope       rotations[ROPE_LOCAL + 1]; /* by layer_rope */
+    token_tree tree;
 
     float *x;         /* [BATCH, dim]: the residual stream */
     float *normed;    /* [BATCH, dim] */
@@ -74,6 +88,27 @@ static inline size_t kv_dim(const model_shape *s) {
 static inline size_t panel_positions(const transformer *t) {
     return panel_count(t->context) * PANEL_ROWS;
 }
+
+/* Where the i-th token of the batch stands in the context. */
+static inline size_t position_of(const transformer *t, size_t i) {
+    return t->length + (t->tree.n > 0 ? (size_t)t->tree.depth[t->tree.at + i] : i);
+}
+
+/* Puts a token's key and value, each of kv_dim, into the cache. */
+void cache_put(transformer *t, size_t layer, size_t position, const float *k, const float *v);
+
+/* Attention for n tokens of the batch at positions from `position` on, whose path the cache holds: from t->q to
+ * t->mixed. members: their indices in the batch; NULL: the first n. */
+void attend(transformer *t, size_t layer, const int32_t *members, size_t n, size_t position);
+
+/* Of a tree: takes t->k and t->v of the n tokens of the batch, and attends to each with its path in the cache. */
+void tree_attend(transformer *t, size_t layer, size_t n);
+
+int  tree_open(transformer *t, err *e);
+void tree_close(transformer *t);
+
+/* Begins a pass over a tree; *positions: how many its longest path takes. ERR_INPUT: it is no tree that fits. */
+int tree_begin(transformer *t, const int32_t *parent, size_t n, size_t *positions, err *e);
 
 /* From t->normed, of n tokens after those in the cache, to t->delta. */
 void attention_run(transformer *t, size_t layer, size_t n);

@@ -1,14 +1,21 @@
 /* controls.c - policies that attack the decode loop rather than save time.
  *
  * `oracle` drafts what plain decoding will say: every token is accepted. `wrong` drafts what it will not say: none is.
- * `random` drafts anything. Whatever they draft, the output must be the same. All draft from step 0 on.
+ * `random` drafts anything. `hedge` drafts a tree: what plain decoding will say, behind wrong siblings. Whatever they
+ * draft, the output must be the same. All draft from step 0 on.
  */
 #include "engine/policies/policy.h"
 
-enum { K };
+enum { K, WIDTH };
 
 static const param_spec params[] = {
     [K] = PARAM_INTEGER("k", 8, 1, DRAFT_CAP, "copy length in tokens, the last token included: k - 1 are drafted"),
+};
+
+static const param_spec hedge_params[] = {
+    [K] = PARAM_INTEGER("k", 8, 1, DRAFT_CAP,
+                        "tokens of a pass, the last token included: a tree has at most k - 1 nodes"),
+    [WIDTH] = PARAM_INTEGER("width", 2, 1, DRAFT_CAP, "children of each true token; the true one comes last"),
 };
 
 typedef struct {
@@ -38,6 +45,14 @@ static int32_t control_pick(const policy *p, uint64_t position, size_t n) {
     return (int32_t)(i < n ? i : n - 1);
 }
 
+/* Any id but the true one at an output position, all of them equally likely. Needs two ids. */
+static int32_t control_wrong(const policy *p, size_t position) {
+    size_t vocab = p->spec.vocab;
+    if (position >= p->in.n_truth) return control_pick(p, position, vocab);
+    int32_t id = control_pick(p, position, vocab - 1);
+    return id >= p->in.truth[position] ? id + 1 : id;
+}
+
 static int oracle_propose(policy *p, size_t limit, draft *d, err *e) {
     (void)e;
     const control_state *s = p->trial;
@@ -61,12 +76,26 @@ static int random_propose(policy *p, size_t limit, draft *d, err *e) {
 static int wrong_propose(policy *p, size_t limit, draft *d, err *e) {
     (void)e;
     const control_state *s = p->trial;
-    size_t               n = control_length(p, limit), vocab = p->spec.vocab;
-    if (vocab < 2) return 0; /* no token is wrong */
-    for (size_t i = s->position; i < s->position + n; i++) {
-        int32_t id = i < p->in.n_truth ? control_pick(p, i, vocab - 1) : control_pick(p, i, vocab);
-        if (i < p->in.n_truth && id >= p->in.truth[i]) id++; /* every id except the true one is equally likely */
-        draft_extend(d, &id, 1);
+    size_t               n = control_length(p, limit);
+    if (p->spec.vocab < 2) return 0; /* no token is wrong */
+    for (size_t i = s->position; i < s->position + n; i++) draft_extend(d, (int32_t[]){control_wrong(p, i)}, 1);
+    return 0;
+}
+
+/* Wrong siblings are consecutive ids without the true one, around the vocabulary. */
+static int hedge_propose(policy *p, size_t limit, draft *d, err *e) {
+    (void)e;
+    const control_state *s = p->trial;
+    size_t               most = control_length(p, limit), width = (size_t)p->spec.params.at[WIDTH].integer;
+    int32_t              above = DRAFT_ROOT, vocab = (int32_t)p->spec.vocab;
+    if (width > p->spec.vocab) width = p->spec.vocab;
+    for (size_t at = s->position; at < p->in.n_truth && d->n + width <= most; at++) {
+        int32_t id = width > 1 ? control_wrong(p, at) : 0;
+        for (size_t i = 1; i < width; i++, id = (id + 1) % vocab) {
+            if (id == p->in.truth[at]) id = (id + 1) % vocab;
+            draft_add(d, above, id);
+        }
+        above = draft_add(d, above, p->in.truth[at]);
     }
     return 0;
 }
@@ -109,5 +138,19 @@ const policy_ops policy_wrong = {
     .trial_bytes = sizeof(control_state),
     .observe = control_observe,
     .propose = wrong_propose,
+    .longest = control_longest,
+};
+
+const policy_ops policy_hedge = {
+    .name = "hedge",
+    .source = __FILE__,
+    .help = "control: drafts a tree, the true continuation behind wrong siblings",
+    .origin = "a test of trees: every level costs its width, and one of its tokens is accepted",
+    .params = hedge_params,
+    .n_params = sizeof hedge_params / sizeof *hedge_params,
+    .needs = NEEDS_TRUTH,
+    .trial_bytes = sizeof(control_state),
+    .observe = control_observe,
+    .propose = hedge_propose,
     .longest = control_longest,
 };

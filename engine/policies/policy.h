@@ -100,7 +100,7 @@ int policy_begin(policy *p, const policy_input *in, err *e);
 void policy_end(policy *p);
 int  policy_observe(policy *p, const step_view *step, err *e);
 /* Clears d first and checks the result (at most limit and longest, ids in the vocabulary, parents before their
- * children): a violation is an ERR_RUN, not a wrong result. The target decides whether it can check a tree. */
+ * children): a violation is an ERR_RUN, not a wrong result. */
 int policy_propose(policy *p, size_t limit, draft *d, err *e);
 
 /* Most tokens of a draft; 0 for a policy that never drafts. */

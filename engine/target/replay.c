@@ -37,7 +37,7 @@ static int replay_verify(target *t, const int32_t *pending, size_t n_pending, co
     replay *r = (replay *)t;
     if (r->n_prompt == SIZE_MAX) r->n_prompt = n_pending;
     r->seen += n_pending;
-    rows_forced(r->forced, r->n_forced, r->seen - r->n_prompt, d->n + 1, r->choices);
+    rows_forced(r->forced, r->n_forced, r->seen - r->n_prompt, d, r->choices);
     *out = (rows){.n = d->n + 1, .vocab = r->vocab, .forced = r->choices};
     return 0;
 }

@@ -33,8 +33,8 @@ size_t rows_of(int32_t node);
 /* The row that decided the i-th token emitted by a step: the verdict's path, then its own token. */
 size_t rows_deciding(const verdict *v, size_t i);
 
-/* For a chain: fills out[0..n) with the recorded tokens from output position `position` on, -1 past the recording's
- * end. */
-void rows_forced(const int32_t *forced, size_t n_forced, size_t position, size_t n, int32_t *out);
+/* Fills out[0..d->n] with what a recording says at each row, whatever was drafted before it: row 0's token is at output
+ * position `position`, a node's row has the one after the node; -1 past the recording's end. */
+void rows_forced(const int32_t *forced, size_t n_forced, size_t position, const draft *d, int32_t *out);
 
 #endif

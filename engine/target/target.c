@@ -38,8 +38,6 @@ int target_begin(target *t, const int32_t *forced, size_t n_forced, err *e) {
 }
 
 int target_verify(target *t, const int32_t *pending, size_t n_pending, const draft *d, rows *out, err *e) {
-    if (d->branches && !t->ops->trees)
-        return err_run(e, "the draft is a tree; target %s checks only chains", t->ops->name);
     return t->ops->verify(t, pending, n_pending, d, out, e);
 }
 

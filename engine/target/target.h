@@ -50,7 +50,6 @@ typedef struct {
     unsigned    needs;  /* NEEDS_* */
     unsigned    gives;  /* GIVES_* */
     bool        timed;  /* a pass takes the time that decoding takes */
-    bool        trees;  /* it checks drafts that branch, not only chains */
     /* Prepares what the spec holds and processes may share: called once, before targets are opened and processes
      * forked. NULL: nothing to do. */
     int (*prepare)(const target_spec *spec, err *e);

@@ -1,4 +1,4 @@
-/* transformer.c - real weights: a forward pass over the pending tokens and a chain of drafted ones.
+/* transformer.c - real weights: a forward pass over the pending tokens and the drafted ones, a chain or a tree.
  *
  * Refuses ids outside the vocabulary, passes that overflow the context, and logits that are not
  * finite. Following a recorded output costs the same passes; only the verdicts come from the recording.
@@ -13,6 +13,8 @@
 #include "engine/model/transformer.h"
 #include "engine/target/target.h"
 
+_Static_assert(TREE_CAP == DRAFT_CAP + 1, "the longest draft and the token before it are a tree");
+
 typedef struct {
     target         base;
     transformer   *t;
@@ -20,7 +22,8 @@ typedef struct {
     const int32_t *forced;
     size_t         n_forced;
     size_t         n_prompt;               /* tokens of the first pass; SIZE_MAX before it */
-    size_t         settled;                /* tokens in the cache, without those of the last draft */
+    size_t         settled;                /* tokens of the context, without those of the last draft */
+    bool           tree;                   /* the last pass had a draft that branches */
     int32_t       *ids;                    /* [context]: the tokens of one pass */
     float         *logits;                 /* [rows, vocab]; memory is touched only as it is used */
     int32_t        choices[DRAFT_CAP + 1]; /* the recorded tokens at the rows */
@@ -47,6 +50,15 @@ static bool all_finite(const float *x, size_t n) {
     return most < 0x7f800000;
 }
 
+/* The last pending token and the draft below it are a tree; the tokens before, a prompt's, go first. */
+static int forward_tree(scorer *s, size_t n_pending, const draft *d, err *e) {
+    int32_t parent[DRAFT_CAP + 1] = {-1};
+    size_t  before = n_pending - 1;
+    for (size_t i = 0; i < d->n; i++) parent[i + 1] = d->parent[i] + 1;
+    if (before > 0 && transformer_forward(s->t, s->ids, before, 0, NULL, e) != 0) return -1;
+    return transformer_forward_tree(s->t, s->ids + before, parent, d->n + 1, s->logits, e);
+}
+
 static int scorer_verify(target *base, const int32_t *pending, size_t n_pending, const draft *d, rows *out, err *e) {
     scorer *s = (scorer *)base;
     size_t  seen = transformer_length(s->t), room = transformer_context(s->t) - seen, n = n_pending + d->n;
@@ -60,7 +72,10 @@ static int scorer_verify(target *base, const int32_t *pending, size_t n_pending,
             return err_input(e, "token id %d at position %zu is not in the vocabulary (0 to %zu)", (int)s->ids[i],
                              seen + i, s->vocab - 1);
 
-    if (transformer_forward(s->t, s->ids, n, d->n + 1, s->logits, e) != 0) return -1;
+    s->tree = d->branches;
+    if ((s->tree ? forward_tree(s, n_pending, d, e) : transformer_forward(s->t, s->ids, n, d->n + 1, s->logits, e)) !=
+        0)
+        return -1;
     for (size_t i = 0; i <= d->n; i++)
         if (!all_finite(s->logits + i * s->vocab, s->vocab))
             return err_run(e, "logits that are not finite at position %zu", seen + n_pending - 1 + i);
@@ -69,7 +84,7 @@ static int scorer_verify(target *base, const int32_t *pending, size_t n_pending,
     s->settled = seen + n_pending;
     *out = (rows){.n = d->n + 1, .vocab = s->vocab, .logits = s->logits};
     if (s->forced != NULL) {
-        rows_forced(s->forced, s->n_forced, s->settled - s->n_prompt, d->n + 1, s->choices);
+        rows_forced(s->forced, s->n_forced, s->settled - s->n_prompt, d, s->choices);
         out->forced = s->choices;
     }
     return 0;
@@ -77,8 +92,14 @@ static int scorer_verify(target *base, const int32_t *pending, size_t n_pending,
 
 static int scorer_keep(target *base, const int32_t *path, size_t n, err *e) {
     scorer *s = (scorer *)base;
-    (void)path, (void)e; /* in a chain, the path is the first n nodes of the draft */
-    transformer_rewind(s->t, s->settled + n);
+    (void)e;
+    if (s->tree) {
+        int32_t kept[DRAFT_CAP + 1] = {0}; /* the pending one, then the path */
+        for (size_t i = 0; i < n; i++) kept[i + 1] = path[i] + 1;
+        transformer_keep(s->t, kept, n + 1);
+    } else {
+        transformer_rewind(s->t, s->settled + n); /* the path is the first n nodes of the draft */
+    }
     return 0;
 }
 
@@ -121,7 +142,7 @@ static target *scorer_open(const target_spec *spec, err *e) {
 const target_ops target_transformer = {
     .name = "transformer",
     .source = __FILE__,
-    .help = "a Llama model from a GGUF file: logits and times are real",
+    .help = "a model from a GGUF file: logits and times are real",
     .needs = NEEDS_WEIGHTS,
     .gives = GIVES_CHOICES | GIVES_LOGITS,
     .timed = true,

@@ -294,19 +294,49 @@ static bool write_variation(const architecture *a, const variation *v, char path
 
 /* ---- equal bits ---------------------------------------------------------------------------------------- */
 
-/* Passes of these sizes (the last one repeats), some followed by one over other tokens that is taken back. */
+/* Passes of these sizes (the last one repeats), some followed by one over other tokens that is taken back. A bushy pass
+ * is over a tree in which the text's tokens are one path. */
 typedef struct {
     size_t sizes[8];
     int    threads;
+    bool   bushy;
 } split;
 
-static const split splits[] = {{{1, 2, 7, 64, 16}, 2}, {{1}, 1}, {{2}, 1}, {{7}, 3}, {{64}, 3}, {{LENGTH}, 2}};
+static const split splits[] = {{{1, 2, 7, 64, 16}, 2, false},
+                               {{1, 5, 2, 33, 7}, 2, true},
+                               {{1}, 1, false},
+                               {{2}, 1, false},
+                               {{7}, 3, false},
+                               {{64}, 3, false},
+                               {{LENGTH}, 2, false},
+                               {{12}, 1, true}};
 enum { SPLITS = sizeof splits / sizeof *splits };
+
+/* A pass over a tree: before each of n tokens a sibling, which has a child. Logits of the n are moved to the front. */
+static int tree_forward(transformer *t, const int32_t *ids, const int32_t *other, size_t n, float *logits, size_t vocab,
+                        err *e) {
+    int32_t tree[3 * LENGTH], parent[3 * LENGTH], path[LENGTH];
+    for (size_t i = 0; i < n; i++) {
+        int32_t above = i > 0 ? path[i - 1] : -1, at = (int32_t)(3 * i);
+        tree[at] = other[i];
+        parent[at] = above;
+        tree[at + 1] = ids[i];
+        parent[at + 1] = above;
+        tree[at + 2] = other[i + 1 < n ? i + 1 : 0];
+        parent[at + 2] = i + 1 < n ? at : above; /* the last sibling's child would not always fit */
+        path[i] = at + 1;
+    }
+    if (transformer_forward_tree(t, tree, parent, 3 * n, logits, e) != 0) return -1;
+    for (size_t i = 0; i < n; i++)
+        memmove(logits + i * vocab, logits + (size_t)path[i] * vocab, vocab * sizeof *logits);
+    transformer_keep(t, path, n);
+    return 0;
+}
 
 /* In a child process: 0, or says what differs and gives 1. */
 static int check_split(const model *m, const split *s, const float *want) {
     size_t       vocab = m->shape.vocab;
-    float       *logits = new_floats(LENGTH * vocab);
+    float       *logits = new_floats(3 * LENGTH * vocab);
     int32_t      ids[LENGTH], other[LENGTH];
     err          e = {0};
     transformer *t = transformer_new(m, CONTEXT, s->threads, NULL, &e);
@@ -316,7 +346,8 @@ static int check_split(const model *m, const split *s, const float *want) {
     for (size_t at = 0, pass = 0, n, last = 0; at < LENGTH && !bad; at += n, pass++) {
         if (pass < 8 && s->sizes[pass] > 0) last = s->sizes[pass];
         n = last < LENGTH - at ? last : LENGTH - at;
-        bad = transformer_forward(t, ids + at, n, n, logits, &e) != 0;
+        bad = (s->bushy ? tree_forward(t, ids + at, other, n, logits, vocab, &e)
+                        : transformer_forward(t, ids + at, n, n, logits, &e)) != 0;
         for (size_t i = 0; i < n * vocab && !bad; i++) {
             bad = memcmp(&logits[i], &want[at * vocab + i], sizeof *logits) != 0;
             if (bad)
@@ -327,7 +358,9 @@ static int check_split(const model *m, const split *s, const float *want) {
         if (pass % 4 == 0) bad = bad || transformer_forward(t, other, extra, 1, logits, &e) != 0;
         if (t != NULL) transformer_rewind(t, at + n);
     }
-    if (bad) fprintf(stderr, "passes of %zu, ..., %d threads %s\n", s->sizes[0], s->threads, e.text);
+    if (bad)
+        fprintf(stderr, "passes of %zu, ...%s, %d threads %s\n", s->sizes[0], s->bushy ? " in trees" : "", s->threads,
+                e.text);
     transformer_free(t);
     free(logits);
     return bad;

@@ -20,7 +20,8 @@ typedef struct {
     float          logits[(DRAFT_CAP + 1) * VOCAB];
     float          misround; /* added to logit 0 in every pass over more than one token */
     const int32_t *forced;
-    size_t         n_forced, n_prompt, settled;
+    size_t         n_forced, n_prompt;
+    draft          checked; /* in the last pass */
     int32_t        choices[DRAFT_CAP + 1];
 } function_target;
 
@@ -46,6 +47,16 @@ static int function_begin(target *t, const int32_t *forced, size_t n_forced, err
     return 0;
 }
 
+/* Writes the tokens above a node and its own behind the context; returns how many tokens there are then. */
+static size_t function_path(function_target *f, int32_t node) {
+    size_t n = f->n;
+    if (node >= 0) {
+        n = function_path(f, f->checked.parent[node]);
+        f->seen[n++] = f->checked.ids[node];
+    }
+    return n;
+}
+
 static int function_verify(target *t, const int32_t *pending, size_t n_pending, const draft *d, rows *out, err *e) {
     (void)e;
     function_target *f = (function_target *)t;
@@ -53,16 +64,15 @@ static int function_verify(target *t, const int32_t *pending, size_t n_pending, 
     if (f->n_prompt == SIZE_MAX) f->n_prompt = n_pending;
     memcpy(f->seen + f->n, pending, n_pending * sizeof *pending);
     f->n += n_pending;
-    f->settled = f->n;
-    size_t position = f->n - f->n_prompt;
+    f->checked = *d;
     for (size_t i = 0; i <= d->n; i++) {
-        if (i > 0) f->seen[f->n++] = d->ids[i - 1];
-        function_logits(f->seen, f->n, f->logits + i * VOCAB);
-        if (n_pending + d->n > 1 && f->n > f->n_prompt) f->logits[i * VOCAB] += f->misround;
+        size_t n = function_path(f, (int32_t)i - 1);
+        function_logits(f->seen, n, f->logits + i * VOCAB);
+        if (n_pending + d->n > 1 && n > f->n_prompt) f->logits[i * VOCAB] += f->misround;
     }
     *out = (rows){.n = d->n + 1, .vocab = VOCAB, .logits = f->logits};
     if (f->forced != NULL) {
-        rows_forced(f->forced, f->n_forced, position, d->n + 1, f->choices);
+        rows_forced(f->forced, f->n_forced, f->n - f->n_prompt, d, f->choices);
         out->forced = f->choices;
     }
     return 0;
@@ -71,9 +81,9 @@ static int function_verify(target *t, const int32_t *pending, size_t n_pending, 
 static int function_keep(target *t, const int32_t *path, size_t n, err *e) {
     (void)e;
     function_target *f = (function_target *)t;
-    for (size_t i = 0; i < n; i++) cr_assert_eq(path[i], (int32_t)i, "not the path of a chain");
-    cr_assert_leq(f->settled + n, f->n);
-    f->n = f->settled + n;
+    for (size_t i = 0; i < n; i++)
+        cr_assert_eq(f->checked.parent[path[i]], i > 0 ? path[i - 1] : DRAFT_ROOT, "not a path from the root");
+    f->n = function_path(f, n > 0 ? path[n - 1] : DRAFT_ROOT);
     return 0;
 }
 
@@ -201,6 +211,7 @@ static void attack(const char *name, const char *rule_params, size_t context, si
                 char   params[64] = "";
                 size_t at = add_param(params, ops, "n", n);
                 at += add_param(params + at, ops, "k", k);
+                at += add_param(params + at, ops, "width", n);
                 if (at > 0) params[at - 1] = '\0';
                 for (size_t i = 0; i < PROMPTS; i++) {
                     /* References: the outputs of the other prompts, rotated so that none is its own. */
@@ -236,6 +247,11 @@ static void attack(const char *name, const char *rule_params, size_t context, si
                     if (strcmp(ops->name, "wrong") == 0) cr_assert_eq(t.n_steps, t.output.n, "a wrong draft stood");
                     if (strcmp(ops->name, "oracle") == 0 && context > 4 * (size_t)CONTEXT / 5)
                         cr_assert_eq(t.n_steps, (t.output.n + k - 1) / k, "an oracle's step emitted less than k");
+                    if (strcmp(ops->name, "hedge") == 0 && max_new + k <= context) { /* nodes take room */
+                        size_t levels = (k - 1) / n + 1;
+                        cr_assert_eq(t.n_steps, (t.output.n + levels - 1) / levels,
+                                     "a level of a tree was not accepted");
+                    }
                 }
             }
         }
@@ -353,6 +369,29 @@ Test(decode, a_stop_token_inside_a_draft_ends_the_output_and_the_rest_counts_as_
 }
 
 /* A recording is followed to the first stop token; those who make one see to it that this is its end. */
+Test(decode, nodes_of_a_tree_past_the_end_are_not_testable) {
+    const int32_t recorded[] = {5, 6, EOS}, prompt[] = {1, 3};
+    target       *t = replay_open();
+    trial_trace   out = {0};
+    err           e = {0};
+    trial         x = {t,        "hedge", "k=20,width=4",
+                       "greedy", "",      {.prompt = prompt, .n_prompt = 2, .truth = recorded, .n_truth = 3},
+                       recorded, 3,       60};
+    cr_assert_eq(run(&x, &out, &e), 0, "%s", e.text);
+    cr_assert_eq(out.n_steps, 1);
+    cr_assert_eq(out.steps[0].drafted, 12);
+    cr_assert_eq(out.steps[0].depth, 3);
+    cr_assert_eq(out.steps[0].accepted, 2, "a stop token is the target's own word");
+    cr_assert_eq(out.steps[0].testable, 8, "two levels of four");
+    x.policy_params = "k=6,width=2";
+    x.max_new = 2;
+    cr_assert_eq(run(&x, &out, &e), 0, "%s", e.text);
+    cr_assert_eq(out.steps[0].drafted, 4);
+    cr_assert_eq(out.steps[0].testable, 2);
+    trial_trace_free(&out);
+    target_close(t);
+}
+
 Test(decode, a_recording_ends_at_its_first_stop_token) {
     const int32_t recorded[] = {5, EOT, 6, EOS}, prompt[] = {1};
     target       *t = replay_open();

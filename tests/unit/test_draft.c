@@ -45,8 +45,13 @@ Test(draft, is_a_tree_below_the_pending_token) {
     cr_assert_eq(draft_child(&d, 3, 7), 5);
     cr_assert_eq(draft_child(&d, 3, 6), -1);
 
+    uint16_t levels[DRAFT_CAP];
+    cr_assert_eq(draft_levels(&d, levels), 3);
+    cr_assert(levels[0] == 2 && levels[1] == 4 && levels[2] == 2);
+
     draft_clear(&d);
     cr_assert_not(d.branches);
+    cr_assert_eq(draft_levels(&d, levels), 0);
     for (int32_t i = 0; i < DRAFT_CAP; i++) cr_assert_eq(draft_add(&d, i - 1, i), i);
     cr_assert_eq(draft_add(&d, 0, 1), -1, "it is full");
     draft_extend(&d, IDS(1, 2));

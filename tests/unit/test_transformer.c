@@ -147,6 +147,84 @@ Test(transformer, other_shapes_are_the_same_for_every_split) {
     check_model(&s);
 }
 
+/* Trees of any shape: every token's logits are those of its path, and so are those after a path that was kept. */
+static void check_trees(const model *m, int threads) {
+    enum { BASE = 21, MOST = 150, ROOM = 256 };
+    size_t       vocab = m->shape.vocab;
+    gsl_rng     *r = rng_new(5, (uint64_t)threads);
+    transformer *t = open_transformer(m, ROOM, threads), *chain = open_transformer(m, ROOM, 1);
+    float       *got = new_floats(MOST * vocab), *want = new_floats(vocab);
+    int32_t      ids[LENGTH], context[ROOM], tree[MOST], parent[MOST], path[MOST];
+    text_of(m, 3, ids);
+    for (size_t turn = 0; turn < 12; turn++) {
+        size_t length = BASE - turn, n = turn % 4 == 3 ? MOST : 1 + gsl_rng_uniform_int(r, 40);
+        memcpy(context, ids, length * sizeof *ids);
+        transformer_rewind(t, 0);
+        forward(t, ids, length, 0, NULL);
+        for (size_t kept = 0, pass = 0; pass < 3; pass++, length += kept) {
+            err    e = {0};
+            size_t reach = 1 + gsl_rng_uniform_int(r, 6); /* parents are among the last few: from chains to bushes */
+            for (size_t i = 0; i < n; i++) {
+                size_t back = 1 + gsl_rng_uniform_int(r, reach);
+                parent[i] = back > i ? -1 : (int32_t)(i - back);
+                tree[i] = (int32_t)gsl_rng_uniform_int(r, vocab);
+            }
+            cr_assert_eq(transformer_forward_tree(t, tree, parent, n, got, &e), 0, "%s", e.text);
+            cr_assert_eq(transformer_length(t), length);
+            for (size_t i = 0; i < n; i++) {
+                kept = 0;
+                for (int32_t at = (int32_t)i; at >= 0; at = parent[at]) kept++;
+                for (int32_t at = (int32_t)i, k = (int32_t)kept; at >= 0; at = parent[at]) path[--k] = at;
+                for (size_t k = 0; k < kept; k++) context[length + k] = tree[path[k]];
+                transformer_rewind(chain, 0);
+                forward(chain, context, length + kept, 1, want);
+                cr_assert_eq(memcmp(got + i * vocab, want, vocab * sizeof *want), 0, "token %zu of %zu after %zu", i, n,
+                             length);
+            }
+            kept = kept > 20 ? 20 : kept; /* any part of a path from the root may stand */
+            transformer_keep(t, path, kept);
+            cr_assert_eq(transformer_length(t), length + kept);
+        }
+    }
+    gsl_rng_free(r);
+    transformer_free(t);
+    transformer_free(chain);
+    free(got);
+    free(want);
+}
+
+Test(transformer, a_tree_gives_the_bits_of_its_paths) {
+    tiny_spec s = tiny_default();
+    model    *m = open_tiny(&s);
+    for (int threads = 1; threads <= 3; threads++) check_trees(m, threads);
+    model_close(m);
+}
+
+Test(transformer, trees_that_do_not_fit_are_refused) {
+    tiny_spec    s = tiny_default();
+    model       *m = open_tiny(&s);
+    transformer *t = open_transformer(m, 8, 1);
+    float       *logits = new_floats(8 * m->shape.vocab);
+    int32_t      ids[9] = {0};
+    err          e = {0};
+    forward(t, ids, 5, 0, NULL);
+    cr_assert_eq(transformer_forward_tree(t, ids, (int32_t[]){-1, -1, -1, 0, 0, 3}, 6, logits, &e), 0, "%s", e.text);
+    transformer_keep(t, (int32_t[]){0, 3, 5}, 3);
+    cr_assert_eq(transformer_length(t), 8);
+    transformer_rewind(t, 5);
+    cr_assert_eq(transformer_forward_tree(t, ids, (int32_t[]){-1, 0, 1, 2}, 4, logits, &e), -1);
+    cr_assert_not_null(strstr(e.text, "a path of 4 tokens after 5 does not fit into a context of 8"), "%s", e.text);
+    cr_assert_eq(transformer_forward_tree(t, ids, (int32_t[]){-1, 1}, 2, logits, &e), -1);
+    cr_assert_not_null(strstr(e.text, "parents come first"), "%s", e.text);
+    cr_assert_eq(transformer_forward_tree(t, ids, NULL, 0, logits, &e), -1);
+    cr_assert_eq(transformer_forward_tree(t, ids, NULL, 9, logits, &e), -1);
+    cr_assert_not_null(strstr(e.text, "1 to 8"), "%s", e.text);
+    cr_assert_eq(transformer_length(t), 5);
+    transformer_free(t);
+    free(logits);
+    model_close(m);
+}
+
 /* The shape's rotation settings take effect: each of these changes the logits, but not at position 0. */
 Test(transformer, shape_reaches_the_numbers) {
     tiny_spec specs[4] = {tiny_default(), tiny_default(), tiny_default(), tiny_default()};
