@@ -171,11 +171,11 @@ def heatmap(data, group=0):
 
 def positions(steps):
     """Counts by draft position from 1: reached (testable there), tested (all before it accepted), accepted."""
-    longest = int(steps["testable"].max()) if len(steps) else 0
-    testable, accepted = steps["testable"].to_numpy(), steps["accepted"].to_numpy()
+    longest = int(steps["depth"].max()) if len(steps) else 0
+    depth, accepted = steps["depth"].to_numpy(), steps["accepted"].to_numpy()
     rows = []
     for i in range(1, longest + 1):
-        reached = testable >= i
+        reached = depth >= i
         rows.append((i, reached.sum(), (reached & (accepted >= i - 1)).sum(), (reached & (accepted >= i)).sum()))
     counts = pd.DataFrame(rows, columns=["position", "reached", "tested", "accepted"])
     counts["share_of_reached"] = counts["accepted"] / counts["reached"]
@@ -187,7 +187,7 @@ def acceptance_by_position(data, group=0, most=len(COLOURS), few=20):
     """Left: share of the drafts that reach a position in which it is accepted. Right: the same, of those in
     which everything before it was accepted. One line for each n, at the largest k; a point stands on at least
     `few` drafts."""
-    drafting = data["steps"][data["steps"]["testable"] > 0]
+    drafting = data["steps"][data["steps"]["depth"] > 0]
     shared, cells = _groups(data, data["cells"])[group]
     cells = cells.sort_values(["n", "k"]).groupby("n").tail(1).head(most)
     with plt.rc_context(STYLE):

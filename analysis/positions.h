@@ -6,14 +6,14 @@
 
 /* What happened at one draft position, in steps. */
 typedef struct {
-    size_t reached;  /* drafts with at least this many testable tokens */
+    size_t reached;  /* drafts with a path of at least this many testable tokens */
     size_t tested;   /* of those, with everything before this position accepted */
     size_t accepted; /* of those, with this position accepted */
 } position_count;
 
 typedef struct {
-    position_count *at; /* [n], at[0] is the first draft token */
-    size_t          n;  /* most testable tokens of a draft in the cell */
+    position_count *at; /* [n], at[0] is the first draft token of a path */
+    size_t          n;  /* longest such path in the cell */
 } cell_positions;
 
 /* New array of d->n_cells entries, in the order of d->cells. d's rows name cells and trials that are there. */

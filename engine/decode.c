@@ -104,11 +104,11 @@ static void trace_end(trial_trace *t) {
     for (size_t i = 0; i < t->n_steps; i++) {
         step_trace *s = &t->steps[i];
         size_t      left = t->output.n - 1 - s->position, tested = s->depth < left ? s->depth : left;
-        s->testable = (uint16_t)tested;
-        if (s->depth == s->drafted) continue;
-        s->testable = 0;
-        for (size_t level = 0; level < tested; level++) s->testable += levels[level];
-        levels += s->depth;
+        bool        chain = s->depth == s->drafted;
+        s->testable = chain ? (uint16_t)tested : 0;
+        for (size_t level = 0; level < tested && !chain; level++) s->testable += levels[level];
+        if (!chain) levels += s->depth;
+        s->depth = (uint16_t)tested;
     }
 }
 

@@ -44,8 +44,8 @@ typedef struct {
     uint16_t match_length;
     int32_t  source, source_position;
     uint16_t drafted, accepted, emitted;
-    uint16_t depth;     /* of the draft: its longest path; of a chain, `drafted` */
-    uint16_t testable;  /* of `drafted` (D5); known when the trial has ended */
+    uint16_t testable;  /* of `drafted` (D5); known when the trial has ended, and so is depth */
+    uint16_t depth;     /* of the testable ones: their longest path, the most that could be accepted */
     uint64_t draft_ns;  /* propose and observe; in step 0 also the policy's begin */
     uint64_t verify_ns; /* the target's pass; in step 0 the prompt's */
 } step_trace;

@@ -61,19 +61,20 @@ static int check_steps(const store_data *d, size_t i, size_t first, err *e) {
         if (s->trial != i || s->step != j)
             return err_input(e, "steps: row %zu is step %" PRIu32 " of trial %" PRIu32 ", not step %zu of trial %zu",
                              first + j, s->step, s->trial, j, i);
-        if (s->accepted > s->testable || s->testable > s->drafted || s->emitted != s->accepted + 1)
+        if (s->accepted > s->depth || s->depth > s->testable || s->testable > s->drafted ||
+            s->emitted != s->accepted + 1)
             return err_input(e,
-                             "steps: row %zu: drafted, testable, accepted, emitted are %u, %u, %u, %u (emitted = "
-                             "accepted + 1)",
-                             first + j, s->drafted, s->testable, s->accepted, s->emitted);
+                             "steps: row %zu: drafted, testable, depth, accepted, emitted are %u, %u, %u, %u, %u "
+                             "(none is more than the one before; emitted = accepted + 1)",
+                             first + j, s->drafted, s->testable, s->depth, s->accepted, s->emitted);
         if (s->position != emitted)
             return err_input(e, "steps: row %zu: position is %" PRIu32 ", not %" PRIu64, first + j, s->position,
                              emitted);
-        if (s->testable < s->drafted && (uint64_t)s->position + s->testable + 1 != t->tokens)
+        if (s->testable < s->drafted && (uint64_t)s->position + s->depth + 1 != t->tokens)
             return err_input(e, "steps: row %zu: testable is %u of %u although the output goes on", first + j,
                              s->testable, s->drafted);
-        if ((uint64_t)s->position + s->testable + 1 > t->tokens)
-            return err_input(e, "steps: row %zu: testable is %u, past the output's last token", first + j, s->testable);
+        if ((uint64_t)s->position + s->depth + 1 > t->tokens)
+            return err_input(e, "steps: row %zu: depth is %u, past the output's last token", first + j, s->depth);
         emitted += s->emitted;
         drafted += s->drafted;
         testable += s->testable;

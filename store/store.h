@@ -18,7 +18,7 @@
 
 #include "engine/base/err.h"
 
-#define STORE_SCHEMA_VERSION 6
+#define STORE_SCHEMA_VERSION 7
 
 typedef enum {
     FIELD_U8,
@@ -144,8 +144,8 @@ int store_add_trial(store_data *d, const trial_row *row, const step_row *steps, 
  *  S1  each row's own number is its index; every trial names a cell, a sample and a process that exist
  *  S2  trials ascend strictly by (cell, sample, repeat)
  *  S3  steps of a trial are contiguous and in order; their number is the trial's `steps`
- *  S4  in each step emitted = accepted + 1; position is the sum of emitted before it; testable is the smaller of
- *      drafted and tokens - 1 - position, and accepted <= testable
+ *  S4  in each step emitted = accepted + 1; position is the sum of emitted before it; accepted <= depth <= testable <=
+ *      drafted; 1 + depth tokens fit between position and the output's end, exactly if testable < drafted
  *  S5  a trial's tokens, drafted, testable and accepted are the sums over its steps; its output has `tokens` ids
  *  S6  settings of kind U8, equal and truncated are 0 or 1, logits_equal 0 to 2; ids and builds have 16 characters
  *  S7  no cell has more trials than its row says

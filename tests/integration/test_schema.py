@@ -27,7 +27,7 @@ TABLES = {
               "testable:<u4 accepted:<u4 prefill_ns:<u8 "
               "decode_ns:<u8 draft_ns:<u8 verify_ns:<u8 plain_ns:<u8 tokens_per_step:<f8 speedup:<f8 modeled_speedup:<f8 equal:|u1 "
               "logits_equal:|u1 first_divergence:<i8 max_abs_logit_diff:<f8 min_margin:<f8 truncated:|u1 logits_hash:<u8",
-    "steps": "trial:<u4 step:<u4 position:<u4 match_length:<u2 source:<i4 source_position:<i4 drafted:<u2 testable:<u2 accepted:<u2 "
+    "steps": "trial:<u4 step:<u4 position:<u4 match_length:<u2 source:<i4 source_position:<i4 drafted:<u2 testable:<u2 depth:<u2 accepted:<u2 "
              "emitted:<u2 draft_ns:<u8 verify_ns:<u8",
 }
 SETTINGS = ("config:setup model:setup dataset:setup target:setup threads:setup gemm:setup stop:setup chat:setup forced:setup rule:rule "
@@ -167,6 +167,7 @@ def test_rows_agree(results):
     np.testing.assert_array_equal(steps["emitted"], steps["accepted"] + 1)
     left = trials["tokens"][steps["trial"]].astype(int) - 1 - steps["position"]
     np.testing.assert_array_equal(steps["testable"], np.minimum(steps["drafted"], left))
+    np.testing.assert_array_equal(steps["depth"], steps["testable"])
     np.testing.assert_array_equal(trials["plain_tokens"], trials["tokens"])
     assert set(cells["policy"]) == {b"none", b"llma", b"pld"} and cells["policy"][0] == b"none"
     assert cells["n"][0] == -1 and cells["k"][0] == -1

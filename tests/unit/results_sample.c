@@ -79,6 +79,7 @@ void results_sample(store_data *d) {
                                     .position = position,
                                     .drafted = drafted,
                                     .testable = (uint16_t)(drafted < left ? drafted : left),
+                                    .depth = (uint16_t)(drafted < left ? drafted : left),
                                     .accepted = accepted,
                                     .emitted = (uint16_t)(accepted + 1)};
             position += accepted + 1u;

@@ -107,6 +107,7 @@ int add_some_trial(store_data *d, uint32_t cell, uint32_t sample, uint32_t repea
                               .source_position = (int32_t)i - 1,
                               .drafted = 2,
                               .testable = i + 1 < n_steps ? 2 : 1,
+                              .depth = i + 1 < n_steps ? 2 : 1,
                               .accepted = 1,
                               .emitted = 2,
                               .draft_ns = i * i,

@@ -380,7 +380,7 @@ Test(decode, nodes_of_a_tree_past_the_end_are_not_testable) {
     cr_assert_eq(run(&x, &out, &e), 0, "%s", e.text);
     cr_assert_eq(out.n_steps, 1);
     cr_assert_eq(out.steps[0].drafted, 12);
-    cr_assert_eq(out.steps[0].depth, 3);
+    cr_assert_eq(out.steps[0].depth, 2);
     cr_assert_eq(out.steps[0].accepted, 2, "a stop token is the target's own word");
     cr_assert_eq(out.steps[0].testable, 8, "two levels of four");
     x.policy_params = "k=6,width=2";

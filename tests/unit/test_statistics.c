@@ -397,6 +397,7 @@ Test(counts, agree_with_a_recount_from_the_steps) {
                                     .step = s,
                                     .drafted = drafted,
                                     .testable = drafted,
+                                    .depth = drafted,
                                     .accepted = accepted,
                                     .emitted = (uint16_t)(accepted + 1)};
             r->tokens += accepted + 1u;
