@@ -113,11 +113,13 @@ static void trace_end(trial_trace *t) {
 }
 
 static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
-    const policy_input *in = &s->input;
-    tokens             *output = &out->output;
-    const int32_t      *pending = in->prompt;
-    size_t              n_pending = in->n_prompt;
-    draft               d;
+    policy_input   in = s->input;
+    tokens        *output = &out->output;
+    const int32_t *pending = in.prompt;
+    size_t         n_pending = in.n_prompt;
+    draft          d;
+
+    in.stops = s->stops;
 
     trace_clear(out);
     if (s->max_new_tokens == 0) return err_input(e, "max_new_tokens = 0 is not allowed (at least 1)");
@@ -127,12 +129,12 @@ static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
     if (target_begin(s->target, s->forced, s->n_forced, e) != 0) return -1;
     /* All that can be emitted: every token but the last takes a place behind the prompt. */
     size_t room = target_room(s->target);
-    size_t most = room < in->n_prompt ? 0 : room - in->n_prompt < end ? room - in->n_prompt + 1 : end;
+    size_t most = room < in.n_prompt ? 0 : room - in.n_prompt < end ? room - in.n_prompt + 1 : end;
     if (tokens_reserve(output, most, e) != 0) return -1;
 
     policy_end(s->policy); /* the last trial's index is not this one's time */
     uint64_t begun = clock_ns();
-    if (policy_begin(s->policy, in, e) != 0) return -1;
+    if (policy_begin(s->policy, &in, e) != 0) return -1;
     uint64_t draft_ns = clock_ns() - begun; /* index building counts as drafting (D4: it is paid for) */
 
     for (;;) {

@@ -14,8 +14,7 @@
  */
 #include <inttypes.h>
 
-#include "engine/policies/index/ngram_index.h"
-#include "engine/policies/policy.h"
+#include "engine/policies/index/history.h"
 
 enum { N, K, MISS };
 
@@ -27,10 +26,6 @@ static const param_spec params[] = {
                            "id drafted alone when nothing matches (the original: 100); -1 = none"),
 };
 
-typedef struct {
-    ngram_index index; /* one sequence: H */
-} pld_state;
-
 static int pld_open(policy *p, err *e) {
     int64_t miss = p->spec.params.at[MISS].integer;
     if (miss < (int64_t)p->spec.vocab) return 0;
@@ -38,31 +33,22 @@ static int pld_open(policy *p, err *e) {
 }
 
 static int pld_begin(policy *p, const policy_input *in, err *e) {
-    pld_state *s = p->trial;
-    if (ngram_index_init(&s->index, 1, (size_t)p->spec.params.at[N].integer, in->n_prompt, e) != 0) return -1;
-    if (ngram_index_sequence(&s->index, e) != 0) return -1;
-    return ngram_index_append(&s->index, in->prompt, in->n_prompt, e);
+    return history_begin(p->trial, 1, (size_t)p->spec.params.at[N].integer, in, e);
 }
 
 static int pld_observe(policy *p, const step_view *step, err *e) {
-    pld_state *s = p->trial;
-    return ngram_index_append(&s->index, step->emitted, step->n, e);
+    return history_observe(p->trial, step, e);
 }
 
 static int pld_propose(policy *p, size_t limit, draft *d, err *e) {
     (void)e;
-    pld_state     *s = p->trial;
-    size_t         k = (size_t)p->spec.params.at[K].integer, n_history;
-    const int32_t *history = ngram_index_tokens(&s->index, 0, &n_history);
-    ngram_place    places[NGRAM_MAX];
-    for (size_t n = ngram_index_suffixes(&s->index, history, n_history, places); n >= 1; n--) {
-        size_t from = places[n - 1].position + n;
-        if (from + k > n_history || from + n >= n_history) continue;
-        size_t n_prompt = p->in.n_prompt;
-        draft_extend(d, history + from, k < limit ? k : limit);
-        d->match_length = (uint16_t)n;
-        d->source = from < n_prompt ? SOURCE_PROMPT : SOURCE_OUTPUT;
-        d->source_position = (int32_t)(from < n_prompt ? from : from - n_prompt);
+    history *h = p->trial;
+    size_t   k = (size_t)p->spec.params.at[K].integer, ends[NGRAM_MAX], length;
+    history_ids(h, &length);
+    for (size_t n = history_suffixes(h, ends); n >= 1; n--) {
+        size_t from = ends[n - 1];
+        if (from + k > length || from + n >= length) continue;
+        history_copy(h, from, k < limit ? k : limit, n, d);
         return 0;
     }
     int32_t miss = (int32_t)p->spec.params.at[MISS].integer;
@@ -75,8 +61,7 @@ static size_t pld_longest(const param_values *v) {
 }
 
 static void pld_end(policy *p) {
-    pld_state *s = p->trial;
-    ngram_index_free(&s->index);
+    history_free(p->trial);
 }
 
 const policy_ops policy_pld = {
@@ -86,7 +71,7 @@ const policy_ops policy_pld = {
     .origin = "Saxena 2023, prompt-lookup-decoding",
     .params = params,
     .n_params = sizeof params / sizeof *params,
-    .trial_bytes = sizeof(pld_state),
+    .trial_bytes = sizeof(history),
     .open = pld_open,
     .begin = pld_begin,
     .observe = pld_observe,

@@ -23,6 +23,7 @@
 #include "engine/base/registry.h"
 #include "engine/base/rng.h"
 #include "engine/draft.h"
+#include "engine/tokenizer/stops.h"
 
 typedef struct {
     const int32_t *ids;
@@ -45,6 +46,7 @@ typedef struct {
     /* The baseline's output for policies with NEEDS_TRUTH, not NULL even when empty; NULL for the others. */
     const int32_t *truth;
     size_t         n_truth;
+    stops          stops; /* what ends the output; decode_run fills it in */
     noise          noise;
 } policy_input;
 
