@@ -1,7 +1,10 @@
 /* mix.c - the mixtures' names, and which matrices get which type.
  *
- * The rules are llama.cpp's (src/llama-quant.cpp) for dense models without an importance matrix; file types are its
- * LLAMA_FTYPE numbers.
+ * The rules are llama.cpp's (src/llama-quant.cpp) without an importance matrix.
+ *
+ * File types are its LLAMA_FTYPE numbers. They say which type most matrices have, and leave the others open: q4_0 is
+ * MOSTLY_Q4_0, q4_k MOSTLY_Q4_K_S. There are none for files of one type only: llama-quantize --pure, which makes such
+ * files, writes these numbers, too.
  */
 #include "engine/model/mix.h"
 
@@ -12,32 +15,59 @@
 #include "engine/base/parallel.h"
 #include "engine/base/suggest.h"
 
+/* What a matrix is, by its name within its layer. */
+
+static bool is_values(const char *part) {
+    return strcmp(part, "attn_v") == 0 || strcmp(part, "attn_qkv") == 0;
+}
+
+/* "ffn_down", or of experts: "ffn_down_exps". */
+static bool is_down(const char *part) {
+    return strncmp(part, "ffn_down", strlen("ffn_down")) == 0;
+}
+
 /* The first and the last eighth of the layers, and every third between. */
 static bool is_better_layer(size_t layer, size_t n) {
     return layer < n / 8 || layer >= 7 * n / 8 || (layer - n / 8) % 3 == 2;
 }
 
-static bool is_one_of(const char *part, const char *a, const char *b) {
-    return strcmp(part, a) == 0 || strcmp(part, b) == 0;
-}
-
-/* The mixtures: `part` is a matrix's name within its layer. */
+/* ---- the mixtures -------------------------------------------------------------------------------------- */
 
 static dtype q3_k_m(const char *part, size_t layer, size_t n) {
-    if (strcmp(part, "attn_v") == 0) return layer < 2 ? DTYPE_Q5_K : DTYPE_Q4_K;
-    if (strcmp(part, "ffn_down") == 0) return layer < n / 16 ? DTYPE_Q5_K : DTYPE_Q4_K;
-    return is_one_of(part, "attn_output", "attn_qkv") ? DTYPE_Q4_K : DTYPE_Q3_K;
+    if (is_values(part)) return layer < 2 ? DTYPE_Q5_K : DTYPE_Q4_K;
+    if (is_down(part)) return layer < n / 16 ? DTYPE_Q5_K : DTYPE_Q4_K;
+    return strcmp(part, "attn_output") == 0 ? DTYPE_Q4_K : DTYPE_Q3_K;
 }
 
 static dtype q4_k_m(const char *part, size_t layer, size_t n) {
-    if (is_one_of(part, "attn_v", "ffn_down") && is_better_layer(layer, n)) return DTYPE_Q6_K;
-    return strcmp(part, "attn_qkv") == 0 ? DTYPE_Q5_K : DTYPE_Q4_K;
+    bool better = (is_values(part) || is_down(part)) && is_better_layer(layer, n);
+    return better ? DTYPE_Q6_K : DTYPE_Q4_K;
 }
 
 static dtype q5_k_m(const char *part, size_t layer, size_t n) {
-    if (is_one_of(part, "attn_v", "ffn_down") && is_better_layer(layer, n)) return DTYPE_Q6_K;
-    return strcmp(part, "attn_qkv") == 0 ? DTYPE_Q6_K : DTYPE_Q5_K;
+    bool better = (is_values(part) || is_down(part)) && is_better_layer(layer, n);
+    return better ? DTYPE_Q6_K : DTYPE_Q5_K;
 }
+
+/* Where eight query heads share values, as in Llama's and Qwen's largest. llama.cpp knows them by the number of layers.
+ */
+static bool is_70b(const mix_model *m) {
+    if (m->n_layers != 80) return false;
+    return m->arch == &architecture_qwen2 ||
+           (m->arch == &architecture_llama && m->n_experts != 8 && m->n_heads != m->n_kv_heads);
+}
+
+/* The type of a layer's matrix. With eight experts, as in Mixtral, attention is so small beside them that it gets
+ * better types. */
+static dtype layer_type(const type_mix *mix, const mix_model *m, const char *part, size_t layer) {
+    dtype type = mix->of(part, layer, m->n_layers);
+    if (m->n_experts == 8 && (is_values(part) || strcmp(part, "attn_k") == 0)) return DTYPE_Q8_0;
+    if (m->n_experts == 8 && strcmp(part, "attn_output") == 0) return DTYPE_Q5_K;
+    bool poor = type == DTYPE_Q3_K || type == DTYPE_Q4_K;
+    return is_values(part) && is_70b(m) && poor ? DTYPE_Q5_K : type;
+}
+
+/* ---- names --------------------------------------------------------------------------------------------- */
 
 static const type_mix mixes[] = {
     {"f32", 0, DTYPE_F32, NULL},        {"f16", 1, DTYPE_F16, NULL},        {"bf16", 32, DTYPE_BF16, NULL},
@@ -79,14 +109,14 @@ static dtype narrow_type(dtype t) {
     }
 }
 
-dtype type_mix_of(const type_mix *m, const char *tensor, size_t cols, size_t n_layers, bool tied) {
+dtype type_mix_of(const type_mix *mix, const mix_model *m, const char *tensor, size_t cols) {
     size_t layer = 0;
     char   part[32] = "";
-    dtype  type = m->most;
-    if (m->of != NULL && strcmp(tensor, tied ? "token_embd.weight" : "output.weight") == 0)
+    dtype  type = mix->most;
+    if (mix->of != NULL && strcmp(tensor, m->tied ? "token_embd.weight" : "output.weight") == 0)
         type = DTYPE_Q6_K;
-    else if (m->of != NULL && sscanf(tensor, "blk.%zu.%31[a-z_]", &layer, part) == 2)
-        type = m->of(part, layer, n_layers);
+    else if (mix->of != NULL && sscanf(tensor, "blk.%zu.%31[a-z_]", &layer, part) == 2)
+        type = layer_type(mix, m, part, layer);
     if (cols % dtype_get(type)->block != 0) type = narrow_type(type);
     return cols % dtype_get(type)->block == 0 ? type : DTYPE_F16;
 }

@@ -21,6 +21,7 @@ typedef struct {
 
 struct random_model {
     random_spec    spec;
+    mix_model      kind;
     gguf_writer   *w;
     random_matrix *matrices; /* [n_matrices] */
     void         **vectors;  /* [n_vectors] as they are stored */
@@ -73,7 +74,7 @@ static int put_matrix(random_model *k, const char *name, size_t n_dims, const ui
     m->spec = s;
     m->height = (size_t)(shape[1] * shape[2]);
     m->cols = (size_t)shape[0];
-    m->type = type_mix_of(s->mix, name, m->cols, s->shape.n_layers, s->tied);
+    m->type = type_mix_of(s->mix, &k->kind, name, m->cols);
     if (s->watch.added != NULL) s->watch.added(s->watch.ctx, m->type, m->height, m->cols);
     return gguf_put_rows(k->w, name, m->type, (uint32_t)n_dims, shape, make_rows, m, e);
 }
@@ -157,6 +158,8 @@ random_model *random_model_put(const random_spec *s, gguf_writer *w, err *e) {
     if (k == NULL) return NULL;
     size_t most = s->arch->n_tensors + s->shape.n_layers * s->arch->n_layer_tensors;
     k->spec = *s;
+    k->kind = (mix_model){s->arch,          s->shape.n_layers, s->shape.n_heads, s->shape.n_kv_heads,
+                          s->shape.n_experts, s->tied};
     k->w = w;
     k->matrices = mem_new(most, sizeof *k->matrices, e);
     k->vectors = mem_new(most, sizeof *k->vectors, e);

@@ -21,8 +21,7 @@ static const option_spec specs[] = {
     {"type", 't', "TYPE", &option_mix, OPTION_AT(options, mix), .required = true,
      .help =
          "f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs or mxfp4; q3_k_m, "
-         "q4_k_m and q5_k_m are mixtures as llama.cpp makes them of models without experts, with better types where "
-         "they matter most"},
+         "q4_k_m and q5_k_m are mixtures as llama.cpp makes them, with better types where they matter most"},
     {"threads", 0, "N", &option_count, OPTION_AT(options, threads), .preset = "2", OPTION_RANGE(1, PARALLEL_THREADS),
      .help = "threads; the file does not depend on them"},
     {"quiet", 'q', NULL, &option_flag, OPTION_AT(options, quiet), .help = "no progress"},
@@ -85,9 +84,8 @@ static int copy_values(const gguf *g, const type_mix *mix, gguf_writer *w, err *
     return blocks ? gguf_put_u32(w, "general.quantization_version", 2, e) : 0; /* ggml's GGML_QNT_VERSION */
 }
 
-static int put_tensors(const gguf *g, const options *o, uint32_t layers, gguf_writer *w, conversion *all, writing *done,
-                       err *e) {
-    bool tied = gguf_find_tensor(g, "output.weight") == NULL;
+static int put_tensors(const gguf *g, const options *o, const mix_model *m, gguf_writer *w, conversion *all,
+                       writing *done, err *e) {
     for (size_t i = 0; i < gguf_tensor_count(g); i++) {
         const gguf_tensor *t = gguf_tensor_at(g, i);
         char               name[128], type[DTYPE_NAME_SIZE];
@@ -103,7 +101,7 @@ static int put_tensors(const gguf *g, const options *o, uint32_t layers, gguf_wr
             ret = gguf_put_tensor(w, name, (dtype)t->type, t->n_dims, t->shape, t->data, e);
         } else {
             all[i] = (conversion){.from = t,
-                                  .to = type_mix_of(o->mix, name, (size_t)t->shape[0], layers, tied),
+                                  .to = type_mix_of(o->mix, m, name, (size_t)t->shape[0]),
                                   .threads = (int)o->threads,
                                   .height = (size_t)(t->shape[1] * t->shape[2] * t->shape[3]),
                                   .done = done};
@@ -115,11 +113,22 @@ static int put_tensors(const gguf *g, const options *o, uint32_t layers, gguf_wr
     return 0;
 }
 
-/* Mixtures depend on the number of layers. */
-static int count_layers(const gguf *g, uint32_t *layers, err *e) {
-    char                key[ARCHITECTURE_KEY];
-    const architecture *a = architecture_of(g, e);
-    return a != NULL ? gguf_u32_or(g, architecture_key(a, "block_count", key), 0, layers, e) : -1;
+/* Keys that are missing count as 0: what uses the model says so. */
+static int read_mix_model(const gguf *g, mix_model *m, err *e) {
+    static const char *const names[] = {"block_count", "attention.head_count", "attention.head_count_kv",
+                                        "expert_count"};
+    size_t *const            numbers[] = {&m->n_layers, &m->n_heads, &m->n_kv_heads, &m->n_experts};
+    if ((m->arch = architecture_of(g, e)) == NULL) return -1;
+    m->tied = gguf_find_tensor(g, "output.weight") == NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char     key[ARCHITECTURE_KEY];
+        uint32_t v;
+        if (gguf_find(g, architecture_key(m->arch, names[i], key)) == NULL) continue;
+        if (gguf_u32_same(g, key, m->n_layers, &v, e) != 0) return -1;
+        *numbers[i] = v;
+    }
+    if (m->n_kv_heads == 0) m->n_kv_heads = m->n_heads;
+    return 0;
 }
 
 static void print_report(const conversion *all, size_t n) {
@@ -146,14 +155,14 @@ static int quantize(const options *o, err *e) {
     gguf_writer *w = gguf_writer_new(e);
     conversion  *all = NULL;
     writing      done = {0};
-    uint32_t     layers = 0;
+    mix_model    m = {0};
     int          ret = g != NULL && w != NULL ? 0 : -1;
     if (ret == 0) ret = gguf_check_output(g, o->out, e);
-    if (ret == 0) ret = count_layers(g, &layers, e);
+    if (ret == 0) ret = read_mix_model(g, &m, e);
     if (ret == 0 && gguf_tensor_count(g) == 0) ret = err_input(e, "%s: the file holds no tensors", o->in);
     if (ret == 0) ret = (all = mem_new(gguf_tensor_count(g), sizeof *all, e)) != NULL ? 0 : -1;
     if (ret == 0) ret = copy_values(g, o->mix, w, e);
-    if (ret == 0) ret = put_tensors(g, o, layers, w, all, &done, e);
+    if (ret == 0) ret = put_tensors(g, o, &m, w, all, &done, e);
     if (ret == 0) ret = writing_save(&done, w, o->out, o->quiet, e);
     if (ret == 0) print_report(all, gguf_tensor_count(g));
     free(all);

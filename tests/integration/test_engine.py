@@ -67,6 +67,23 @@ def test_quantize(type, tmp_path):
     harness("inspect", tmp_path / "q.gguf")
 
 
+@pytest.mark.parametrize("experts, arch", [(8, "llama"), (4, "qwen3moe")])
+def test_quantize_knows_experts(experts, arch, tmp_path):
+    """Mixtures give a stack of experts what they give a matrix, and better attention where there are eight."""
+    shape = f"dim=256,layers=8,heads=4,kv_heads=2,ffn=256,vocab=400,context=96,experts={experts}"
+    make(tmp_path / "f32.gguf", shape, "f32", "-a", arch)
+    harness("quantize", "-t", "q4_k_m", tmp_path / "f32.gguf", tmp_path / "q.gguf")
+    rows = [line.split() for line in harness("inspect", tmp_path / "q.gguf").text.splitlines()]
+    types = {row[0]: row[1] for row in rows if len(row) > 1}
+    better = [0, 3, 6, 7]
+    for layer in range(8):
+        best = "Q6_K" if layer in better else "Q4_K"
+        of = lambda part: types[f"blk.{layer}.{part}.weight"]
+        assert (of("ffn_down_exps"), of("ffn_up_exps"), of("ffn_gate_inp")) == (best, "Q4_K", "F32")
+        attention = ("Q8_0", "Q8_0", "Q5_K") if experts == 8 else ("Q4_K", best, "Q4_K")
+        assert (of("attn_k"), of("attn_v"), of("attn_output")) == attention
+
+
 def test_quantize_keeps_what_the_embedded_model_says(tmp_path):
     """Q8_0 to f32 and back gives the same Q8_0."""
     harness("quantize", "-t", "f32", MODEL, tmp_path / "f32.gguf")

@@ -12,8 +12,12 @@ static const type_mix *named(const char *name) {
     return m;
 }
 
+static const char *type_in(const mix_model *m, const char *mix, const char *tensor, size_t cols) {
+    return dtype_get(type_mix_of(named(mix), m, tensor, cols))->name;
+}
+
 static const char *type_of(const char *mix, const char *tensor, size_t cols, bool tied) {
-    return dtype_get(type_mix_of(named(mix), tensor, cols, 32, tied))->name;
+    return type_in(&(mix_model){&architecture_llama, 32, 32, 8, 0, tied}, mix, tensor, cols);
 }
 
 Test(mix, types_by_their_names_are_for_all_matrices) {
@@ -35,17 +39,20 @@ Test(mix, mixtures_are_llama_cpps) {
         {"q4_k_m", "blk.4.attn_v.weight", "Q4_K"},
         {"q4_k_m", "blk.6.ffn_down.weight", "Q6_K"},
         {"q4_k_m", "blk.28.ffn_down.weight", "Q6_K"},
-        {"q4_k_m", "blk.4.attn_qkv.weight", "Q5_K"},
+        {"q4_k_m", "blk.3.attn_qkv.weight", "Q6_K"},
+        {"q4_k_m", "blk.4.attn_qkv.weight", "Q4_K"},
         {"q4_k_m", "blk.0.attn_output.weight", "Q4_K"},
         {"q5_k_m", "blk.4.ffn_down.weight", "Q5_K"},
         {"q5_k_m", "blk.3.ffn_down.weight", "Q6_K"},
-        {"q5_k_m", "blk.4.attn_qkv.weight", "Q6_K"},
+        {"q5_k_m", "blk.3.attn_qkv.weight", "Q6_K"},
+        {"q5_k_m", "blk.4.attn_qkv.weight", "Q5_K"},
         {"Q3_K_M", "output.weight", "Q6_K"},
         {"q3_k_m", "blk.1.attn_v.weight", "Q5_K"},
         {"q3_k_m", "blk.2.attn_v.weight", "Q4_K"},
         {"q3_k_m", "blk.1.ffn_down.weight", "Q5_K"},
         {"q3_k_m", "blk.2.ffn_down.weight", "Q4_K"},
         {"q3_k_m", "blk.2.attn_output.weight", "Q4_K"},
+        {"q3_k_m", "blk.1.attn_qkv.weight", "Q5_K"},
         {"q3_k_m", "blk.2.attn_qkv.weight", "Q4_K"},
         {"q3_k_m", "blk.2.ffn_up.weight", "Q3_K"},
     };
@@ -53,6 +60,63 @@ Test(mix, mixtures_are_llama_cpps) {
         cr_expect_str_eq(type_of(cases[i].mix, cases[i].tensor, 512, false), cases[i].type, "%s %s", cases[i].mix,
                          cases[i].tensor);
     cr_expect_str_eq(type_of("q4_k_m", "token_embd.weight", 512, true), "Q6_K");
+}
+
+/* Experts are as matrices of their layer; where there are eight of them, attention is better, too. */
+Test(mix, mixtures_of_experts_are_llama_cpps) {
+    static const struct {
+        const char *mix, *tensor, *of_8, *of_128;
+    } cases[] = {
+        {"q4_k_m", "blk.3.ffn_down_exps.weight", "Q6_K", "Q6_K"},
+        {"q4_k_m", "blk.4.ffn_down_exps.weight", "Q4_K", "Q4_K"},
+        {"q4_k_m", "blk.3.ffn_up_exps.weight", "Q4_K", "Q4_K"},
+        {"q4_k_m", "blk.3.ffn_gate_exps.weight", "Q4_K", "Q4_K"},
+        {"q4_k_m", "blk.3.attn_q.weight", "Q4_K", "Q4_K"},
+        {"q4_k_m", "blk.3.attn_k.weight", "Q8_0", "Q4_K"},
+        {"q4_k_m", "blk.3.attn_v.weight", "Q8_0", "Q6_K"},
+        {"q4_k_m", "blk.4.attn_v.weight", "Q8_0", "Q4_K"},
+        {"q4_k_m", "blk.4.attn_qkv.weight", "Q8_0", "Q4_K"},
+        {"q4_k_m", "blk.4.attn_output.weight", "Q5_K", "Q4_K"},
+        {"q4_k_m", "output.weight", "Q6_K", "Q6_K"},
+        {"q5_k_m", "blk.3.ffn_down_exps.weight", "Q6_K", "Q6_K"},
+        {"q5_k_m", "blk.4.ffn_down_exps.weight", "Q5_K", "Q5_K"},
+        {"q5_k_m", "blk.4.attn_k.weight", "Q8_0", "Q5_K"},
+        {"q5_k_m", "blk.4.attn_output.weight", "Q5_K", "Q5_K"},
+        {"q3_k_m", "blk.1.ffn_down_exps.weight", "Q5_K", "Q5_K"},
+        {"q3_k_m", "blk.2.ffn_down_exps.weight", "Q4_K", "Q4_K"},
+        {"q3_k_m", "blk.2.ffn_up_exps.weight", "Q3_K", "Q3_K"},
+        {"q3_k_m", "blk.2.attn_k.weight", "Q8_0", "Q3_K"},
+        {"q3_k_m", "blk.2.attn_v.weight", "Q8_0", "Q4_K"},
+        {"q3_k_m", "blk.2.attn_output.weight", "Q5_K", "Q4_K"},
+        {"q4_k", "blk.3.attn_v.weight", "Q4_K", "Q4_K"},
+        {"q4_k", "blk.3.ffn_down_exps.weight", "Q4_K", "Q4_K"},
+    };
+    const mix_model of_8 = {&architecture_llama, 32, 32, 8, 8, false},
+                    of_128 = {&architecture_qwen3moe, 32, 32, 4, 128, false};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_expect_str_eq(type_in(&of_8, cases[i].mix, cases[i].tensor, 512), cases[i].of_8, "%s %s", cases[i].mix,
+                         cases[i].tensor);
+        cr_expect_str_eq(type_in(&of_128, cases[i].mix, cases[i].tensor, 512), cases[i].of_128, "%s %s", cases[i].mix,
+                         cases[i].tensor);
+    }
+}
+
+Test(mix, values_of_70b_models_are_better) {
+    static const struct {
+        mix_model   m;
+        const char *type;
+    } cases[] = {{{&architecture_llama, 80, 64, 8, 0, false}, "Q5_K"},
+                 {{&architecture_llama, 80, 64, 64, 0, false}, "Q4_K"},
+                 {{&architecture_llama, 79, 64, 8, 0, false}, "Q4_K"},
+                 {{&architecture_llama, 80, 64, 8, 8, false}, "Q8_0"},
+                 {{&architecture_qwen2, 80, 64, 64, 0, false}, "Q5_K"},
+                 {{&architecture_qwen3, 80, 64, 8, 0, false}, "Q4_K"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_expect_str_eq(type_in(&cases[i].m, "q4_k_m", "blk.10.attn_v.weight", 512), cases[i].type, "%zu", i);
+        cr_expect_str_eq(type_in(&cases[i].m, "q3_k_m", "blk.10.attn_v.weight", 512), cases[i].type, "%zu", i);
+        cr_expect_str_eq(type_in(&cases[i].m, "q4_k_m", "blk.10.ffn_up.weight", 512), "Q4_K", "%zu", i);
+    }
+    cr_expect_str_eq(type_in(&cases[0].m, "q4_k_m", "blk.12.attn_v.weight", 512), "Q6_K");
 }
 
 Test(mix, narrow_rows_fall_back_as_llama_cpps_do) {
