@@ -85,7 +85,7 @@ typedef struct {
     const char *scope;              /* which of its models are taken, for messages */
     bool        fused;              /* its files have whole tensors, not their parts */
     model_shape preset;             /* what holds unless a key says otherwise */
-    const char *must;               /* a flag, beside attention.causal, that may not be false; NULL: there is none */
+    const char *must;               /* a flag that may not be false; NULL: there is none */
     void (*derive)(model_shape *s); /* sets what follows from other numbers, after all keys; NULL: nothing */
     const size_key    *sizes;       /* [n_sizes] beside those that every architecture has */
     size_t             n_sizes;

@@ -1,7 +1,8 @@
 /* architecture_read.c - a model's shape from the keys of its file.
  *
- * Refused: sizes that do not fit together, numbers that are not positive, a RoPE scaling that is not computed, and keys
- * that would change the arithmetic (arithmetic_keys) and that the architecture does not have.
+ * Refused: sizes that do not fit together, numbers that are not positive, a RoPE scaling that is not computed, models
+ * that write no text, and keys that would change the arithmetic (arithmetic_keys) and that the architecture does not
+ * have.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -62,9 +63,6 @@ static const char *const unit_keys[] = {
     "embedding_scale",      "residual_scale",     "logit_scale",
 };
 enum { UNIT_KEYS = sizeof unit_keys / sizeof *unit_keys };
-
-/* A flag for what is so here. */
-static const char causal[] = "attention.causal";
 
 /* ---- one key ------------------------------------------------------------------------------------------- */
 
@@ -209,20 +207,26 @@ static int read_scaling_type(const gguf *g, const architecture *a, model_shape *
                      gguf_path(g), quote(shown, sizeof shown, type.at, type.n));
 }
 
-/* Positions are multiplied by 1 / factor; a factor of 0 is none. */
+/* Positions are multiplied by 1 / factor; a factor of 0 is none. LongRoPE has its factors in tensors: llama.cpp would
+ * multiply by one from a key as well, the models' own code does not. */
 static int read_scaling_factor(const gguf *g, const architecture *a, model_shape *s, err *e) {
     char        factor_key[ARCHITECTURE_KEY], old_key[ARCHITECTURE_KEY], type_key[ARCHITECTURE_KEY];
     const char *key = architecture_key(a, "rope.scaling.factor", factor_key);
     if (gguf_find(g, key) == NULL) key = architecture_key(a, "rope.scale_linear", old_key);
     s->rope_scale = 1;
-    if (s->scaling == SCALING_NONE || s->scaling == SCALING_LONGROPE) return 0;
+    if (s->scaling == SCALING_NONE) return 0;
     bool asked = gguf_find(g, architecture_key(a, "rope.scaling.type", type_key)) != NULL;
-    if (asked && gguf_find(g, key) == NULL)
+    if (asked && s->scaling != SCALING_LONGROPE && gguf_find(g, key) == NULL)
         return err_input(e, "%s: key \"%s\" is missing (RoPE scaling is \"%s\")", gguf_path(g), factor_key,
                          s->scaling == SCALING_YARN ? "yarn" : "linear");
     float factor;
     if (gguf_f32_or(g, key, 1, &factor, e) != 0) return -1;
     if (factor == 0) return 0;
+    if (s->scaling == SCALING_LONGROPE && factor != 1)
+        return err_input(e,
+                         "%s: key \"%s\" is %g, but RoPE scaling is \"longrope\", whose factors are tensors (1, or no "
+                         "such key)",
+                         gguf_path(g), key, (double)factor);
     if (check_positive(g, key, factor, e) != 0) return -1;
     s->rope_scale = 1.0f / factor;
     return 0;
@@ -295,19 +299,32 @@ static int check_key(const gguf *g, const architecture *a, const char *name, uin
 }
 
 static int check_arithmetic(const gguf *g, const architecture *a, err *e) {
-    const char *flags[] = {causal, a->must};
-    char        key[ARCHITECTURE_KEY];
+    char key[ARCHITECTURE_KEY];
+    bool is = true;
     for (size_t i = 0; i < ARITHMETIC_KEYS; i++)
         if (check_key(g, a, arithmetic_keys[i], 0, e) != 0) return -1;
     for (size_t i = 0; i < UNIT_KEYS; i++)
         if (check_key(g, a, unit_keys[i], 1, e) != 0) return -1;
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
-        bool is;
-        if (flags[i] == NULL) continue;
-        if (gguf_bool_or(g, architecture_key(a, flags[i], key), true, &is, e) != 0) return -1;
-        if (!is) return refuse_arithmetic(g, a, key, "true", e);
-    }
-    return 0;
+    if (a->must != NULL && gguf_bool_or(g, architecture_key(a, a->must, key), true, &is, e) != 0) return -1;
+    return is ? 0 : refuse_arithmetic(g, a, key, "true", e);
+}
+
+/* A model for embeddings has the tensors of one that writes, and its logits mean nothing. */
+static int check_writes_text(const gguf *g, const architecture *a, err *e) {
+    char     key[ARCHITECTURE_KEY];
+    bool     causal;
+    uint32_t pooling;
+    if (gguf_bool_or(g, architecture_key(a, "attention.causal", key), true, &causal, e) != 0) return -1;
+    if (!causal)
+        return err_input(e,
+                         "%s: key \"%s\" is false: tokens see those after them, so the model writes no text (true, or "
+                         "no such key)",
+                         gguf_path(g), key);
+    if (gguf_u32_or(g, architecture_key(a, "pooling_type", key), 0, &pooling, e) != 0) return -1;
+    if (pooling == 0) return 0;
+    return err_input(e,
+                     "%s: key \"%s\" is %" PRIu32 ": a model for embeddings, which writes no text (0, or no such key)",
+                     gguf_path(g), key, pooling);
 }
 
 /* ---- all of it ----------------------------------------------------------------------------------------- */
@@ -315,8 +332,9 @@ static int check_arithmetic(const gguf *g, const architecture *a, err *e) {
 int architecture_read_shape(const architecture *a, const gguf *g, size_t vocab, model_shape *s, err *e) {
     *s = a->preset;
     s->vocab = vocab;
-    if (read_sizes(g, a, s, e) != 0 || read_reals(g, a, s, e) != 0 || read_scaling(g, a, s, e) != 0 ||
-        check_experts(g, a, s, e) != 0 || read_window_period(g, a, s, e) != 0 || check_arithmetic(g, a, e) != 0)
+    if (check_writes_text(g, a, e) != 0 || read_sizes(g, a, s, e) != 0 || read_reals(g, a, s, e) != 0 ||
+        read_scaling(g, a, s, e) != 0 || check_experts(g, a, s, e) != 0 || read_window_period(g, a, s, e) != 0 ||
+        check_arithmetic(g, a, e) != 0)
         return -1;
     if (a->derive != NULL) a->derive(s);
     return 0;

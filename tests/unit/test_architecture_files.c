@@ -52,6 +52,19 @@ static void refuse(const tiny_arch *s, const char *without_key, const char *with
     cr_expect(strstr(e.text, says) != NULL, "\"%s\" does not say \"%s\"", e.text, says);
 }
 
+/* A file with one key more, or another one, is taken. */
+static void take(const tiny_arch *s, const char *without_key, tiny_adder *add) {
+    char path[TINY_PATH], changed[TINY_PATH];
+    err  e = {0};
+    write_arch(s, path);
+    new_path(changed);
+    cr_assert_eq(tiny_copy(path, changed, without_key, NULL, add, s->arch, &e), 0, "%s", e.text);
+    unlink(path);
+    model *m = open_once(changed, &e);
+    cr_expect_not_null(m, "%s", e.text);
+    model_close(m);
+}
+
 #define ADD(name, call)                                                                                                \
     static int name(gguf_writer *w, const architecture *a, err *e) {                                                   \
         (void)a;                                                                                                       \
@@ -100,14 +113,20 @@ Test(architecture_files, numbers_that_nothing_is_computed_with) {
     refuse(&llama, NULL, NULL, yarn_amplitude, "yarn_attn_factor\" is 1.5 (1.13863, or no such key)");
 }
 
+ADD(logit_scale_0, tiny_put_f32(w, a, "logit_scale", 0, e))
+
+Test(architecture_files, numbers_that_a_file_must_have) {
+    tiny_arch granite = tiny_arch_default(&architecture_granite);
+    refuse(&granite, "granite.logit_scale", NULL, NULL, "key \"granite.logit_scale\" is missing");
+    refuse(&granite, "granite.logit_scale", NULL, logit_scale_0, "\"granite.logit_scale\" is 0 (a positive number)");
+}
+
 ADD(shared_experts, tiny_put_u32(w, a, "expert_shared_count", 1, e))
 ADD(alibi, tiny_put_f32(w, a, "attention.max_alibi_bias", 8, e))
 ADD(scale_half, tiny_put_f32(w, a, "attention.scale", 0.5f, e))
 ADD(window_64, tiny_put_u32(w, a, "attention.sliding_window", 64, e))
 ADD(window_array, gguf_put_i32s(w, "qwen2.attention.sliding_window", (const int32_t[]){1, 2}, 2, e))
 ADD(experts_text, gguf_put_string(w, "qwen3.expert_count", "8", e))
-ADD(not_causal, gguf_put_bool(w, "qwen3.attention.causal", false, e))
-ADD(causal_0, tiny_put_u32(w, a, "attention.causal", 0, e))
 ADD(no_positions, gguf_put_bool(w, "granite.rope.scaling.finetuned", false, e))
 ADD(not_finetuned, gguf_put_bool(w, "qwen2.rope.scaling.finetuned", false, e))
 
@@ -122,11 +141,49 @@ Test(architecture_files, arithmetic_of_other_architectures) {
     refuse(&qwen2, NULL, NULL, window_array, "\"qwen2.attention.sliding_window\" asks for what");
     refuse(&qwen3, NULL, NULL, experts_text, "\"qwen3.expert_count\" asks for what");
     refuse(&gemma2, NULL, NULL, base_10000, "\"gemma2.rope.freq_base_swa\" asks for what");
-    refuse(&qwen3, NULL, NULL, not_causal, "\"qwen3.attention.causal\" asks for what");
-    refuse(&qwen3, NULL, NULL, causal_0, "\"qwen3.attention.causal\" has type u32");
     refuse(&granite, NULL, NULL, no_positions,
            "\"granite.rope.scaling.finetuned\" asks for what a model of architecture \"granite\" is not computed with "
            "here (no such key, or true)");
+}
+
+ADD(not_causal, gguf_put_bool(w, "qwen3.attention.causal", false, e))
+ADD(causal_0, tiny_put_u32(w, a, "attention.causal", 0, e))
+ADD(causal, gguf_put_bool(w, "qwen3.attention.causal", true, e))
+ADD(pooling_last, tiny_put_u32(w, a, "pooling_type", 3, e)) /* as in Qwen3-Embedding */
+ADD(pooling_none, tiny_put_u32(w, a, "pooling_type", 0, e))
+ADD(pooling_text, gguf_put_string(w, "qwen3.pooling_type", "last", e))
+
+Test(architecture_files, models_that_write_no_text) {
+    tiny_arch s = tiny_arch_default(&architecture_qwen3);
+    refuse(&s, NULL, NULL, not_causal, "key \"qwen3.attention.causal\" is false: tokens see those after them");
+    refuse(&s, NULL, NULL, not_causal, "(true, or no such key)");
+    refuse(&s, NULL, NULL, causal_0, "\"qwen3.attention.causal\" has type u32");
+    refuse(&s, NULL, NULL, pooling_last, "key \"qwen3.pooling_type\" is 3: a model for embeddings");
+    refuse(&s, NULL, NULL, pooling_last, "(0, or no such key)");
+    refuse(&s, NULL, NULL, pooling_text, "\"qwen3.pooling_type\" has type string");
+    take(&s, NULL, causal);
+    take(&s, NULL, pooling_none);
+}
+
+static int longrope_by(float factor, gguf_writer *w, const architecture *a, err *e) {
+    char key[ARCHITECTURE_KEY];
+    return gguf_put_string(w, architecture_key(a, "rope.scaling.type", key), "longrope", e) != 0
+               ? -1
+               : tiny_put_f32(w, a, "rope.scaling.factor", factor, e);
+}
+ADD(longrope_by_32, longrope_by(32, w, a, e))
+ADD(longrope_by_1, longrope_by(1, w, a, e))
+ADD(longrope_by_nan, longrope_by(NAN, w, a, e))
+ADD(longrope_alone, gguf_put_string(w, "phi3.rope.scaling.type", "longrope", e))
+
+/* Its factors are tensors. */
+Test(architecture_files, longrope_has_no_factor_in_a_key) {
+    tiny_arch s = tiny_arch_default(&architecture_phi3);
+    s.factors = true;
+    refuse(&s, NULL, NULL, longrope_by_32, "key \"phi3.rope.scaling.factor\" is 32, but RoPE scaling is \"longrope\"");
+    refuse(&s, NULL, NULL, longrope_by_nan, "key \"phi3.rope.scaling.factor\" is nan");
+    take(&s, NULL, longrope_by_1);
+    take(&s, NULL, longrope_alone);
 }
 
 ADD(groups_2, tiny_put_u32(w, a, "expert_group_count", 2, e))
@@ -140,19 +197,6 @@ ADD(not_normalized, gguf_put_bool(w, "qwen3moe.expert_weights_norm", false, e))
 ADD(normalized, gguf_put_bool(w, "qwen3moe.expert_weights_norm", true, e))
 ADD(key_length_swa, tiny_put_u32(w, a, "attention.key_length_swa", 8, e))
 ADD(rope_swa, tiny_put_u32(w, a, "rope.dimension_count_swa", 8, e))
-
-/* A file with one key more, or another one, is taken. */
-static void take(const tiny_arch *s, const char *without_key, tiny_adder *add) {
-    char path[TINY_PATH], changed[TINY_PATH];
-    err  e = {0};
-    write_arch(s, path);
-    new_path(changed);
-    cr_assert_eq(tiny_copy(path, changed, without_key, NULL, add, s->arch, &e), 0, "%s", e.text);
-    unlink(path);
-    model *m = open_once(changed, &e);
-    cr_expect_not_null(m, "%s", e.text);
-    model_close(m);
-}
 
 /* The flag means something in Granite alone, and nothing is computed with vocab_size: tensors must fit the tokenizer.
  */

@@ -159,7 +159,7 @@ static bool short_factors(tiny_arch *s) {
 static bool factors_under_yarn(tiny_arch *s) {
     yarn(s);
     s->factors = true;
-    return is(s, "llama");
+    return is(s, "llama") || is(s, "phi3");
 }
 
 static bool window_of_one(tiny_arch *s) {

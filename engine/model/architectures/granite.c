@@ -5,7 +5,7 @@ static const real_key reals[] = {
     KEY("attention.scale", attention_scale),
     KEY("embedding_scale", embedding_scale),
     KEY("residual_scale", residual_scale),
-    KEY("logit_scale", logit_scale),
+    KEY("logit_scale", logit_scale, .required = true),
 };
 static const tensor_spec tensors[] = {EMBEDDING, OUTPUT_OR_TIED, ROPE_FACTORS};
 static const tensor_spec layer_tensors[] = {PRE_NORMS, ATTENTION, QKV_BIASES(NEED_OPTIONAL), OTHER_BIASES,
