@@ -20,10 +20,12 @@
 #include "engine/engine.h"
 #include "engine/kernels/kernels.h"
 #include "experiments/commands/commands.h"
+#include "experiments/machine/cache.h"
 #include "experiments/sweep/cost.h"
 #include "experiments/terminal/progress.h"
 
-enum { READ_BYTES = 512 << 20 };
+/* The bandwidth is that of reading so many bytes, or so many times the last cache if that is more. */
+enum { READ_BYTES = 512 << 20, READ_CACHES = 4 };
 
 /* ---- measuring ------------------------------------------------------------------------------------- */
 
@@ -51,8 +53,10 @@ static int open_bench(bench *b, const bench_options *o, err *e) {
     if (o->prefill > most)
         return err_input(e, "%s: --prefill %" PRIu64 " does not fit (at most %zu tokens)", o->model, o->prefill, most);
     size_t context = o->context + largest > o->prefill ? o->context + largest : o->prefill;
+    b->cache = cache_bytes();
+    size_t read = b->cache > READ_BYTES / READ_CACHES ? READ_CACHES * b->cache : READ_BYTES;
     if ((b->t = transformer_new(b->m, context, (int)o->threads, NULL, e)) == NULL ||
-        (b->memory = bandwidth_open(READ_BYTES, (int)o->threads, e)) == NULL ||
+        (b->memory = bandwidth_open(read, (int)o->threads, e)) == NULL ||
         (b->ids = mem_new(context, sizeof *b->ids, e)) == NULL ||
         (b->logits = mem_new(largest, vocab * sizeof *b->logits, e)) == NULL ||
         (b->rounds = mem_new(o->k.n + 2, o->repeats * sizeof *b->rounds, e)) == NULL)
@@ -214,10 +218,11 @@ static int run(void *options, err *e) {
 const command command_bench = {
     .name = "bench",
     .help = "time a pass over k tokens and compare it with memory bandwidth",
-    .about = "Measures T(k), the time of one pass over k tokens with logits for all of them. Beside it: the read "
-             "bandwidth of this machine, and how long it took to read the weights from the file and to pack them for "
+    .about = "Measures T(k), the time of one pass over k tokens with logits for all of them. Beside it: how fast as "
+             "many threads read memory, and how long it took to read the weights from the file and to pack them for "
              "the kernels.",
-    .notes = "Pin the threads, or another process on the machine can make a pass many times slower:\n"
+    .notes = "A model that fits into a cache is not read from memory, and may be read at more than its bandwidth.\n"
+             "Pin the threads, or another process on the machine can make a pass many times slower:\n"
              "  OMP_PROC_BIND=true OMP_PLACES=cores harness bench ...\n"
              "Times that look like noise are reported as doubtful: on stderr, in the JSON (\"doubts\") and in the cost "
              "file. That is when other processes were in the way, when the quartiles are far apart, or when T falls "

@@ -44,6 +44,7 @@ typedef struct {
     float       *logits;                      /* [largest k, vocab] */
     double       weights, head;               /* multiplications per token: in all matrices, in the output matrix */
     double       bytes;                       /* read by one pass */
+    size_t       cache;                       /* bytes of the last cache; 0: unknown */
     uint64_t     packed_ns;                   /* time of reading the weights from the file and packing them */
     double      *rounds;                      /* [k.n + 2, repeats] */
     times        pass[MOST_K], prefill, read; /* read: bytes per second */

@@ -18,9 +18,12 @@ static void print_table(const bench *b, const bench_options *o) {
     printf("%s: %s, %" PRIu64 " threads, %.0f MB of weights to read, %" PRIu64 " tokens before the pass\n", o->model,
            kernels->isa, o->threads, b->bytes / 1e6, o->context);
     printf("weights read from the file and packed in %.2f s\n", (double)b->packed_ns * 1e-9);
-    printf("read bandwidth %.1f GB/s (quartiles %.1f to %.1f); %" PRIu64 " rounds\n\n", b->read.median / 1e9,
+    printf("read bandwidth %.1f GB/s (quartiles %.1f to %.1f); %" PRIu64 " rounds\n", b->read.median / 1e9,
            b->read.low / 1e9, b->read.high / 1e9, o->repeats);
-    printf("    k   T(k) ms  quartiles ms   T(k)/T(1)  tokens/s  of bandwidth\n");
+    if (b->bytes <= (double)b->cache)
+        printf("the weights fit into a cache of %.0f MB, from where they may be read faster than that\n",
+               (double)b->cache / 1e6);
+    printf("\n    k   T(k) ms  quartiles ms   T(k)/T(1)  tokens/s  of bandwidth\n");
     for (size_t i = 0; i < o->k.n; i++) {
         const times *t = &b->pass[i];
         printf("%5zu  %8.3f  %5.2f-%-7.2f  %9.2f  %8.0f  %11.0f%%\n", o->k.at[i], t->median * 1e3, t->low * 1e3,
@@ -77,6 +80,7 @@ static int print_json(const bench *b, const bench_options *o, err *e) {
     json_object_set_new(root, "repeats", json_integer((json_int_t)o->repeats));
     json_object_set_new(root, "bytes", json_real(b->bytes));
     json_object_set_new(root, "packed_ns", json_integer((json_int_t)b->packed_ns));
+    json_object_set_new(root, "cache_bytes", b->cache > 0 ? json_integer((json_int_t)b->cache) : json_null());
     json_object_set_new(root, "read_bytes_per_s", json_real(b->read.median));
     if (o->prefill > 0) {
         json_object_set_new(root, "prefill", json_integer((json_int_t)o->prefill));

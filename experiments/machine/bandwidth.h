@@ -9,12 +9,12 @@
 
 typedef struct bandwidth bandwidth;
 
-/* Fills `bytes` of memory, which should be several times the caches, so that each of `threads` reads pages of its own.
- */
+/* Fills `bytes` of memory or a little more, which should be several times the caches, so that each of `threads` reads
+ * pages of its own. */
 bandwidth *bandwidth_open(size_t bytes, int threads, err *e);
 void       bandwidth_close(bandwidth *b); /* NULL is allowed */
 
-/* Reads all of it once, from front to back, and returns bytes per second. */
+/* Bytes per second that the threads read together: the best of a few reads of all memory. */
 double bandwidth_measure(bandwidth *b);
 
 #endif

@@ -2,6 +2,7 @@
 import configparser
 import json
 import os
+import pathlib
 import re
 import stat
 import subprocess
@@ -181,6 +182,17 @@ def test_bench(tmp_path):
     for times in cost["T"].values():
         median, q1, q3 = map(int, times.split())
         assert 0 < q1 <= median <= q3
+
+
+def test_bench_says_that_a_model_fits_into_a_cache(tmp_path):
+    sizes = [int(path.read_text().strip().rstrip("K")) * 1024
+             for path in pathlib.Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
+    if not sizes:
+        pytest.skip("this system does not tell its caches")
+    args = ["bench", "-q", "-m", make(tmp_path / "m.gguf"), "-k", "1", "-r", "1", "-t", "1"]
+    out = json.loads(harness(*args, "--json").text)
+    assert out["cache_bytes"] == max(sizes) and out["bytes"] < max(sizes)
+    assert f"the weights fit into a cache of {max(sizes) / 1e6:.0f} MB" in harness(*args).text
 
 
 def doubts(done):
