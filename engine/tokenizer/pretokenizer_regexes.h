@@ -1,8 +1,8 @@
 /* pretokenizer_regexes.h - the regexes of pretokenizers.def, in PCRE2's syntax.
  *
  * Each family's name is a list of one or more: what one splits, the next splits again. They are those that models were
- * trained with, as llama.cpp gives them, except that TEKKEN and GPT4O know upper case from lower case in every script,
- * as their models' own tokenizers do. What PCRE2 means by \s depends on its options, so blanks are spelled out: the
+ * trained with, as llama.cpp gives them; TEKKEN and GPT4O are as Hugging Face has them, where llama.cpp differs in case
+ * beyond ASCII and in marks (tokenizer.h). What PCRE2 means by \s depends on its options, so blanks are spelled out: the
  * characters of Unicode's White_Space.
  */
 #ifndef ENGINE_PRETOKENIZER_REGEXES_H

@@ -14,9 +14,13 @@
  *
  *     text -> cut at special tokens -> [normalize] -> [split by regexes] -> merge -> ids
  *
- * The ids are those of llama.cpp, which are the models' own, except: text is normalized for Qwen, and upper and lower
- * case are told apart in every script for tekken and gpt-4o, as those models' own tokenizers do; bytes that are not
- * UTF-8 keep their byte tokens; merges do not yield control tokens, and SentencePiece's unused pieces are split again.
+ * The ids are those of llama.cpp, which are the models' own, except:
+ *  - text is normalized for Qwen, as its own tokenizer does;
+ *  - tekken, gpt-4o and the other names of their regexes split by those of Hugging Face's tokenizer.json. There, case is
+ *    told apart in every script, and marks (\p{M}) belong to the word they stand in. llama.cpp knows the case of ASCII
+ *    alone, and a mark ends a word;
+ *  - bytes that are not UTF-8 keep their byte tokens;
+ *  - merges do not yield control tokens, and SentencePiece's unused pieces are split again.
  *
  * A tokenizer is immutable after opening and safe to share.
  */

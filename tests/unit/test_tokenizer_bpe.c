@@ -401,6 +401,7 @@ Test(pretokenizer, families_split_as_their_models_learned) {
     check_split("qwen35", "a12\u0915\u094D\u0937", "[a][1][2][\u0915\u094D\u0937]");
     check_split("tekken", "camelCaseHTML \u041F\u0440\u0418\u0432 12/\n",
                 "[camel][Case][HTML][ \u041F\u0440][\u0418\u0432][ ][1][2][/\n]");
+    check_split("tekken", "e\u0301te\u0301 Xe\u0301X", "[e\u0301te\u0301][ Xe\u0301][X]"); /* marks stay in words */
     check_split("gpt-4o", "I'Ve HTMLs 1234\u0915\u094D", "[I'Ve][ HTMLs][ ][123][4][\u0915\u094D]");
     check_split("deepseek-llm", "ab12 \u4E2D\u6587!\n x  ", "[ab][12][ ][\u4E2D\u6587][!][\n][ x][  ]");
     check_split("deepseek-coder", "ab12 !", "[ab][1][2][ !]");
