@@ -1,6 +1,6 @@
 /* gemma2.c - Gemma 2 (Gemma Team 2024, arXiv 2408.00118): norms on both sides of each block, GELU, capped scores and
  * logits, and a window in every other layer. GGUF stores the norms' weights with the 1 added. */
-#include "engine/kernels/detmath.h"
+#include "engine/model/architectures/gemma.h"
 #include "engine/model/architectures/parts.h"
 
 static const size_key sizes[] = {
@@ -13,11 +13,8 @@ static const real_key reals[] = {
 static const tensor_spec tensors[] = {EMBEDDING, OUTPUT_OR_TIED};
 static const tensor_spec layer_tensors[] = {PRE_NORMS, POST_NORMS, ATTENTION, FEED_FORWARD};
 
-/* Of the 27B model, with 46 layers, scores are scaled as if heads were dim / n_heads wide. The file does not say. */
 static void derive(model_shape *s) {
-    s->embedding_scale = sqrtf((float)s->dim);
-    size_t head_dim = s->dim / s->n_heads;
-    if (s->n_layers == 46) s->attention_scale = det_rsqrtf((float)head_dim);
+    gemma_scales(s, 46);
 }
 
 const architecture architecture_gemma2 = {
@@ -31,9 +28,7 @@ const architecture architecture_gemma2 = {
                .attention_cap = 50,
                .logit_cap = 30},
     .derive = derive,
-    .sizes = sizes,
-    .n_sizes = COUNT(sizes),
-    .reals = reals,
-    .n_reals = COUNT(reals),
+    SIZES(sizes),
+    REALS(reals),
     TENSORS(tensors, layer_tensors),
 };

@@ -1,6 +1,6 @@
 /* gemma3.c - Gemma 3, its text model (Gemma Team 2025, arXiv 2503.19786): Gemma 2 with normalized queries and keys in
  * place of caps, and five layers with a window, rotated by frequencies of their own, to each one without. */
-#include "engine/kernels/detmath.h"
+#include "engine/model/architectures/gemma.h"
 #include "engine/model/architectures/parts.h"
 
 static const size_key sizes[] = {
@@ -13,11 +13,8 @@ static const real_key reals[] = {
 static const tensor_spec tensors[] = {EMBEDDING, OUTPUT_OR_TIED};
 static const tensor_spec layer_tensors[] = {PRE_NORMS, POST_NORMS, HEAD_NORMS, ATTENTION, FEED_FORWARD};
 
-/* As in Gemma 2, for the 27B model, which has 62 layers here. */
 static void derive(model_shape *s) {
-    s->embedding_scale = sqrtf((float)s->dim);
-    size_t head_dim = s->dim / s->n_heads;
-    if (s->n_layers == 62) s->attention_scale = det_rsqrtf((float)head_dim);
+    gemma_scales(s, 62);
 }
 
 const architecture architecture_gemma3 = {
@@ -30,9 +27,7 @@ const architecture architecture_gemma3 = {
                .act = ACTIVATION_GELU,
                .window_period = 6},
     .derive = derive,
-    .sizes = sizes,
-    .n_sizes = COUNT(sizes),
-    .reals = reals,
-    .n_reals = COUNT(reals),
+    SIZES(sizes),
+    REALS(reals),
     TENSORS(tensors, layer_tensors),
 };

@@ -16,7 +16,6 @@ const architecture architecture_granite = {
     .scope = "what a Granite model without experts or state space has",
     .preset = {.rope_theta = 10000},
     .must = "rope.scaling.finetuned", /* without it, there are no positions */
-    .reals = reals,
-    .n_reals = COUNT(reals),
+    REALS(reals),
     TENSORS(tensors, layer_tensors),
 };

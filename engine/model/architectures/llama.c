@@ -16,7 +16,6 @@ const architecture architecture_llama = {
     .name = "llama",
     .scope = "what a Llama, Mistral or Mixtral model has",
     .preset = {.rope_theta = 10000},
-    .sizes = sizes,
-    .n_sizes = COUNT(sizes),
+    SIZES(sizes),
     TENSORS(tensors, layer_tensors),
 };

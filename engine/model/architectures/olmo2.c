@@ -21,9 +21,7 @@ const architecture architecture_olmo2 = {
     .scope = "what an OLMo 2 or 3 model has",
     .preset = {.rope_theta = 10000, .rope_halves = true, .qk_norm_whole = true, .window_period = 4},
     .derive = derive,
-    .sizes = sizes,
-    .n_sizes = COUNT(sizes),
-    .reals = reals,
-    .n_reals = COUNT(reals),
+    SIZES(sizes),
+    REALS(reals),
     TENSORS(tensors, layer_tensors),
 };

@@ -80,6 +80,8 @@
 
 /* ---- the lists of an architecture ---------------------------------------------------------------------- */
 
+#define SIZES(list) .sizes = (list), .n_sizes = COUNT(list)
+#define REALS(list) .reals = (list), .n_reals = COUNT(list)
 #define TENSORS(of_model, of_layer)                                                                                    \
     .tensors = (of_model), .n_tensors = COUNT(of_model), .layer_tensors = (of_layer), .n_layer_tensors = COUNT(of_layer)
 

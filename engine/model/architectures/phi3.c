@@ -27,7 +27,6 @@ const architecture architecture_phi3 = {
     .scope = "what a Phi-3 or Phi-4 model without experts has",
     .fused = true,
     .preset = {.rope_theta = 10000, .rope_halves = true},
-    .sizes = sizes,
-    .n_sizes = COUNT(sizes),
+    SIZES(sizes),
     TENSORS(tensors, layer_tensors),
 };

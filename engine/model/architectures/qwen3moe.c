@@ -14,7 +14,6 @@ const architecture architecture_qwen3moe = {
     .name = "qwen3moe",
     .scope = "what a Qwen 3 model with experts has",
     .preset = {.rope_theta = 10000, .rope_halves = true},
-    .sizes = sizes,
-    .n_sizes = COUNT(sizes),
+    SIZES(sizes),
     TENSORS(tensors, layer_tensors),
 };
