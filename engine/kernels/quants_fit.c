@@ -180,16 +180,23 @@ static bool encode_line(const quant_format *f, const float *x, quant_block *b) {
     return true;
 }
 
-static bool encode_k(const quant_format *f, const float *x, quant_block *b) {
-    enum { PARTS = 8, PART = 32, SIXES = 63 };
-    int   high = (1 << f->bits) - 1;
-    float scale[PARTS], min[PARTS], most_scale = 0, most_min = 0;
-    for (size_t j = 0; j < PARTS; j++) {
-        fit_line(x + j * PART, PART, high, false, &scale[j], &min[j]);
+/* Fits the parts of a block, and stores what their scales and minima will be multiples of: the largest over `most`. */
+static bool fit_parts(const float *x, size_t parts, size_t part, int high, int most, float *scale, float *min,
+                      quant_block *b) {
+    float most_scale = 0, most_min = 0;
+    for (size_t j = 0; j < parts; j++) {
+        fit_line(x + j * part, part, high, false, &scale[j], &min[j]);
         most_scale = scale[j] > most_scale ? scale[j] : most_scale;
         most_min = -min[j] > most_min ? -min[j] : most_min;
     }
-    if (!put_half(most_scale / SIXES, &b->half[0]) || !put_half(most_min / SIXES, &b->half[1])) return false;
+    return put_half(most_scale / (float)most, &b->half[0]) && put_half(most_min / (float)most, &b->half[1]);
+}
+
+static bool encode_k(const quant_format *f, const float *x, quant_block *b) {
+    enum { PARTS = 8, PART = 32, SIXES = 63 };
+    int   high = (1 << f->bits) - 1;
+    float scale[PARTS], min[PARTS];
+    if (!fit_parts(x, PARTS, PART, high, SIXES, scale, min, b)) return false;
     float d = f16_to_f32(b->half[0]), e = f16_to_f32(b->half[1]);
     for (size_t j = 0; j < PARTS; j++) {
         b->small[j] = (uint8_t)(d > 0 ? nearest_within(scale[j] / d, 0, SIXES) : 0);
@@ -217,13 +224,8 @@ static double line_error(const float *x, size_t n, int high, float scale, float 
 static bool encode_k_pairs(const quant_format *f, const float *x, quant_block *b) {
     enum { PARTS = 16, PART = 16, FOURS = 15 };
     int   high = (1 << f->bits) - 1;
-    float scale[PARTS], min[PARTS], most_scale = 0, most_min = 0;
-    for (size_t j = 0; j < PARTS; j++) {
-        fit_line(x + j * PART, PART, high, false, &scale[j], &min[j]);
-        most_scale = scale[j] > most_scale ? scale[j] : most_scale;
-        most_min = -min[j] > most_min ? -min[j] : most_min;
-    }
-    if (!put_half(most_scale / FOURS, &b->half[0]) || !put_half(most_min / FOURS, &b->half[1])) return false;
+    float scale[PARTS], min[PARTS];
+    if (!fit_parts(x, PARTS, PART, high, FOURS, scale, min, b)) return false;
     float d = f16_to_f32(b->half[0]), e = f16_to_f32(b->half[1]);
     for (size_t j = 0; j < PARTS; j++, x += PART) {
         int    s0 = d > 0 ? nearest_within(scale[j] / d, 0, FOURS) : 0;
