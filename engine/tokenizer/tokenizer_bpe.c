@@ -118,15 +118,8 @@ static int encode_piece(void *of, const char *at, size_t n, err *e) {
 
 static int mark_spaces(encoder *s, const char **text, size_t *n, err *e) {
     if (mem_reserve(&s->marked, &s->cap_marked, SPACE_MARK_BYTES * *n, e) != 0) return -1;
-    char *at = s->marked;
-    for (size_t i = 0; i < *n; i++) {
-        if ((*text)[i] == ' ')
-            at = mempcpy(at, SPACE_MARK, SPACE_MARK_BYTES);
-        else
-            *at++ = (*text)[i];
-    }
+    *n = (size_t)(tokenizer_mark_spaces(*text, *n, s->marked) - s->marked);
     *text = s->marked;
-    *n = (size_t)(at - s->marked);
     return 0;
 }
 

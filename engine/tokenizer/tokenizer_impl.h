@@ -133,6 +133,9 @@ struct tokenizer {
 #define SPACE_MARK "\xE2\x96\x81" /* U+2581, SentencePiece's visible space */
 enum { SPACE_MARK_BYTES = 3 };
 
+/* Writes n bytes of a text with its spaces marked, at most SPACE_MARK_BYTES for each, and returns where they end. */
+char *tokenizer_mark_spaces(const char *text, size_t n, char *at);
+
 /* A special id: -1 when the key is absent or says "none" (all bits set, as llama.cpp writes it). */
 int tokenizer_read_id(const gguf *g, const char *key, size_t vocab, int32_t *id, err *e);
 

@@ -31,25 +31,29 @@ static int byte_of(gguf_str s) {
 }
 
 /* GPT-2's letter for a byte: the character of that code if it can be seen, else the next one from U+0100 on. */
-static void make_letters(int32_t letter_of[256], int32_t byte_of_letter[LETTERS]) {
+typedef struct {
+    int32_t of_byte[256], byte_of[LETTERS]; /* byte_of: -1 = no letter */
+} letters;
+
+static letters make_letters(void) {
+    letters l;
     int32_t next = 0x100;
-    for (int i = 0; i < LETTERS; i++) byte_of_letter[i] = -1;
+    for (int i = 0; i < LETTERS; i++) l.byte_of[i] = -1;
     for (int i = 0; i < 256; i++) {
         bool seen = (i >= 0x21 && i <= 0x7E) || (i >= 0xA1 && i <= 0xAC) || i >= 0xAE;
-        letter_of[i] = seen ? i : next++;
-        byte_of_letter[letter_of[i]] = i;
+        l.of_byte[i] = seen ? i : next++;
+        l.byte_of[l.of_byte[i]] = i;
     }
+    return l;
 }
 
 /* Writes the bytes that letters stand for; NULL when one of them is no letter. */
-static char *put_letters(gguf_str s, char *at) {
-    int32_t       letter_of[256], byte_of_letter[LETTERS];
+static char *put_letters(const letters *l, gguf_str s, char *at) {
     unsigned long code;
-    make_letters(letter_of, byte_of_letter);
     for (size_t k = 0, length; k < s.n; k += length) {
         length = utf8_length(s.at + k, s.n - k, &code);
-        if (length == 0 || code >= LETTERS || byte_of_letter[code] < 0) return NULL;
-        *at++ = (char)byte_of_letter[code];
+        if (length == 0 || code >= LETTERS || l->byte_of[code] < 0) return NULL;
+        *at++ = (char)l->byte_of[code];
     }
     return at;
 }
@@ -63,19 +67,29 @@ static char *put_marked(gguf_str s, char *at) {
     return at;
 }
 
+char *tokenizer_mark_spaces(const char *text, size_t n, char *at) {
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == ' ')
+            at = mempcpy(at, SPACE_MARK, SPACE_MARK_BYTES);
+        else
+            *at++ = text[i];
+    }
+    return at;
+}
+
 static char *put_text(gguf_str s, char *at) {
     return s.n > 0 ? mempcpy(at, s.at, s.n) : at;
 }
 
 /* The text of an ordinary piece. What is not in letters in a vocabulary of letters was added later, as it is. */
-static char *put_ordinary(const tokenizer *t, gguf_str s, char *at) {
+static char *put_ordinary(const tokenizer *t, const letters *l, gguf_str s, char *at) {
     if (t->spelling == SPELLING_MARKED) return put_marked(s, at);
-    char *end = put_letters(s, at);
+    char *end = put_letters(l, s, at);
     return end != NULL ? end : put_text(s, at);
 }
 
 /* Copies piece i's spelling and derives its text; returns the arena's next free byte, NULL on an error. */
-static char *read_piece(tokenizer *t, const gguf *g, size_t i, gguf_str s, char *at, err *e) {
+static char *read_piece(tokenizer *t, const gguf *g, const letters *l, size_t i, gguf_str s, char *at, err *e) {
     piece *p = &t->pieces[i];
     if (s.n > PIECE_MAX) {
         err_input(e, "%s: token %zu has %zu bytes (at most %d)", gguf_path(g), i, s.n, PIECE_MAX);
@@ -112,7 +126,7 @@ static char *read_piece(tokenizer *t, const gguf *g, size_t i, gguf_str s, char 
         break;
     case PIECE_NORMAL:
     case PIECE_UNUSED:
-        at = put_ordinary(t, s, at);
+        at = put_ordinary(t, l, s, at);
         break;
     }
     p->n_text = (uint32_t)(at - begin);
@@ -121,7 +135,8 @@ static char *read_piece(tokenizer *t, const gguf *g, size_t i, gguf_str s, char 
 
 int tokenizer_read_pieces(tokenizer *t, const gguf *g, const gguf_str *s, const float *scores, const int32_t *types,
                           err *e) {
-    size_t bytes = 0; /* cannot overflow: the spellings lie in one file */
+    const letters l = make_letters();
+    size_t        bytes = 0; /* cannot overflow: the spellings lie in one file */
     for (size_t i = 0; i < t->vocab; i++) bytes += s[i].n;
     t->pieces = mem_new(t->vocab, sizeof *t->pieces, e);
     t->arena = mem_new(bytes, 2, e); /* a piece's text is never longer than its spelling */
@@ -136,7 +151,7 @@ int tokenizer_read_pieces(tokenizer *t, const gguf *g, const gguf_str *s, const 
         t->pieces[i].type = (piece_type)types[i];
         t->pieces[i].score = scores != NULL ? scores[i] : 0;
         t->has_unused |= types[i] == PIECE_UNUSED;
-        if ((at = read_piece(t, g, i, s[i], at, e)) == NULL) return -1;
+        if ((at = read_piece(t, g, &l, i, s[i], at, e)) == NULL) return -1;
     }
     return 0;
 }
@@ -168,10 +183,9 @@ int tokenizer_index_spellings(tokenizer *t, const gguf *g, err *e) {
 
 /* In a vocabulary of letters, the pieces of one letter are those of bytes. */
 void tokenizer_index_letters(tokenizer *t) {
-    int32_t letter_of[256], byte_of_letter[LETTERS];
-    make_letters(letter_of, byte_of_letter);
+    const letters l = make_letters();
     for (int i = 0; i < 256; i++) {
-        int32_t    c = letter_of[i];
+        int32_t    c = l.of_byte[i];
         const char letter[] = {(char)(c < 0x80 ? c : 0xC0 | c >> 6), (char)(0x80 | (c & 0x3F))};
         t->byte_ids[i] = tokenizer_find_mergeable(t, letter, c < 0x80 ? 1 : 2);
     }

@@ -53,13 +53,7 @@ static void consider(void *of, int32_t left) {
 static size_t mark_spaces(encoder *s, const char *text, size_t n) {
     char *at = s->marked;
     if (s->after_special && s->t->adds_prefix) at = mempcpy(at, SPACE_MARK, SPACE_MARK_BYTES);
-    for (size_t i = 0; i < n; i++) {
-        if (text[i] == ' ')
-            at = mempcpy(at, SPACE_MARK, SPACE_MARK_BYTES);
-        else
-            *at++ = text[i];
-    }
-    return (size_t)(at - s->marked);
+    return (size_t)(tokenizer_mark_spaces(text, n, at) - s->marked);
 }
 
 /* One symbol for each character; a byte that is not UTF-8 is a symbol of its own. */
