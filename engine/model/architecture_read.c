@@ -150,7 +150,9 @@ static int check_experts(const gguf *g, const architecture *a, model_shape *s, e
     if (gguf_bool_or(g, architecture_key(a, "expert_weights_norm", key), true, &norm, e) != 0) return -1;
     if (!norm) return err_input(e, "%s: key \"%s\" is false (true: weights of experts sum to 1)", gguf_path(g), key);
     if (s->expert_dim == 0) s->expert_dim = s->ffn_dim;
-    if (s->expert_dim == 0) return err_input(e, "%s: the experts have no width", gguf_path(g));
+    if (s->expert_dim == 0)
+        return err_input(e, "%s: key \"%s\" is missing, or 0 (at least 1)", gguf_path(g),
+                         architecture_key(a, "expert_feed_forward_length", key));
     if (s->n_experts > EXPERTS_MOST)
         return err_input(e, "%s: %zu experts in a layer (at most %d)", gguf_path(g), s->n_experts, EXPERTS_MOST);
     if (s->n_used_experts >= 1 && s->n_used_experts <= s->n_experts) return 0;

@@ -185,8 +185,7 @@ const command command_quantize = {
     .notes =
         "Rows that are not whole blocks of 256 become the type that llama.cpp falls back to: q5_0 from q4_k, q5_1 from "
         "q5_k, q8_0 from q6_k, q4_0 from q2_k and q3_k, iq4_nl from iq4_xs; those that are not whole blocks of 32 "
-        "become "
-        "f16. The routers of experts stay as they are. Quantizing a quantized model again adds to its error.",
+        "become f16. The routers of experts stay as they are. Quantizing a quantized model again adds to its error.",
     OPTIONS(specs),
     OPERANDS(operands),
     .size = sizeof(options),

@@ -266,6 +266,11 @@ Test(architecture_files, experts) {
     refuse(&moe, "qwen3moe.expert_used_count", NULL, used_5, "each token has 5 of 4 experts");
     refuse(&moe, "qwen3moe.expert_used_count", NULL, used_0, "\"qwen3moe.expert_used_count\" is 0");
     refuse(&moe, "qwen3moe.expert_feed_forward_length", NULL, width_many, "has shape [48, 40, 4, 1] ([48, 4000000000");
+    tiny_arch alone = moe; /* without a width of dense layers */
+    alone.expert_ffn = moe.ffn;
+    alone.ffn = 0;
+    refuse(&alone, "qwen3moe.expert_feed_forward_length", NULL, NULL,
+           "\"qwen3moe.expert_feed_forward_length\" is missing, or 0 (at least 1)");
     refuse(&moe, NULL, "blk.1.ffn_up_exps.weight", flat_experts, "has shape [48, 40, 1, 1] ([48, 40, 4, 1])");
     refuse(&moe, NULL, "blk.2.ffn_down_exps.weight", NULL, "\"blk.2.ffn_down_exps.weight\" is missing");
     refuse(&llama, NULL, NULL, lone_expert, "tensor \"blk.0.ffn_gate_exps.weight\" is not supported (what a Llama,");
