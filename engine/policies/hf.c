@@ -17,7 +17,7 @@ static const param_spec params[] = {
 };
 
 static int hf_begin(policy *p, const policy_input *in, err *e) {
-    return history_begin(p->trial, 1, (size_t)p->spec.params.at[N].integer, in, e);
+    return history_begin(p->trial, 1, (size_t)p->spec.params.at[N].integer, HISTORY_FIRST, 0, in, e);
 }
 
 static int hf_observe(policy *p, const step_view *step, err *e) {

@@ -33,7 +33,7 @@ static int pld_open(policy *p, err *e) {
 }
 
 static int pld_begin(policy *p, const policy_input *in, err *e) {
-    return history_begin(p->trial, 1, (size_t)p->spec.params.at[N].integer, in, e);
+    return history_begin(p->trial, 1, (size_t)p->spec.params.at[N].integer, HISTORY_FIRST, 0, in, e);
 }
 
 static int pld_observe(policy *p, const step_view *step, err *e) {

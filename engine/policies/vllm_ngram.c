@@ -17,7 +17,7 @@ static const param_spec params[] = {
 
 static int vllm_begin(policy *p, const policy_input *in, err *e) {
     size_t n = (size_t)p->spec.params.at[N].integer, n_min = (size_t)p->spec.params.at[N_MIN].integer;
-    return history_begin(p->trial, n_min < n ? n_min : n, n, in, e);
+    return history_begin(p->trial, n_min < n ? n_min : n, n, HISTORY_FIRST, 0, in, e);
 }
 
 static int vllm_observe(policy *p, const step_view *step, err *e) {

@@ -1,8 +1,11 @@
 #include "engine/policies/index/history.h"
 
-int history_begin(history *h, size_t min_n, size_t max_n, const policy_input *in, err *e) {
+int history_begin(history *h, size_t min_n, size_t max_n, history_place place, size_t lag, const policy_input *in,
+                  err *e) {
     h->n_prompt = in->n_prompt;
     if (ngram_index_init(&h->index, min_n, max_n, in->n_prompt, e) != 0) return -1;
+    h->index.latest = place == HISTORY_LATEST;
+    h->index.lag = lag;
     if (ngram_index_sequence(&h->index, e) != 0) return -1;
     return ngram_index_append(&h->index, in->prompt, in->n_prompt, e);
 }

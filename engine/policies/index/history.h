@@ -16,20 +16,24 @@ typedef struct {
     size_t      n_prompt;
 } history;
 
-/* Indexes the prompt, for suffixes of min_n to max_n tokens (1 to NGRAM_MAX); observe adds what a step emitted. Free it
- * afterwards, also after an error. */
-int  history_begin(history *h, size_t min_n, size_t max_n, const policy_input *in, err *e);
+/* Which place of a suffix counts. */
+typedef enum { HISTORY_FIRST, HISTORY_LATEST } history_place;
+
+/* Indexes the prompt, for suffixes of min_n to max_n tokens (1 to NGRAM_MAX); observe adds what a step emitted. Places
+ * that end in the last `lag` tokens do not count. Free it afterwards, also after an error. */
+int  history_begin(history *h, size_t min_n, size_t max_n, history_place place, size_t lag, const policy_input *in,
+                   err *e);
 int  history_observe(history *h, const step_view *step, err *e);
 void history_free(history *h);
 
 const int32_t *history_ids(const history *h, size_t *n);
 
-/* Where H's last min_n, min_n + 1, ... tokens occurred first: ends[i] is the index after the first occurrence of the
- * last min_n + i. Returns how many there are; the suffix itself counts, and its end is |H|. */
+/* Where H's last min_n, min_n + 1, ... tokens occurred first, or last: ends[i] is the index after that place of the
+ * last min_n + i. Returns how many have one; with no lag the suffix itself counts, and its end is |H|. */
 size_t history_suffixes(const history *h, size_t ends[NGRAM_MAX]);
 
-/* The longest suffix, of min_n tokens or more, that something follows earlier in H: its length, and in *from the index
- * after its first occurrence. 0: none. */
+/* Of first places: the longest suffix, of min_n tokens or more, that something follows earlier in H: its length, and in
+ * *from the index after its first place. 0: none. */
 size_t history_longest(const history *h, size_t *from);
 
 /* Drafts up to `count` tokens of H from `from` on, for a match of n tokens. */

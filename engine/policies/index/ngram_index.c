@@ -91,8 +91,10 @@ static int index_enter(ngram_index *x, size_t end, err *e) {
         if (n < x->min_n) continue;
         ngram_table       *t = &x->tables[n - x->min_n];
         struct ngram_slot *slot = table_find(t, text, key, n, (uint32_t)h);
-        if (slot->at != 0) continue; /* an earlier place stays */
+        bool               known = slot->at != 0;
+        if (known && !x->latest) continue; /* an earlier place stays */
         *slot = (struct ngram_slot){(uint32_t)h, (uint32_t)(key - text) + 1};
+        if (known) continue;
         if (++t->used * 2 > t->mask && table_grow(t, (t->mask + 1) * 2, e) != 0) return -1;
     }
     return 0;
@@ -105,10 +107,9 @@ int ngram_index_append(ngram_index *x, const int32_t *ids, size_t n, err *e) {
     size_t from = x->text.n;
     if (mem_reserve(&x->owner, &x->cap_owner, from + n, e) != 0) return -1;
     if (tokens_append(&x->text, ids, n, e) != 0) return -1;
-    for (size_t i = from; i < from + n; i++) {
-        x->owner[i] = (uint32_t)(x->n_sequences - 1);
-        if (index_enter(x, i, e) != 0) return -1;
-    }
+    for (size_t i = from; i < from + n; i++) x->owner[i] = (uint32_t)(x->n_sequences - 1);
+    for (; x->entered + x->lag < x->text.n; x->entered++)
+        if (index_enter(x, x->entered, e) != 0) return -1;
     return 0;
 }
 

@@ -1,4 +1,4 @@
-/* ngram_index.h - where each n-gram of some token sequences occurs first.
+/* ngram_index.h - where each n-gram of some token sequences occurs first, or last.
  *
  * First means: in the lowest sequence, and there at the lowest position. Keys are compared token by token; an equal
  * hash is never enough. A look-up costs the same however much is indexed. With two sequences and n = 2:
@@ -19,6 +19,7 @@
 #ifndef ENGINE_POLICIES_INDEX_NGRAM_INDEX_H
 #define ENGINE_POLICIES_INDEX_NGRAM_INDEX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,15 +37,19 @@ typedef struct {
 /* A zeroed struct holds nothing and may be freed. */
 typedef struct {
     size_t      min_n, max_n;
-    tokens      text;   /* all sequences, one after the other */
-    uint32_t   *owner;  /* [text.n] the sequence of each token */
-    size_t     *starts; /* [n_sequences] where each sequence begins in text */
+    bool        latest;  /* the last place of an n-gram counts, not the first */
+    size_t      lag;     /* n-grams that end in this many last tokens are not found yet; with one sequence only */
+    size_t      entered; /* tokens whose n-grams are found */
+    tokens      text;    /* all sequences, one after the other */
+    uint32_t   *owner;   /* [text.n] the sequence of each token */
+    size_t     *starts;  /* [n_sequences] where each sequence begins in text */
     size_t      cap_owner, n_sequences, cap_starts;
     ngram_table tables[NGRAM_MAX]; /* tables[n - min_n] */
 } ngram_index;
 
 /* For n-grams of min_n to max_n tokens, 1 <= min_n <= max_n <= NGRAM_MAX; no table grows before
- * `expected` tokens. Free it afterwards, also after an error. */
+ * `expected` tokens. `latest` and `lag` may be set then, before the first token. Free it afterwards, also after an
+ * error. */
 int  ngram_index_init(ngram_index *x, size_t min_n, size_t max_n, size_t expected, err *e);
 void ngram_index_free(ngram_index *x);
 
@@ -59,7 +64,8 @@ typedef struct {
 } ngram_place;
 
 /* Looks up the last min_n, min_n + 1, ..., max_n tokens of a history of n tokens. Returns how many of these, from
- * the shortest on, the index holds, and where each occurs first: places[i] is that of the last min_n + i tokens. */
+ * the shortest on, the index holds, and where each occurs first (or last): places[i] is that of the last min_n + i
+ * tokens. */
 size_t ngram_index_suffixes(const ngram_index *x, const int32_t *history, size_t n, ngram_place places[NGRAM_MAX]);
 
 /* The tokens of a sequence; valid until the next append. */
