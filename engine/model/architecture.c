@@ -38,6 +38,12 @@ const char *architecture_key(const architecture *a, const char *name, char buf[A
     return buf;
 }
 
+bool architecture_has_size(const architecture *a, size_t member) {
+    for (size_t i = 0; i < a->n_sizes; i++)
+        if (a->sizes[i].member == member) return true;
+    return false;
+}
+
 /* ---- tensors ------------------------------------------------------------------------------------------- */
 
 const char *tensor_name(const char *name, size_t layer, char buf[TENSOR_NAME]) {

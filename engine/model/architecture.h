@@ -110,6 +110,10 @@ const architecture *architecture_of(const gguf *g, err *e);
 enum { ARCHITECTURE_KEY = 96 };
 const char *architecture_key(const architecture *a, const char *name, char buf[ARCHITECTURE_KEY]);
 
+/* Whether files of the architecture may have this number beside those that every architecture has: the offset of a
+ * member of model_shape. */
+bool architecture_has_size(const architecture *a, size_t member);
+
 /* Reads and checks all keys of a file whose tokenizer has `vocab` ids. */
 int architecture_read_shape(const architecture *a, const gguf *g, size_t vocab, model_shape *s, err *e);
 

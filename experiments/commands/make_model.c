@@ -134,12 +134,6 @@ static void list_parts(void) {
 
 /* ---- the shape ----------------------------------------------------------------------------------------- */
 
-static bool has_size(const architecture *a, size_t member) {
-    for (size_t i = 0; i < a->n_sizes; i++)
-        if (a->sizes[i].member == member) return true;
-    return false;
-}
-
 static int check_shape(const options *o, err *e) {
     const size_t *s = o->shape;
     size_t        head_dim = s[HEAD_DIM] > 0 ? s[HEAD_DIM] : s[DIM] / s[HEADS];
@@ -153,9 +147,9 @@ static int check_shape(const options *o, err *e) {
                          head_dim, s[ROPE_DIM]);
     if (s[EXPERTS] > 0 && s[USED] > s[EXPERTS])
         return err_input(e, "--shape: used = %zu, experts = %zu (at most as many)", s[USED], s[EXPERTS]);
-    if (s[WINDOW] > 0 && !has_size(o->arch, offsetof(model_shape, window)))
+    if (s[WINDOW] > 0 && !architecture_has_size(o->arch, offsetof(model_shape, window)))
         return err_input(e, "--shape: window = %zu, but architecture \"%s\" has none", s[WINDOW], o->arch->name);
-    if (s[EXPERTS] > 0 && !has_size(o->arch, offsetof(model_shape, n_experts)))
+    if (s[EXPERTS] > 0 && !architecture_has_size(o->arch, offsetof(model_shape, n_experts)))
         return err_input(e, "--shape: experts = %zu, but architecture \"%s\" has none", s[EXPERTS], o->arch->name);
     return 0;
 }
@@ -200,7 +194,7 @@ static model_shape shape_of(const options *o) {
     m.context = s[CONTEXT];
     m.rms_eps = 1e-5f;
     if (s[WINDOW] > 0) m.window = s[WINDOW];
-    if (s[EXPERTS] > 0 || has_size(o->arch, offsetof(model_shape, n_experts))) {
+    if (s[EXPERTS] > 0 || architecture_has_size(o->arch, offsetof(model_shape, n_experts))) {
         bool must = false;
         for (size_t i = 0; i < o->arch->n_sizes; i++) must |= o->arch->sizes[i].required;
         m.n_experts = s[EXPERTS] > 0 ? s[EXPERTS] : must ? 8 : 0;

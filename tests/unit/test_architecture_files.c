@@ -377,7 +377,7 @@ static tiny_arch smallest(const architecture *a) {
     s.scaling = SCALING_YARN;
     s.rope_factor = 2;
     s.original_context = 64;
-    s.window = tiny_arch_has_size(a, offsetof(model_shape, window)) ? 3 : 0;
+    s.window = architecture_has_size(a, offsetof(model_shape, window)) ? 3 : 0;
     return s;
 }
 
@@ -473,7 +473,7 @@ static void check_blas(const architecture *a) {
         s.used = 2;
     }
     s.type = "f16";
-    s.window = tiny_arch_has_size(a, offsetof(model_shape, window)) ? 7 : 0;
+    s.window = architecture_has_size(a, offsetof(model_shape, window)) ? 7 : 0;
     s.biases = true;
     for (int32_t i = 0; i < LENGTH; i++) ids[i] = (i * i + 5 * i) % (int32_t)tiny_vocab();
     size_t n = LENGTH * tiny_vocab();

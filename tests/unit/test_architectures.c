@@ -28,7 +28,7 @@ typedef struct {
 } variation;
 
 static bool has_window(const tiny_arch *s) {
-    return tiny_arch_has_size(s->arch, offsetof(model_shape, window));
+    return architecture_has_size(s->arch, offsetof(model_shape, window));
 }
 
 static bool has_experts(const tiny_arch *s) {
