@@ -83,25 +83,34 @@ char *file_folder(const char *path, err *e) {
     return mem_strndup(path, slash != NULL ? (size_t)(slash - path) + 1 : 0, e);
 }
 
-char *file_follow(const char *path, err *e) {
-    char        target[PATH_MAX];
+int file_link(const char *path, char **target, err *e) {
+    char        text[PATH_MAX];
     struct stat s;
-    char       *at = mem_strdup(path, e);
-    for (int links = 0; at != NULL && lstat(at, &s) == 0 && S_ISLNK(s.st_mode); links++) {
-        ssize_t n = readlink(at, target, sizeof target);
-        bool    too_long = n == (ssize_t)sizeof target;
-        if (n < 0 || too_long || links == MAX_LINKS) {
-            if (n >= 0) errno = too_long ? ENAMETOOLONG : ELOOP;
+    *target = NULL;
+    if (lstat(path, &s) != 0 || !S_ISLNK(s.st_mode)) return 0;
+    ssize_t n = readlink(path, text, sizeof text);
+    if (n == (ssize_t)sizeof text) errno = ENAMETOOLONG;
+    if (n < 0 || n == (ssize_t)sizeof text) return err_errno(e, path, "cannot follow the link");
+    char *folder = text[0] != '/' ? file_folder(path, e) : mem_strdup("", e);
+    if (folder != NULL) *target = mem_printf(e, "%s%.*s", folder, (int)n, text);
+    free(folder);
+    return *target != NULL ? 0 : -1;
+}
+
+char *file_follow(const char *path, err *e) {
+    char *at = mem_strdup(path, e), *target;
+    for (int links = 0; at != NULL; links++) {
+        if (file_link(at, &target, e) == 0 && target == NULL) return at;
+        free(at);
+        at = target;
+        if (at != NULL && links == MAX_LINKS) {
+            errno = ELOOP;
             err_errno(e, path, "cannot write");
             free(at);
             return NULL;
         }
-        char *folder = target[0] != '/' ? file_folder(at, e) : mem_strdup("", e);
-        free(at);
-        at = folder != NULL ? mem_printf(e, "%s%.*s", folder, (int)n, target) : NULL;
-        free(folder);
     }
-    return at;
+    return NULL;
 }
 
 /* Of a path that is no link to what is not there. */

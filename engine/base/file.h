@@ -19,6 +19,9 @@ int file_check_output(const char *output, const char *input, err *e);
 /* The folder of a path, slash included, in new memory; "" for the working folder. */
 char *file_folder(const char *path, err *e);
 
+/* What the link at `path` names, in new memory, as a path of the same kind; NULL when there is no link. */
+int file_link(const char *path, char **target, err *e);
+
 /* Where output goes: `path` itself or the end of a chain of links from there, in new memory. It need not exist. */
 char *file_follow(const char *path, err *e);
 

@@ -3,7 +3,7 @@
  * The parts are whole GGUF files NAME-00001-of-00003.gguf, ..., in one folder. Each says which part it is (split.no,
  * from 0) of how many (split.count); the first holds the metadata, and how many tensors there are in all
  * (split.tensors.count). Opening the first opens all: the metadata are its own, the tensors are those of every part, in
- * order.
+ * order. The first may be opened by a link, with any name: parts that are not beside it are beside what it leads to.
  *
  * Refused: another part than the first, parts that are missing or say that they are others, tensors that two parts
  * hold, and another number of tensors than the first part says. */
@@ -39,18 +39,40 @@ static void suffix_of(place p, char out[SUFFIX]) {
     snprintf(out, SUFFIX, "-%05" PRIu32 "-of-%05" PRIu32 ".gguf", p.no + 1, p.count);
 }
 
-/* The path of another part of the model that `g` is a part of. */
-static char *path_of(const gguf *g, place own, uint32_t no, err *e) {
+/* The path of another part beside the part `own` at `path`; NULL when the name does not say that it is this part. */
+static int path_beside(const char *path, place own, uint32_t no, char **out, err *e) {
     char   suffix[SUFFIX], wanted[SUFFIX];
-    size_t n = strlen(g->path);
+    size_t n = strlen(path);
     suffix_of(own, suffix);
     suffix_of((place){no, own.count}, wanted);
-    if (n < strlen(suffix) || strcmp(g->path + n - strlen(suffix), suffix) != 0) {
+    *out = NULL;
+    if (n < strlen(suffix) || strcmp(path + n - strlen(suffix), suffix) != 0) return 0;
+    *out = mem_printf(e, "%.*s%s", (int)(n - strlen(suffix)), path, wanted);
+    return *out != NULL ? 0 : -1;
+}
+
+/* The path of another part of the model that `g` is a part of: beside it, and where it is a link, beside each file that
+ * the link leads to. The first place that has the part; if none has, the first that could. */
+static char *path_of(const gguf *g, place own, uint32_t no, err *e) {
+    char *at = mem_strdup(g->path, e), *found = NULL, suffix[SUFFIX];
+    int   ret = at != NULL ? 0 : -1;
+    while (ret == 0 && at != NULL && (found == NULL || access(found, F_OK) != 0)) {
+        char *path = NULL, *target = NULL;
+        ret = path_beside(at, own, no, &path, e) != 0 || file_link(at, &target, e) != 0 ? -1 : 0;
+        bool better = path != NULL && (found == NULL || access(path, F_OK) == 0);
+        free(better ? found : path);
+        if (better) found = path;
+        free(at);
+        at = target;
+    }
+    free(at);
+    if (ret == 0 && found != NULL) return found;
+    free(found);
+    suffix_of(own, suffix);
+    if (ret == 0)
         err_input(e, "%s: is part %" PRIu32 " of %" PRIu32 " of a model, but has another name (NAME%s)", g->path,
                   own.no + 1, own.count, suffix);
-        return NULL;
-    }
-    return mem_printf(e, "%.*s%s", (int)(n - strlen(suffix)), g->path, wanted);
+    return NULL;
 }
 
 /* Part `no` of what `first` begins. */

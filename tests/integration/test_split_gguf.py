@@ -99,6 +99,34 @@ def test_a_part_is_missing(tmp_path):
     refused(paths[0], f"{paths[1]}: cannot open: No such file", "in several parts, which must lie in one folder")
 
 
+@pytest.mark.parametrize("name", ["m-00001-of-00003.gguf", "model.gguf"])
+def test_the_first_part_may_be_a_link(tmp_path, name):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "links").mkdir()
+    paths = split(gf.make_model("Q8_0"), tmp_path / "real")
+    link, chained = tmp_path / "links" / name, tmp_path / "links" / f"x{name}"
+    link.symlink_to("../real/" + paths[0].name)
+    chained.symlink_to(name)
+    text = harness("generate", "-m", paths[0], *PROMPT).text
+    assert harness("generate", "-m", link, *PROMPT).text == harness("generate", "-m", chained, *PROMPT).text == text
+    assert f"\npart 3 of 3: {tmp_path}/links/../real/{paths[2].name}, " in harness("inspect", link).text
+    paths[2].unlink()
+    missing = link.parent / ("" if name.startswith("m-") else "../real") / paths[2].name
+    refused(link, f"{missing}: cannot open: No such file", "in several parts, which must lie in one folder")
+
+
+def test_parts_beside_a_link_come_first(tmp_path):
+    """As in a download cache, where all parts are links to files with other names."""
+    (tmp_path / "blobs").mkdir()
+    paths = split(gf.make_model("Q8_0"), tmp_path)
+    text = harness("generate", "-m", paths[0], *PROMPT).text
+    for i, path in enumerate(paths):
+        path.symlink_to(path.rename(tmp_path / "blobs" / f"{i}f"))
+    (tmp_path / "model.gguf").symlink_to(paths[0].name)
+    for first in paths[0], tmp_path / "model.gguf":
+        assert harness("generate", "-m", first, *PROMPT).text == text
+
+
 def test_another_name(tmp_path):
     paths = split(gf.make_model(), tmp_path)
     for i, path in enumerate(paths):
