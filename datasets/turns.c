@@ -123,7 +123,8 @@ static int refuse_tools(const jsonl *at, const char *what, const char *is, err *
 }
 
 /* Appends an assistant's calls as JSON, a line of its own after what was said. */
-static int put_calls(const json_t *calls, text_buffer *out, err *e) {
+static int put_calls(const jsonl *at, const json_t *calls, const char *what, text_buffer *out, err *e) {
+    if (jsonl_odd(at, calls, what, e) != 0) return -1;
     char *text = json_dumps(calls, JSON_COMPACT | JSON_PRESERVE_ORDER);
     if (text == NULL) return err_run(e, "out of memory for a turn");
     text_add(out, "%s%s", out->n > 0 ? "\n" : "", text);
@@ -131,7 +132,7 @@ static int put_calls(const json_t *calls, text_buffer *out, err *e) {
     return 0;
 }
 
-/* Appends the turn, unless it is a tool's and left out. */
+/* Appends the turn, unless it is a tool's and left out, or says nothing beside calls that are. */
 static int read_turn(const dataset_builder *b, const char *array, size_t i, const json_t *o, turn_list *out, err *e) {
     const jsonl  *at = b->file;
     dataset_tools tools = b->options->tools;
@@ -155,22 +156,25 @@ static int read_turn(const dataset_builder *b, const char *array, size_t i, cons
     }
     snprintf(what, sizeof what, "%s[%zu].tool_calls", array, i);
     if (has_calls && tools == TOOLS_REFUSED) return refuse_tools(at, what, "is given", e);
-    if (tools == TOOLS_SKIPPED && (role >= CHAT_ROLES || (has_calls && content == NULL))) return 0;
+    if (tools == TOOLS_SKIPPED && role >= CHAT_ROLES) return 0;
+    bool may_lack = has_calls || (role >= CHAT_ROLES && json_is_null(json_object_get(o, text_key)));
+    if (content == NULL && !may_lack) return jsonl_bad(at, e, "%s[%zu].%s is missing", array, i, text_key);
     if (role >= CHAT_ROLES) role = role == OF_TOOL ? CHAT_USER : CHAT_ASSISTANT;
-    if (content == NULL && !has_calls) return jsonl_bad(at, e, "%s[%zu].%s is missing", array, i, text_key);
     if (role == CHAT_SYSTEM && i > 0)
         return jsonl_bad(at, e, "%s[%zu].%s is \"%s\" (only the first turn may be)", array, i, role_key,
                          json_string_value(speaker));
     if (mem_reserve(&out->at, &out->cap, out->n + 1, e) != 0) return -1;
-    if (has_calls && jsonl_odd(at, calls, what, e) != 0) return -1;
 
-    snprintf(what, sizeof what, "%s[%zu].%s", array, i, text_key);
+    char says[WHAT];
+    snprintf(says, sizeof says, "%s[%zu].%s", array, i, text_key);
     text_put(&text, "", 0); /* an empty turn has a text too */
-    int ret = content != NULL ? read_content(at, content, what, &text, e) : 0;
-    if (ret == 0 && has_calls && tools == TOOLS_AS_TEXT) ret = put_calls(calls, &text, e);
-    if (ret != 0 || text_check(&text, e) != 0) {
+    int ret = content != NULL ? read_content(at, content, says, &text, e) : 0;
+    if (ret == 0 && has_calls && tools == TOOLS_AS_TEXT) ret = put_calls(at, calls, what, &text, e);
+    if (ret == 0) ret = text_check(&text, e);
+    bool left_out = ret == 0 && has_calls && tools == TOOLS_SKIPPED && text_blank(text.at, text.n);
+    if (ret != 0 || left_out) {
         text_free(&text);
-        return -1;
+        return ret;
     }
     out->at[out->n++] = (turn){(chat_role)role, text.at, text.n};
     return 0;

@@ -292,6 +292,31 @@ Test(formats, chat_of_sharegpt_turns_need_not_alternate) {
     dataset_free(&d);
 }
 
+/* No content beside a call, null and "" are one. */
+Test(formats, chat_turns_of_tools_that_say_nothing) {
+    static const char *const nothing[] = {"", "\"content\":null,", "\"content\":\"\",", "\"content\":[],",
+                                          "\"content\":\" \\n\","};
+    const dataset_options    skip = {.format = "chat", .tools = TOOLS_SKIPPED};
+    const dataset_options    as_text = {.format = "chat", .tools = TOOLS_AS_TEXT};
+    for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
+        char line[1024];
+        snprintf(line, sizeof line,
+                 "{\"messages\":[{\"role\":\"user\",\"content\":\"When?\"},"
+                 "{%s\"role\":\"assistant\",\"tool_calls\":[1]},{\"role\":\"tool\",\"content\":%s},"
+                 "{\"role\":\"assistant\",\"content\":\"Noon\"}]}\n",
+                 nothing[i], i % 2 == 0 ? "\"\"" : "null");
+        dataset d = read_lines("chat", &skip, line);
+        cr_assert(d.n == 1 && d.dropped == 0, "%s: %zu records, %zu left out", nothing[i], d.n, d.dropped);
+        assert_record(&d.records[0], "chat/0/1", "single-turn", "USER: When?\nASSISTANT:", TEXTS("When?"), "Noon");
+        dataset_free(&d);
+        if (i == 4) continue; /* blanks are kept */
+        d = read_lines("chat", &as_text, line);
+        cr_assert(d.n == 1 && d.dropped == 1, "%s: %zu records, %zu left out", nothing[i], d.n, d.dropped);
+        assert_record(&d.records[0], "chat/0/1", "single-turn", "USER: When?\nASSISTANT:", TEXTS("When?"), "[1]");
+        dataset_free(&d);
+    }
+}
+
 Test(formats, chat_refusals) {
 #define ASK    "{\"role\":\"user\",\"content\":\"q\"}"
 #define ANSWER "{\"role\":\"assistant\",\"content\":\"a\"}"
