@@ -84,6 +84,18 @@ static int inflate_more(z_stream *z, char **out, size_t *n, size_t *cap, int *st
     return 0;
 }
 
+/* What is at byte `at`, after a member: 1 for another one, 0 for nothing. Zeros are nothing, as for gzip(1): they fill up
+ * the blocks of tapes and of some copies. */
+static int next_member(const jsonl *j, size_t at, err *e) {
+    static const char magic[] = {'\x1f', '\x8b'};
+    size_t            other = at;
+    if (j->n - at >= sizeof magic && memcmp(j->bytes + at, magic, sizeof magic) == 0) return 1;
+    while (other < j->n && j->bytes[other] == '\0') other++;
+    if (other == j->n) return 0;
+    return err_input(e, "%s: damaged gzip data (it ends at byte %zu, but at byte %zu is more; only zeros may follow)",
+                     j->path, at, other);
+}
+
 /* Replaces gzip's bytes by what they hold: one or more members, one after the other. */
 static int unpack(jsonl *j, err *e) {
     enum { ANY_HEADER = 16 + MAX_WBITS }; /* of gzip */
@@ -93,13 +105,17 @@ static int unpack(jsonl *j, err *e) {
     int      status = inflateInit2(&z, ANY_HEADER), ret = status == Z_OK ? 0 : err_run(e, "out of memory for zlib");
     if (ret != 0) return -1;
     while (ret == 0 && (z.avail_in > 0 || taken < j->n)) {
+        if (status == Z_STREAM_END) {
+            int more = next_member(j, taken - z.avail_in, e);
+            if (more <= 0) ret = more;
+            if (more <= 0 || (status = inflateReset(&z)) != Z_OK) break;
+        }
         if (z.avail_in == 0) {
             size_t step = j->n - taken < INT_MAX ? j->n - taken : INT_MAX;
             z.next_in = (Bytef *)j->bytes + taken;
             z.avail_in = (uInt)step;
             taken += step;
         }
-        if (status == Z_STREAM_END && (status = inflateReset(&z)) != Z_OK) break;
         ret = inflate_more(&z, &out, &n, &cap, &status, e);
         while (ret == 0 && status == Z_OK && z.avail_out == 0) ret = inflate_more(&z, &out, &n, &cap, &status, e);
         if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) break;

@@ -208,6 +208,14 @@ def test_tools_arrays_and_gzip(tmp_path):
     assert "d.jsonl.gz:2: messages is an integer (an array is needed)" in harness("render", "-m", model, packed, status=2).error
     packed.write_bytes(packed.read_bytes()[:60])
     assert "d.jsonl.gz: damaged gzip data" in harness("inspect", packed, status=2).error
+    member = gzip.compress((json.dumps(share) + "\n").encode())
+    for zeros in 1, 511, 100000:
+        packed.write_bytes(member + bytes(zeros))
+        assert render(model, packed)[0]["id"] == "b/1"
+    for rest, at in (b"\0\0x", 2), (b"tail", 0), (b"\x1f", 0), (bytes(9) + member, 9):
+        packed.write_bytes(member + rest)
+        says = f"(it ends at byte {len(member)}, but at byte {len(member) + at} is more; only zeros may follow)"
+        assert f"d.jsonl.gz: damaged gzip data {says}" in harness("inspect", packed, status=2).error
     for text, why in ("[{}, 3]", ":1: [0] no known format"), ('[{"id": "a", "prompt": "p"}\n{}]', ":2: [0] not JSON: a comma or the"), \
             ('[{"id": "a", "prompt": "p"},\n\n 3]', ":3: [1] an integer (an array of objects"), \
             ('[{"id": "a", "prompt": "p"}', ":1: [0] not JSON: the array has no end"), \
