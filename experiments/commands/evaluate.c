@@ -6,35 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "datasets/sample.h"
 #include "engine/base/parallel.h"
 #include "engine/base/utf8.h"
 #include "engine/engine.h"
 #include "experiments/commands/commands.h"
-#include "experiments/terminal/data_report.h"
+#include "experiments/commands/reading.h"
 #include "experiments/terminal/tokenizer_report.h"
 
 enum { RUN = 5 };
 
 typedef struct {
-    const char *model, *path, *chat;
-    uint64_t    limit, max_new_tokens, threads, wrong;
-    size_t      tools; /* dataset_tools */
-    bool        skip_bad;
+    const char     *model;
+    reading_options read;
+    uint64_t        max_new_tokens, threads, wrong;
 } options;
 
 /* clang-format off */
 static const option_spec specs[] = {
     {"model", 'm', "MODEL.gguf", &option_path, OPTION_AT(options, model), .required = true,
      .help = "weights and tokenizer, a GGUF"},
-    {"skip-bad", 0, NULL, &option_flag, OPTION_AT(options, skip_bad),
-     .help = "count and report bad lines instead of stopping at the first"},
-    {"chat", 0, "NAME", &option_text, OPTION_AT(options, chat), .preset = "auto",
-     .help = "format of conversations: auto (the model's own, none if its file has none), none (a transcript) or a name"},
-    {"tools", 0, "CHOICE", &option_choice, OPTION_AT(options, tools), .preset = "error", .of = dataset_tools_names,
-     .help = "turns of tools in conversations: error, skip (left out) or text (kept as text)"},
-    {"limit", 0, "N", &option_count, OPTION_AT(options, limit), .preset = "0", OPTION_RANGE(0, INT32_MAX),
-     .help = "records to take from the start; 0 = all"},
+    READING_OPTIONS(options, read),
     {"max-new-tokens", 'n', "N", &option_count, OPTION_AT(options, max_new_tokens), .preset = "512",
      OPTION_RANGE(1, INT32_MAX), .help = "most tokens to generate"},
     {"threads", 't', "N", &option_count, OPTION_AT(options, threads), .preset = "1", OPTION_RANGE(1, PARALLEL_THREADS),
@@ -42,10 +33,10 @@ static const option_spec specs[] = {
     {"wrong", 0, "N", &option_count, OPTION_AT(options, wrong), .preset = "0", OPTION_RANGE(0, INT32_MAX),
      .help = "print the first N outputs that are not exact"},
 };
-/* clang-format on */
 static const option_spec operands[] = {
-    {"FILE.jsonl", .type = &option_path, OPTION_AT(options, path), .required = true},
+    READING_OPERAND(options, read),
 };
+/* clang-format on */
 
 /* Counts of one scenario. */
 typedef struct {
@@ -56,9 +47,7 @@ typedef struct {
 
 typedef struct {
     model      *m;
-    dataset     data;
-    chat        chat;
-    samples     samples;
+    reading     read;
     target     *target;
     policy     *policy;
     rule       *rule;
@@ -160,8 +149,8 @@ static void print_table(const evaluation *v) {
         all.expected_copied += t->expected_copied;
     }
     if (v->n_tallies > 1) print_row(&all);
-    if (v->data.bad + v->samples.bad > 0)
-        fprintf(stderr, "harness: %zu bad records were left out\n", v->data.bad + v->samples.bad);
+    size_t bad = v->read.data.bad + v->read.samples.bad;
+    if (bad > 0) fprintf(stderr, "harness: %zu bad records were left out\n", bad);
     if (v->cut > 0)
         fprintf(stderr, "harness: %zu of %zu outputs were cut by --max-new-tokens or the end of the context\n", v->cut,
                 all.records);
@@ -174,9 +163,7 @@ static int open_evaluation(evaluation *v, const options *o, err *e) {
     const rule_ops   *greedy = registry_named(&rule_registry, "evaluate", "greedy", e);
     param_values      rule_params;
     policy_spec       drafting = {0};
-    dataset_options   d = {
-          .format = "auto", .limit = (size_t)o->limit, .skip_bad = o->skip_bad, .tools = (dataset_tools)o->tools};
-    if (chat_check_name("--chat", o->chat, e) != 0) return -1;
+    if (reading_check(&o->read, e) != 0) return -1;
     if (llma == NULL || greedy == NULL || (v->m = model_open(o->model, e)) == NULL) return -1;
     const target_spec spec = {
         .weights = v->m, .vocab = v->m->shape.vocab, .context = v->m->shape.context, .threads = (int)o->threads};
@@ -186,17 +173,8 @@ static int open_evaluation(evaluation *v, const options *o, err *e) {
     drafting.vocab = v->m->shape.vocab;
     drafting.tok = v->m->tok;
     param_presets(greedy->params, greedy->n_params, &rule_params);
-    sample_options s = {.need_output = true,
-                        .need_prompt = true,
-                        .context = v->m->shape.context,
-                        .chat = &v->chat,
-                        .skip_bad = o->skip_bad};
-    if (dataset_read(o->path, &d, data_report_skipped, NULL, &v->data, e) != 0) return -1;
-    data_report_left_out(&v->data);
-    data_report_keys(&v->data);
-    if (v->data.has_turns && chat_choose(&v->chat, o->chat, v->m->tok, e) != 0)
-        return err_prefix(e, "%s: --chat %s", o->model, o->chat);
-    return samples_prepare(&v->data, v->m->tok, &s, data_report_skipped, NULL, &v->samples, e) != 0 ||
+    const sample_options how = {.need_output = true, .need_prompt = true, .context = v->m->shape.context};
+    return reading_open(&v->read, &o->read, o->model, v->m->tok, how, e) != 0 ||
                    (v->policy = policy_open(llma, &drafting, e)) == NULL ||
                    (v->rule = rule_open(greedy, &rule_params, v->m->shape.vocab, e)) == NULL ||
                    (v->target = target_open(&target_transformer, &spec, e)) == NULL
@@ -210,17 +188,15 @@ static void close_evaluation(evaluation *v) {
     target_close(v->target);
     policy_close(v->policy);
     rule_close(v->rule);
-    samples_free(&v->samples);
-    chat_free(&v->chat);
-    dataset_free(&v->data);
+    reading_free(&v->read);
     model_close(v->m);
 }
 
 static int evaluate(evaluation *v, const options *o, err *e) {
     size_t shown = 0;
     if (open_evaluation(v, o, e) != 0) return -1;
-    for (size_t i = 0; i < v->samples.n; i++) {
-        const sample *s = &v->samples.at[i];
+    for (size_t i = 0; i < v->read.samples.n; i++) {
+        const sample *s = &v->read.samples.at[i];
         bool          exact;
         decode_setup  setup = {
              .target = v->target,
@@ -259,6 +235,7 @@ const command command_evaluate = {
              "  prefix     mean share of the expected output before the first difference\n"
              "  copied     runs of 5 tokens in the model's outputs that are in the references\n"
              "  expected   the same of the expected outputs",
+    .lists = reading_list,
     OPTIONS(specs),
     OPERANDS(operands),
     .size = sizeof(options),

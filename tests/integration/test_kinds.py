@@ -115,6 +115,25 @@ def test_skip_bad_in_inspect_and_evaluate(tmp_path):
     assert done.text == harness("evaluate", "-m", MODEL, "-n", 4, write_jsonl(tmp_path / "good.jsonl", RECORDS)).text
 
 
+def test_render_and_evaluate_read_a_dataset_alike(tmp_path):
+    """Each option changes what both get; the sweep's keys of the same names are in experiments/README.md."""
+    llma = {"query_id": 1, "query": "q", "docs": ["one two three four"], "result": {"text": "one"}}
+    path = write_jsonl(tmp_path / "d.jsonl", [llma, {**llma, "query_id": 2}])
+    seen = set()
+    for options in ([], ["--append-docs"], ["--append-docs", "--doc-tokens", 1], ["--as-turn", "--chat=vicuna"], ["--limit", 1],
+                    ["--format=llma", "--tools=skip"]):
+        rendered = harness("render", "-m", MODEL, path, *options).text
+        seen.add(rendered)
+        records = harness("evaluate", "-m", MODEL, "-n", 1, path, *options).text.splitlines()[-1].split()[1]
+        assert int(records) == len(rendered.splitlines()), options
+    assert len(seen) == 5
+    for command in "render", "evaluate":
+        assert 'd.jsonl:1: "id" is missing' in harness(command, "-m", MODEL, "-f", "native", path, status=2).error
+        for option, wrong in (("--format", "lama"), ("--chat", "vicunia")):  # told before the model is read
+            error = harness(command, "-m", "no-such.gguf", option, wrong, path, status=2).error
+            assert error.startswith(f"harness: {option}: unknown ") and "did you mean" in error
+
+
 def test_a_key_that_was_probably_meant(tmp_path):
     wrong = [{("reference" if key == "references" else key): value for key, value in r.items()} for r in RECORDS]
     path = write_jsonl(tmp_path / "d.jsonl", wrong)
@@ -122,7 +141,8 @@ def test_a_key_that_was_probably_meant(tmp_path):
     ini = tmp_path / "c.ini"
     ini.write_text(GRID.format(name="a", output="out", repeats=1, path=path, limit=0, n=1, k=4))
     assert run("sweep", "-n", ini).stderr.count(note) == 1
-    assert note in harness("evaluate", "-m", MODEL, "-n", 4, path).error
+    for command in ["evaluate", "-n", 4], ["render"]:
+        assert note in harness(*command, "-m", MODEL, path).error
     assert "      4  reference (did you mean references? 4 of them have none)\n" in harness("inspect", path).text
     path.write_text('{"id": "a", "promt": "p"}\n')
     assert 'did you mean "prompt" by "promt"?' in harness("inspect", path, status=2).error
