@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/records.h"
+#include "engine/base/number.h"
 
 /* Whether an earlier cell has the same dataset with the same count. */
 static bool told(const store_data *d, const record_count *n, size_t cell) {
@@ -35,7 +36,7 @@ int caption_records(table *t, const store_data *d, err *e) {
         if (before < i) continue;
         for (size_t k = i; k < d->n_skipped; k++) n += same_skip(&d->skipped[k], s);
         table_caption(t, "%s for %s: %zu record%s left out, the first on line %u%s%s%s: %s", s->dataset, s->model, n,
-                      n == 1 ? "" : "s", s->line, *s->id != '\0' ? " (" : "", s->id, *s->id != '\0' ? ")" : "",
+                      plural(n), s->line, *s->id != '\0' ? " (" : "", s->id, *s->id != '\0' ? ")" : "",
                       s->reason);
     }
     return 0;

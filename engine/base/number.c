@@ -23,3 +23,7 @@ bool count_parse(const char *text, uint64_t min, uint64_t max, uint64_t *out) {
     *out = v;
     return true;
 }
+
+const char *plural(size_t n) {
+    return n == 1 ? "" : "s";
+}

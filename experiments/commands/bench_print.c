@@ -8,6 +8,7 @@
 
 #include "datasets/text.h"
 #include "engine/base/atomic.h"
+#include "engine/base/number.h"
 #include "engine/base/utf8.h"
 #include "engine/kernels/kernels.h"
 #include "experiments/commands/bench.h"
@@ -15,11 +16,11 @@
 
 static void print_table(const bench *b, const bench_options *o) {
     const kernel_table *kernels = kernels_get(NULL);
-    printf("%s: %s, %" PRIu64 " threads, %.0f MB of weights to read, %" PRIu64 " tokens before the pass\n", o->model,
-           kernels->isa, o->threads, b->bytes / 1e6, o->context);
+    printf("%s: %s, %" PRIu64 " thread%s, %.0f MB of weights to read, %" PRIu64 " token%s before the pass\n", o->model,
+           kernels->isa, o->threads, plural(o->threads), b->bytes / 1e6, o->context, plural(o->context));
     printf("weights read from the file and packed in %.2f s\n", (double)b->packed_ns * 1e-9);
-    printf("read bandwidth %.1f GB/s (quartiles %.1f to %.1f); %" PRIu64 " rounds\n", b->read.median / 1e9,
-           b->read.low / 1e9, b->read.high / 1e9, o->repeats);
+    printf("read bandwidth %.1f GB/s (quartiles %.1f to %.1f); %" PRIu64 " round%s\n", b->read.median / 1e9,
+           b->read.low / 1e9, b->read.high / 1e9, o->repeats, plural(o->repeats));
     if (b->bytes <= (double)b->cache)
         printf("the weights fit into a cache of %.0f MB, from where they may be read faster than that\n",
                (double)b->cache / 1e6);
@@ -31,8 +32,8 @@ static void print_table(const bench *b, const bench_options *o) {
                100 * b->bytes / t->median / b->read.median);
     }
     if (o->prefill > 0)
-        printf("\na prompt of %" PRIu64 " tokens: %.3f s, %.0f tokens/s\n", o->prefill, b->prefill.median,
-               (double)o->prefill / b->prefill.median);
+        printf("\na prompt of %" PRIu64 " token%s: %.3f s, %.0f tokens/s\n", o->prefill, plural(o->prefill),
+               b->prefill.median, (double)o->prefill / b->prefill.median);
 }
 
 /* Multiplications and additions of the i-th pass. */

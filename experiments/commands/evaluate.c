@@ -150,7 +150,7 @@ static void print_table(const evaluation *v) {
     }
     if (v->n_tallies > 1) print_row(&all);
     size_t bad = v->read.data.bad + v->read.samples.bad;
-    if (bad > 0) fprintf(stderr, "harness: %zu bad records were left out\n", bad);
+    if (bad > 0) fprintf(stderr, "harness: %zu bad record%s left out\n", bad, bad == 1 ? " was" : "s were");
     if (v->cut > 0)
         fprintf(stderr, "harness: %zu of %zu outputs were cut by --max-new-tokens or the end of the context\n", v->cut,
                 all.records);

@@ -9,6 +9,7 @@
 #include "engine/base/atomic.h"
 #include "engine/base/file.h"
 #include "engine/base/here.h"
+#include "engine/base/number.h"
 #include "engine/kernels/kernels.h"
 #include "experiments/commands/commands.h"
 #include "experiments/ini/inifile.h"
@@ -134,8 +135,8 @@ static int finish(const plan *p, const char *dir, const runner_options *o, size_
     *broken = count_broken(&all);
     if (store_write(path, &all, false, e) != 0) goto out;
     char *shown = here_path(path, NULL);
-    fprintf(stderr, "%s: %zu cells, %zu trials, %zu steps in %s\n", c->name, all.n_cells, all.n_trials, all.n_steps,
-            shown != NULL ? shown : path);
+    fprintf(stderr, "%s: %zu cell%s, %zu trial%s, %zu step%s in %s\n", c->name, all.n_cells, plural(all.n_cells),
+            all.n_trials, plural(all.n_trials), all.n_steps, plural(all.n_steps), shown != NULL ? shown : path);
     free(shown);
     ret = table_print(registry_find(&table_registry, "summary"), &all, registry_find(&table_format_registry, "text"),
                       stdout, e);
@@ -189,10 +190,13 @@ static int open_output(const config *c, const char *dir, err *e) {
 
 static void print_report(const char *name, const runner_report *r) {
     if (r->trials > 0)
-        fprintf(stderr, "%s: ran %zu trials in %.2f s (%.*f records per second)\n", name, r->trials, r->seconds,
-                (double)r->trials < 10 * r->seconds ? 2 : 0, (double)r->trials / r->seconds);
+        fprintf(stderr, "%s: ran %zu trial%s in %.2f s (%.*f records per second)\n", name, r->trials,
+                plural(r->trials), r->seconds, (double)r->trials < 10 * r->seconds ? 2 : 0,
+                (double)r->trials / r->seconds);
     if (r->reused > 0) fprintf(stderr, "%s: %zu of %zu cells were finished before\n", name, r->reused, r->cells);
-    if (r->kept > 0) fprintf(stderr, "%s: %zu trials of unfinished cells were there before\n", name, r->kept);
+    if (r->kept > 0)
+        fprintf(stderr, "%s: %zu trial%s of unfinished cells there before\n", name, r->kept,
+                r->kept == 1 ? " was" : "s were");
 }
 
 /* After a failed cell the rest is still saved; its error is reported afterwards. */
@@ -218,9 +222,9 @@ static int run_plan(const plan *p, const options *o, err *e) {
     }
     if (ret == 0 && broken > 0)
         return err_run(e,
-                       "%s: %zu trials differ from plain decoding although their rule promises the same tokens "
-                       "(see harness tables equality)",
-                       p->cfg->name, broken);
+                       "%s: %zu trial%s from plain decoding although the rule promises the same tokens (see harness "
+                       "tables equality)",
+                       p->cfg->name, broken, broken == 1 ? " differs" : "s differ");
     return ret;
 }
 
@@ -364,7 +368,7 @@ static int do_jobs(job *jobs, size_t n, const options *o, err *e) {
         skipped++;
         if (n > 1)
             fprintf(stderr, "%s: skipped: %zu file%s that it needs %s missing (see below)\n", jobs[i].cfg.path, m->n,
-                    m->n > 1 ? "s" : "", m->n > 1 ? "are" : "is");
+                    plural(m->n), m->n > 1 ? "are" : "is");
     }
     int ret = run_all(jobs, n, o, e);
     if (n > 1)

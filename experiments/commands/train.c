@@ -12,6 +12,7 @@
 #include "engine/base/digest.h"
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "engine/base/number.h"
 #include "engine/kernels/kernels.h"
 #include "engine/train/export.h"
 #include "experiments/commands/commands.h"
@@ -64,10 +65,12 @@ static void on_stop(int sig) {
 
 static void describe(const train_config *c) {
     const net_shape *s = &c->trainer.shape;
-    printf("%s: %zu layers, dim %zu, %zu heads, ffn %zu, vocabulary %zu, context %zu: %zu parameters\n", c->name,
-           s->layers, s->dim, s->heads, s->ffn, s->vocab, c->trainer.context, net_params(s));
-    printf("%zu steps of %zu records, seed %" PRIu64 "; written to %s as %s\n", c->trainer.optimizer.adamw.steps,
-           c->batch, c->seed, c->export_path, dtype_get(c->export_type)->name);
+    printf("%s: %zu layer%s, dim %zu, %zu head%s, ffn %zu, vocabulary %zu, context %zu: %zu parameters\n", c->name,
+           s->layers, plural(s->layers), s->dim, s->heads, plural(s->heads), s->ffn, s->vocab, c->trainer.context,
+           net_params(s));
+    size_t steps = c->trainer.optimizer.adamw.steps;
+    printf("%zu step%s of %zu record%s, seed %" PRIu64 "; written to %s as %s\n", steps, plural(steps), c->batch,
+           plural(c->batch), c->seed, c->export_path, dtype_get(c->export_type)->name);
     for (size_t i = 0; i < c->n_sources; i++) {
         const train_source *x = &c->sources[i];
         printf("  %s: %s, share %g, from step %zu", x->name, x->scenario->name, x->share, x->from);
@@ -275,8 +278,8 @@ static int train(training *x, const options *o, err *e) {
     if (ret != 0) return -1;
     size_t replaced = atomic_load(&x->data.too_long);
     if (replaced > 0 && !o->quiet)
-        fprintf(stderr, "%s: %zu records were longer than the context and were replaced by others\n", x->c.name,
-                replaced);
+        fprintf(stderr, "%s: %zu record%s longer than the context and replaced by others\n", x->c.name, replaced,
+                replaced == 1 ? " was" : "s were");
     printf("%s\n", x->c.export_path);
     return 0;
 }

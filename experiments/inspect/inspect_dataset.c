@@ -12,6 +12,7 @@
 #include "datasets/dataset.h"
 #include "engine/base/digest.h"
 #include "engine/base/mem.h"
+#include "engine/base/number.h"
 #include "experiments/inspect/inspect.h"
 #include "experiments/terminal/data_report.h"
 
@@ -47,7 +48,8 @@ static void print_turns(const dataset *d) {
         if (n > most) most = n;
     }
     if (records > 0)
-        printf("turns    %zu records are conversations, of up to %zu turns, %.1f on average\n", records, most,
+        printf("turns    %zu record%s, of up to %zu turn%s, %.1f on average\n", records,
+               records == 1 ? " is a conversation" : "s are conversations", most, plural(most),
                (double)total / (double)records);
 }
 

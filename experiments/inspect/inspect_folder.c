@@ -8,6 +8,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/mem.h"
+#include "engine/base/number.h"
 #include "experiments/inspect/inspect.h"
 #include "experiments/sweep/cell_folder.h"
 
@@ -57,8 +58,9 @@ static int print_sweep(const char *path, const char *cells, const content *c, er
         printf("%s\nthe folder of the sweep ", path);
         const char *name = strrchr(sweep, '/') + 1;
         inspect_text(name, strlen(name), "\\n", "\\t");
-        printf("\nfinished %zu cells, %lld bytes\nbegun    %zu cells, whose finished trials are kept\nresults  ",
-               c->cells, c->bytes, cell_folder_unfinished(sweep));
+        size_t begun = cell_folder_unfinished(sweep);
+        printf("\nfinished %zu cell%s, %lld bytes\nbegun    %zu cell%s, whose finished trials are kept\nresults  ",
+               c->cells, plural(c->cells), c->bytes, begun, plural(begun));
         inspect_text(results, strlen(results), "\\n", "\\t");
         puts(collected ? "" : " (not there yet)");
         puts("\nharness sweep CONFIG.ini runs the cells that are missing, and harness sweep -n CONFIG.ini lists them;\n"

@@ -187,7 +187,8 @@ static void print_tokenizer(const tokenizer *t) {
     printf("tokenizer    yes: %s%s%s%s, %zu ids, sha256 %s\n", tokenizer_kind(t), pre != NULL ? " (" : "",
            pre != NULL ? pre : "", pre != NULL ? ")" : "", tokenizer_vocab(t), tokenizer_digest(t));
     if (tokenizer_missing_bytes(t) > 0)
-        printf("             %zu of 256 bytes have no token and are left out of texts\n", tokenizer_missing_bytes(t));
+        printf("             %zu of 256 bytes %s left out of texts\n", tokenizer_missing_bytes(t),
+               tokenizer_missing_bytes(t) == 1 ? "has no token and is" : "have no token and are");
     if (tokenizer_adds_eos(t)) printf("             texts are to end with EOS, which is not added to prompts\n");
     print_stops(t);
     if (warning != NULL) printf("             doubtful: %s\n", warning);
@@ -205,9 +206,11 @@ static void print_arithmetic(const model *m) {
     printf("             heads %zu wide, %zu rotated by base %g%s%s", s->head_dim, s->rope_dim, (double)s->rope_theta,
            s->rope_scale != 1 || s->scaling == SCALING_LONGROPE ? scalings[s->scaling] : "",
            m->rope_factors != NULL || m->rope_long != NULL ? ", with factors" : "");
-    if (unrotated > 0) printf(", not in %zu layers", unrotated);
+    if (unrotated > 0) printf(", not in %zu layer%s", unrotated, plural(unrotated));
     putchar('\n');
-    if (windows > 0) printf("             a window of %zu tokens in %zu layers", s->window, windows);
+    if (windows > 0)
+        printf("             a window of %zu token%s in %zu layer%s", s->window, plural(s->window), windows,
+               plural(windows));
     if (windows > 0 && s->local_theta > 0) printf(", rotated by base %g", (double)s->local_theta);
     if (windows > 0) putchar('\n');
     if (s->n_experts > 0) printf("             %zu of %zu experts for each token\n", s->n_used_experts, s->n_experts);
@@ -227,8 +230,8 @@ static int print_uses(const gguf *g, const char *path, err *e) {
     model *m = model_open(path, &why);
     if (m == NULL) return print_refusal("transformer", path, &why, e);
     const model_shape *s = &m->shape;
-    printf("transformer  yes: %s, %zu layers, %zu wide, %zu heads over %zu, context %zu\n", m->arch->name, s->n_layers,
-           s->dim, s->n_heads, s->n_kv_heads, s->context);
+    printf("transformer  yes: %s, %zu layer%s, %zu wide, %zu head%s over %zu, context %zu\n", m->arch->name,
+           s->n_layers, plural(s->n_layers), s->dim, s->n_heads, plural(s->n_heads), s->n_kv_heads, s->context);
     print_arithmetic(m);
     model_close(m);
     return 0;
@@ -237,8 +240,9 @@ static int print_uses(const gguf *g, const char *path, err *e) {
 int inspect_gguf(const char *path, err *e) {
     gguf *g = gguf_open(path, e);
     if (g == NULL) return -1;
-    printf("%s: GGUF version %" PRIu32 ", %zu bytes, alignment %" PRIu32 ", %zu keys, %zu tensors\n\n", path,
-           gguf_version(g), gguf_size(g), gguf_alignment(g), gguf_value_count(g), gguf_tensor_count(g));
+    printf("%s: GGUF version %" PRIu32 ", %zu bytes, alignment %" PRIu32 ", %zu key%s, %zu tensor%s\n\n", path,
+           gguf_version(g), gguf_size(g), gguf_alignment(g), gguf_value_count(g), plural(gguf_value_count(g)),
+           gguf_tensor_count(g), plural(gguf_tensor_count(g)));
     for (size_t i = 0; gguf_part_count(g) > 1 && i < gguf_part_count(g); i++)
         printf("part %zu of %zu: %s, %zu bytes%s", i + 1, gguf_part_count(g), gguf_part_path(g, i),
                gguf_part_size(g, i), i + 1 < gguf_part_count(g) ? "\n" : "\n\n");

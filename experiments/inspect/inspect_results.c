@@ -8,6 +8,7 @@
 
 #include "analysis/records.h"
 #include "engine/base/mem.h"
+#include "engine/base/number.h"
 #include "experiments/inspect/inspect.h"
 #include "store/store.h"
 
@@ -49,7 +50,7 @@ static void print_processes(const store_data *d) {
         if (before < i) continue;
         for (size_t k = i; k < d->n_processes; k++) n += same_origin(&d->processes[k], p);
         for (size_t k = 0; k < d->n_trials; k++) trials += same_origin(&d->processes[d->trials[k].process], p);
-        printf("\n%zu trial%s by %zu process%s, the first from %s\n", trials, trials == 1 ? "" : "s", n,
+        printf("\n%zu trial%s by %zu process%s, the first from %s\n", trials, plural(trials), n,
                n == 1 ? "" : "es", p->started);
         print_line("harness", p->harness_version);
         print_line("commit", p->git_commit);
@@ -69,11 +70,11 @@ static int print_counts(const store_data *d, err *e) {
         if (more > duplicates) duplicates = more;
         wanted += d->cells[i].trials;
     }
-    printf("\n%9zu cells\n%9zu samples", d->n_cells, d->n_samples);
-    if (duplicates > 0) printf(", in a cell up to %zu duplicates", duplicates);
-    printf("\n%9zu trials", d->n_trials);
+    printf("\n%9zu cell%s\n%9zu sample%s", d->n_cells, plural(d->n_cells), d->n_samples, plural(d->n_samples));
+    if (duplicates > 0) printf(", in a cell up to %zu duplicate%s", duplicates, plural(duplicates));
+    printf("\n%9zu trial%s", d->n_trials, plural(d->n_trials));
     if (d->n_trials < wanted) printf(" of %zu: unfinished", wanted);
-    printf("\n%9zu steps\n%9zu tokens\n", d->n_steps, d->n_ids);
+    printf("\n%9zu step%s\n%9zu token%s\n", d->n_steps, plural(d->n_steps), d->n_ids, plural(d->n_ids));
     free(n_of);
     return 0;
 }
@@ -83,7 +84,7 @@ static void print_skipped(const store_data *d) {
     enum { SHOWN = 20 };
     if (d->n_skipped == 0) return;
     printf("\n%zu record%s left out\n   line  dataset, model, id: reason\n", d->n_skipped,
-           d->n_skipped == 1 ? "" : "s");
+           plural(d->n_skipped));
     for (size_t i = 0; i < d->n_skipped && i < SHOWN; i++) {
         const skipped_row *s = &d->skipped[i];
         const char        *texts[] = {s->dataset, s->model, s->id, s->reason}, *after[] = {", ", ", ", ": ", "\n"};

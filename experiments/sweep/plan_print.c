@@ -3,12 +3,9 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "engine/base/number.h"
 #include "experiments/sweep/estimate.h"
 #include "experiments/terminal/progress.h"
-
-static const char *plural(size_t n) {
-    return n == 1 ? "" : "s";
-}
 
 static void print_params(const param_spec *specs, size_t n, const param_values *v, FILE *out) {
     char text[PATH_MAX];

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/number.h"
 #include "engine/base/quote.h"
 
 void data_report_skipped(void *ctx, const err *why) {
@@ -14,7 +15,7 @@ void data_report_left_out(const dataset *d) {
     if (d->dropped == 0) return;
     const skipped_record *first = &d->skipped.at[d->first_dropped];
     fprintf(stderr, "harness: %s: %zu record%s left out, the first one on line %zu: %s\n", d->path, d->dropped,
-            d->dropped == 1 ? "" : "s", first->line, first->reason);
+            plural(d->dropped), first->line, first->reason);
 }
 
 void data_report_keys(const dataset *d) {

@@ -83,7 +83,7 @@ def test_logits_of_given_ids(tmp_path):
 
 def test_times():
     lines = script("compare_times.py", MODEL, "-k", "1,4", "-r", "3").splitlines()
-    assert lines[0] == f"{MODEL}, 1 threads, 3 rounds" and [line.split()[0] for line in lines[2:]] == ["1", "4"]
+    assert lines[0] == f"{MODEL}, threads = 1, rounds = 3" and [line.split()[0] for line in lines[2:]] == ["1", "4"]
 
 
 @pytest.mark.parametrize("who", [peers.OURS, peers.THEIRS])

@@ -99,6 +99,16 @@ def test_the_case_file_of_unread_values(tmp_path):
 
 # ---- bad lines and keys ----
 
+def test_one_of_a_thing_is_no_plural(tmp_path):
+    chat = {"id": "a", "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]}
+    path = write_jsonl(tmp_path / "d.jsonl", [chat])
+    assert "\nturns    1 record is a conversation, of up to 1 turn, 1.0 on average\n" in harness("inspect", path).text
+    write_jsonl(path, [RECORDS[0], {"id": "bad"}, {**RECORDS[0], "id": "b", "reference": []}])
+    text = harness("inspect", "--skip-bad", path).text
+    assert "\ndistinct 1 (1 repeats the prompt," in text
+    assert "harness: 1 bad record was left out\n" in harness("evaluate", "-m", MODEL, "-n", 1, "--skip-bad", path).error
+
+
 def test_skip_bad_in_inspect_and_evaluate(tmp_path):
     path = write_jsonl(tmp_path / "d.jsonl", RECORDS)
     good = harness("inspect", path).text

@@ -400,7 +400,7 @@ def test_a_broken_trial_fails_every_run_that_reports_it(quick_ini, tmp_path):
                 f["trials"][:] = trials
     done = run("sweep", ini, check=False)
     assert done.returncode == 1
-    assert "1 trials differ from plain decoding" in done.stderr
+    assert "1 trial differs from plain decoding" in done.stderr
 
 
 def test_an_empty_output_folder_is_not_the_root(quick_ini):

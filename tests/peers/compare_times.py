@@ -58,7 +58,7 @@ def main():
     args = parser.parse_args()
     ks = sorted({int(k) for k in args.k.split(",")} | {1})
     for model in args.models:
-        print(f"{model}, {args.threads} threads, {args.rounds} rounds", flush=True)
+        print(f"{model}, threads = {args.threads}, rounds = {args.rounds}", flush=True)
         show(ks, *measure(model, ks, args))
 
 
