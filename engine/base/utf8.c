@@ -26,6 +26,13 @@ size_t utf8_valid(const char *s, size_t n) {
     return at;
 }
 
+int utf8_check(const char *where, const char *s, size_t n, err *e) {
+    size_t valid = utf8_valid(s, n), line = 1;
+    if (valid == n) return 0;
+    for (size_t i = 0; i < valid; i++) line += s[i] == '\n';
+    return err_input(e, "%s:%zu: byte 0x%02X is not text (UTF-8 is needed)", where, line, (unsigned char)s[valid]);
+}
+
 /* ---- kinds of characters ------------------------------------------------------------------------------- */
 
 typedef struct {

@@ -15,6 +15,9 @@ size_t utf8_length(const char *s, size_t n, unsigned long *code);
 /* How many bytes of s are UTF-8 from its start on: n when all are. */
 size_t utf8_valid(const char *s, size_t n);
 
+/* ERR_INPUT "WHERE:LINE: ..." unless all n bytes are UTF-8. */
+int utf8_check(const char *where, const char *s, size_t n, err *e);
+
 /* The most bytes of s, at most `most` of its n, that end at a character's end. */
 size_t utf8_cut(const char *s, size_t n, size_t most);
 

@@ -52,9 +52,17 @@ const char *tokenizer_pre(const tokenizer *t) {
     return t->about_pre;
 }
 
+int32_t tokenizer_unk(const tokenizer *t) {
+    return t->unk;
+}
+
+bool tokenizer_omits(const tokenizer *t, char byte) {
+    return t->unk < 0 && t->byte_ids[(unsigned char)byte] < 0;
+}
+
 size_t tokenizer_missing_bytes(const tokenizer *t) {
     size_t n = 0;
-    for (size_t i = 0; i < 256 && t->unk < 0; i++) n += t->byte_ids[i] < 0;
+    for (int i = 0; i < 256; i++) n += tokenizer_omits(t, (char)i);
     return n;
 }
 

@@ -54,7 +54,11 @@ bool        tokenizer_adds_eos(const tokenizer *t); /* whether the model's own t
 /* The pre-tokenizer and the versions of Unicode that it depends on, for people; NULL for kinds without one. */
 const char *tokenizer_pre(const tokenizer *t);
 
-/* How many of the 256 bytes no token spells: they are left out of a text. */
+/* The token that stands for what no other one spells; -1 when there is none. */
+int32_t tokenizer_unk(const tokenizer *t);
+
+/* Whether a byte is left out of a text: no token spells it, and none stands for it. How many of the 256 are. */
+bool   tokenizer_omits(const tokenizer *t, char byte);
 size_t tokenizer_missing_bytes(const tokenizer *t);
 
 /* What a user should know about the file, or NULL. */

@@ -87,6 +87,10 @@ void command_print_help(const command *c) {
     }
 }
 
+int command_write(const void *bytes, size_t n, err *e) {
+    return fwrite(bytes, 1, n, stdout) == n ? 0 : err_errno(e, "standard output", "cannot write");
+}
+
 void command_print_params(const param_spec *params, size_t n) {
     for (size_t i = 0; i < n; i++) {
         const param_spec *p = &params[i];

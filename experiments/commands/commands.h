@@ -45,6 +45,10 @@ int command_run(const command *c, int argc, char **argv, err *e);
 /* Prints the output of -h: usage, text, options. */
 void command_print_help(const command *c);
 
+/* Writes results to stdout. A command with many of them calls this, so that it ends at the first write that fails; main
+ * finds what fails when the rest is flushed. */
+int command_write(const void *bytes, size_t n, err *e);
+
 /* Parameters of a policy, rule or scenario with default, type, range and help. */
 void command_print_params(const param_spec *params, size_t n);
 

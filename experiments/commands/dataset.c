@@ -106,8 +106,8 @@ static int make_records(const options *o, const scenario *s, const param_values 
             ret = -1;
         else if (file != NULL)
             ret = atomic_put(file, line.at, line.n, e);
-        else if (fwrite(line.at, 1, line.n, stdout) != line.n)
-            ret = err_errno(e, "stdout", "cannot write");
+        else
+            ret = command_write(line.at, line.n, e);
     }
     example_free(&x);
     text_free(&line);

@@ -8,6 +8,7 @@
 
 #include "datasets/sample.h"
 #include "engine/base/file.h"
+#include "engine/base/number.h"
 #include "engine/base/parallel.h"
 #include "engine/base/utf8.h"
 #include "engine/engine.h"
@@ -117,18 +118,10 @@ static rule *open_rule(const char *spec, size_t vocab, err *e) {
 
 /* ---- input ----------------------------------------------------------------------------------------- */
 
-/* As in a data set, text is UTF-8: other bytes would reach the model as pieces of no character. */
-static int check_text(const char *where, const char *text, size_t n, err *e) {
-    size_t valid = utf8_valid(text, n), line = 1;
-    if (valid == n) return 0;
-    for (size_t i = 0; i < valid; i++) line += text[i] == '\n';
-    return err_input(e, "%s:%zu: byte 0x%02X is not text (UTF-8 is needed)", where, line, (unsigned char)text[valid]);
-}
-
-/* The text of a file; NULL if it is not text. */
+/* The text of a file. As in a data set it is UTF-8: other bytes would reach the model as pieces of no character. */
 static char *read_text(const char *path, size_t *n, err *e) {
     char *text = file_read(path, SIZE_MAX, n, e);
-    if (text == NULL || check_text(path, text, *n, e) == 0) return text;
+    if (text == NULL || utf8_check(path, text, *n, e) == 0) return text;
     free(text);
     return NULL;
 }
@@ -139,7 +132,7 @@ static int encode_chat(generation *g, const options *o, const char *text, size_t
     size_t    n_turns = 0;
     chat_turn turns[2];
     if (o->system != NULL) {
-        if (check_text("--system", o->system, strlen(o->system), e) != 0) return -1;
+        if (utf8_check("--system", o->system, strlen(o->system), e) != 0) return -1;
         turns[n_turns++] = (chat_turn){CHAT_SYSTEM, o->system, strlen(o->system)};
     }
     turns[n_turns++] = (chat_turn){CHAT_USER, text, n};
@@ -156,7 +149,7 @@ static int encode_prompt(generation *g, const options *o, err *e) {
     const char    *where = o->prompt != NULL ? "--prompt" : o->prompt_file;
     size_t         n = o->prompt != NULL ? strlen(o->prompt) : 0;
     char          *text = NULL;
-    if (o->prompt != NULL ? check_text(where, o->prompt, n, e) != 0 : (text = read_text(where, &n, e)) == NULL)
+    if (o->prompt != NULL ? utf8_check(where, o->prompt, n, e) != 0 : (text = read_text(where, &n, e)) == NULL)
         return -1;
     g->prompt_is_empty = n == 0 && o->chat == NULL;
     const char *said = text != NULL ? text : o->prompt;
@@ -271,9 +264,9 @@ static void print_statistics(const trial_trace *t, const options *o, FILE *out) 
         covered += t->steps[i].drafted > 0;
     }
     double steps = (double)t->n_steps;
-    fprintf(out, "%zu tokens in %zu steps (%.2f per step), coverage %.0f%%, drafted %zu, testable %zu, accepted %zu",
-            t->output.n, t->n_steps, (double)t->output.n / steps, 100 * (double)covered / steps, drafted, testable,
-            accepted);
+    fprintf(out, "%zu token%s in %zu step%s (%.2f per step), coverage %.0f%%, drafted %zu, testable %zu, accepted %zu",
+            t->output.n, plural(t->output.n), t->n_steps, plural(t->n_steps), (double)t->output.n / steps,
+            100 * (double)covered / steps, drafted, testable, accepted);
     if (testable > 0) fprintf(out, " (%.0f%%)", 100 * (double)accepted / (double)testable);
     size_t first = t->steps[0].emitted; /* the prompt's pass gave these */
     if (t->n_steps > 1) fprintf(out, ", %.1f tokens/s", (double)(t->output.n - first) / ((double)t->decode_ns * 1e-9));
@@ -289,8 +282,8 @@ static int check(generation *g, const options *o, err *e) {
     comparison c;
     compare_traces(&g->trace, g->baseline.output.ids, g->baseline.output.n, g->baseline.logits_hash, &c);
     if (c.equal && c.logits_equal == LOGITS_EQUAL) {
-        fprintf(stderr, "checked: %zu tokens and their logits equal plain decoding's, bit for bit\n",
-                g->trace.output.n);
+        fprintf(stderr, "checked: %zu token%s logits equal plain decoding's, bit for bit\n", g->trace.output.n,
+                g->trace.output.n == 1 ? " and its" : "s and their");
         return 0;
     }
     target_spec spec = spec_of(g, o);

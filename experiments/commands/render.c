@@ -99,7 +99,7 @@ static int print_records(const rendering *r, err *e) {
     for (size_t i = 0; ret == 0 && i < r->read.samples.n; i++) {
         text_clear(&line);
         ret = put_record(r, &r->read.samples.at[i], &line, e);
-        if (ret == 0 && fwrite(line.at, 1, line.n, stdout) != line.n) ret = err_errno(e, "stdout", "cannot write");
+        if (ret == 0) ret = command_write(line.at, line.n, e);
     }
     text_free(&line);
     return ret;

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from program import harness
+from sweeps import ROOT
 
 
 def commands():
@@ -170,8 +171,16 @@ def test_policies_and_rules_say_what_can_be_swept():
     assert rules.count("  keeps: ") == len(re.findall(r"^\w+$", rules, re.M))
 
 
-@pytest.mark.parametrize("args", [["--help"], ["--version"], ["policies"], ["rules"], ["generate", "-h"]])
-def test_output_that_cannot_be_written_is_a_failure(args):
+@pytest.mark.parametrize("args", [
+    "--help", "--version", "policies", "rules", "generate -h", "help sweep-config", "tables --list", "inspect {records}",
+    "inspect {model}", "dataset scenarios", "dataset make --scenario repeat", "render -m {model} {records}",
+    "tokenize -m {model} {records}", "tokenize -m {model} --pieces -0 {records}", "tokenize -m {model} --decode {ids}",
+    "evaluate -m {model} --limit 1 -n 2 {records}", "quantize -t q8_0 {model} {folder}/q.gguf",
+    "sweep -n {root}/experiments/configs/quick.ini"])
+def test_output_that_cannot_be_written_is_a_failure(tmp_path, args):
+    (tmp_path / "ids").write_text("40 41 42")
+    args = args.format(root=ROOT, model=ROOT / "datasets/models/copier.gguf", records=ROOT / "datasets/samples/scenarios.jsonl",
+                       ids=tmp_path / "ids", folder=tmp_path)
     with open("/dev/full", "wb") as full:
-        done = harness(*args, status=1, stdout=full)
+        done = harness(*args.split(), status=1, stdout=full, cwd=tmp_path)
     assert "standard output: cannot write: No space left on device" in done.error

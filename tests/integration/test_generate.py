@@ -77,7 +77,7 @@ def test_prompt_from_a_file_and_no_reference_text(model, plain, tmp_path):
 
 
 def test_an_empty_prompt_begins_with_bos(model):
-    assert "1 tokens in 1 steps" in generate(model, prompt="", n=1).error
+    assert "1 token in 1 step (" in generate(model, prompt="", n=1).error
 
 
 def test_the_context_ends_the_text(model):

@@ -88,6 +88,56 @@ def test_options_that_do_not_go_together_are_refused(bpe, tokenize):
         assert "--decode goes with" in tokenize(bpe, b"1", "--decode", option, status=2).error
 
 
+# ---- what does not come through ----
+
+def test_text_must_be_utf8(bpe, tokenize):
+    for text, where in (b"a\n\xff", ":2: byte 0xFF"), (b"a\0\xe9", ":1: byte 0xE9"):
+        for model in bpe, "bytes":
+            assert where + " is not text (UTF-8 is needed)" in tokenize(model, text, "-0", status=2).error
+
+
+def test_bytes_that_no_token_spells_are_reported(tmp_path, tokenize):
+    """GPT-2's letters without the two bytes of an e with an acute accent."""
+    lacking = gguf_files.make_bpe_vocab()
+    letters = [gguf_files.byte_letter(b).encode() for b in (0xC3, 0xA9)]
+    whole = lacking.to_bytes()
+    for i, letter in enumerate(letters):
+        spelled = len(letter).to_bytes(8, "little") + letter
+        assert whole.count(spelled) == 1
+        whole = whole.replace(spelled, spelled[:8] + bytes([0xE2, 0x80 + i]))
+    path = tmp_path / "lacking.gguf"
+    path.write_bytes(whole)
+    done = tokenize(path, "a\n\u00e9b\u00e9".encode())
+    assert done.text == "97 10 98\n"
+    assert done.error.endswith("input: 4 bytes left out, the first one on line 2: no token spells it\n")
+
+
+def test_unknown_tokens_are_reported(tmp_path, tokenize):
+    """SentencePiece without byte tokens."""
+    pieces = [*gguf_files.SPECIAL, gguf_files.SPACE, "a", "b"]
+    vocab = gguf_files.Gguf().put("general.architecture", gguf_files.STRING, "llama")
+    vocab.put("tokenizer.ggml.model", gguf_files.STRING, "llama")
+    vocab.put_array("tokenizer.ggml.tokens", gguf_files.STRING, pieces)
+    vocab.put_array("tokenizer.ggml.scores", gguf_files.F32, [0.0] * len(pieces))
+    vocab.put_array("tokenizer.ggml.token_type", gguf_files.I32, [2, 3, 3, 1, 1, 1])
+    path = vocab.save(tmp_path / "v.gguf")
+    done = tokenize(path, "a\u00e9b".encode())
+    assert str(gguf_files.UNK) in done.text.split()
+    assert done.error.endswith("input: 1 token is unknown, in place of text that no token spells\n")
+    assert tokenize(path, b"ab").error == ""
+
+
+def test_ids_without_text_and_bytes_that_are_no_text_are_reported(spm, tokenize):
+    byte = gguf_files.byte_id
+    done = tokenize(spm, f"{byte(97)}\n{gguf_files.BOS} {byte(98)} {gguf_files.EOS}\n".encode(), "--decode")
+    assert done.text == "ab"
+    assert done.error.endswith("input: 2 tokens left out, the first one on line 2: it has no text\n")
+    done = tokenize(spm, f"{byte(0xC3)} {byte(97)}\n{byte(0xC3)} {byte(0xA9)}\n".encode(), "--decode", "-0")
+    assert done.text == "\ufffda\0\u00e9"
+    assert done.error.endswith("input: 1 byte is not UTF-8 and became U+FFFD\n")
+    assert tokenize(spm, f"{byte(97)}".encode(), "--decode").error == ""
+
+
 def test_a_missing_pre_tokenizer_is_reported(tmp_path, tokenize):
     old = gguf_files.write_bpe_vocab(tmp_path / "old.gguf", pre=None)
     done = tokenize(old, b"a")
