@@ -3,7 +3,7 @@
 #
 # A set counts as there when its size and SHA-256 are the manifest's, whoever served it. It is loaded into FILE.part and
 # takes its name once verified, so that nothing under the final name was ever cut or altered; a load that broke off is
-# resumed. A file that is there and differs is somebody's: it is never touched.
+# resumed. A file that is there and differs is somebody's: it is never touched, and neither is what is no file.
 #
 # Some sets are members of Python wheels, which are zip archives, one set or a part of it in each:
 #
@@ -44,6 +44,19 @@ wrong_usage() {
     exit 2
 }
 
+# Whether there is something that is no file to be read, which would give raw messages or a wait without end. `odd`
+# says what.
+odd() { # PATH
+    odd=
+    if [ -d "$1" ]; then odd="a folder, not a file"
+    elif [ ! -e "$1" ]; then
+        [ ! -L "$1" ] || odd="a link to what is not there"
+    elif [ ! -f "$1" ]; then odd="a pipe or a device, not a file"
+    elif [ ! -r "$1" ]; then odd="a file that may not be read"
+    fi
+    [ -n "$odd" ]
+}
+
 # ---- the manifest ------------------------------------------------------------------------------------
 
 # A set is at one plain address, or in the members of one or more packages, in this order, as the words of the column.
@@ -59,7 +72,8 @@ all_packed() { # URLS
 
 read_manifest() {
     local line=0 name file format size sum url licence more
-    [ -r "$manifest" ] || { say "$manifest: cannot read"; exit 2; }
+    if odd "$manifest"; then say "$manifest is $odd"; exit 2; fi
+    [ -e "$manifest" ] || { say "$manifest: cannot read"; exit 2; }
     while IFS=$'\t' read -r name file format size sum url licence more || [ -n "$name" ]; do
         line=$((line + 1))
         case $name in '' | '#'*) continue ;; esac
@@ -119,13 +133,22 @@ verified() { # FILE BYTES SHA256
     [ "$(bytes_of "$1")" = "$2" ] && [ "$(sum_of "$1")" = "$3" ]
 }
 
+# Whether something else is at one of the paths of a set; `odd_path` is its path, `odd` says what it is.
+odd_place() { # INDEX
+    local file
+    find_sources "$1"
+    for file in "${files[$1]}" "${from_files[@]}"; do
+        for odd_path in "$data/$file" "$data/$file.part"; do
+            ! odd "$odd_path" || return 0
+        done
+    done
+    return 1
+}
+
 state_of() { # INDEX: one word
     local file=$data/${files[$1]} from
-    if [ -e "$file" ]; then
-        if verified "$file" "${sizes[$1]}" "${sums[$1]}"; then echo there; else echo differs; fi
-        return
-    fi
-    find_sources "$1"
+    if ! odd "$file" && verified "$file" "${sizes[$1]}" "${sums[$1]}"; then echo there && return; fi
+    if odd_place "$1" || [ -e "$file" ]; then echo differs && return; fi
     for from in "${from_files[@]}"; do
         if [ -s "$data/$from.part" ] || [ -e "$data/$from" ]; then
             echo partial
@@ -292,10 +315,14 @@ fetch_set() { # INDEX
     case $(state_of "$1") in
     there) return 0 ;;
     differs)
-        say "$name: $file is there but is not the published file (move it away to fetch that)"
+        if odd_place "$1"; then
+            say "$name: $odd_path is $odd (move it away to fetch the set)"
+        else
+            say "$name: $file is there but is not the published file (move it away to fetch that)"
+        fi
         return 1 ;;
     esac
-    mkdir -p "$data" || { say "$name: cannot make the folder $data"; return 1; }
+    mkdir -p "$data" 2>"$errors" || { say "$name: cannot make the folder $data ($(tail -n 1 "$errors"))"; return 1; }
     find_sources "$1"
     if [ ${#from_members[@]} != 0 ]; then
         load_packed "$1" "$file.part" || return 1
@@ -303,8 +330,8 @@ fetch_set() { # INDEX
         load_verified "$name" "$(address "${from_urls[0]}" "${files[$1]}")" "$file.part" "$size" "${sums[$1]}" \
             0 "$size" || return 1
     fi
-    if [ -e "$file" ] || ! mv "$file.part" "$file"; then
-        say "$name: cannot rename $file.part to $file"
+    if [ -e "$file" ] || ! mv "$file.part" "$file" 2>"$errors"; then
+        say "$name: cannot rename $file.part to $file ($(tail -n 1 "$errors"))"
         return 1
     fi
     echo "$name: $shown/${files[$1]}, $size bytes; ${licences[$1]}"
@@ -347,7 +374,7 @@ done
 [ -z "$everything" ] || chosen=("${!names[@]}")
 command -v curl >/dev/null || { say "curl is missing (apt-get install curl)"; exit 1; }
 
-errors=$(mktemp) || exit 1
+errors=$(mktemp 2>/dev/null) || { say "cannot make a file in ${TMPDIR:-/tmp} (is the disk full?)"; exit 1; }
 trap stop INT TERM HUP
 failed=0
 for i in "${chosen[@]}"; do

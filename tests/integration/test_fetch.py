@@ -107,8 +107,8 @@ def environment():
 
 def fetch(house, *args, status=0, **options):
     """Runs the script; its error messages, each on one line, are the result's `error`."""
-    done = subprocess.run([str(house / "fetch.sh"), *args], cwd=house, capture_output=True, text=True, timeout=120,
-                          **{"env": environment(), **options})
+    done = subprocess.run([str(house / "fetch.sh"), *args], cwd=house, capture_output=True, text=True,
+                          **{"timeout": 120, "env": environment(), **options})
     assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
     assert all(line.startswith("fetch: ") for line in done.stderr.splitlines()), done.stderr
     assert (done.stderr == "") == (status == 0)
@@ -235,6 +235,47 @@ def test_a_file_of_ones_own_is_never_touched(house, server):
     done = fetch(house, "--mirror", server.url, "good", status=1)
     assert "is not the published file (move it away" in done.error
     assert there(house) == {"good.bin": b"mine"} and server.asked == []
+
+
+@pytest.mark.parametrize("file", ["good.bin", "good.bin.part"])
+@pytest.mark.parametrize("make, words", [
+    (lambda path: path.mkdir(), "is a folder, not a file"),
+    (os.mkfifo, "is a pipe or a device, not a file"),
+    (lambda path: path.symlink_to("nowhere"), "is a link to what is not there"),
+    (lambda path: path.symlink_to("/dev/zero"), "is a pipe or a device, not a file"),
+], ids=["folder", "pipe", "dangling", "device"])
+def test_what_is_no_file_is_never_touched(house, server, file, make, words):
+    (house / "data").mkdir()
+    make(house / "data" / file)
+    kept = os.lstat(house / "data" / file)
+    done = fetch(house, "--mirror", server.url, "all", status=1, timeout=20)
+    assert done.error == f"fetch: good: {house}/data/{file} {words} (move it away to fetch the set)\n"
+    assert re.search("^good +differs ", fetch(house, timeout=20).stdout, re.M)
+    assert os.lstat(house / "data" / file) == kept and sorted(os.listdir(house / "data")) == sorted([file, "other.jsonl"])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(house, server):
+    (house / "data").mkdir()
+    (house / "data" / "good.bin").touch(0o000)
+    assert "good.bin is a file that may not be read" in fetch(house, "--mirror", server.url, "good", status=1).error
+
+
+def test_a_file_that_is_there_needs_no_place(house, server):
+    fetch(house, "--mirror", server.url, "good")
+    (house / "data" / "good.bin.part").mkdir()
+    fetch(house, "--mirror", server.url, "good")
+
+
+def test_the_folder_and_the_manifest_are_something_else(house, server):
+    (house / "data").write_text("")
+    assert "good: cannot make the folder " in fetch(house, "--mirror", server.url, "good", status=1).error
+    (house / "manifest.tsv").unlink()
+    os.mkfifo(house / "manifest.tsv")
+    assert "manifest.tsv is a pipe or a device, not a file" in fetch(house, status=2, timeout=20).error
+    (house / "manifest.tsv").unlink()
+    (house / "manifest.tsv").mkdir()
+    assert "manifest.tsv is a folder, not a file" in fetch(house, status=2).error
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
@@ -369,6 +410,15 @@ def test_a_package_with_another_file(packed, server):
     (packed / "data" / f"{TWO}.part").unlink()
     done = fetch(packed, "--mirror", server.url, "good", status=1)
     assert "cannot take" in done.error and "zip file" in done.error
+
+
+@pytest.mark.parametrize("which", ["", ".part"])
+def test_an_archive_that_is_no_file_is_never_touched(packed, server, which):
+    (packed / "data").mkdir()
+    archive = packed / "data" / (TWO + which)
+    archive.mkdir()
+    error = fetch(packed, "--mirror", server.url, "good", status=1).error
+    assert error == f"fetch: good: {archive} is a folder, not a file (move it away to fetch the set)\n"
 
 
 def test_packages_without_a_network(packed):
