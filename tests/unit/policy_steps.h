@@ -1,0 +1,39 @@
+/* policy_steps.h - a drafting policy step by step, for tests: opened, shown tokens, asked for drafts. */
+#ifndef TESTS_UNIT_POLICY_STEPS_H
+#define TESTS_UNIT_POLICY_STEPS_H
+
+#include "engine/engine.h"
+
+enum { VOCAB = 1000 };
+
+#define IDS(...) (const int32_t[]){__VA_ARGS__}, sizeof((int32_t[]){__VA_ARGS__}) / sizeof(int32_t)
+
+/* Histories in which n-grams come again, and references that share some. */
+extern const int32_t   H1[11], H2[7], H3[13], H4[14], H5[14];
+extern const reference EXAMPLES[3];
+
+/* A policy with these parameters, "" for the presets. NULL with the error; the others fail the test. */
+policy *steps_try_open(const char *name, const char *text, size_t vocab, const tokenizer *tok, err *e);
+policy *steps_open_over(const char *name, const char *text, size_t vocab, const tokenizer *tok);
+policy *steps_open(const char *name, const char *text); /* over VOCAB ids */
+
+/* Begins a trial. */
+int  steps_try_begin(policy *p, const policy_input *in, err *e);
+void steps_begin(policy *p, const policy_input *in);
+
+/* A step that emitted these tokens. */
+int  steps_try_observe(policy *p, const int32_t *ids, size_t n, err *e);
+void steps_observe(policy *p, const int32_t *ids, size_t n);
+
+void steps_propose(policy *p, size_t limit, draft *d);
+
+/* The draft must be this chain. */
+void steps_check(const draft *d, const int32_t *ids, size_t n, const char *what);
+
+bool steps_same(const draft *a, const draft *b);
+
+/* Random numbers below n, and ids below `alphabet`. */
+size_t steps_pick(gsl_rng *r, size_t n);
+void   steps_fill(gsl_rng *r, int32_t *ids, size_t n, size_t alphabet);
+
+#endif
