@@ -195,8 +195,8 @@ static void print_report(const char *name, const runner_report *r) {
                 (double)r->trials / r->seconds);
     if (r->reused > 0) fprintf(stderr, "%s: %zu of %zu cells were finished before\n", name, r->reused, r->cells);
     if (r->kept > 0)
-        fprintf(stderr, "%s: %zu trial%s of unfinished cells there before\n", name, r->kept,
-                r->kept == 1 ? " was" : "s were");
+        fprintf(stderr, "%s: %zu trial%s of unfinished cells %s there before\n", name, r->kept, plural(r->kept),
+                r->kept == 1 ? "was" : "were");
 }
 
 /* After a failed cell the rest is still saved; its error is reported afterwards. */

@@ -64,6 +64,7 @@ COMMANDS = {
     "collect": ["collect", "{given}/s", "-o", "{out}/c.h5"],
     "generate": ["generate", "-m", "{given}/m.gguf", "-p", "abc ab", "-r", "{given}/r.jsonl", "-n", "8"],
     "tokenize": ["tokenize", "-m", "{given}/v.gguf", "--pieces", "{given}/r.jsonl"],
+    "render": ["render", "-m", "{given}/v.gguf", "{given}/r.jsonl"],
     "sweep replay": ["sweep", "-q", "{given}/replay.ini", "-o", "{out}"],
     "sweep transformer": ["sweep", "-q", "{given}/transformer.ini", "-o", "{out}"],
 }
