@@ -36,8 +36,7 @@ int caption_records(table *t, const store_data *d, err *e) {
         if (before < i) continue;
         for (size_t k = i; k < d->n_skipped; k++) n += same_skip(&d->skipped[k], s);
         table_caption(t, "%s for %s: %zu record%s left out, the first on line %u%s%s%s: %s", s->dataset, s->model, n,
-                      plural(n), s->line, *s->id != '\0' ? " (" : "", s->id, *s->id != '\0' ? ")" : "",
-                      s->reason);
+                      plural(n), s->line, *s->id != '\0' ? " (" : "", s->id, *s->id != '\0' ? ")" : "", s->reason);
     }
     return 0;
 }

@@ -84,8 +84,8 @@ static int inflate_more(z_stream *z, char **out, size_t *n, size_t *cap, int *st
     return 0;
 }
 
-/* What is at byte `at`, after a member: 1 for another one, 0 for nothing. Zeros are nothing, as for gzip(1): they fill up
- * the blocks of tapes and of some copies. */
+/* What is at byte `at`, after a member: 1 for another one, 0 for nothing. Zeros are nothing, as for gzip(1): they fill
+ * up the blocks of tapes and of some copies. */
 static int next_member(const jsonl *j, size_t at, err *e) {
     static const char magic[] = {'\x1f', '\x8b'};
     size_t            other = at;

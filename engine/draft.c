@@ -39,6 +39,12 @@ int32_t draft_child(const draft *d, int32_t parent, int32_t id) {
     return node;
 }
 
+size_t draft_depth(const draft *d, int32_t node) {
+    size_t n = 0;
+    for (; node != DRAFT_ROOT; node = d->parent[node]) n++;
+    return n;
+}
+
 size_t draft_levels(const draft *d, uint16_t levels[DRAFT_CAP]) {
     uint16_t level[DRAFT_CAP];
     size_t   n = 0;

@@ -46,6 +46,9 @@ int32_t draft_next_child(const draft *d, int32_t parent, int32_t after);
 /* The child of `parent` with this id, or -1. */
 int32_t draft_child(const draft *d, int32_t parent, int32_t id);
 
+/* How many nodes lead from the root to this one, itself included; 0 for DRAFT_ROOT. */
+size_t draft_depth(const draft *d, int32_t node);
+
 /* Fills levels[i] with the number of nodes that have i nodes above them, and returns how many levels there are. */
 size_t draft_levels(const draft *d, uint16_t levels[DRAFT_CAP]);
 

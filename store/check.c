@@ -62,10 +62,10 @@ static int check_steps(const store_data *d, size_t i, size_t first, err *e) {
             return err_input(e, "steps: row %zu is step %" PRIu32 " of trial %" PRIu32 ", not step %zu of trial %zu",
                              first + j, s->step, s->trial, j, i);
         if (s->accepted > s->depth || s->depth > s->testable || s->testable > s->drafted ||
-            s->emitted != s->accepted + 1)
+            (s->depth == 0) != (s->testable == 0) || s->emitted != s->accepted + 1)
             return err_input(e,
-                             "steps: row %zu: drafted, testable, depth, accepted, emitted are %u, %u, %u, %u, %u "
-                             "(none is more than the one before; emitted = accepted + 1)",
+                             "steps: row %zu: drafted, testable, depth, accepted are %u, %u, %u, %u, and emitted is %u "
+                             "(none is more than the one before, testable tokens have a depth; emitted = accepted + 1)",
                              first + j, s->drafted, s->testable, s->depth, s->accepted, s->emitted);
         if (s->position != emitted)
             return err_input(e, "steps: row %zu: position is %" PRIu32 ", not %" PRIu64, first + j, s->position,

@@ -65,8 +65,9 @@ static void add_captions(const table_source *x, bool alike, table *t) {
     caption_speedups(t, x->d, x->counts, x->spreads);
     if (truncated > 0)
         table_caption(t, "max_new_tokens or the context's end cut the output of %zu of %zu trials", truncated, trials);
-    if (alike) table_caption(t, "in each cell: %zu trial%s, %zu token%s", x->counts[0].trials,
-                             plural(x->counts[0].trials), x->counts[0].tokens, plural(x->counts[0].tokens));
+    if (alike)
+        table_caption(t, "in each cell: %zu trial%s, %zu token%s", x->counts[0].trials, plural(x->counts[0].trials),
+                      x->counts[0].tokens, plural(x->counts[0].tokens));
 }
 
 static void add_columns(const table_source *x, bool alike, table *t) {

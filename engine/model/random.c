@@ -158,8 +158,8 @@ random_model *random_model_put(const random_spec *s, gguf_writer *w, err *e) {
     if (k == NULL) return NULL;
     size_t most = s->arch->n_tensors + s->shape.n_layers * s->arch->n_layer_tensors;
     k->spec = *s;
-    k->kind = (mix_model){s->arch,          s->shape.n_layers, s->shape.n_heads, s->shape.n_kv_heads,
-                          s->shape.n_experts, s->tied};
+    k->kind =
+        (mix_model){s->arch, s->shape.n_layers, s->shape.n_heads, s->shape.n_kv_heads, s->shape.n_experts, s->tied};
     k->w = w;
     k->matrices = mem_new(most, sizeof *k->matrices, e);
     k->vectors = mem_new(most, sizeof *k->vectors, e);

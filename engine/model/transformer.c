@@ -87,7 +87,7 @@ transformer *transformer_new(const model *m, size_t context, int threads, matrix
     t->threads = threads;
     t->product = product;
     t->kernels = kernels_get(e);
-    if (t->kernels != NULL && allocate(t, e) == 0 && tree_open(t, e) == 0 && open_rotations(t, e) == 0) return t;
+    if (t->kernels != NULL && allocate(t, e) == 0 && open_rotations(t, e) == 0) return t;
     transformer_free(t);
     return NULL;
 }
@@ -128,6 +128,7 @@ size_t transformer_context(const transformer *t) {
 
 void transformer_rewind(transformer *t, size_t length) {
     if (length < t->length) t->length = length;
+    t->tree.n = 0;
 }
 
 /* ---- the pass ------------------------------------------------------------------------------------------ */

@@ -44,15 +44,16 @@ size_t transformer_context(const transformer *t); /* tokens it can hold */
  * ERR_INPUT when the context would overflow; nothing has changed then. */
 int transformer_forward(transformer *t, const int32_t *ids, size_t n, size_t rows, float *logits, err *e);
 
-/* Keeps only the first `length` tokens (length <= transformer_length). */
+/* Keeps only the first `length` tokens (length <= transformer_length), and forgets the last tree. */
 void transformer_rewind(transformer *t, size_t length);
 
 enum { TREE_CAP = 1025 }; /* most tokens of a tree: a pending token and the longest draft */
 
 /* Runs a tree of 1 to TREE_CAP tokens below those in the cache, and writes the logits of all, [n, vocab]. parent[i] < i
  * is the token above token i; -1: the last one in the cache. Each token's logits are the bits that a pass over its path
- * gives. The cache stays as long as it was until transformer_keep. ERR_INPUT when a path would overflow the context;
- * nothing has changed then.
+ * gives, as for transformer_forward. The cache stays as long as it was until transformer_keep. ERR_INPUT when there are
+ * too many tokens, a parent comes after its child, or a path would overflow the context: the cache is as before, and
+ * there is no tree to keep. ERR_RUN: no memory.
  *
  *     cached  ── 0 ── 1 ── 3        parent  -1  0  0  1      positions after the cache   0  1  1  2
  *                └─── 2
@@ -60,8 +61,8 @@ enum { TREE_CAP = 1025 }; /* most tokens of a tree: a pending token and the long
 int transformer_forward_tree(transformer *t, const int32_t *ids, const int32_t *parent, size_t n, float *logits,
                              err *e);
 
-/* Appends a path of the last tree to the cache, n of its tokens from a root on, as they were computed. Call it before
- * any other pass. */
+/* Appends a path of the last tree to the cache: n of its tokens, from a root on, as they were computed. Once, and
+ * before any other pass or rewind. */
 void transformer_keep(transformer *t, const int32_t *path, size_t n);
 
 #endif

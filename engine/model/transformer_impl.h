@@ -7,7 +7,7 @@
  *      and is written before it is used. So rewinding only lowers `length`.
  *  T2  a row of activations depends on other rows of its pass only through the cache. So a pass over m tokens leaves
  *      the bits of m passes over one.
- *  T3  nothing is allocated after transformer_new.
+ *  T3  nothing is allocated after transformer_new, but for the first tree.
  */
 #ifndef ENGINE_MODEL_TRANSFORMER_IMPL_H
 #define ENGINE_MODEL_TRANSFORMER_IMPL_H
@@ -22,15 +22,16 @@ enum {
     THREAD_WORK = 1 << 16 /* multiply-adds below which waking a thread costs more than it saves */
 };
 
-/* The tokens of a pass over a tree, in the order in which they were given: parents come first. */
+/* The tokens of a pass over a tree, in the order in which they were given: parents come first. Arrays are for TREE_CAP
+ * tokens, or for the context if that is shorter, and NULL before the first tree. */
 typedef struct {
     size_t   n;      /* 0: the pass is over a chain */
     size_t   at;     /* tokens before the batch that is in the layers */
-    int32_t *parent; /* [TREE_CAP] -1: the last token in the cache */
-    int32_t *depth;  /* [TREE_CAP] 0 below the cache */
-    int32_t *order;  /* [TREE_CAP] depth first, siblings as given */
-    int32_t *placed; /* [TREE_CAP] by depth, the tokens that the cache holds: a path */
-    float   *keys;   /* [TREE_CAP, n_layers, kv_dim] of every token seen, rotated */
+    int32_t *parent; /* -1: the last token in the cache */
+    int32_t *depth;  /* 0 below the cache */
+    int32_t *order;  /* depth first, siblings as given */
+    int32_t *placed; /* by depth, the tokens that the cache holds: a path */
+    float   *keys;   /* [n_layers, kv_dim] of every token seen, rotated */
     float   *values;
 } token_tree;
 
@@ -104,7 +105,6 @@ void attend(transformer *t, size_t layer, const int32_t *members, size_t n, size
 /* Of a tree: takes t->k and t->v of the n tokens of the batch, and attends to each with its path in the cache. */
 void tree_attend(transformer *t, size_t layer, size_t n);
 
-int  tree_open(transformer *t, err *e);
 void tree_close(transformer *t);
 
 /* Begins a pass over a tree; *positions: how many its longest path takes. ERR_INPUT: it is no tree that fits. */

@@ -11,6 +11,7 @@
  * Keys and values of all tokens are kept beside the cache until the next pass, for the path that stands, and for trees
  * of more than one batch, whose tokens may come below a path that has left the cache.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,16 +22,17 @@ static size_t most_tokens(const transformer *t) {
     return t->context < TREE_CAP ? t->context : TREE_CAP;
 }
 
-int tree_open(transformer *t, err *e) {
+/* Only drafts that branch need it: a model's keys and values of a thousand tokens can be a gigabyte. */
+static int allocate_tree(transformer *t, err *e) {
     const model_shape *s = &t->m->shape;
     token_tree        *tree = &t->tree;
-    size_t most = most_tokens(t), width = s->n_layers * kv_dim(s); /* memory is touched only as trees need it */
-    if ((tree->parent = mem_new(most, sizeof *tree->parent, e)) == NULL ||
-        (tree->depth = mem_new(most, sizeof *tree->depth, e)) == NULL ||
-        (tree->order = mem_new(most, sizeof *tree->order, e)) == NULL ||
-        (tree->placed = mem_new(most, sizeof *tree->placed, e)) == NULL ||
-        (tree->keys = mem_new(most, width * sizeof *tree->keys, e)) == NULL ||
-        (tree->values = mem_new(most, width * sizeof *tree->values, e)) == NULL)
+    size_t             most = most_tokens(t), width = s->n_layers * kv_dim(s); /* touched only as trees need it */
+    if ((tree->parent == NULL && (tree->parent = mem_new(most, sizeof *tree->parent, e)) == NULL) ||
+        (tree->depth == NULL && (tree->depth = mem_new(most, sizeof *tree->depth, e)) == NULL) ||
+        (tree->order == NULL && (tree->order = mem_new(most, sizeof *tree->order, e)) == NULL) ||
+        (tree->placed == NULL && (tree->placed = mem_new(most, sizeof *tree->placed, e)) == NULL) ||
+        (tree->keys == NULL && (tree->keys = mem_new(most, width * sizeof *tree->keys, e)) == NULL) ||
+        (tree->values == NULL && (tree->values = mem_new(most, width * sizeof *tree->values, e)) == NULL))
         return -1;
     return 0;
 }
@@ -62,10 +64,11 @@ static void order_depth_first(token_tree *tree) {
 int tree_begin(transformer *t, const int32_t *parent, size_t n, size_t *positions, err *e) {
     token_tree *tree = &t->tree;
     size_t      room = t->context - t->length;
-    if (n == 0 || n > most_tokens(t))
-        return err_input(e, "a tree of %zu tokens is not allowed (1 to %zu)", n, most_tokens(t));
     tree->n = 0;
     *positions = 0;
+    if (n == 0 || n > most_tokens(t))
+        return err_input(e, "a tree of %zu tokens is not allowed (1 to %zu)", n, most_tokens(t));
+    if (allocate_tree(t, e) != 0) return -1;
     for (size_t i = 0; i < n; i++) {
         if (parent[i] < -1 || parent[i] >= (int32_t)i)
             return err_input(e, "token %zu of a tree is below token %d (parents come first)", i, (int)parent[i]);
@@ -132,6 +135,8 @@ void tree_attend(transformer *t, size_t layer, size_t n) {
 }
 
 void transformer_keep(transformer *t, const int32_t *path, size_t n) {
+    assert(n <= t->tree.n);
+    for (size_t i = 0; i < n; i++) assert(t->tree.parent[path[i]] == (i > 0 ? path[i - 1] : -1));
     for (size_t layer = 0; layer < t->m->shape.n_layers; layer++)
         for (size_t i = 0; i < n; i++) place(t, layer, path[i]);
     t->length += n;

@@ -3,9 +3,10 @@
  * Of the last n tokens, n from the largest down to 1, the leftmost earlier occurrence that something follows decides;
  * up to k tokens are copied from there, as many as there are.
  *
- * H1  A draft ends before the first stop token in it. If that leaves nothing, nothing is drafted: no other place is
- * tried. H2  The original does not bound a draft by max_new_tokens, though it means to (it compares an index of the
- * source with the output's length); the decode loop's limits hold here.
+ *  H1  A draft ends before the first stop token in it. If that leaves nothing, nothing is drafted: no other place is
+ *      tried.
+ *  H2  The original does not draft where only one more token may come, and does not cut a draft at max_new_tokens. Here
+ *      the decode loop's limits hold, and the last step may draft. Neither changes what is accepted.
  */
 #include "engine/policies/index/history.h"
 

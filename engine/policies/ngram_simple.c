@@ -1,13 +1,14 @@
 /* ngram_simple.c - llama.cpp's drafter "ngram-simple", from prompt and output (common/ngram-map.cpp, September 2026).
  *
  * The last n tokens are searched for backwards, and up to k tokens are copied from behind their most recent place. The
- * original holds the token that was sampled last apart, and its bounds are on the tokens before it, |H| - 1 of them:
+ * original holds the token that comes last apart, and its bounds are on the tokens before it, |H| - 1 of them:
  *
  *  S1  They must be more than n + k + 1.
  *  S2  A place has one of them after it, and is not at the history's very beginning: index 0 means "none" there.
  *  S3  A copy ends with them: the last token of H is never drafted.
  *  S4  A draft of fewer than n tokens is dropped, and no older place is tried. So a text that repeats itself with a
- * period shorter than n drafts nothing while it does.
+ *      period shorter than n drafts nothing while it does.
+ *  S5  Step 0 drafts, after the prompt's last token.
  */
 #include "engine/policies/index/history.h"
 

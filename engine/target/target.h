@@ -76,8 +76,7 @@ int     target_prepare(const target_ops *ops, const target_spec *spec, err *e);
 target *target_open(const target_ops *ops, const target_spec *spec, err *e);
 void    target_close(target *t); /* NULL is allowed */
 
-/* As in target_ops. begin refuses a target that NEEDS_RECORDING and gets none. Only verify refuses drafts
- * that branch when the target checks only chains (ERR_RUN). */
+/* As in target_ops. begin refuses a target that NEEDS_RECORDING and gets none. */
 int    target_begin(target *t, const int32_t *forced, size_t n_forced, err *e);
 int    target_verify(target *t, const int32_t *pending, size_t n_pending, const draft *d, rows *out, err *e);
 int    target_keep(target *t, const int32_t *path, size_t n, err *e);

@@ -36,6 +36,7 @@ static int scorer_begin(target *base, const int32_t *forced, size_t n_forced, er
     s->n_forced = n_forced;
     s->n_prompt = SIZE_MAX;
     s->settled = 0;
+    s->tree = false;
     transformer_rewind(s->t, 0);
     return 0;
 }
@@ -72,13 +73,17 @@ static int scorer_verify(target *base, const int32_t *pending, size_t n_pending,
             return err_input(e, "token id %d at position %zu is not in the vocabulary (0 to %zu)", (int)s->ids[i],
                              seen + i, s->vocab - 1);
 
-    s->tree = d->branches;
-    if ((s->tree ? forward_tree(s, n_pending, d, e) : transformer_forward(s->t, s->ids, n, d->n + 1, s->logits, e)) !=
-        0)
+    s->tree = false;
+    if ((d->branches ? forward_tree(s, n_pending, d, e)
+                     : transformer_forward(s->t, s->ids, n, d->n + 1, s->logits, e)) != 0) {
+        transformer_rewind(s->t, seen);
         return -1;
+    }
+    s->tree = d->branches;
     for (size_t i = 0; i <= d->n; i++)
         if (!all_finite(s->logits + i * s->vocab, s->vocab))
-            return err_run(e, "logits that are not finite at position %zu", seen + n_pending - 1 + i);
+            return err_run(e, "logits that are not finite at position %zu",
+                           seen + n_pending - 1 + draft_depth(d, (int32_t)i - 1));
 
     if (s->n_prompt == SIZE_MAX) s->n_prompt = n_pending;
     s->settled = seen + n_pending;

@@ -2,8 +2,8 @@
  *
  * Each family's name is a list of one or more: what one splits, the next splits again. They are those that models were
  * trained with, as llama.cpp gives them; TEKKEN and GPT4O are as Hugging Face has them, where llama.cpp differs in case
- * beyond ASCII and in marks (tokenizer.h). What PCRE2 means by \s depends on its options, so blanks are spelled out: the
- * characters of Unicode's White_Space.
+ * beyond ASCII and in marks (tokenizer.h). What PCRE2 means by \s depends on its options, so blanks are spelled out:
+ * the characters of Unicode's White_Space.
  */
 #ifndef ENGINE_PRETOKENIZER_REGEXES_H
 #define ENGINE_PRETOKENIZER_REGEXES_H

@@ -24,8 +24,8 @@
 #include "experiments/sweep/cost.h"
 #include "experiments/terminal/progress.h"
 
-/* The bandwidth is that of reading so many bytes, or so many times the last cache if that is more. */
-enum { READ_BYTES = 512 << 20, READ_CACHES = 4 };
+/* The bandwidth is that of reading so many bytes, or so many times what the last caches hold if that is more. */
+enum { READ_BYTES = 512 << 20, READ_CACHES = 2 };
 
 /* ---- measuring ------------------------------------------------------------------------------------- */
 

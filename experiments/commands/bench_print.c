@@ -22,7 +22,7 @@ static void print_table(const bench *b, const bench_options *o) {
     printf("read bandwidth %.1f GB/s (quartiles %.1f to %.1f); %" PRIu64 " round%s\n", b->read.median / 1e9,
            b->read.low / 1e9, b->read.high / 1e9, o->repeats, plural(o->repeats));
     if (b->bytes <= (double)b->cache)
-        printf("the weights fit into a cache of %.0f MB, from where they may be read faster than that\n",
+        printf("the weights fit into caches of %.0f MB, from where they may be read faster than that\n",
                (double)b->cache / 1e6);
     printf("\n    k   T(k) ms  quartiles ms   T(k)/T(1)  tokens/s  of bandwidth\n");
     for (size_t i = 0; i < o->k.n; i++) {

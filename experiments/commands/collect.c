@@ -169,9 +169,9 @@ static int collect(const char *dir, const char *output, err *e) {
         goto out;
     if (store_collect((const char *const *)cells.at, cells.n, NULL, &d, e) != 0) goto out;
     if (store_write(output, &d, false, e) != 0) goto out;
-    printf("%s: %zu cell%s, %zu sample%s, %zu trial%s, %zu step%s, %zu token%s\n", output, d.n_cells,
-           plural(d.n_cells), d.n_samples, plural(d.n_samples), d.n_trials, plural(d.n_trials), d.n_steps,
-           plural(d.n_steps), d.n_ids, plural(d.n_ids));
+    printf("%s: %zu cell%s, %zu sample%s, %zu trial%s, %zu step%s, %zu token%s\n", output, d.n_cells, plural(d.n_cells),
+           d.n_samples, plural(d.n_samples), d.n_trials, plural(d.n_trials), d.n_steps, plural(d.n_steps), d.n_ids,
+           plural(d.n_ids));
     warn_about_versions(dir, &d);
     warn_about_unfinished(dir);
     ret = 0;

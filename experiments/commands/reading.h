@@ -15,29 +15,66 @@ typedef struct {
 
 /* The rows of its table, where `member` is the member of the struct `owner`. */
 #define READING_OPTIONS(owner, member)                                                                                 \
-    {"format", 'f', "F", &option_text, OPTION_AT(owner, member.format), .preset = "auto",                              \
+    {"format",                                                                                                         \
+     'f',                                                                                                              \
+     "F",                                                                                                              \
+     &option_text,                                                                                                     \
+     OPTION_AT(owner, member.format),                                                                                  \
+     .preset = "auto",                                                                                                 \
      .help = "format of the dataset (harness inspect -h lists them); auto: told by the first record"},                 \
-    {"chat", 0, "NAME", &option_text, OPTION_AT(owner, member.chat), .preset = "auto",                                 \
-     .help = "format of conversations: auto (the model's own, none if its file has none), none (a transcript) or a "   \
+        {"chat",                                                                                                       \
+         0,                                                                                                            \
+         "NAME",                                                                                                       \
+         &option_text,                                                                                                 \
+         OPTION_AT(owner, member.chat),                                                                                \
+         .preset = "auto",                                                                                             \
+         .help =                                                                                                       \
+             "format of conversations: auto (the model's own, none if its file has none), none (a transcript) or a "   \
              "name"},                                                                                                  \
-    {"as-turn", 0, NULL, &option_flag, OPTION_AT(owner, member.as_turn),                                               \
-     .help = "make each prompt that is a text the user's turn of a conversation"},                                     \
-    {"tools", 0, "CHOICE", &option_choice, OPTION_AT(owner, member.tools), .preset = "error",                          \
-     .of = dataset_tools_names,                                                                                        \
-     .help = "turns of tools in conversations: error, skip (left out) or text (kept as text)"},                        \
-    {"append-docs", 0, NULL, &option_flag, OPTION_AT(owner, member.append_docs),                                       \
-     .help = "formats llma and ms-marco: put the documents into the prompt"},                                          \
-    {"doc-tokens", 0, "N", &option_size, OPTION_AT(owner, member.doc_tokens), .preset = "768",                         \
-     OPTION_RANGE(0, INT32_MAX),                                                                                       \
-     .help = "with --append-docs: tokens after which each document is cut in the prompt; 0 = whole"},                  \
-    {"limit", 0, "N", &option_size, OPTION_AT(owner, member.limit), .preset = "0", OPTION_RANGE(0, INT32_MAX),         \
-     .help = "records to take from the start; 0 = all"},                                                               \
-    {"skip-bad", 0, NULL, &option_flag, OPTION_AT(owner, member.skip_bad),                                             \
-     .help = "count and report bad lines instead of stopping at the first"}
+        {"as-turn",                                                                                                    \
+         0,                                                                                                            \
+         NULL,                                                                                                         \
+         &option_flag,                                                                                                 \
+         OPTION_AT(owner, member.as_turn),                                                                             \
+         .help = "make each prompt that is a text the user's turn of a conversation"},                                 \
+        {"tools",                                                                                                      \
+         0,                                                                                                            \
+         "CHOICE",                                                                                                     \
+         &option_choice,                                                                                               \
+         OPTION_AT(owner, member.tools),                                                                               \
+         .preset = "error",                                                                                            \
+         .of = dataset_tools_names,                                                                                    \
+         .help = "turns of tools in conversations: error, skip (left out) or text (kept as text)"},                    \
+        {"append-docs",                                                                                                \
+         0,                                                                                                            \
+         NULL,                                                                                                         \
+         &option_flag,                                                                                                 \
+         OPTION_AT(owner, member.append_docs),                                                                         \
+         .help = "formats llma and ms-marco: put the documents into the prompt"},                                      \
+        {"doc-tokens",                                                                                                 \
+         0,                                                                                                            \
+         "N",                                                                                                          \
+         &option_size,                                                                                                 \
+         OPTION_AT(owner, member.doc_tokens),                                                                          \
+         .preset = "768",                                                                                              \
+         OPTION_RANGE(0, INT32_MAX),                                                                                   \
+         .help = "with --append-docs: tokens after which each document is cut in the prompt; 0 = whole"},              \
+        {"limit",                                                                                                      \
+         0,                                                                                                            \
+         "N",                                                                                                          \
+         &option_size,                                                                                                 \
+         OPTION_AT(owner, member.limit),                                                                               \
+         .preset = "0",                                                                                                \
+         OPTION_RANGE(0, INT32_MAX),                                                                                   \
+         .help = "records to take from the start; 0 = all"},                                                           \
+    {                                                                                                                  \
+        "skip-bad", 0, NULL, &option_flag, OPTION_AT(owner, member.skip_bad),                                          \
+            .help = "count and report bad lines instead of stopping at the first"                                      \
+    }
 
 /* And the row of its operands. */
 #define READING_OPERAND(owner, member)                                                                                 \
-    {"FILE.jsonl", .type = &option_path, OPTION_AT(owner, member.path), .required = true}
+    { "FILE.jsonl", .type = &option_path, OPTION_AT(owner, member.path), .required = true }
 
 /* Prints the names that --chat takes. */
 void reading_list(void);

@@ -190,9 +190,8 @@ static int open_output(const config *c, const char *dir, err *e) {
 
 static void print_report(const char *name, const runner_report *r) {
     if (r->trials > 0)
-        fprintf(stderr, "%s: ran %zu trial%s in %.2f s (%.*f records per second)\n", name, r->trials,
-                plural(r->trials), r->seconds, (double)r->trials < 10 * r->seconds ? 2 : 0,
-                (double)r->trials / r->seconds);
+        fprintf(stderr, "%s: ran %zu trial%s in %.2f s (%.*f records per second)\n", name, r->trials, plural(r->trials),
+                r->seconds, (double)r->trials < 10 * r->seconds ? 2 : 0, (double)r->trials / r->seconds);
     if (r->reused > 0) fprintf(stderr, "%s: %zu of %zu cells were finished before\n", name, r->reused, r->cells);
     if (r->kept > 0)
         fprintf(stderr, "%s: %zu trial%s of unfinished cells %s there before\n", name, r->kept, plural(r->kept),

@@ -163,7 +163,7 @@ static int count_replaced(work *w, err *e) {
         text_put(bytes, piece.at, piece.n);
     }
     if (text_check(bytes, e) != 0) return -1;
-    for (size_t at = 0, n; at < bytes->n; at += n > 0 ? n : 1) {
+    for (size_t at = 0, n; at<bytes->n; at += n> 0 ? n : 1) {
         n = utf8_length(bytes->at + at, bytes->n - at, NULL);
         w->replaced += n == 0;
     }

@@ -16,8 +16,8 @@ int inspect_distinct(const dataset *d, err *e) {
     }
     for (size_t i = 0; i < d->n; i++) repeats += first[i] != i;
     if (repeats > 0) {
-        printf("distinct %zu (%zu %s the prompt, references and output of an earlier record: ", d->n - repeats,
-               repeats, repeats == 1 ? "repeats" : "repeat");
+        printf("distinct %zu (%zu %s the prompt, references and output of an earlier record: ", d->n - repeats, repeats,
+               repeats == 1 ? "repeats" : "repeat");
         for (size_t i = 0, shown = 0; i < d->n && shown < SHOWN; i++) {
             if (first[i] == i) continue;
             const char *id = d->records[i].id, *earlier = d->records[first[i]].id;
@@ -40,8 +40,8 @@ void inspect_unread(const dataset *d) {
         const unread_key *k = &d->unread[i];
         printf("%7zu  ", k->records);
         inspect_cut(k->key, strlen(k->key), 60);
-        if (k->lacking > 0) printf(" (did you mean %s? %zu of them ha%s none)", k->meant, k->lacking,
-                                    k->lacking == 1 ? "s" : "ve");
+        if (k->lacking > 0)
+            printf(" (did you mean %s? %zu of them ha%s none)", k->meant, k->lacking, k->lacking == 1 ? "s" : "ve");
         putchar('\n');
     }
     if (d->n_unread > SHOWN) puts("    ...  and more");

@@ -50,8 +50,8 @@ static void print_processes(const store_data *d) {
         if (before < i) continue;
         for (size_t k = i; k < d->n_processes; k++) n += same_origin(&d->processes[k], p);
         for (size_t k = 0; k < d->n_trials; k++) trials += same_origin(&d->processes[d->trials[k].process], p);
-        printf("\n%zu trial%s by %zu process%s, the first from %s\n", trials, plural(trials), n,
-               n == 1 ? "" : "es", p->started);
+        printf("\n%zu trial%s by %zu process%s, the first from %s\n", trials, plural(trials), n, n == 1 ? "" : "es",
+               p->started);
         print_line("harness", p->harness_version);
         print_line("commit", p->git_commit);
         print_line("cpu", p->cpu);
@@ -83,8 +83,7 @@ static int print_counts(const store_data *d, err *e) {
 static void print_skipped(const store_data *d) {
     enum { SHOWN = 20 };
     if (d->n_skipped == 0) return;
-    printf("\n%zu record%s left out\n   line  dataset, model, id: reason\n", d->n_skipped,
-           plural(d->n_skipped));
+    printf("\n%zu record%s left out\n   line  dataset, model, id: reason\n", d->n_skipped, plural(d->n_skipped));
     for (size_t i = 0; i < d->n_skipped && i < SHOWN; i++) {
         const skipped_row *s = &d->skipped[i];
         const char        *texts[] = {s->dataset, s->model, s->id, s->reason}, *after[] = {", ", ", ", ": ", "\n"};

@@ -10,7 +10,8 @@
  * an odd number of lines apart, so that they do not compete for the same sets of a cache. */
 enum { LINE = 64, PLACES = 8, PLACE = 257 * LINE, PIECE = PLACES * PLACE };
 
-/* Reads of all bytes, of which the fastest counts: others may slow one down, but nothing makes it too fast. */
+/* Reads of all bytes, of which the fastest counts: others may slow one down, but nothing makes it too fast while the
+ * bytes are more than all caches hold. */
 enum { READS = 3 };
 
 struct bandwidth {

@@ -2,9 +2,10 @@
 #ifndef EXPERIMENTS_CACHE_H
 #define EXPERIMENTS_CACHE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* Bytes of the first processor's last cache, as Linux's /sys tells; 0 where it is unknown. */
+/* Bytes of all CPUs' last caches, each counted once, as Linux's /sys tells; 0 where it does not. */
 size_t cache_bytes(void);
 
 #endif

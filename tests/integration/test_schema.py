@@ -50,6 +50,22 @@ k = 10
 [policy pld]
 [accept greedy] ; é \u009b5m \u202e
 """
+TREES = """[sweep]
+name = trees
+output = {out}
+[model bytes]
+target = replay
+tokenizer = bytes
+[dataset quickstart]
+path = {data}
+limit = 5
+forced = yes
+max_new_tokens = 4096
+[policy hedge]
+k = 8
+width = 3
+[accept greedy]
+"""
 TRANSFORMER = """[sweep]
 name = model
 output = {out}
@@ -95,9 +111,29 @@ def test_root_attributes(results):
         info = h5py.check_string_dtype(dtype)
         assert info.encoding == "utf-8" and info.length is not None, name
         assert info.length == max(1, len(results.attrs[name])), name
-    assert results.attrs["schema_version"] == 6
+    assert results.attrs["schema_version"] == 7
     assert results.attrs["sweep"] == b"schema"
     assert re.fullmatch(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", results.attrs["created"])
+
+
+def test_a_tree_is_deeper_than_it_is_accepted_at_the_end_only(tmp_path):
+    """Every level of three tokens is accepted, up to the output's last token, which is the target's own."""
+    ini = tmp_path / "trees.ini"
+    ini.write_text(TREES.format(out=tmp_path, data=ROOT / "datasets/samples/quickstart.jsonl"))
+    harness("sweep", ini)
+    with h5py.File(tmp_path / "trees.h5") as f:
+        steps, trials = f["steps"][()], f["trials"][()]
+    steps = steps[trials["cell"][steps["trial"]] == trials["cell"].max()]
+    left = trials["tokens"][steps["trial"]].astype(int) - 1 - steps["position"]
+    assert set(steps["drafted"]) >= {3, 6}
+    np.testing.assert_array_equal(steps["depth"], np.minimum(steps["drafted"] // 3, left))
+    np.testing.assert_array_equal(steps["testable"], 3 * steps["depth"])
+    np.testing.assert_array_equal(steps["accepted"], steps["depth"])
+    printed = harness("tables", "positions", tmp_path / "trees.h5", "--format", "csv").text
+    rows = [line.split(",") for line in printed.splitlines() if not line.startswith("#")]
+    at = {name: i for i, name in enumerate(rows[0])}
+    assert [row[at["position"]] for row in rows[1:]] == ["1", "2"]
+    assert all(row[at["reached"]] == row[at["accepted"]] != "0" for row in rows[1:])
 
 
 @pytest.mark.parametrize("table", TABLES)

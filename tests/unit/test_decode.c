@@ -368,7 +368,6 @@ Test(decode, a_stop_token_inside_a_draft_ends_the_output_and_the_rest_counts_as_
     target_close(t);
 }
 
-/* A recording is followed to the first stop token; those who make one see to it that this is its end. */
 Test(decode, nodes_of_a_tree_past_the_end_are_not_testable) {
     const int32_t recorded[] = {5, 6, EOS}, prompt[] = {1, 3};
     target       *t = replay_open();
@@ -392,6 +391,7 @@ Test(decode, nodes_of_a_tree_past_the_end_are_not_testable) {
     target_close(t);
 }
 
+/* A recording is followed to the first stop token; those who make one see to it that this is its end. */
 Test(decode, a_recording_ends_at_its_first_stop_token) {
     const int32_t recorded[] = {5, EOT, 6, EOS}, prompt[] = {1};
     target       *t = replay_open();

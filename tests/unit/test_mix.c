@@ -105,12 +105,10 @@ Test(mix, values_of_70b_models_are_better) {
     static const struct {
         mix_model   m;
         const char *type;
-    } cases[] = {{{&architecture_llama, 80, 64, 8, 0, false}, "Q5_K"},
-                 {{&architecture_llama, 80, 64, 64, 0, false}, "Q4_K"},
-                 {{&architecture_llama, 79, 64, 8, 0, false}, "Q4_K"},
-                 {{&architecture_llama, 80, 64, 8, 8, false}, "Q8_0"},
-                 {{&architecture_qwen2, 80, 64, 64, 0, false}, "Q5_K"},
-                 {{&architecture_qwen3, 80, 64, 8, 0, false}, "Q4_K"}};
+    } cases[] = {
+        {{&architecture_llama, 80, 64, 8, 0, false}, "Q5_K"},  {{&architecture_llama, 80, 64, 64, 0, false}, "Q4_K"},
+        {{&architecture_llama, 79, 64, 8, 0, false}, "Q4_K"},  {{&architecture_llama, 80, 64, 8, 8, false}, "Q8_0"},
+        {{&architecture_qwen2, 80, 64, 64, 0, false}, "Q5_K"}, {{&architecture_qwen3, 80, 64, 8, 0, false}, "Q4_K"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cr_expect_str_eq(type_in(&cases[i].m, "q4_k_m", "blk.10.attn_v.weight", 512), cases[i].type, "%zu", i);
         cr_expect_str_eq(type_in(&cases[i].m, "q3_k_m", "blk.10.attn_v.weight", 512), cases[i].type, "%zu", i);

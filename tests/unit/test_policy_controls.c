@@ -1,7 +1,8 @@
 /* The controls, which say what copying could gain at most and what it costs where it is never right: no drafts at all,
- * the truth, what differs from the truth everywhere, and ids drawn at random.
+ * the truth, what differs from the truth everywhere, ids drawn at random, and trees in which the truth is one path.
  */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/policy_steps.h"
@@ -19,8 +20,8 @@ Test(policy_controls, none_never_drafts) {
 }
 
 Test(policy_controls, controls_need_the_truth) {
-    const char *const names[] = {"oracle", "wrong"};
-    for (size_t i = 0; i < 2; i++) {
+    const char *const names[] = {"oracle", "wrong", "hedge"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         policy *p = steps_open(names[i], "");
         err     e = {0};
         cr_assert_eq(policy_begin(p, &(policy_input){0}, &e), -1);
@@ -97,4 +98,40 @@ Test(policy_controls, random_depends_on_the_position_alone) {
     steps_propose(p, DRAFT_CAP, &later);
     cr_assert_neq(memcmp(later.ids, whole.ids, 100 * sizeof(int32_t)), 0);
     policy_close(p);
+}
+
+Test(policy_controls, hedge_drafts_the_truth_behind_other_siblings) {
+    static int32_t truth[200];
+    gsl_rng       *r = rng_new(4, 3);
+    draft          d;
+    for (size_t width = 1; width <= 7; width++) {
+        enum { SMALL = 5 };
+        size_t siblings = width < SMALL ? width : SMALL; /* no more than there are ids */
+        char   text[40];
+        steps_fill(r, truth, 200, SMALL);
+        snprintf(text, sizeof text, "k=42,width=%zu", width);
+        policy *p = steps_open_over("hedge", text, SMALL, NULL);
+        steps_begin(p, &(policy_input){.truth = truth, .n_truth = 200, .noise = {1, width}});
+        for (size_t at = 0; at < 200; at += 20) {
+            size_t  left = 200 - at, levels = 41 / siblings < left ? 41 / siblings : left;
+            int32_t above = DRAFT_ROOT;
+            steps_propose(p, DRAFT_CAP, &d);
+            cr_assert_eq(d.n, levels * siblings);
+            cr_assert_eq(d.branches, siblings > 1);
+            for (size_t level = 0; level < levels; level++) {
+                bool   seen[SMALL] = {false};
+                size_t first = level * siblings;
+                for (size_t i = first; i < first + siblings; i++) {
+                    cr_assert_eq(d.parent[i], above);
+                    cr_assert_not(seen[d.ids[i]], "two siblings are equal");
+                    seen[d.ids[i]] = true;
+                }
+                above = (int32_t)(first + siblings - 1);
+                cr_assert_eq(d.ids[above], truth[at + level], "the last one is not true");
+            }
+            steps_observe(p, truth + at, 20);
+        }
+        policy_close(p);
+    }
+    gsl_rng_free(r);
 }

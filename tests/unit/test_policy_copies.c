@@ -67,7 +67,6 @@ Test(policy_copies, pld_refuses_a_dummy_out_of_the_vocabulary) {
     policy_close(steps_open_over("pld", "miss=100", 101, NULL));
 }
 
-
 Test(policy_copies, llma_examples) {
     const struct {
         const char    *params;

@@ -168,8 +168,7 @@ Test(targets, a_pass_over_a_tree_says_what_passes_over_its_paths_do) {
         cr_assert_eq(target_verify(t, prompt, PROMPT, &d, &r, &e), 0, "%s", e.text);
         cr_assert_eq(r.n, d.n + 1);
         for (int32_t node = -1; node < (int32_t)d.n; node++) {
-            size_t n = 0, row = rows_of(node);
-            for (int32_t at = node; at >= 0; at = d.parent[at]) n++;
+            size_t n = draft_depth(&d, node), row = rows_of(node);
             for (int32_t at = node, k = (int32_t)n; at >= 0; at = d.parent[at]) path[--k] = d.ids[at];
             row_after(plain, path, n, logits, &choice);
             cr_assert_eq(r.forced[row], choice, "%s: node %d", ops->name, (int)node);

@@ -47,9 +47,8 @@ typedef struct {
     ngram_table tables[NGRAM_MAX]; /* tables[n - min_n] */
 } ngram_index;
 
-/* For n-grams of min_n to max_n tokens, 1 <= min_n <= max_n <= NGRAM_MAX; no table grows before
- * `expected` tokens. `latest` and `lag` may be set then, before the first token. Free it afterwards, also after an
- * error. */
+/* For n-grams of min_n to max_n tokens, 1 <= min_n <= max_n <= NGRAM_MAX; about `expected` tokens will come. `latest`
+ * and `lag` may be set then, before the first token. Free it afterwards, also after an error. */
 int  ngram_index_init(ngram_index *x, size_t min_n, size_t max_n, size_t expected, err *e);
 void ngram_index_free(ngram_index *x);
 
