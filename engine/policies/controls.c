@@ -4,6 +4,8 @@
  * `random` drafts anything. `hedge` drafts a tree: what plain decoding will say, behind wrong siblings. Whatever they
  * draft, the output must be the same. All draft from step 0 on.
  */
+#include <inttypes.h>
+
 #include "engine/policies/policy.h"
 
 enum { K, WIDTH };
@@ -82,6 +84,12 @@ static int wrong_propose(policy *p, size_t limit, draft *d, err *e) {
     return 0;
 }
 
+static int hedge_open(policy *p, err *e) {
+    int64_t k = p->spec.params.at[K].integer, width = p->spec.params.at[WIDTH].integer;
+    if (width == 1 || width < k) return 0;
+    return err_input(e, "width = %" PRId64 " does not fit into k - 1 = %" PRId64 " tokens", width, k - 1);
+}
+
 /* Wrong siblings are consecutive ids without the true one, around the vocabulary. */
 static int hedge_propose(policy *p, size_t limit, draft *d, err *e) {
     (void)e;
@@ -150,6 +158,7 @@ const policy_ops policy_hedge = {
     .n_params = sizeof hedge_params / sizeof *hedge_params,
     .needs = NEEDS_TRUTH,
     .trial_bytes = sizeof(control_state),
+    .open = hedge_open,
     .observe = control_observe,
     .propose = hedge_propose,
     .longest = control_longest,

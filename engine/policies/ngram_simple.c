@@ -15,8 +15,9 @@
 enum { N, K };
 
 static const param_spec params[] = {
-    [N] = PARAM_INTEGER("n", 12, 1, NGRAM_MAX, "trigger length: last tokens that must match (size-n)"),
-    [K] = PARAM_INTEGER("k", 48, 1, DRAFT_CAP, "most tokens drafted (size-m)"),
+    [N] = PARAM_INTEGER("n", 12, 1, NGRAM_MAX,
+                        "trigger length: last tokens that must match, and fewest drafted (size-n)"),
+    [K] = PARAM_INTEGER("k", 48, 1, DRAFT_CAP, "most tokens drafted (size-m); none before the text has n + k + 3"),
 };
 
 enum { APART = 2 }; /* the token sampled last, and the one that a place must have after it */

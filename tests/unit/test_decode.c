@@ -211,7 +211,8 @@ static void attack(const char *name, const char *rule_params, size_t context, si
                 char   params[64] = "";
                 size_t at = add_param(params, ops, "n", n);
                 at += add_param(params + at, ops, "k", k);
-                at += add_param(params + at, ops, "width", n);
+                size_t width = n < k ? n : k > 1 ? k - 1 : 1;
+                at += add_param(params + at, ops, "width", width);
                 if (at > 0) params[at - 1] = '\0';
                 for (size_t i = 0; i < PROMPTS; i++) {
                     /* References: the outputs of the other prompts, rotated so that none is its own. */
@@ -248,7 +249,7 @@ static void attack(const char *name, const char *rule_params, size_t context, si
                     if (strcmp(ops->name, "oracle") == 0 && context > 4 * (size_t)CONTEXT / 5)
                         cr_assert_eq(t.n_steps, (t.output.n + k - 1) / k, "an oracle's step emitted less than k");
                     if (strcmp(ops->name, "hedge") == 0 && max_new + k <= context) { /* nodes take room */
-                        size_t levels = (k - 1) / n + 1;
+                        size_t levels = (k - 1) / width + 1;
                         cr_assert_eq(t.n_steps, (t.output.n + levels - 1) / levels,
                                      "a level of a tree was not accepted");
                     }

@@ -100,6 +100,15 @@ Test(policy_controls, random_depends_on_the_position_alone) {
     policy_close(p);
 }
 
+Test(policy_controls, hedge_refuses_levels_that_never_fit) {
+    err e = {0};
+    cr_assert_null(steps_try_open("hedge", "k=8,width=8", VOCAB, NULL, &e));
+    cr_assert_eq(e.kind, ERR_INPUT);
+    cr_assert_str_eq(e.text, "policy hedge: width = 8 does not fit into k - 1 = 7 tokens");
+    policy_close(steps_open("hedge", "k=8,width=7"));
+    policy_close(steps_open("hedge", "k=1,width=1"));
+}
+
 Test(policy_controls, hedge_drafts_the_truth_behind_other_siblings) {
     static int32_t truth[200];
     gsl_rng       *r = rng_new(4, 3);
