@@ -8,7 +8,7 @@
  *  H2  The original does not draft where only one more token may come, and does not cut a draft at max_new_tokens. Here
  *      the decode loop's limits hold, and the last step may draft. Neither changes what is accepted.
  */
-#include "engine/policies/index/history.h"
+#include "engine/policies/history.h"
 
 enum { N, K };
 

@@ -10,7 +10,7 @@
  *      period shorter than n drafts nothing while it does.
  *  S5  Step 0 drafts, after the prompt's last token.
  */
-#include "engine/policies/index/history.h"
+#include "engine/policies/history.h"
 
 enum { N, K };
 

@@ -14,7 +14,7 @@
  */
 #include <inttypes.h>
 
-#include "engine/policies/index/history.h"
+#include "engine/policies/history.h"
 
 enum { N, K, MISS };
 

@@ -10,7 +10,7 @@
  */
 #include <inttypes.h>
 
-#include "engine/policies/index/history.h"
+#include "engine/policies/history.h"
 
 enum { N, N_MIN, K };
 

@@ -5,8 +5,8 @@
  *
  * An earlier place may overlap the last tokens: in 4 4 4, a 4 follows both the first token and the first two.
  */
-#ifndef ENGINE_POLICIES_INDEX_HISTORY_H
-#define ENGINE_POLICIES_INDEX_HISTORY_H
+#ifndef ENGINE_POLICIES_HISTORY_H
+#define ENGINE_POLICIES_HISTORY_H
 
 #include "engine/policies/index/ngram_index.h"
 #include "engine/policies/policy.h"

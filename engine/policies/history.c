@@ -1,4 +1,4 @@
-#include "engine/policies/index/history.h"
+#include "engine/policies/history.h"
 
 int history_begin(history *h, size_t min_n, size_t max_n, history_place place, size_t lag, const policy_input *in,
                   err *e) {
