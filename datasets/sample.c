@@ -239,6 +239,14 @@ static int prepare(const dataset *d, const record *r, const tokenizer *tok, cons
     return -1;
 }
 
+static size_t omitted_bytes(const record *r, const tokenizer *tok) {
+    size_t n = tokenizer_omitted(tok, r->prompt.text, r->prompt.n_text) +
+               tokenizer_omitted(tok, r->output.text, r->output.n_text);
+    for (size_t i = 0; i < r->n_references; i++)
+        n += tokenizer_omitted(tok, r->references[i].text, r->references[i].n_text);
+    return n;
+}
+
 int samples_prepare(const dataset *d, const tokenizer *tok, const sample_options *o, dataset_report *report, void *ctx,
                     samples *out, err *e) {
     *out = (samples){0};
@@ -246,6 +254,9 @@ int samples_prepare(const dataset *d, const tokenizer *tok, const sample_options
     for (size_t i = 0; i < d->n; i++) {
         err why = {0};
         if (prepare(d, &d->records[i], tok, o, &out->at[out->n], &why) == 0) {
+            size_t omitted = omitted_bytes(&d->records[i], tok);
+            if (omitted > 0 && out->omitted == 0) out->omitted_line = d->records[i].line;
+            out->omitted += omitted;
             out->n++;
         } else if (o->skip_bad && why.kind == ERR_INPUT) {
             const record *r = &d->records[i];

@@ -21,8 +21,10 @@ typedef struct {
 typedef struct {
     sample         *at;
     size_t          n;
-    size_t          bad;     /* samples left out under skip_bad */
-    skipped_records skipped; /* those */
+    size_t          bad;          /* samples left out under skip_bad */
+    skipped_records skipped;      /* those */
+    size_t          omitted;      /* bytes of the samples' texts that no token spells: left out of their ids */
+    size_t          omitted_line; /* the first record with one */
 } samples;
 
 typedef struct {

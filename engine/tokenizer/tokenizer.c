@@ -66,6 +66,13 @@ size_t tokenizer_missing_bytes(const tokenizer *t) {
     return n;
 }
 
+size_t tokenizer_omitted(const tokenizer *t, const char *text, size_t n) {
+    size_t omitted = 0;
+    if (tokenizer_missing_bytes(t) == 0) return 0;
+    for (size_t i = 0; i < n; i++) omitted += tokenizer_omits(t, text[i]);
+    return omitted;
+}
+
 const char *tokenizer_warning(const tokenizer *t) {
     return t->pre_missing
                ? "the file does not say how its tokenizer splits text (tokenizer.ggml.pre), so \"default\" is "

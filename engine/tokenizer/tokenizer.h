@@ -57,9 +57,11 @@ const char *tokenizer_pre(const tokenizer *t);
 /* The token that stands for what no other one spells; -1 when there is none. */
 int32_t tokenizer_unk(const tokenizer *t);
 
-/* Whether a byte is left out of a text: no token spells it, and none stands for it. How many of the 256 are. */
+/* Whether a byte is left out of a text: no token spells it, and none stands for it. How many of the 256 are, and how
+ * many bytes of a text. */
 bool   tokenizer_omits(const tokenizer *t, char byte);
 size_t tokenizer_missing_bytes(const tokenizer *t);
+size_t tokenizer_omitted(const tokenizer *t, const char *text, size_t n);
 
 /* What a user should know about the file, or NULL. */
 const char *tokenizer_warning(const tokenizer *t);

@@ -154,6 +154,7 @@ static int encode_prompt(generation *g, const options *o, err *e) {
     g->prompt_is_empty = n == 0 && o->chat == NULL;
     const char *said = text != NULL ? text : o->prompt;
     int ret = o->chat != NULL ? encode_chat(g, o, said, n, e) : sample_prompt(g->m->tok, said, n, &g->prompt, e);
+    if (ret == 0) tokenizer_report_omitted(g->m->tok, where, said, n);
     free(text);
     if (ret != 0) return -1;
     return sample_check_prompt(g->prompt.n, &how, e) == 0 ? 0 : err_prefix(e, "%s", where);
@@ -163,6 +164,7 @@ static int encode_reference(const tokenizer *t, const char *path, tokens *out, e
     size_t n;
     char  *text = read_text(path, &n, e);
     int    ret = text != NULL ? tokenizer_encode(t, text, n, false, out, e) : -1;
+    if (ret == 0) tokenizer_report_omitted(t, path, text, n);
     free(text);
     return ret;
 }

@@ -34,7 +34,9 @@ int reading_open(reading *r, const reading_options *o, const char *model, const 
         return err_prefix(e, "%s: --chat %s", model, o->chat);
     how.chat = &r->chat;
     how.skip_bad = o->skip_bad;
-    return samples_prepare(&r->data, tok, &how, data_report_skipped, NULL, &r->samples, e);
+    if (samples_prepare(&r->data, tok, &how, data_report_skipped, NULL, &r->samples, e) != 0) return -1;
+    data_report_omitted(&r->samples, o->path);
+    return 0;
 }
 
 void reading_free(reading *r) {

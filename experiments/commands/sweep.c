@@ -278,7 +278,6 @@ static int check_replaced(const config *c, err *e) {
     return ret;
 }
 
-/* Reports each section's data once, however many tokenizers it was read with. */
 static void report_tokenizers(const plan *p) {
     for (size_t i = 0; i < p->n_models; i++) {
         const plan_model *m = &p->models[i];
@@ -288,6 +287,12 @@ static void report_tokenizers(const plan *p) {
     }
 }
 
+static void report_omitted(const plan *p) {
+    for (size_t i = 0; i < p->n_samples; i++)
+        data_report_omitted(&p->samples[i].set, p->datasets[p->samples[i].dataset].cfg->path);
+}
+
+/* Reports each section's data once, however many tokenizers it was read with. */
 static void report_keys(const plan *p) {
     for (size_t i = 0; i < p->n_datasets; i++) {
         size_t k = 0;
@@ -320,6 +325,7 @@ static int plan_all(const options *o, job *jobs, err *e) {
         if (jobs[i].missing.n > 0) continue;
         if (plan_make(&jobs[i].cfg, &how, &jobs[i].grid, e) != 0) return -1;
         report_tokenizers(&jobs[i].grid);
+        report_omitted(&jobs[i].grid);
         report_keys(&jobs[i].grid);
     }
     return 0;

@@ -18,6 +18,12 @@ void data_report_left_out(const dataset *d) {
             plural(d->dropped), first->line, first->reason);
 }
 
+void data_report_omitted(const samples *s, const char *path) {
+    if (s->omitted == 0) return;
+    fprintf(stderr, "harness: %s: %zu byte%s left out, the first one on line %zu: no token spells %s\n", path,
+            s->omitted, plural(s->omitted), s->omitted_line, s->omitted == 1 ? "it" : "them");
+}
+
 void data_report_keys(const dataset *d) {
     for (size_t i = 0; i < d->n_unread; i++) {
         const unread_key *k = &d->unread[i];

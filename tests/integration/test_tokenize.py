@@ -3,6 +3,7 @@ import pytest
 
 import gguf_files
 from program import harness
+from sweeps import write_jsonl
 
 END = 259  # after the 256 bytes and three merges
 
@@ -110,6 +111,15 @@ def test_bytes_that_no_token_spells_are_reported(tmp_path, tokenize):
     done = tokenize(path, "a\n\u00e9b\u00e9".encode())
     assert done.text == "97 10 98\n"
     assert done.error.endswith("input: 4 bytes left out, the first one on line 2: no token spells it\n")
+
+    records = [{"id": "1", "prompt": "a", "output": "b"},
+               {"id": "2", "prompt": "b\u00e9", "references": ["\u00e9\u00e9"], "output": "a"}]
+    data = write_jsonl(tmp_path / "records.jsonl", records)
+    said = f"{data}: 6 bytes left out, the first one on line 2: no token spells them\n"
+    assert said in harness("render", "-m", path, data).error
+    (tmp_path / "s.ini").write_text(f"[sweep]\nname = s\noutput = {tmp_path}\n[model m]\ntarget = replay\ntokenizer = {path}\n"
+                                    f"[dataset d]\npath = {data}\nforced = yes\nmax_new_tokens = 9\n[policy pld]\n[accept greedy]\n")
+    assert said in harness("sweep", "-n", tmp_path / "s.ini").error
 
 
 def test_unknown_tokens_are_reported(tmp_path, tokenize):
