@@ -196,6 +196,14 @@ static void logits_of(const char *of, dtype type, const model_shape *s, const ex
     float       *logits = allocate(LENGTH * VOCAB, sizeof *logits);
     if (t == NULL || transformer_forward(t, ids, LENGTH, LENGTH, logits, &e) != 0) die(e.text);
     print_hash("logits", of, logits, LENGTH * VOCAB * sizeof *logits);
+
+    /* The second half again, as a tree in which every token has two children. */
+    int32_t parent[LENGTH];
+    size_t  half = LENGTH / 2, n = LENGTH - half;
+    for (size_t i = 0; i < n; i++) parent[i] = ((int32_t)i + 1) / 2 - 1;
+    transformer_rewind(t, half);
+    if (transformer_forward_tree(t, ids + half, parent, n, logits, &e) != 0) die(e.text);
+    print_hash("logits of a tree", of, logits, n * VOCAB * sizeof *logits);
     transformer_free(t);
     free(logits);
 }

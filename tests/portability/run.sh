@@ -63,7 +63,7 @@ neon="-DISA_NEON -march=armv8.2-a+dotprod"
         engine/base/parallel.c engine/kernels/dtype.c engine/kernels/quants.c engine/kernels/quants_fit.c \
         engine/kernels/panel.c engine/kernels/panel_portable.c engine/kernels/floats.c engine/kernels/floats_portable.c \
         engine/model/matrix.c engine/model/shape.c engine/model/rope.c engine/model/products.c engine/model/attention.c \
-        engine/model/feed_forward.c engine/model/transformer.c -lm
+        engine/model/feed_forward.c engine/model/transformer.c engine/model/tree.c -lm
 }
 for isa in portable neon; do
     compare_isa "aarch64-$isa" "$isa" "$emulator" -L $sysroot "$work/logits_hash_aarch64"
