@@ -154,13 +154,14 @@ static void check_trees(const model *m, int threads) {
     gsl_rng     *r = rng_new(5, (uint64_t)threads);
     transformer *t = open_transformer(m, ROOM, threads), *chain = open_transformer(m, ROOM, 1);
     float       *got = new_floats(MOST * vocab), *want = new_floats(vocab);
-    int32_t      ids[LENGTH], context[ROOM], tree[MOST], parent[MOST], path[MOST];
+    int32_t      ids[LENGTH], tree[MOST], parent[MOST], path[MOST], spelled[MOST];
     text_of(m, 3, ids);
-    for (size_t turn = 0; turn < 12; turn++) {
+    for (size_t turn = 0; turn < 8; turn++) {
         size_t length = BASE - turn, n = turn % 4 == 3 ? MOST : 1 + gsl_rng_uniform_int(r, 40);
-        memcpy(context, ids, length * sizeof *ids);
         transformer_rewind(t, 0);
+        transformer_rewind(chain, 0);
         forward(t, ids, length, 0, NULL);
+        forward(chain, ids, length, 0, NULL);
         for (size_t kept = 0, pass = 0; pass < 3; pass++, length += kept) {
             err    e = {0};
             size_t reach = 1 + gsl_rng_uniform_int(r, 6); /* parents are among the last few: from chains to bushes */
@@ -175,14 +176,15 @@ static void check_trees(const model *m, int threads) {
                 kept = 0;
                 for (int32_t at = (int32_t)i; at >= 0; at = parent[at]) kept++;
                 for (int32_t at = (int32_t)i, k = (int32_t)kept; at >= 0; at = parent[at]) path[--k] = at;
-                for (size_t k = 0; k < kept; k++) context[length + k] = tree[path[k]];
-                transformer_rewind(chain, 0);
-                forward(chain, context, length + kept, 1, want);
+                for (size_t k = 0; k < kept; k++) spelled[k] = tree[path[k]];
+                transformer_rewind(chain, length);
+                forward(chain, spelled, kept, 1, want);
                 cr_assert_eq(memcmp(got + i * vocab, want, vocab * sizeof *want), 0, "token %zu of %zu after %zu", i, n,
                              length);
             }
             kept = kept > 20 ? 20 : kept; /* any part of a path from the root may stand */
             transformer_keep(t, path, kept);
+            transformer_rewind(chain, length + kept);
             cr_assert_eq(transformer_length(t), length + kept);
         }
     }
