@@ -7,7 +7,7 @@
  *      and is written before it is used. So rewinding only lowers `length`.
  *  T2  a row of activations depends on other rows of its pass only through the cache. So a pass over m tokens leaves
  *      the bits of m passes over one.
- *  T3  nothing is allocated after transformer_new, but for the first tree.
+ *  T3  nothing is allocated after transformer_new, except memory for trees, with the first one.
  */
 #ifndef ENGINE_MODEL_TRANSFORMER_IMPL_H
 #define ENGINE_MODEL_TRANSFORMER_IMPL_H
@@ -90,7 +90,7 @@ static inline size_t panel_positions(const transformer *t) {
     return panel_count(t->context) * PANEL_ROWS;
 }
 
-/* Where the i-th token of the batch stands in the context. */
+/* The position in the context of the i-th token of the batch. */
 static inline size_t position_of(const transformer *t, size_t i) {
     return t->length + (t->tree.n > 0 ? (size_t)t->tree.depth[t->tree.at + i] : i);
 }

@@ -16,9 +16,9 @@
  *
  * The ids are those of llama.cpp, which are the models' own, except:
  *  - text is normalized for Qwen, as its own tokenizer does;
- *  - tekken, gpt-4o and the other names of their regexes split by those of Hugging Face's tokenizer.json. There, case
- * is told apart in every script, and marks (\p{M}) belong to the word they stand in. llama.cpp knows the case of ASCII
- *    alone, and a mark ends a word;
+ *  - tekken, gpt-4o and the other names of their regexes split by those of Hugging Face's tokenizer.json: upper and
+ *    lower case differ in every script, and marks (\p{M}) are part of words. llama.cpp knows the case of ASCII only,
+ *    and a mark ends a word;
  *  - bytes that are not UTF-8 keep their byte tokens;
  *  - merges do not yield control tokens, and SentencePiece's unused pieces are split again.
  *

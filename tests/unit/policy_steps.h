@@ -1,4 +1,4 @@
-/* policy_steps.h - a drafting policy step by step, for tests: opened, shown tokens, asked for drafts. */
+/* policy_steps.h - helpers for tests that run a drafting policy step by step. */
 #ifndef TESTS_UNIT_POLICY_STEPS_H
 #define TESTS_UNIT_POLICY_STEPS_H
 
