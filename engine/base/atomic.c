@@ -121,7 +121,7 @@ static int open_guarded(const char *part) {
     sigset_t all, usual;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &usual);
-    int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), why = errno;
+    int fd = open(part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666), why = errno;
     if (fd >= 0) guard(part);
     pthread_sigmask(SIG_SETMASK, &usual, NULL);
     errno = why;

@@ -18,7 +18,7 @@ typedef struct {
     char       *place; /* what gets written: the path, or where it leads when it is a link */
     char       *folder;
     char       *part; /* the temporary file, for callers that read it before it gets its name */
-    int         fd;
+    int         fd;   /* for reading, too */
 } atomic_file;
 
 /* Gives the errors of atomic_open and of what follows it, without making a file. Call it before any work: a result that

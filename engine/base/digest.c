@@ -1,12 +1,12 @@
 #include "engine/base/digest.h"
 
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -15,6 +15,38 @@
 
 uint64_t digest64(const void *bytes, size_t n) {
     return XXH3_64bits(bytes, n);
+}
+
+struct digest64_state {
+    XXH3_state_t *of;
+};
+
+digest64_state *digest64_new(err *e) {
+    digest64_state *s = mem_new(1, sizeof *s, e);
+    if (s == NULL) return NULL;
+    if ((s->of = XXH3_createState()) == NULL) {
+        free(s);
+        err_run(e, "out of memory");
+        return NULL;
+    }
+    (void)XXH3_64bits_reset(s->of); /* both fail only without a state */
+    return s;
+}
+
+void digest64_add(digest64_state *s, const void *bytes, size_t n) {
+    if (n > 0) (void)XXH3_64bits_update(s->of, bytes, n);
+}
+
+uint64_t digest64_take(digest64_state *s) {
+    uint64_t digest = XXH3_64bits_digest(s->of);
+    (void)XXH3_64bits_reset(s->of);
+    return digest;
+}
+
+void digest64_free(digest64_state *s) {
+    if (s == NULL) return;
+    XXH3_freeState(s->of);
+    free(s);
 }
 
 static int hex_of(EVP_MD_CTX *ctx, char hex[DIGEST_HEX]) {
@@ -39,10 +71,11 @@ int digest_sha256(const void *bytes, size_t n, char hex[DIGEST_HEX], err *e) {
 
 /* Adds a file's bytes. */
 static int add_file(EVP_MD_CTX *ctx, const char *path, unsigned char *buf, size_t size, err *e) {
+    size_t  all;
     ssize_t got = 0;
     bool    ok = true;
-    int     fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return err_unreadable(e, path);
+    int     fd = file_open(path, "a regular file", &all, e);
+    if (fd < 0) return -1;
     while (ok && (got = read(fd, buf, size)) > 0) ok = EVP_DigestUpdate(ctx, buf, (size_t)got) == 1;
     int ret = !ok ? err_run(e, "SHA-256 failed") : got < 0 ? err_unreadable(e, path) : 0;
     close(fd);

@@ -42,7 +42,8 @@ int fetch_advise(const char *path, err *e) {
     const char *file = place != NULL ? cut_last(place) : NULL;
     const char *folder = file != NULL ? cut_last(place) : NULL;
     if (folder != NULL && strcmp(folder, "data") == 0) manifest = mem_printf(NULL, "%s/manifest.tsv", place);
-    if (manifest != NULL) text = file_read(manifest, MAX_BYTES, &n, NULL);
+    if (manifest != NULL && file_check_regular(manifest, "", NULL) == 0)
+        text = file_read(manifest, MAX_BYTES, &n, NULL);
     if (text != NULL) name = name_in(text, file);
     if (name != NULL) script = mem_printf(NULL, "%s/fetch.sh", place);
     if (script != NULL) command = here_word(script, NULL);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,11 +57,68 @@ char *file_read(const char *path, size_t most, size_t *n, err *e) {
     return NULL;
 }
 
-int file_begin(const char *path, void *bytes, size_t size, size_t *n, err *e) {
-    ssize_t got = 1;
-    int     fd = open(path, O_RDONLY | O_CLOEXEC);
-    *n = 0;
+static int refuse_special(const char *path, mode_t mode, const char *wanted, err *e) {
+    const char *kind = S_ISDIR(mode)    ? "a folder"
+                       : S_ISFIFO(mode) ? "a pipe"
+                       : S_ISSOCK(mode) ? "a socket"
+                                        : "a device";
+    return err_input(e, "%s: is %s (%s)", path, kind, wanted);
+}
+
+int file_check_regular(const char *path, const char *wanted, err *e) {
+    struct stat s;
+    if (stat(path, &s) != 0 || S_ISREG(s.st_mode)) return 0;
+    int fd = S_ISFIFO(s.st_mode) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    if (fd >= 0) close(fd);
+    return refuse_special(path, s.st_mode, wanted, e);
+}
+
+int file_open(const char *path, const char *wanted, size_t *size, err *e) {
+    struct stat s;
+    if (file_check_regular(path, wanted, e) != 0) return -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return err_unreadable(e, path);
+    int ret = fstat(fd, &s) != 0    ? err_unreadable(e, path)
+              : !S_ISREG(s.st_mode) ? refuse_special(path, s.st_mode, wanted, e)
+                                    : 0;
+    if (ret == 0) {
+        *size = (size_t)s.st_size;
+        return fd;
+    }
+    close(fd);
+    return -1;
+}
+
+void *file_map(const char *path, const char *wanted, size_t *size, err *e) {
+    int fd = file_open(path, wanted, size, e);
+    if (fd < 0) return NULL;
+    void *map = NULL;
+    if (*size == 0)
+        err_input(e, "%s: the file is empty (%s)", path, wanted);
+    else if ((map = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
+        err_errno(e, path, "cannot map");
+    close(fd);
+    return map != MAP_FAILED ? map : NULL;
+}
+
+file_stamp file_stamp_of(const char *path) {
+    struct stat s;
+    if (stat(path, &s) != 0) return (file_stamp){0};
+    return (file_stamp){s.st_dev, s.st_ino, (uint64_t)s.st_size, s.st_mtim.tv_sec, s.st_mtim.tv_nsec};
+}
+
+bool file_overwritten(const char *path, const file_stamp *before) {
+    file_stamp now = file_stamp_of(path);
+    if (now.device != before->device || now.inode != before->inode) return false;
+    return now.size != before->size || now.seconds != before->seconds || now.nanoseconds != before->nanoseconds;
+}
+
+int file_begin(const char *path, void *bytes, size_t size, size_t *n, err *e) {
+    size_t  all;
+    ssize_t got = 1;
+    int     fd = file_open(path, "a regular file", &all, e);
+    *n = 0;
+    if (fd < 0) return -1;
     while (got > 0 && *n < size) {
         got = read_some(fd, (char *)bytes + *n, size - *n);
         if (got > 0) *n += (size_t)got;

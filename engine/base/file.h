@@ -1,8 +1,11 @@
-/* file.h - a whole file in memory; folders for output; input that must not become output. */
+/* file.h - a whole file in memory; files that must be regular; folders for output; input that must not become output.
+ */
 #ifndef ENGINE_BASE_FILE_H
 #define ENGINE_BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "engine/base/err.h"
 
@@ -10,7 +13,31 @@
  * and ERR_INPUT for more than `most` bytes. */
 char *file_read(const char *path, size_t most, size_t *n, err *e);
 
-/* The first bytes of a file, at most `size`, and how many there are. The same errors. */
+/* ERR_INPUT "PATH: is a pipe (WANTED)" for what is no regular file; nothing for one that cannot be looked at. Who waits
+ * to write into a pipe is let go. */
+int file_check_regular(const char *path, const char *wanted, err *e);
+
+/* Opens a regular file for reading: a descriptor, and in *size how many bytes it has. -1 and the error for another one,
+ * without waiting for its writer; other errors are err_unreadable's. */
+int file_open(const char *path, const char *wanted, size_t *size, err *e);
+
+/* A regular file's bytes as pages of memory that may not be written to. The same errors, and ERR_INPUT for an empty
+ * one. munmap releases them. */
+void *file_map(const char *path, const char *wanted, size_t *size, err *e);
+
+/* Which file a path names, and when it was written last. */
+typedef struct {
+    uint64_t device, inode, size; /* size 0: there is none */
+    int64_t  seconds, nanoseconds;
+} file_stamp;
+
+file_stamp file_stamp_of(const char *path);
+
+/* Whether the file that had this stamp was written to since, so that what is mapped of it has changed. One that another
+ * has replaced at its path was not. */
+bool file_overwritten(const char *path, const file_stamp *before);
+
+/* The first bytes of a regular file, at most `size`, and how many there are. The same errors. */
 int file_begin(const char *path, void *bytes, size_t size, size_t *n, err *e);
 
 /* ERR_INPUT when both are names of one file: writing `output` would destroy what `input` is read from. */

@@ -20,6 +20,7 @@ static const struct {
     [FILE_EMPTY] = {"an empty file", NULL},
     [FILE_GGUF] = {"a GGUF file", "a model or a vocabulary: harness inspect says more"},
     [FILE_HDF5] = {"an HDF5 file", "results or a loss curve: harness inspect says more"},
+    [FILE_DATASTORE] = {"a datastore", "for the policy rest: harness datastore show says more"},
     [FILE_OLD_GGML] = {"a model in ggml's format from before GGUF", "get it anew as GGUF"},
     [FILE_LFS_POINTER] = {"a pointer of Git LFS", "the file itself is not there: git lfs pull brings it"},
     [FILE_HTML] = {"a web page", "probably what a server said instead of giving the file: download it again"},
@@ -54,6 +55,7 @@ static const struct {
     const char *bytes;
 } magics[] = {
     MAGIC(HDF5, "\x89HDF\r\n\x1a\n"),
+    MAGIC(DATASTORE, "HARNSTOR"),
     MAGIC(OLD_GGML, "lmgg"),
     MAGIC(OLD_GGML, "fmgg"),
     MAGIC(OLD_GGML, "tjgg"),

@@ -12,6 +12,7 @@ typedef enum {
     FILE_EMPTY,
     FILE_GGUF,
     FILE_HDF5,
+    FILE_DATASTORE,
     FILE_OLD_GGML,
     FILE_LFS_POINTER,
     FILE_HTML,

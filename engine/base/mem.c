@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+static const size_t LARGE_PAGE = (size_t)2 << 20;
+
 static size_t fail_countdown;
 
 void mem_fail_at(size_t n) {
@@ -23,10 +25,18 @@ static void *out_of_memory(size_t n, size_t size, err *e) {
     return NULL;
 }
 
+/* Asks for large pages for a large array: random access to many small ones waits for their addresses, too. */
+static void use_large_pages(void *p, size_t n) {
+    if (n < 8 * LARGE_PAGE) return;
+    size_t before = (LARGE_PAGE - (uintptr_t)p % LARGE_PAGE) % LARGE_PAGE;
+    madvise((char *)p + before, (n - before) / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* only a hint */
+}
+
 void *mem_new(size_t n, size_t size, err *e) {
     if (fails_now() || (size > 0 && n > PTRDIFF_MAX / size)) return out_of_memory(n, size, e);
     void *p = calloc(n > 0 ? n : 1, size > 0 ? size : 1);
     if (p == NULL) return out_of_memory(n, size, e);
+    use_large_pages(p, n * size);
     return p;
 }
 
@@ -47,7 +57,7 @@ static size_t mapped_bytes(size_t n) {
 /* Large pages begin at multiples of their size; some kernels put a mapping there, others anywhere. So more is mapped
  * than is wanted, and the ends are given back. */
 void *mem_map(size_t n, err *e) {
-    const size_t large = (size_t)2 << 20;
+    const size_t large = LARGE_PAGE;
     size_t       some = mapped_bytes(n), more = some + large;
     if (fails_now() || more < n) return out_of_memory(n, 1, e);
     char *p = mmap(NULL, more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -73,6 +83,7 @@ int mem_grow(void **array, size_t *cap, size_t want, size_t size, err *e) {
         out_of_memory(bigger, size, e);
         return -1;
     }
+    use_large_pages(p, bigger * size);
     *array = p;
     *cap = bigger;
     return 0;

@@ -11,16 +11,15 @@
  * Invariants: a reader's `at` never exceeds the file's size, so `size - at` does not wrap. The memory
  * allocated is bounded by a small multiple of the file's size, whatever its counts claim. The file must not shrink
  * while it is mapped: reading beyond its new end would kill the process, as with every memory-mapped file. */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/base/fetch.h"
+#include "engine/base/file.h"
 #include "engine/base/filekind.h"
 #include "engine/base/mem.h"
 #include "engine/base/quote.h"
@@ -283,32 +282,9 @@ static size_t tail_bytes(const gguf *g) {
 }
 
 static int map_file(gguf *g, err *e) {
-    int fd = open(g->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        err_unreadable(e, g->path);
-        return fetch_advise(g->path, e);
-    }
-    struct stat st;
-    int         result = -1;
-    if (fstat(fd, &st) != 0) {
-        err_unreadable(e, g->path);
-    } else if (!S_ISREG(st.st_mode)) {
-        err_input(e, "%s: is %s (a GGUF file)", g->path, S_ISDIR(st.st_mode) ? "a folder" : "not a regular file");
-    } else if (st.st_size == 0) {
-        err_input(e, "%s: the file is empty (a GGUF file)", g->path);
-    } else {
-        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (p == MAP_FAILED) {
-            err_errno(e, g->path, "cannot map");
-        } else {
-            g->base = p;
-            g->size = (size_t)st.st_size;
-            ASAN_POISON_MEMORY_REGION(g->base + g->size, tail_bytes(g));
-            result = 0;
-        }
-    }
-    close(fd);
-    return result;
+    if ((g->base = file_map(g->path, "a GGUF file", &g->size, e)) == NULL) return fetch_advise(g->path, e);
+    ASAN_POISON_MEMORY_REGION(g->base + g->size, tail_bytes(g));
+    return 0;
 }
 
 void gguf_unload_file(const gguf *g, const void *data, size_t n) {

@@ -34,7 +34,7 @@ const char *pretokenizer_unicode(const pretokenizer *p);
 /* What one caller needs to split texts. */
 typedef struct {
     const pretokenizer *p;
-    void               *match; /* a pcre2_match_data */
+    void               *match, *limits; /* a pcre2_match_data, a pcre2_match_context */
 
     /* Gets each piece, never empty, in the text's order; an error ends the splitting. */
     int (*piece)(void *of, const char *at, size_t n, err *e);
