@@ -7,6 +7,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/digest.h"
 #include "engine/base/mem.h"
+#include "engine/rules/logits.h"
 
 void trial_trace_free(trial_trace *t) {
     tokens_free(&t->output);
@@ -23,7 +24,7 @@ uint64_t trial_trace_hash(const trial_trace *t) {
 static void trace_clear(trial_trace *t) {
     t->output.n = 0;
     t->n_steps = t->n_levels = 0;
-    t->min_margin = NAN;
+    t->min_margin = t->log_likelihood = NAN;
     t->truncated = false;
     t->prefill_ns = t->decode_ns = t->draft_ns = t->verify_ns = 0;
 }
@@ -54,29 +55,43 @@ static step_trace step_of(const step_view *view, uint64_t draft_ns, uint64_t ver
         .emitted = (uint16_t)view->n,
         .draft_ns = draft_ns,
         .verify_ns = verify_ns,
+        .margin = (double)NAN,
     };
 }
 
-/* Adds a step and what its rows say about the emitted tokens. */
-static int trace_record(trial_trace *t, step_trace *s, const step_view *view, err *e) {
+/* Smaller of the two; `b` where `a` is NaN. */
+static double smaller(double a, double b) {
+    return a <= b ? a : b;
+}
+
+/* What the step's rows say about the emitted tokens. */
+static void record_rows(trial_trace *t, step_trace *s, const step_view *view) {
     const rows *r = view->rows;
+    if (view->position == 0) t->log_likelihood = 0;
+    for (size_t i = 0; i < view->n; i++) {
+        const float *logits = r->logits + rows_deciding(view->verdict, i) * r->vocab;
+        t->logits_hash[view->position + i] = digest64(logits, r->vocab * sizeof *logits);
+        t->log_likelihood += logits_log_prob(logits, r->vocab, view->emitted[i]);
+        s->margin = smaller(s->margin, top_margin(logits, r->vocab));
+    }
+    t->min_margin = smaller(t->min_margin, s->margin);
+}
+
+/* Adds a step. */
+static int trace_record(trial_trace *t, step_trace *s, const step_view *view, err *e) {
     if (view->draft->branches) {
         if (mem_reserve(&t->levels, &t->cap_levels, t->n_levels + DRAFT_CAP, e) != 0) return -1;
         s->depth = (uint16_t)draft_levels(view->draft, t->levels + t->n_levels);
         t->n_levels += s->depth;
     }
     if (mem_reserve(&t->steps, &t->cap_steps, t->n_steps + 1, e) != 0) return -1;
+    if (view->rows->logits != NULL) {
+        if (mem_reserve(&t->logits_hash, &t->cap_hash, t->output.n, e) != 0) return -1;
+        record_rows(t, s, view);
+    }
     t->steps[t->n_steps++] = *s;
     t->draft_ns += s->draft_ns;
     t->verify_ns += s->verify_ns;
-    if (r->logits == NULL) return 0;
-    if (mem_reserve(&t->logits_hash, &t->cap_hash, t->output.n, e) != 0) return -1;
-    for (size_t i = 0; i < view->n; i++) {
-        const float *logits = r->logits + rows_deciding(view->verdict, i) * r->vocab;
-        double       margin = top_margin(logits, r->vocab);
-        t->logits_hash[view->position + i] = digest64(logits, r->vocab * sizeof *logits);
-        if (!(t->min_margin <= margin)) t->min_margin = margin;
-    }
     return 0;
 }
 
@@ -132,7 +147,9 @@ static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
     size_t most = room < in.n_prompt ? 0 : room - in.n_prompt < end ? room - in.n_prompt + 1 : end;
     if (tokens_reserve(output, most, e) != 0) return -1;
 
+    rule_begin(s->rule, in.prompt, in.n_prompt);
     policy_end(s->policy); /* the last trial's index is not this one's time */
+    if (policy_check_files(s->policy, e) != 0) return -1;
     uint64_t begun = clock_ns();
     if (policy_begin(s->policy, &in, e) != 0) return -1;
     uint64_t draft_ns = clock_ns() - begun; /* index building counts as drafting (D4: it is paid for) */
@@ -157,8 +174,9 @@ static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
         if (rule_accept(s->rule, &r, &d, position, s->noise, &v, e) != 0) return -1;
         verdict_cut(&v, &d, s->stops, end - position);
         if (emit(output, &d, &v, e) != 0 || target_keep(s->target, v.path, v.n, e) != 0) return -1;
+        rule_observe(s->rule, output->ids + position, v.n + 1);
         uint64_t  t3 = clock_ns();
-        step_view view = {output->ids + position, v.n + 1, position, &d, &v, &r};
+        step_view view = {output->ids + position, v.n + 1, position, &d, &v, &r, false};
         if (policy_observe(s->policy, &view, e) != 0) return -1;
         uint64_t t4 = clock_ns();
 

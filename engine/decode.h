@@ -48,6 +48,7 @@ typedef struct {
     uint16_t depth;     /* of the testable ones: their longest path, the most that could be accepted */
     uint64_t draft_ns;  /* propose and observe; in step 0 also the policy's begin */
     uint64_t verify_ns; /* the target's pass; in step 0 the prompt's */
+    double   margin;    /* smallest gap between the two best logits over the emitted positions; NaN without logits */
 } step_trace;
 
 typedef struct {
@@ -58,11 +59,13 @@ typedef struct {
     size_t      n_levels, cap_levels;
     uint64_t   *logits_hash; /* [output.n] digest64 of each emitted position's logits; NULL without logits */
     size_t      cap_hash;
-    double      min_margin; /* smallest top1 - top2 logit gap over emitted positions; NaN without logits */
-    bool        truncated;  /* max_new_tokens or the context's end was reached before a stop token */
-    uint64_t    prefill_ns; /* step 0's verify_ns */
-    uint64_t    decode_ns;  /* all timed windows except prefill: begin, propose, verify, accept, keep, observe */
-    uint64_t    draft_ns, verify_ns; /* sums over the steps */
+    double      min_margin; /* the steps' smallest margin; NaN without logits */
+    /* Sum over the output of log p(token) at temperature 1, nothing cut off; NaN without logits. */
+    double   log_likelihood;
+    bool     truncated;           /* max_new_tokens or the context's end was reached before a stop token */
+    uint64_t prefill_ns;          /* step 0's verify_ns */
+    uint64_t decode_ns;           /* all timed windows except prefill: begin, propose, verify, accept, keep, observe */
+    uint64_t draft_ns, verify_ns; /* sums over the steps */
 } trial_trace;
 
 /* A zeroed struct is an empty trace; decode_run reuses its memory. */

@@ -6,6 +6,8 @@ void draft_clear(draft *d) {
     d->match_length = 0;
     d->source = SOURCE_NONE;
     d->source_position = -1;
+    d->stage = 0;
+    d->q = NULL;
 }
 
 int32_t draft_add(draft *d, int32_t parent, int32_t id) {

@@ -28,9 +28,13 @@ typedef struct {
     uint16_t match_length;    /* tokens matched by the trigger; 0 = no match */
     int32_t  source;          /* SOURCE_* or a reference's index */
     int32_t  source_position; /* index in that source just after the matched tokens; -1 = none */
+    uint16_t stage;           /* of a chain of policies: the one that drafted, from 1; 0 = no chain */
+    /* [n, vocab] of a chain drawn at random: the distribution that each token was drawn from. NULL: nothing was drawn.
+     * Owned by the policy; valid until its next propose. */
+    const double *q;
 } draft;
 
-/* Empties it: no tokens, no match. */
+/* Empties it: no tokens, no match, no distributions. */
 void draft_clear(draft *d);
 
 /* Adds a node below `parent`, a node of the draft or DRAFT_ROOT, and returns its index; -1 when the draft is full. This

@@ -1,8 +1,8 @@
 /* controls.c - policies that attack the decode loop rather than save time.
  *
- * `oracle` drafts what plain decoding will say: every token is accepted. `wrong` drafts what it will not say: none is.
- * `random` drafts anything. `hedge` drafts a tree: what plain decoding will say, behind wrong siblings. Whatever they
- * draft, the output must be the same. All draft from step 0 on.
+ * `wrong` drafts what plain decoding will not say: no token is accepted. `random` drafts anything. `hedge` drafts a
+ * tree: what plain decoding will say, behind wrong siblings. Whatever they draft, the output must be the same. All
+ * draft from step 0 on.
  */
 #include <inttypes.h>
 
@@ -55,15 +55,6 @@ static int32_t control_wrong(const policy *p, size_t position) {
     return id >= p->in.truth[position] ? id + 1 : id;
 }
 
-static int oracle_propose(policy *p, size_t limit, draft *d, err *e) {
-    (void)e;
-    const control_state *s = p->trial;
-    size_t               left = s->position < p->in.n_truth ? p->in.n_truth - s->position : 0;
-    size_t               n = control_length(p, limit);
-    if (left > 0) draft_extend(d, p->in.truth + s->position, n < left ? n : left);
-    return 0;
-}
-
 static int random_propose(policy *p, size_t limit, draft *d, err *e) {
     (void)e;
     const control_state *s = p->trial;
@@ -107,20 +98,6 @@ static int hedge_propose(policy *p, size_t limit, draft *d, err *e) {
     }
     return 0;
 }
-
-const policy_ops policy_oracle = {
-    .name = "oracle",
-    .source = __FILE__,
-    .help = "control: drafts the true continuation",
-    .origin = "the best any policy can do",
-    .params = params,
-    .n_params = sizeof params / sizeof *params,
-    .needs = NEEDS_TRUTH,
-    .trial_bytes = sizeof(control_state),
-    .observe = control_observe,
-    .propose = oracle_propose,
-    .longest = control_longest,
-};
 
 const policy_ops policy_random = {
     .name = "random",
