@@ -6,18 +6,15 @@
 #include "engine/rules/logits.h"
 #include "engine/rules/rule.h"
 
-enum { TEMPERATURE };
 enum { DRAW_TOKEN };
 
-static const param_spec params[] = {
-    [TEMPERATURE] = PARAM_REAL("temperature", 1, 0.01, 100, "softmax temperature"),
-};
+static const param_spec params[] = {SAMPLER_PARAMS(0)};
 
 static int coupled_accept(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws, verdict *out,
                           err *e) {
     (void)e;
     for (int32_t node = DRAFT_ROOT;;) {
-        const double *p = rule_probs(r, pass, rows_of(node), r->params.at[TEMPERATURE].real);
+        const double *p = rule_probs(r, pass, rows_of(node));
         out->next = probs_sample(p, pass->vocab, noise_uniform(draws, position + out->n, DRAW_TOKEN));
         if ((node = draft_child(d, node, out->next)) < 0) return 0;
         out->path[out->n++] = node;

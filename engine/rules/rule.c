@@ -23,10 +23,15 @@ rule *rule_open(const rule_ops *ops, const param_values *params, size_t vocab, e
     if (r == NULL) return NULL;
     r->ops = ops;
     r->vocab = vocab;
+    r->sampler = sampler_of(ops->params, ops->n_params, params);
     bool scratch = (ops->needs & GIVES_LOGITS) != 0;
     int  ret = param_values_copy(params, &r->params, e);
     if (ret == 0 && param_check_unchanged(&r->params, e) != 0) ret = err_prefix(e, "rule %s", ops->name);
-    if (ret == 0 && (!scratch || (r->p = mem_new(vocab, sizeof *r->p, e)) != NULL)) return r;
+    if (ret == 0 && ops->check != NULL && ops->check(r, e) != 0) ret = err_prefix(e, "rule %s", ops->name);
+    if (ret == 0 && (!scratch || (r->p = mem_new(vocab, sizeof *r->p, e)) != NULL)) {
+        rule_begin(r, NULL, 0);
+        return r;
+    }
     rule_close(r);
     return NULL;
 }
@@ -52,9 +57,18 @@ static int check_rows(const rule *r, const rows *pass, const draft *d, err *e) {
     bool logits = pass->logits != NULL && pass->vocab == r->vocab;
     if ((r->ops->needs & GIVES_LOGITS) != 0 && !logits)
         return err_run(e, "rule %s needs logits over %zu ids, which the target does not give", name, r->vocab);
+    if (d->q != NULL && d->branches) return err_run(e, "rule %s: a tree of drafts was drawn at random (a chain)", name);
     if (pass->forced == NULL && !logits)
         return err_run(e, "rule %s: the target gives neither choices nor logits", name);
     return 0;
+}
+
+void rule_begin(rule *r, const int32_t *prompt, size_t n) {
+    if (r->ops->begin != NULL) r->ops->begin(r, prompt, n);
+}
+
+void rule_observe(rule *r, const int32_t *emitted, size_t n) {
+    if (r->ops->observe != NULL) r->ops->observe(r, emitted, n);
 }
 
 int rule_accept(rule *r, const rows *pass, const draft *d, uint64_t position, noise draws, verdict *out, err *e) {
@@ -63,10 +77,14 @@ int rule_accept(rule *r, const rows *pass, const draft *d, uint64_t position, no
 }
 
 int32_t rule_choice(const rows *pass, size_t row) {
-    return pass->forced != NULL ? pass->forced[row] : logits_argmax(pass->logits + row * pass->vocab, pass->vocab);
+    return pass->forced != NULL ? pass->forced[row] : logits_argmax(rule_logits(pass, row), pass->vocab);
 }
 
-const double *rule_probs(rule *r, const rows *pass, size_t row, double temperature) {
-    logits_softmax(pass->logits + row * pass->vocab, pass->vocab, temperature, r->p);
+const float *rule_logits(const rows *pass, size_t row) {
+    return pass->logits + row * pass->vocab;
+}
+
+const double *rule_probs(rule *r, const rows *pass, size_t row) {
+    sampler_probs(&r->sampler, rule_logits(pass, row), pass->vocab, r->p);
     return r->p;
 }
