@@ -1,6 +1,7 @@
 #include "engine/compare.h"
 
 #include <math.h>
+#include <string.h>
 
 void compare_traces(const trial_trace *trial, const int32_t *baseline, size_t n_baseline, const uint64_t *baseline_hash,
                     comparison *out) {
@@ -11,19 +12,32 @@ void compare_traces(const trial_trace *trial, const int32_t *baseline, size_t n_
     while (i < common && trial->output.ids[i] == baseline[i]) i++;
     out->equal = i == n && i == n_baseline;
     if (!out->equal) out->first_divergence = (int64_t)i;
+    out->comparable = i < common ? i + 1 : common;
 
     if (trial->logits_hash == NULL || baseline_hash == NULL) {
         out->logits_equal = LOGITS_NONE;
         out->max_abs_logit_diff = NAN;
         return;
     }
-    /* Logits can be compared as long as they follow the same tokens: up to where the ids part, included. */
-    size_t comparable = i < common ? i + 1 : common;
     size_t j = 0;
-    while (j < comparable && trial->logits_hash[j] == baseline_hash[j]) j++;
-    if (j < comparable) out->first_logits_divergence = (int64_t)j;
-    out->logits_equal = out->equal && j == comparable ? LOGITS_EQUAL : LOGITS_DIFFER;
-    out->max_abs_logit_diff = j == comparable ? 0 : NAN;
+    while (j < out->comparable && trial->logits_hash[j] == baseline_hash[j]) j++;
+    if (j < out->comparable) out->first_logits_divergence = (int64_t)j;
+    out->logits_equal = out->equal && j == out->comparable ? LOGITS_EQUAL : LOGITS_DIFFER;
+    out->max_abs_logit_diff = j == out->comparable ? 0 : NAN;
+}
+
+step_comparison compare_step(const trial_trace *trial, size_t i, const uint64_t *baseline_hash, const comparison *c) {
+    const step_trace *s = &trial->steps[i];
+    size_t            from = s->position, to = from + s->emitted;
+    step_comparison   out = {
+          .equal = c->first_divergence < 0 || to <= (size_t)c->first_divergence,
+          .logits_equal = LOGITS_NONE,
+    };
+    if (c->logits_equal == LOGITS_NONE || from >= c->comparable) return out;
+    if (to > c->comparable) to = c->comparable;
+    bool same = memcmp(trial->logits_hash + from, baseline_hash + from, (to - from) * sizeof *baseline_hash) == 0;
+    out.logits_equal = same ? LOGITS_EQUAL : LOGITS_DIFFER;
+    return out;
 }
 
 typedef struct {

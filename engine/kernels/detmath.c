@@ -8,28 +8,12 @@ static double polynomial(const double *c, int n, double x) {
     return y;
 }
 
-/* ln 2 and pi / 2 as sums of doubles; subtracting n times the parts in turn, each with one fma, loses nothing
- * that matters (Cody and Waite). */
-#define LN2_HI   0x1.62e42fefa39efp-1
-#define LN2_LO   0x1.abc9e3b39803fp-56
+/* pi / 2 as a sum of doubles, as ln 2 in the header. */
 #define PIO2_HI  0x1.921fb54442d18p+0
 #define PIO2_MID 0x1.1a62633145c07p-54
 #define PIO2_LO  -0x1.f1976b7ed8fbcp-110
 
 static const double shift = 0x1.8p+52; /* shift + n holds the integer n in its low bits */
-
-double det_exp(double x) {
-    static const double c[] = {
-        1.0,        1.0,         1.0 / 2,      1.0 / 6,       1.0 / 24,       1.0 / 120,       1.0 / 720,
-        1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800};
-    if (x != x) return x;
-    if (x > 0x1.62e42fefa39efp+9) return INFINITY;
-    if (x < -708.3) return 0;
-    double t = fma(x, 0x1.71547652b82fep+0, shift);
-    double n = t - shift;
-    double r = fma(n, -LN2_LO, fma(n, -LN2_HI, x));
-    return bits_double(double_bits(polynomial(c, 14, r)) + (double_bits(t) << 52));
-}
 
 /* x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); with s = f / (2 + f), ln(1 + f) = 2 atanh(s)
  * = f - s (f - R), R = 2 s^2 (1/3 + s^2 / 5 + s^4 / 7 + ...), where f carries most of the result exactly. */
@@ -55,7 +39,7 @@ double det_log(double x) {
     double s = f / (2 + f);
     double z = s * s;
     double y = fma(-s, f - z * polynomial(c, 10, z), f);
-    return fma(k, LN2_HI, fma(k, LN2_LO, y));
+    return fma(k, DET_LN2_HI, fma(k, DET_LN2_LO, y));
 }
 
 /* x = n pi/2 + r, |r| <= pi/4 and a rounding error; sine and cosine of r by their series to r^17 and r^18. */

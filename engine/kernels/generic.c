@@ -65,6 +65,10 @@ static void cap(float *x, float most, size_t n) {
     for (size_t i = 0; i < n; i++) x[i] = most * det_tanhf(x[i] / most);
 }
 
+static void exps(const float *x, double *out, size_t n, double top, double temperature) {
+    for (size_t i = 0; i < n; i++) out[i] = det_exp((x[i] - top) / temperature);
+}
+
 #define PASTE_(a, b) a##b
 #define PASTE(a, b)  PASTE_(a, b)
 #define QUOTE_(a)    #a
@@ -92,4 +96,5 @@ const kernel_table KERNELS = {
     .add = add,
     .scale = scale,
     .cap = cap,
+    .exps = exps,
 };

@@ -62,6 +62,8 @@ typedef struct {
     void (*scale)(float *x, float factor, size_t n);
     /* x[i] = cap * tanh(x[i] / cap) */
     void (*cap)(float *x, float cap, size_t n);
+    /* out[i] = e^((x[i] - top) / temperature) in doubles, as det_exp */
+    void (*exps)(const float *x, double *out, size_t n, double top, double temperature);
 } kernel_table;
 
 /* Enough for the prepared activations of any type. */

@@ -84,6 +84,7 @@ transformer *transformer_new(const model *m, size_t context, int threads, matrix
     if (t == NULL) return NULL;
     t->m = m;
     t->context = context;
+    t->layers = s->n_layers;
     t->threads = threads;
     t->product = product;
     t->kernels = kernels_get(e);
@@ -187,12 +188,16 @@ static void forward_batch(transformer *t, const int32_t *ids, size_t n, size_t r
     const model       *m = t->m;
     const model_shape *s = &m->shape;
     embed(t, ids, n);
-    for (size_t i = 0; i < s->n_layers; i++) layer(t, i, n);
+    for (size_t i = 0; i < t->layers; i++) layer(t, i, n);
     if (rows == 0) return;
     rows_normalize(t, t->x + (n - rows) * s->dim, m->norm, t->normed, rows, s->dim);
     products_run(t, t->normed, rows, (output[]){{&m->output, logits}}, 1);
     if (s->logit_scale > 0 || s->logit_cap > 0)
         parallel_run(t->threads, rows * s->vocab, THREAD_WORK / 32, finish_logits, &(finish_job){t, logits});
+}
+
+void transformer_shorten(transformer *t, size_t layers) {
+    t->layers = layers < t->m->shape.n_layers ? layers : t->m->shape.n_layers;
 }
 
 int transformer_forward(transformer *t, const int32_t *ids, size_t n, size_t rows, float *logits, err *e) {

@@ -44,6 +44,10 @@ size_t transformer_context(const transformer *t); /* tokens it can hold */
  * ERR_INPUT when the context would overflow; nothing has changed then. */
 int transformer_forward(transformer *t, const int32_t *ids, size_t n, size_t rows, float *logits, err *e);
 
+/* Passes from now on go through the first `layers` only, or through all if there are fewer, and the output matrix:
+ * their logits are of no use, their time says what a layer takes. */
+void transformer_shorten(transformer *t, size_t layers);
+
 /* Keeps only the first `length` tokens (length <= transformer_length), and forgets the last tree. */
 void transformer_rewind(transformer *t, size_t length);
 

@@ -41,6 +41,7 @@ struct transformer {
     int                 threads;
     matrix_product     *product; /* computes y = W x; NULL: the kernels do */
     size_t              context, length;
+    size_t              layers; /* that passes go through: all, unless transformer_shorten was called */
 
     /* The cache (transformer.h): keys in panels of 16 positions, as kernels read them, and values. */
     float     *keys;                      /* [n_layers, n_kv_heads, context / 16, head_dim, 16] */

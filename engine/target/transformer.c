@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/bits.h"
 #include "engine/base/mem.h"
 #include "engine/model/blas.h"
 #include "engine/model/transformer.h"
+#include "engine/rules/logits.h"
 #include "engine/target/target.h"
 
 _Static_assert(TREE_CAP == DRAFT_CAP + 1, "the longest draft and the token before it are a tree");
@@ -39,16 +39,6 @@ static int scorer_begin(target *base, const int32_t *forced, size_t n_forced, er
     s->tree = false;
     transformer_rewind(s->t, 0);
     return 0;
-}
-
-/* True when no exponent is all ones; branch-free, so that it vectorizes. */
-static bool all_finite(const float *x, size_t n) {
-    uint32_t most = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t magnitude = float_bits(x[i]) & 0x7fffffff;
-        most = magnitude > most ? magnitude : most;
-    }
-    return most < 0x7f800000;
 }
 
 /* The last pending token and the draft below it are a tree; the tokens before, a prompt's, go first. */
@@ -81,7 +71,7 @@ static int scorer_verify(target *base, const int32_t *pending, size_t n_pending,
     }
     s->tree = d->branches;
     for (size_t i = 0; i <= d->n; i++)
-        if (!all_finite(s->logits + i * s->vocab, s->vocab))
+        if (!logits_finite(s->logits + i * s->vocab, s->vocab))
             return err_run(e, "logits that are not finite at position %zu",
                            seen + n_pending - 1 + draft_depth(d, (int32_t)i - 1));
 
