@@ -47,6 +47,7 @@ static int add_answer(dataset_builder *b, const turn *turns, size_t n, const tex
     record *r = dataset_add(b, e);
     if (r == NULL || (r->id = mem_printf(e, "%s/%zu", conversation, answer)) == NULL) return -1;
     if ((r->scenario = mem_strdup(scenario, e)) == NULL) return -1;
+    if ((r->conversation = mem_strdup(conversation, e)) == NULL) return -1;
 
     text_buffer prompt = {0};
     text_put(&prompt, before->at, before->n);

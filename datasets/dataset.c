@@ -45,6 +45,7 @@ static void passage_free(passage *p) {
 static void record_free(record *r) {
     free(r->id);
     free(r->scenario);
+    free(r->conversation);
     passage_free(&r->prompt);
     turns_free(r->turns, r->n_turns);
     for (size_t i = 0; i < r->n_references; i++) passage_free(&r->references[i]);
@@ -180,7 +181,12 @@ static const char *near_telling_key(const json_t *object, const char **meant) {
     return NULL;
 }
 
-static const dataset_format *detect(const jsonl *file, const json_t *object, err *e) {
+/* Outputs without a prompt, where those will do. */
+static bool has_output_alone(const json_t *object) {
+    return jsonl_get(object, "output") != NULL || jsonl_get(object, "output_ids") != NULL;
+}
+
+static const dataset_format *detect(const jsonl *file, const json_t *object, const dataset_options *o, err *e) {
     char   looked_for[512];
     size_t at = 0;
     looked_for[0] = '\0';
@@ -190,6 +196,7 @@ static const dataset_format *detect(const jsonl *file, const json_t *object, err
             at += (size_t)snprintf(looked_for + at, sizeof looked_for - at, "%s%s: %s", i > 0 ? "; " : "",
                                    format_at(i)->name, format_at(i)->keys);
     }
+    if (o->outputs && has_output_alone(object)) return &format_native;
     const char *meant, *near = near_telling_key(object, &meant);
     if (near != NULL)
         jsonl_bad(file, e, "no known format has this record's keys; did you mean \"%s\" by \"%.100s\"? (%s)", meant,
@@ -293,7 +300,7 @@ static int read_lines(const dataset_options *o, const dataset_format *format, js
         err     why = {0};
         int     got = jsonl_next(file, &object, &why);
         if (got == 0) break;
-        if (got > 0 && format == NULL && (format = detect(file, object, e)) == NULL) {
+        if (got > 0 && format == NULL && (format = detect(file, object, o, e)) == NULL) {
             json_decref(object); /* not one bad line, but a file of another kind: never skipped */
             goto out;
         }
@@ -328,7 +335,8 @@ static int read_lines(const dataset_options *o, const dataset_format *format, js
         goto out;
     }
     if (o->append_docs && !format->appends_docs) {
-        err_input(e, "%s: append_docs is not for records of format %s (llma, ms-marco)", file->path, format->name);
+        err_input(e, "%s: append_docs is not for records of format %s (native, llma, ms-marco)", file->path,
+                  format->name);
         goto out;
     }
     d->format = mem_strdup(format->name, e);

@@ -32,10 +32,12 @@ typedef struct {
 } turn;
 
 typedef struct {
-    char    *id;       /* unique in its dataset */
-    char    *scenario; /* "" when unknown */
-    passage  prompt;   /* of a conversation: its transcript */
-    turn    *turns;    /* [n_turns] the conversation so far, blank turns included; the user's is last; none: no chat */
+    char    *id;           /* unique in its dataset */
+    bool     numbered;     /* it had none, and its line is its id (dataset_options.outputs) */
+    char    *scenario;     /* "" when unknown */
+    char    *conversation; /* whose turn it is; NULL when unknown */
+    passage  prompt;       /* of a conversation: its transcript */
+    turn    *turns; /* [n_turns] the conversation so far, blank turns included; the user's is last; none: no chat */
     size_t   n_turns;
     passage *references; /* [n_references] */
     size_t   n_references;
@@ -65,12 +67,13 @@ dataset_tools            dataset_tools_named(const char *name);  /* one of these
 typedef struct {
     const char      *format;      /* "auto" or a name from formats.def */
     size_t           limit;       /* at most this many records; 0 = all */
-    bool             append_docs; /* llma, ms-marco: prompt from LLMA's template with the documents, else the query */
+    bool             append_docs; /* native, llma, ms-marco: the documents into the prompt, in LLMA's template */
     size_t           doc_tokens;  /* with append_docs: documents are cut to this many tokens; 0 = whole */
     const tokenizer *tok;         /* cuts documents; NULL allowed when doc_tokens is 0 */
     bool             skip_bad;    /* count bad lines and go on, instead of failing */
     bool             as_turn;     /* a prompt that is a text is also a user's turn */
     dataset_tools    tools;
+    bool             outputs; /* the outputs are what counts: native records may lack id and prompt */
 } dataset_options;
 
 /* A key of records that their format does not read. Of keys that differ from record to record only the first are kept.

@@ -9,7 +9,7 @@
 #include "datasets/dataset.h"
 #include "datasets/jsonl.h"
 
-enum { READS_MAX = 10, OPTIONAL_MAX = 3 };
+enum { READS_MAX = 10, OPTIONAL_MAX = 4 };
 
 /* A dataset while it is read. */
 typedef struct {

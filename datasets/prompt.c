@@ -52,9 +52,7 @@ static int put_documents(text_buffer *t, dataset_builder *b, const record *r, er
     return 0;
 }
 
-int prompt_query(dataset_builder *b, record *r, const json_t *query, err *e) {
-    if (!b->options->append_docs || !json_is_string(query))
-        return jsonl_text(b->file, query, "query", &r->prompt.text, &r->prompt.n_text, e);
+int prompt_with_documents(dataset_builder *b, record *r, const char *query, size_t n, err *e) {
     text_buffer t = {0};
     text_add(&t, "docs:\n");
     if (put_documents(&t, b, r, e) != 0) {
@@ -62,7 +60,13 @@ int prompt_query(dataset_builder *b, record *r, const json_t *query, err *e) {
         return -1;
     }
     text_add(&t, "\nquery: ");
-    text_put_json(&t, query);
+    text_put(&t, query, n);
     text_add(&t, "\nanswer:");
     return passage_take(&r->prompt, &t, e);
+}
+
+int prompt_query(dataset_builder *b, record *r, const json_t *query, err *e) {
+    if (!b->options->append_docs || !json_is_string(query))
+        return jsonl_text(b->file, query, "query", &r->prompt.text, &r->prompt.n_text, e);
+    return prompt_with_documents(b, r, json_string_value(query), json_string_length(query), e);
 }

@@ -131,6 +131,41 @@ static int check_end(place at, const tokens *ids, const char *what, stops ends, 
     return 0;
 }
 
+/* A text that went on from the prompt's text, which is that of `before`: the ids after the prompt's when both are
+ * encoded as one. Where something merges across the border, which a model that has read the prompt cannot write, it is
+ * encoded by itself. */
+static int add_continuation(place at, sample *s, const sample *before, const tokenizer *tok, err *e) {
+    const passage  *prompt = &before->rec->prompt, *p = &s->rec->output;
+    const text_part parts[] = {{prompt->text, prompt->n_text, false}, {p->text, p->n_text, false}};
+    tokens          both = {0};
+    int32_t         bos = tokenizer_bos(tok);
+    size_t          n = before->prompt.n;
+    bool            begun = n > 0 && before->prompt.ids[0] == bos && tokenizer_adds_bos(tok);
+    int             ret = begun ? tokens_push(&both, bos, e) : 0;
+    if (ret == 0) ret = tokenizer_encode_parts(tok, parts, 2, &both, e);
+    if (ret == 0 && both.n >= n && memcmp(both.ids, before->prompt.ids, n * sizeof *both.ids) == 0)
+        ret = tokens_append(&s->output, both.ids + n, both.n - n, e);
+    else if (ret == 0)
+        ret = add_passage(at, p, "output_ids", tok, &s->output, e);
+    tokens_free(&both);
+    return ret;
+}
+
+/* As it stands (sample_options.as_is), after the prompt of `before`. */
+static int prepare_as_is(place at, sample *s, const sample *before, const tokenizer *tok, const sample_options *o,
+                         err *e) {
+    const passage *p = &s->rec->output, *prompt = &before->rec->prompt;
+    return p->text != NULL && prompt->text != NULL && prompt->n_text > 0 && !is_rendered(before->rec, o)
+               ? add_continuation(at, s, before, tok, e)
+               : add_passage(at, p, "output_ids", tok, &s->output, e);
+}
+
+int sample_follow(sample *s, const sample *before, const chat *c, const dataset *d, const tokenizer *tok, err *e) {
+    const sample_options o = {.chat = c};
+    s->output.n = 0;
+    return prepare_as_is((place){d->path, s->rec->line}, s, before, tok, &o, e);
+}
+
 static int prepare_output(place at, sample *s, const tokenizer *tok, const sample_options *o, err *e) {
     int32_t eos = tokenizer_eos(tok);
     stops   own = tokenizer_stops(tok), ends = o->stops.n > 0 ? o->stops : own;
@@ -141,6 +176,7 @@ static int prepare_output(place at, sample *s, const tokenizer *tok, const sampl
         return o->need_output
                    ? bad(at, e, "no output (decoding is forced: each record needs \"output\" or \"output_ids\")")
                    : 0;
+    if (o->as_is) return prepare_as_is(at, s, s, tok, o, e);
     int ret = is_text && is_rendered(s->rec, o) ? render_output(s, tok, o->chat, e)
                                                 : add_passage(at, &s->rec->output, "output_ids", tok, ids, e);
     if (ret != 0) return -1;
@@ -185,10 +221,12 @@ static int add_tokens(hashed *h, const tokens *t, err *e) {
     return add_bytes(h, t->ids, t->n * sizeof *t->ids, e);
 }
 
-static int set_content(sample *s, const sample_options *o, err *e) {
+static int set_digests(sample *s, const sample_options *o, err *e) {
     hashed h = {0};
-    int    ret = add_tokens(&h, &s->prompt, e);
+    int    ret = 0;
     for (size_t i = 0; ret == 0 && i < s->n_references; i++) ret = add_tokens(&h, &s->docs[i], e);
+    s->documents = h.n > 0 ? digest64(h.at, h.n * sizeof *h.at) : 0;
+    if (ret == 0) ret = add_tokens(&h, &s->prompt, e);
     if (ret == 0 && o->need_output) ret = add_tokens(&h, &s->output, e);
     if (ret == 0) s->content = digest64(h.at, h.n * sizeof *h.at);
     free(h.at);
@@ -213,6 +251,8 @@ int samples_digest(const samples *s, const skipped_records *of_dataset, char hex
         const sample *x = &s->at[i];
         ret = add_bytes(&h, x->rec->id, strlen(x->rec->id), e);
         if (ret == 0) ret = add_bytes(&h, x->rec->scenario, strlen(x->rec->scenario), e);
+        if (ret == 0 && x->rec->conversation != NULL)
+            ret = add_bytes(&h, x->rec->conversation, strlen(x->rec->conversation), e);
         if (ret == 0) ret = add_tokens(&h, &x->prompt, e);
         if (ret == 0) ret = add_number(&h, x->n_references, e);
         for (size_t r = 0; ret == 0 && r < x->n_references; r++) ret = add_tokens(&h, &x->docs[r], e);
@@ -233,7 +273,7 @@ static int prepare(const dataset *d, const record *r, const tokenizer *tok, cons
     place at = {d->path, r->line};
     s->rec = r;
     if (prepare_prompt(at, s, tok, o, e) == 0 && prepare_references(at, s, tok, e) == 0 &&
-        prepare_output(at, s, tok, o, e) == 0 && set_content(s, o, e) == 0)
+        prepare_output(at, s, tok, o, e) == 0 && set_digests(s, o, e) == 0)
         return 0;
     sample_free(s);
     return -1;

@@ -15,7 +15,8 @@ typedef struct {
     size_t     reference_tokens; /* sum over references */
     bool       has_output;
     tokens     output; /* without BOS, a stop token last (EOS is added unless one is there or the tokenizer has none) */
-    uint64_t   content; /* of prompt, references and, if it is needed, output: duplicates have the same */
+    uint64_t   documents; /* of the references; 0 without any */
+    uint64_t   content;   /* of prompt, references and, if it is needed, output: duplicates have the same */
 } sample;
 
 typedef struct {
@@ -35,6 +36,7 @@ typedef struct {
     const chat *chat;
     stops       stops; /* what ends a text; empty: what does so for the tokenizer */
     bool        skip_bad;
+    bool as_is; /* outputs as they stand: they may begin with BOS, have stop tokens anywhere and end without one */
 } sample_options;
 
 /* Appends the ids that a prompt's text becomes: BOS first when the tokenizer adds it, and for an empty text when it has
@@ -51,6 +53,10 @@ int sample_check_prompt(size_t n, const sample_options *o, err *e);
 int  samples_prepare(const dataset *d, const tokenizer *tok, const sample_options *o, dataset_report *report, void *ctx,
                      samples *out, err *e);
 void samples_free(samples *s);
+
+/* Makes the ids of an output that stands as it is (as_is) again, as those that follow the prompt of another sample, for
+ * a record of d that has no prompt. `c`: how that prompt was rendered. */
+int sample_follow(sample *s, const sample *before, const chat *c, const dataset *d, const tokenizer *tok, err *e);
 
 /* SHA-256 over all that a cell takes from its samples: ids, scenarios, tokens, and what was skipped. */
 int samples_digest(const samples *s, const skipped_records *of_dataset, char hex[DIGEST_HEX], err *e);

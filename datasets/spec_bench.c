@@ -26,6 +26,7 @@ static int add_turn(dataset_builder *b, const json_t *turns, size_t n, const cha
     record *r = dataset_add(b, e);
     if (r == NULL || (r->id = mem_printf(e, "%s/%zu", question, n + 1)) == NULL) return -1;
     if ((r->scenario = mem_strdup(category, e)) == NULL) return -1;
+    if ((r->conversation = mem_strdup(question, e)) == NULL) return -1;
 
     text_buffer t = {0};
     size_t      history = 0; /* how long the transcript was before this turn */
