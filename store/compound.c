@@ -75,26 +75,18 @@ static bool type_fits(hid_t type, field_kind k) {
 
 /* ---- records: rows as they are in the file ------------------------------------------------------------- */
 
-typedef struct {
-    hid_t  type; /* the compound */
-    hid_t  part[COMPOUND_COLUMNS_MAX];
-    size_t part_size[COMPOUND_COLUMNS_MAX];
-    size_t size; /* sum of the parts: no padding */
-} record;
-
-static record record_new(void) {
-    record r = {.type = H5I_INVALID_HID};
-    for (size_t i = 0; i < COMPOUND_COLUMNS_MAX; i++) r.part[i] = H5I_INVALID_HID;
-    return r;
+static void record_init(compound_record *r) {
+    *r = (compound_record){.type = H5I_INVALID_HID};
+    for (size_t i = 0; i < COMPOUND_COLUMNS_MAX; i++) r->part[i] = H5I_INVALID_HID;
 }
 
-static int record_close(record *r, int ret, err *e) {
+static int record_close(compound_record *r, int ret, err *e) {
     for (size_t i = 0; i < COMPOUND_COLUMNS_MAX; i++) ret = h5_close(&r->part[i], ret, e);
     return h5_close(&r->type, ret, e);
 }
 
 /* Joins the parts into the compound type. */
-static int record_join(record *r, const compound *t, err *e) {
+static int record_join(compound_record *r, const compound *t, err *e) {
     size_t at = 0;
     for (size_t i = 0; i < t->n_columns; i++) r->size += r->part_size[i];
     if ((r->type = H5Tcreate(H5T_COMPOUND, r->size)) < 0) return h5_fails(e, t->name);
@@ -116,7 +108,7 @@ static void set_text(void *row, const column *c, char *text) {
 }
 
 /* The record that is wide enough for these rows. */
-static int record_for_rows(record *r, const compound *t, const char *rows, size_t n, err *e) {
+static int record_for_rows(compound_record *r, const compound *t, const char *rows, size_t n, err *e) {
     for (size_t i = 0; i < t->n_columns; i++) {
         const column *c = &t->columns[i];
         size_t        longest = 1;
@@ -134,7 +126,7 @@ static int record_for_rows(record *r, const compound *t, const char *rows, size_
 }
 
 /* The record that reads our columns of a file's table. Texts keep the file's size and character set. */
-static int record_for_list(record *r, const compound *t, hid_t list, err *e) {
+static int record_for_list(compound_record *r, const compound *t, hid_t list, err *e) {
     int   ret = 0;
     hid_t type = H5Dget_type(list);
     if (type < 0) return h5_fails(e, t->name);
@@ -163,7 +155,7 @@ static int record_for_list(record *r, const compound *t, hid_t list, err *e) {
 }
 
 /* Row to record; `to` is zeroed, which pads the texts. */
-static void record_pack(const record *r, const compound *t, const void *row, char *to) {
+static void record_pack(const compound_record *r, const compound *t, const void *row, char *to) {
     for (size_t i = 0; i < t->n_columns; to += r->part_size[i++]) {
         const column *c = &t->columns[i];
         if (is_text(c->kind))
@@ -174,7 +166,7 @@ static void record_pack(const record *r, const compound *t, const void *row, cha
 }
 
 /* Record to row. The row is zeroed first, so compound_row_free can free it after a failure. */
-static int record_unpack(const record *r, const compound *t, const char *from, void *row, err *e) {
+static int record_unpack(const compound_record *r, const compound *t, const char *from, void *row, err *e) {
     for (size_t i = 0; i < t->n_columns; from += r->part_size[i++]) {
         const column *c = &t->columns[i];
         if (is_text(c->kind)) {
@@ -190,118 +182,103 @@ static int record_unpack(const record *r, const compound *t, const char *from, v
 
 /* ---- tables -------------------------------------------------------------------------------------------- */
 
-int compound_write(hid_t file, const compound *t, const void *rows, size_t n, err *e) {
-    int         ret = -1;
-    hid_t       list = H5I_INVALID_HID;
-    char       *buf = NULL;
-    const char *row = rows;
-    record      r = record_new();
+int compound_create(hid_t file, const compound *t, const void *rows, size_t n_rows, size_t n, compound_rows *c,
+                    err *e) {
+    *c = (compound_rows){.t = t};
+    record_init(&c->record);
+    if (record_for_rows(&c->record, t, rows, n_rows, e) != 0) return -1;
+    return h5_rows_create(file, t->name, c->record.type, n, &c->rows, e);
+}
 
-    if (record_for_rows(&r, t, rows, n, e) != 0 || h5_create_list(file, t->name, r.type, n, &list, e) != 0) goto out;
-    size_t chunk = h5_chunk(n, r.size);
-    if ((buf = mem_new(chunk, r.size, e)) == NULL) goto out;
-    for (size_t first = 0; first < n; first += chunk) {
-        size_t count = n - first < chunk ? n - first : chunk;
-        memset(buf, 0, count * r.size);
-        for (size_t i = 0; i < count; i++, row += t->row_size) record_pack(&r, t, row, buf + i * r.size);
-        if (h5_write_part(list, r.type, first, count, buf, e) != 0) {
-            err_prefix(e, "%s", t->name);
-            goto out;
-        }
-    }
-    ret = 0;
-out:
-    free(buf);
-    ret = h5_close(&list, ret, e);
-    return record_close(&r, ret, e);
+int compound_put(compound_rows *c, const void *row, err *e) {
+    char *to = h5_rows_next(&c->rows, e);
+    if (to == NULL) return -1;
+    record_pack(&c->record, c->t, row, to);
+    return 0;
+}
+
+int compound_finish(compound_rows *c, err *e) {
+    return h5_rows_finish(&c->rows, e);
+}
+
+int compound_open(hid_t file, const compound *t, size_t most, compound_rows *c, err *e) {
+    size_t n;
+    hid_t  list;
+    *c = (compound_rows){.t = t};
+    record_init(&c->record);
+    if (h5_open_list(file, t->name, &list, &n, e) != 0) return -1;
+    c->rows.list = list;
+    if (record_for_list(&c->record, t, list, e) != 0 || h5_check_room(t->name, n, c->record.size, most, e) != 0)
+        return -1;
+    return h5_rows_read(list, t->name, c->record.type, n, &c->rows, e);
+}
+
+int compound_get(compound_rows *c, void *row, err *e) {
+    const char *from = h5_rows_get(&c->rows, e);
+    return from != NULL ? record_unpack(&c->record, c->t, from, row, e) : -1;
+}
+
+int compound_close(compound_rows *c, int ret, err *e) {
+    ret = h5_rows_close(&c->rows, ret, e);
+    if (c->t != NULL) ret = record_close(&c->record, ret, e);
+    c->t = NULL;
+    return ret;
+}
+
+int compound_write(hid_t file, const compound *t, const void *rows, size_t n, err *e) {
+    compound_rows c;
+    const char   *row = rows;
+    int           ret = compound_create(file, t, rows, n, n, &c, e);
+    for (size_t i = 0; ret == 0 && i < n; i++, row += t->row_size) ret = compound_put(&c, row, e);
+    if (ret == 0) ret = compound_finish(&c, e);
+    return compound_close(&c, ret, e);
 }
 
 int compound_read(hid_t file, const compound *t, size_t most, void **rows, size_t *n, err *e) {
-    int    ret = -1;
-    size_t claimed = 0;
-    hid_t  list = H5I_INVALID_HID;
-    char  *buf = NULL;
-    record r = record_new();
-
+    compound_rows c;
+    int           ret = compound_open(file, t, most, &c, e);
     *rows = NULL;
     *n = 0;
-    if (h5_open_list(file, t->name, &list, &claimed, e) != 0 || record_for_list(&r, t, list, e) != 0 ||
-        h5_check_room(t->name, claimed, r.size, most, e) != 0)
-        goto out;
-    size_t chunk = h5_chunk(claimed, r.size);
-    if ((buf = mem_new(chunk, r.size, e)) == NULL || (*rows = mem_new(claimed, t->row_size, e)) == NULL) goto out;
-    for (size_t first = 0; first < claimed; first += chunk) {
-        size_t count = claimed - first < chunk ? claimed - first : chunk;
-        if (h5_read_part(list, r.type, first, count, buf, e) != 0) {
-            err_prefix(e, "%s", t->name);
-            goto out;
-        }
-        for (size_t i = 0; i < count; i++) {
-            void *row = (char *)*rows + (*n)++ * t->row_size;
-            if (record_unpack(&r, t, buf + i * r.size, row, e) != 0) goto out;
-        }
-    }
-    ret = 0;
-out:
-    free(buf);
-    ret = h5_close(&list, ret, e);
-    return record_close(&r, ret, e);
+    if (ret == 0 && (*rows = mem_new(c.rows.n, t->row_size, e)) == NULL) ret = -1;
+    while (ret == 0 && *n < c.rows.n) ret = compound_get(&c, (char *)*rows + (*n)++ * t->row_size, e);
+    return compound_close(&c, ret, e);
 }
 
 /* ---- lists of numbers ---------------------------------------------------------------------------------- */
 
-static int numbers_write(hid_t where, const char *name, field_kind k, const void *at, size_t n, err *e) {
-    hid_t list;
-    if (h5_create_list(where, name, number_type(k), n, &list, e) != 0) return -1;
-    int ret = n > 0 ? h5_write_part(list, number_type(k), 0, n, at, e) : 0;
-    if (ret != 0) err_prefix(e, "%s", name);
-    return h5_close(&list, ret, e);
+int numbers_create(hid_t where, const char *name, field_kind k, size_t n, h5_rows *r, err *e) {
+    return h5_rows_create(where, name, number_type(k), n, r, e);
 }
 
-static int numbers_read(hid_t where, const char *name, field_kind k, size_t most, void **at, size_t *n, err *e) {
+int numbers_open(hid_t where, const char *name, field_kind k, size_t most, h5_rows *r, err *e) {
     int    ret = -1;
-    hid_t  list = H5I_INVALID_HID, type = H5I_INVALID_HID;
-    size_t size = number_size(k);
-
-    *at = NULL;
-    if (h5_open_list(where, name, &list, n, e) != 0) return -1;
-    if ((type = H5Dget_type(list)) < 0) {
+    size_t n;
+    hid_t  list, type;
+    *r = (h5_rows){.list = H5I_INVALID_HID};
+    if (h5_open_list(where, name, &list, &n, e) != 0) return -1;
+    r->list = list;
+    if ((type = H5Dget_type(list)) < 0)
         h5_fails(e, name);
-    } else if (!type_fits(type, k)) {
+    else if (!type_fits(type, k))
         err_input(e, "%s: does not hold %s", name, kind_name(k));
-    } else if (h5_check_room(name, *n, size, most, e) == 0 && (*at = mem_new(*n, size, e)) != NULL) {
-        ret = *n > 0 ? h5_read_part(list, number_type(k), 0, *n, *at, e) : 0;
-        if (ret != 0) err_prefix(e, "%s", name);
-    }
-    ret = h5_close(&type, ret, e);
-    ret = h5_close(&list, ret, e);
+    else if (h5_check_room(name, n, number_size(k), most, e) == 0)
+        ret = h5_rows_read(list, name, number_type(k), n, r, e);
+    return h5_close(&type, ret, e);
+}
+
+int numbers_read(hid_t where, const char *name, field_kind k, size_t most, void **at, size_t *n, err *e) {
+    h5_rows r;
+    int     ret = numbers_open(where, name, k, most, &r, e);
+    *at = NULL;
+    *n = r.n;
+    if (ret == 0 && (*at = mem_new(r.n, r.size, e)) == NULL) ret = -1;
+    if (ret == 0) ret = h5_rows_take(&r, *at, r.n, e);
+    ret = h5_rows_close(&r, ret, e);
     if (ret != 0) {
         free(*at);
         *at = NULL;
         *n = 0;
     }
-    return ret;
-}
-
-int numbers_write_i32(hid_t where, const char *name, const int32_t *at, size_t n, err *e) {
-    return numbers_write(where, name, FIELD_I32, at, n, e);
-}
-
-int numbers_write_u64(hid_t where, const char *name, const uint64_t *at, size_t n, err *e) {
-    return numbers_write(where, name, FIELD_U64, at, n, e);
-}
-
-int numbers_read_i32(hid_t where, const char *name, size_t most, int32_t **at, size_t *n, err *e) {
-    void *read;
-    int   ret = numbers_read(where, name, FIELD_I32, most, &read, n, e);
-    *at = read;
-    return ret;
-}
-
-int numbers_read_u64(hid_t where, const char *name, size_t most, uint64_t **at, size_t *n, err *e) {
-    void *read = NULL;
-    int   ret = numbers_read(where, name, FIELD_U64, most, &read, n, e);
-    *at = read;
     return ret;
 }
 

@@ -9,6 +9,7 @@
 #include <hdf5.h>
 #include <stdbool.h>
 
+#include "store/h5_rows.h"
 #include "store/store.h"
 
 enum { COMPOUND_COLUMNS_MAX = 32, COMPOUND_ID_SIZE = 16 };
@@ -26,18 +27,43 @@ typedef struct {
     size_t        row_size;
 } compound;
 
-/* Writes n rows as a new dataset of the file. */
+/* A row as it is in the file. */
+typedef struct {
+    hid_t  type; /* the compound */
+    hid_t  part[COMPOUND_COLUMNS_MAX];
+    size_t part_size[COMPOUND_COLUMNS_MAX];
+    size_t size; /* sum of the parts: no padding */
+} compound_record;
+
+/* A table that is written or read from front to back. It may be closed when it is zeroed, too. */
+typedef struct {
+    const compound *t;
+    compound_record record;
+    h5_rows         rows;
+} compound_rows;
+
+/* A new dataset of n rows, all of which must be put before compound_finish. Its texts are as wide as those of n_rows
+ * rows. Close it also on failure, like h5_close. */
+int compound_create(hid_t file, const compound *t, const void *rows, size_t n_rows, size_t n, compound_rows *c, err *e);
+int compound_put(compound_rows *c, const void *row, err *e);
+int compound_finish(compound_rows *c, err *e);
+
+/* Opens a dataset that has at least these columns, each with its class and size; others are ignored. `most` bounds the
+ * bytes of all rows. Close it also on failure. */
+int compound_open(hid_t file, const compound *t, size_t most, compound_rows *c, err *e);
+int compound_get(compound_rows *c, void *row, err *e); /* the next one; its texts are new */
+int compound_close(compound_rows *c, int ret, err *e);
+
+/* Writes n rows as a new dataset. */
 int compound_write(hid_t file, const compound *t, const void *rows, size_t n, err *e);
 
-/* Reads a dataset that has at least these columns, each with its class and size; others are ignored. `most`
- * bounds the bytes of all rows. The caller frees the array, which holds *n rows, also on failure. */
+/* Reads a dataset. The caller frees the array, which holds *n rows, also on failure. */
 int compound_read(hid_t file, const compound *t, size_t most, void **rows, size_t *n, err *e);
 
-/* The same for lists of plain numbers; on failure nothing is owned. */
-int numbers_write_i32(hid_t where, const char *name, const int32_t *at, size_t n, err *e);
-int numbers_write_u64(hid_t where, const char *name, const uint64_t *at, size_t n, err *e);
-int numbers_read_i32(hid_t where, const char *name, size_t most, int32_t **at, size_t *n, err *e);
-int numbers_read_u64(hid_t where, const char *name, size_t most, uint64_t **at, size_t *n, err *e);
+/* The same for lists of plain numbers, I32 or U64; on failure numbers_read gives nothing. */
+int numbers_create(hid_t where, const char *name, field_kind k, size_t n, h5_rows *r, err *e);
+int numbers_open(hid_t where, const char *name, field_kind k, size_t most, h5_rows *r, err *e);
+int numbers_read(hid_t where, const char *name, field_kind k, size_t most, void **at, size_t *n, err *e);
 
 /* Rows as values: a copy owns its texts (NULL becomes ""); on failure nothing is owned. */
 int  compound_row_copy(const compound *t, void *to, const void *from, err *e);

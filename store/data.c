@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "engine/base/mem.h"
-#include "store/tables.h"
+#include "store/rows.h"
 
 static void texts_free(kept_texts *texts) {
     for (size_t i = 0; i < texts->n; i++) {
@@ -18,6 +18,10 @@ void store_free(store_data *d) {
     free(d->created);
     texts_free(&d->configs);
     texts_free(&d->costs);
+    for (size_t c = 0; d->places != NULL && c < d->n_cells; c++) store_file_leave(d->places[c].file);
+    free(d->places);
+    for (size_t i = 0; i < d->n_process_maps; i++) free(d->process_maps[i]);
+    free(d->process_maps);
     for (size_t i = 0; i < TABLES; i++) store_table_free(&store_tables[i], d);
     free(d->ids);
     free(d->offset);
@@ -110,4 +114,8 @@ int store_add_trial(store_data *d, const trial_row *row, const step_row *steps, 
     d->offset[0] = 0;
     d->offset[trial + 1] = d->n_ids;
     return 0;
+}
+
+void store_drop_trials(store_data *d) {
+    d->n_trials = d->n_steps = d->n_ids = 0;
 }

@@ -6,9 +6,11 @@
 #include <string.h>
 
 enum {
-    CHUNK_BYTES = 256 * 1024, /* several fit HDF5's chunk cache of 1 MiB */
+    CHUNK_BYTES =
+        256 * 1024, /* at most, of a chunk; HDF5's cache of a list that is read holds one: each is read once */
     DEFLATE_LEVEL = 4,
-    WHY = 256
+    WHY = 256,
+    PATH = 64
 };
 
 /* HDF5 can run out of memory, go on, and fail much later for another reason, so this is never reset. */
@@ -105,16 +107,48 @@ int h5_create_list(hid_t where, const char *name, hid_t type, size_t n, hid_t *l
     return ret == 0 ? 0 : h5_close(list, ret, e);
 }
 
+/* What is not there is for those to say who open it. */
+int h5_check_link(hid_t where, const char *name, err *e) {
+    char path[PATH];
+    for (size_t n = 0; n < sizeof path; n++) {
+        H5L_info_t link;
+        path[n] = '\0';
+        bool whole = name[n] == '\0', part = n > 0 && name[n] == '/';
+        if ((whole || part) && H5Lget_info(where, path, &link, H5P_DEFAULT) >= 0 && link.type != H5L_TYPE_HARD)
+            return err_input(e, "%s: is a link to another place (what counts must be in the file itself)", path);
+        if (whole) return 0;
+        path[n] = name[n];
+    }
+    return err_run(e, "%s: is too long a name", name);
+}
+
+int h5_check_storage(hid_t dataset, const char *name, err *e) {
+    hid_t how = H5Dget_create_plist(dataset);
+    int   ret = 0;
+    if (how < 0)
+        ret = h5_fails(e, name);
+    else if (H5Pget_layout(how) == H5D_VIRTUAL || H5Pget_external_count(how) != 0)
+        ret = err_input(e, "%s: has its elements in another place (they must be in the file itself)", name);
+    return h5_close(&how, ret, e);
+}
+
 int h5_open_list(hid_t where, const char *name, hid_t *list, size_t *n, err *e) {
     int     ret = 0;
-    hid_t   space = H5I_INVALID_HID;
+    hid_t   space = H5I_INVALID_HID, access = H5I_INVALID_HID;
     hsize_t dims = 0;
 
-    if ((*list = H5Dopen2(where, name, H5P_DEFAULT)) < 0 || (space = H5Dget_space(*list)) < 0)
+    *list = H5I_INVALID_HID;
+    if (h5_check_link(where, name, e) != 0) return -1;
+    if ((access = H5Pcreate(H5P_DATASET_ACCESS)) < 0 ||
+        H5Pset_chunk_cache(access, H5D_CHUNK_CACHE_NSLOTS_DEFAULT, CHUNK_BYTES, H5D_CHUNK_CACHE_W0_DEFAULT) < 0 ||
+        (*list = H5Dopen2(where, name, access)) < 0 || (space = H5Dget_space(*list)) < 0)
         ret = h5_fails(e, name);
     else if (H5Sget_simple_extent_ndims(space) != 1 || H5Sget_simple_extent_dims(space, &dims, NULL) != 1)
         ret = h5_refuses(e, name, "does not have one dimension");
+    else
+        ret = h5_check_storage(*list, name, e);
     *n = (size_t)dims;
+    ret = h5_close(&access, ret, e);
     ret = h5_close(&space, ret, e);
     return ret == 0 ? 0 : h5_close(list, ret, e);
 }

@@ -37,6 +37,11 @@ hid_t h5_text_like(hid_t type);
 int h5_create_list(hid_t where, const char *name, hid_t type, size_t n, hid_t *list, err *e);
 int h5_open_list(hid_t where, const char *name, hid_t *list, size_t *n, err *e);
 
+/* Refuses what is in another file: an object whose path has a soft or external link in it, a dataset whose elements are
+ * stored elsewhere or are a view of others. Whoever gives somebody a file must not choose what else is read. */
+int h5_check_link(hid_t where, const char *name, err *e);
+int h5_check_storage(hid_t dataset, const char *name, err *e);
+
 /* How many elements of `size` bytes to move at a time: a chunk of a list of n, at least 1. */
 size_t h5_chunk(size_t n, size_t size);
 

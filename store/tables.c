@@ -108,6 +108,7 @@ int store_table_add(const store_table *t, store_data *d, const void *row, err *e
 
 void store_table_free(const store_table *t, store_data *d) {
     char *rows = *rows_of(t, d);
+    if (rows == NULL) return; /* they may be in a file */
     for (size_t i = 0; i < *count_of(t, d); i++) compound_row_free(&t->form, rows + i * t->form.row_size);
     free(rows);
 }

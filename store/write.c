@@ -3,9 +3,8 @@
 #include <string.h>
 
 #include "store/h5.h"
-#include "store/h5_file.h"
+#include "store/rows.h"
 #include "store/settings.h"
-#include "store/tables.h"
 
 enum { COMPACT_MAX = 60 * 1000 }; /* texts up to this size are in the object's header, which has a checksum */
 
@@ -62,24 +61,77 @@ static int write_texts(hid_t file, const char *name, const kept_texts *texts, er
     return h5_close(&group, ret, e);
 }
 
-static int write_tokens(hid_t file, const store_data *d, err *e) {
-    const uint64_t none = 0;
-    hid_t          group;
-    int            ret = create_group(file, "tokens", &group, e);
-    if (ret == 0) ret = numbers_write_i32(group, "ids", d->ids, d->n_ids, e);
-    if (ret == 0) ret = numbers_write_u64(group, "offset", d->n_trials > 0 ? d->offset : &none, d->n_trials + 1, e);
-    if (ret == 0 && d->logits_hash != NULL) ret = numbers_write_u64(group, "logits_hash", d->logits_hash, d->n_ids, e);
-    return h5_close(&group, ret, e);
+/* ---- trial by trial ------------------------------------------------------------------------------------- */
+
+static int create_tokens(store_writer *w, err *e) {
+    const uint64_t zero = 0;
+    if (create_group(w->file, "tokens", &w->tokens, e) != 0 ||
+        numbers_create(w->tokens, "ids", FIELD_I32, w->want.ids, &w->ids, e) != 0 ||
+        numbers_create(w->tokens, "offset", FIELD_U64, w->want.trials + 1, &w->offset, e) != 0 ||
+        h5_rows_put(&w->offset, &zero, 1, e) != 0)
+        return -1;
+    return w->want.hashed ? numbers_create(w->tokens, "logits_hash", FIELD_U64, w->want.ids, &w->hash, e) : 0;
+}
+
+int store_writer_open(store_writer *w, hid_t file, const store_data *d, store_counts want, err *e) {
+    static const int   tables[] = {TABLE_CELLS, TABLE_SAMPLES, TABLE_SKIPPED};
+    const store_table *t = store_tables;
+    *w = (store_writer){.file = file, .tokens = H5I_INVALID_HID, .want = want};
+    if (write_attributes(file, d, e) != 0) return -1;
+    if (write_texts(file, "configs", &d->configs, e) != 0 || write_texts(file, "costs", &d->costs, e) != 0) return -1;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if (store_table_write(file, &t[tables[i]], d, e) != 0) return -1;
+    if (write_settings(file, e) != 0) return -1;
+    if (compound_create(file, &t[TABLE_TRIALS].form, NULL, 0, want.trials, &w->trials, e) != 0) return -1;
+    if (compound_create(file, &t[TABLE_STEPS].form, NULL, 0, want.steps, &w->steps, e) != 0) return -1;
+    return create_tokens(w, e);
+}
+
+int store_writer_add(store_writer *w, const store_trial *t, err *e) {
+    trial_row row = *t->trial;
+    row.trial = (uint32_t)w->n.trials++;
+    if (compound_put(&w->trials, &row, e) != 0) return -1;
+    for (uint32_t i = 0; i < row.steps; i++) {
+        step_row s = t->steps[i];
+        s.trial = row.trial;
+        if (compound_put(&w->steps, &s, e) != 0) return -1;
+    }
+    w->n.ids += row.tokens;
+    const uint64_t end = w->n.ids;
+    if (h5_rows_put(&w->ids, t->ids, row.tokens, e) != 0 || h5_rows_put(&w->offset, &end, 1, e) != 0) return -1;
+    return w->want.hashed ? h5_rows_put(&w->hash, t->hash, row.tokens, e) : 0;
+}
+
+int store_writer_finish(store_writer *w, const store_data *d, err *e) {
+    if (compound_finish(&w->trials, e) != 0 || compound_finish(&w->steps, e) != 0 || h5_rows_finish(&w->ids, e) != 0 ||
+        h5_rows_finish(&w->offset, e) != 0 || (w->want.hashed && h5_rows_finish(&w->hash, e) != 0))
+        return -1;
+    return store_table_write(w->file, &store_tables[TABLE_PROCESSES], d, e);
+}
+
+int store_writer_close(store_writer *w, int ret, err *e) {
+    ret = compound_close(&w->trials, ret, e);
+    ret = compound_close(&w->steps, ret, e);
+    ret = h5_rows_close(&w->ids, ret, e);
+    ret = h5_rows_close(&w->offset, ret, e);
+    ret = h5_rows_close(&w->hash, ret, e);
+    return h5_close(&w->tokens, ret, e);
+}
+
+/* ---- whole ---------------------------------------------------------------------------------------------- */
+
+static int write_visited(const store_trial *t, void *ctx, err *e) {
+    return store_writer_add(ctx, t, e);
 }
 
 static int write_all(hid_t file, const void *data, err *e) {
     const store_data *d = data;
-    if (write_attributes(file, d, e) != 0) return -1;
-    if (write_texts(file, "configs", &d->configs, e) != 0 || write_texts(file, "costs", &d->costs, e) != 0) return -1;
-    for (size_t i = 0; i < TABLES; i++)
-        if (store_table_write(file, &store_tables[i], d, e) != 0) return -1;
-    if (write_settings(file, e) != 0) return -1;
-    return write_tokens(file, d, e);
+    store_writer      w;
+    store_counts      want = {d->n_trials, d->n_steps, d->n_ids, d->logits_hash != NULL};
+    int               ret = store_writer_open(&w, file, d, want, e);
+    if (ret == 0) ret = store_visit(d, VISIT_ALL, write_visited, &w, e);
+    if (ret == 0) ret = store_writer_finish(&w, d, e);
+    return store_writer_close(&w, ret, e);
 }
 
 int store_write(const char *path, const store_data *d, bool exclusive, err *e) {
