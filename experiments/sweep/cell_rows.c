@@ -29,6 +29,8 @@ static int add_samples(const plan_dataset *data, const samples *set, store_data 
                .prompt_tokens = (uint32_t)x->prompt.n,
                .reference_tokens = (uint32_t)x->reference_tokens,
                .references = (uint32_t)x->n_references,
+               .conversation = x->rec->conversation,
+               .documents = x->documents,
                .content = x->content,
         };
         if (store_add_sample(out, &row, e) != 0) return -1;
@@ -67,12 +69,41 @@ static double speedup_of(double plain_ns, uint32_t plain_tokens, double own_ns, 
     return (plain_ns / (plain_tokens - 1)) / (own_ns / (own_tokens - 1));
 }
 
-int cell_add_trial(cell_trials *t, const plan *p, const plan_cell *c, size_t s, size_t repeat, const trial_trace *x,
-                   const comparison *same, const trial_row *plain, uint64_t plain_ns, err *e) {
-    const cost_model *cost = p->models[c->model].cost;
-    step_row         *steps = mem_new(x->n_steps, sizeof *steps, e);
-    if (steps == NULL) return -1;
-    trial_row row = {
+/* What plain decoding took for the positions that a step emits; 0 where that is not known of all of them. */
+static uint64_t plain_ns_of(const plain_times *plain, const step_trace *s) {
+    size_t   to = (size_t)s->position + s->emitted;
+    uint64_t sum = 0;
+    for (size_t i = s->position; to <= plain->n && i < to; i++) sum += plain->step_ns[i];
+    return sum;
+}
+
+static step_row row_of_step(const trial_result *r, size_t i) {
+    const step_trace     *s = &r->trace->steps[i];
+    const step_comparison same = compare_step(r->trace, i, r->plain_hash, &r->same);
+    return (step_row){
+        .position = s->position,
+        .match_length = s->match_length,
+        .source = s->source,
+        .source_position = s->source_position,
+        .drafted = s->drafted,
+        .testable = s->testable,
+        .depth = s->depth,
+        .accepted = s->accepted,
+        .emitted = s->emitted,
+        .draft_ns = s->draft_ns,
+        .verify_ns = s->verify_ns,
+        .plain_ns = plain_ns_of(&r->times, s),
+        .equal = same.equal,
+        .logits_equal = (uint8_t)same.logits_equal,
+        .margin = s->margin,
+    };
+}
+
+/* All but its times and ratios. */
+static trial_row row_of_trial(const trial_result *r, size_t s, size_t repeat) {
+    const trial_trace *x = r->trace;
+    const plain_run   *plain = r->plain;
+    return (trial_row){
         .sample = (uint32_t)s,
         .repeat = (uint32_t)repeat,
         .process = 0, /* cell_frame put this one first */
@@ -83,46 +114,46 @@ int cell_add_trial(cell_trials *t, const plan *p, const plan_cell *c, size_t s, 
         .decode_ns = x->decode_ns,
         .draft_ns = x->draft_ns,
         .verify_ns = x->verify_ns,
-        .plain_ns = plain_ns,
+        .plain_ns = r->times.ns,
         .tokens_per_step = x->n_steps > 0 ? (double)x->output.n / (double)x->n_steps : (double)NAN,
+        .modeled_ns = (double)NAN,
+        .plain_modeled_ns = (double)NAN,
         .speedup = (double)NAN,
         .modeled_speedup = (double)NAN,
-        .equal = same->equal,
-        .logits_equal = (uint8_t)same->logits_equal,
-        .first_divergence = same->first_divergence,
-        .max_abs_logit_diff = same->max_abs_logit_diff,
+        .equal = r->same.equal,
+        .logits_equal = (uint8_t)r->same.logits_equal,
+        .first_divergence = r->same.first_divergence,
+        .max_abs_logit_diff = r->same.max_abs_logit_diff,
         .min_margin = x->min_margin,
+        .log_likelihood = x->log_likelihood,
+        .plain_log_likelihood = plain != NULL ? plain->log_likelihood : x->log_likelihood,
         .truncated = x->truncated,
         .logits_hash = trial_trace_hash(x),
     };
+}
+
+int cell_add_trial(store_data *trials, const plan *p, const plan_cell *c, size_t s, size_t repeat,
+                   const trial_result *r, err *e) {
+    const trial_trace *x = r->trace;
+    const cost_model  *cost = p->models[c->model].cost;
+    trial_row          row = row_of_trial(r, s, repeat);
+    step_row          *steps = mem_new(x->n_steps, sizeof *steps, e);
+    if (steps == NULL) return -1;
     for (size_t i = 0; i < x->n_steps; i++) {
-        const step_trace *from = &x->steps[i];
-        steps[i] = (step_row){
-            .position = from->position,
-            .match_length = from->match_length,
-            .source = from->source,
-            .source_position = from->source_position,
-            .drafted = from->drafted,
-            .testable = from->testable,
-            .depth = from->depth,
-            .accepted = from->accepted,
-            .emitted = from->emitted,
-            .draft_ns = from->draft_ns,
-            .verify_ns = from->verify_ns,
-        };
-        row.drafted += from->drafted;
-        row.testable += from->testable;
-        row.accepted += from->accepted;
+        steps[i] = row_of_step(r, i);
+        row.drafted += steps[i].drafted;
+        row.testable += steps[i].testable;
+        row.accepted += steps[i].accepted;
     }
-    if (plain_ns > 0 && x->decode_ns > 0)
-        row.speedup = speedup_of((double)plain_ns, row.plain_tokens, (double)x->decode_ns, row.tokens);
-    if (cost != NULL) { /* after the prompt's pass, plain decoding runs one pass per token */
-        double plain_passes = cost_pass(cost, 1) * (row.plain_tokens > 0 ? (double)row.plain_tokens - 1 : 0);
-        row.modeled_speedup =
-            speedup_of(plain_passes, row.plain_tokens, cost_trial(cost, x->steps, x->n_steps), row.tokens);
+    if (row.plain_ns > 0 && x->decode_ns > 0)
+        row.speedup = speedup_of((double)row.plain_ns, row.plain_tokens, (double)x->decode_ns, row.tokens);
+    if (cost != NULL) {
+        size_t n_prompt = p->samples[c->samples].set.at[s].prompt.n;
+        row.modeled_ns = cost_trial(cost, n_prompt, x->steps, x->n_steps);
+        row.plain_modeled_ns = cost_plain(cost, n_prompt, row.plain_tokens);
+        row.modeled_speedup = speedup_of(row.plain_modeled_ns, row.plain_tokens, row.modeled_ns, row.tokens);
     }
-    int ret = store_add_trial(&t->rows, &row, steps, x->n_steps, x->output.ids, x->output.n, x->logits_hash, e);
-    if (ret == 0) t->at[s * t->repeats + repeat] = t->rows.n_trials - 1;
+    int ret = store_add_trial(trials, &row, steps, x->n_steps, x->output.ids, x->output.n, x->logits_hash, e);
     free(steps);
     return ret;
 }

@@ -73,7 +73,8 @@ static const key_type key_gemm = {NULL, parse_gemm, .names = gemm_names};
 /* clang-format off */
 static const key_spec sweep_keys[] = {
     {"name", &key_name, KEY_AT(config, name), .required = true, .help = "name of the results, OUTPUT/NAME.h5"},
-    {"output", &key_path, KEY_AT(config, output), .required = true, .help = "folder for results"},
+    {"output", &key_path, KEY_AT(config, output),
+     .help = "folder for results; without it results/ in the folder where the sweep is started"},
     {"seed", &key_u64, KEY_AT(config, seed), .preset = "1", KEY_RANGE(0, INT64_MAX), .help = "seed of all randomness"},
     {"repeats", &key_size, KEY_AT(config, repeats), .preset = "1", KEY_RANGE(1, 100000),
      .help = "trials of each sample; tokens are the same in each, times are not"},
@@ -97,7 +98,7 @@ static const key_spec model_keys[] = {
      .help = "how conversations become prompts; auto: by the chat template in the model's file, and as a transcript if "
              "there is none; none: as a transcript; else the format of this name"},
     {"cost", &key_path, KEY_PLACED(model_config, cost),
-     .help = "file of measured pass times T(k), for the modeled speed-up (harness help cost-file)"},
+     .help = "file of measured pass times T(k, context), for the modeled speed-up (harness help cost-file)"},
     {"context", &key_size, KEY_PLACED(model_config, context), .preset = "0", KEY_RANGE(0, INT32_MAX),
      .help = "tokens; 0 = the model's own"},
     {"stop", &key_texts, KEY_PLACED(model_config, stop), .list = true,
@@ -113,7 +114,7 @@ static const key_spec dataset_keys[] = {
     {"forced", &key_bool, KEY_AT(dataset_config, forced), .preset = "no",
      .help = "impose the recorded output on the target; replay needs it"},
     {"append_docs", &key_bool, KEY_AT(dataset_config, append_docs), .preset = "no",
-     .help = "formats llma and ms-marco: put the documents into the prompt"},
+     .help = "formats native, llma and ms-marco: put the references into the prompt, in LLMA's template"},
     {"doc_tokens", &key_size, KEY_AT(dataset_config, doc_tokens), .preset = "768", KEY_RANGE(0, INT32_MAX),
      .help = "with append_docs: tokens after which each document is cut in the prompt; 0 = whole"},
     {"as_turn", &key_bool, KEY_AT(dataset_config, as_turn), .preset = "no",
@@ -337,21 +338,33 @@ static int read_sections(const inifile *f, config *c, err *e) {
     return 0;
 }
 
-int config_read(const char *path, const char *const *sets, size_t n_sets, config *out, err *e) {
-    int     ret = -1;
-    inifile f;
-    *out = (config){0};
-    if (inifile_read(path, &f, e) != 0) return -1;
+/* Takes the parsed file over. */
+static int make(inifile *f, const char *const *sets, size_t n_sets, config *out, err *e) {
+    int ret = -1;
     for (size_t i = 0; i < n_sets; i++)
-        if (inifile_set(&f, sets[i], e) != 0) goto out;
-    if ((out->path = mem_strdup(path, e)) == NULL || (out->text = mem_strdup(f.text, e)) == NULL) goto out;
-    if (read_sections(&f, out, e) != 0) goto out;
+        if (inifile_set(f, sets[i], e) != 0) goto out;
+    if ((out->path = mem_strdup(f->path, e)) == NULL || (out->text = mem_strdup(f->text, e)) == NULL) goto out;
+    if (read_sections(f, out, e) != 0) goto out;
+    /* No preset, which would be a path in the file's folder: an installed config lies where only root writes. */
+    if (out->output == NULL && (out->output = mem_strdup("results", e)) == NULL) goto out;
     ret = config_check(out, e);
     if (ret == 0) ret = needs_check(out, n_sets > 0, e);
 out:
-    inifile_free(&f);
+    inifile_free(f);
     if (ret != 0) config_free(out);
     return ret;
+}
+
+int config_read(const char *path, const char *const *sets, size_t n_sets, config *out, err *e) {
+    inifile f;
+    *out = (config){0};
+    return inifile_read(path, &f, e) == 0 ? make(&f, sets, n_sets, out, e) : -1;
+}
+
+int config_parse(const char *path, const char *text, const char *const *sets, size_t n_sets, config *out, err *e) {
+    inifile f;
+    *out = (config){0};
+    return inifile_parse(path, text, &f, e) == 0 ? make(&f, sets, n_sets, out, e) : -1;
 }
 
 const char *config_base_name(const config *c) {

@@ -85,7 +85,9 @@ typedef struct {
 /* `sets`: overrides "section.key=value" from --set, e.g. "policy llma.n=1,2", "sweep.repeats=1"; each must
  * name a section that exists (or sweep). Missing sections or keys, unknown ones, duplicates, empty lists and
  * values out of range are ERR_INPUT "FILE:LINE: ...". */
-int  config_read(const char *path, const char *const *sets, size_t n_sets, config *out, err *e);
+int config_read(const char *path, const char *const *sets, size_t n_sets, config *out, err *e);
+/* The same of a text; `path` names it, and relative paths start at its folder. It need not exist. */
+int  config_parse(const char *path, const char *text, const char *const *sets, size_t n_sets, config *out, err *e);
 void config_free(config *c);
 
 /* Described by `harness help sweep-config`. */

@@ -62,6 +62,37 @@ static int check_pairs(const config *c, err *e) {
     return 0;
 }
 
+/* What a policy needs with any of its values. */
+static unsigned needs_of(const policy_config *by) {
+    param_values v = {0};
+    unsigned     needs = 0;
+    for (size_t i = 0; i < by->ops->n_params; i++) v.at[i] = by->values[i].at[0];
+    needs |= policy_needs(by->ops, &v);
+    for (size_t i = 0; i < by->ops->n_params; i++) {
+        for (size_t k = 1; k < by->values[i].n; k++) {
+            v.at[i] = by->values[i].at[k];
+            needs |= policy_needs(by->ops, &v);
+        }
+        v.at[i] = by->values[i].at[0];
+    }
+    return needs;
+}
+
+/* Every model meets every policy. */
+static int check_policies(const config *c, err *e) {
+    for (size_t i = 0; i < c->n_policies; i++)
+        for (size_t m = 0; m < c->n_models; m++) {
+            const policy_config *by = &c->policies[i];
+            const model_config  *to = &c->models[m];
+            if ((needs_of(by) & READS_LOGITS) == 0 || (to->target->gives & GIVES_LOGITS) != 0) continue;
+            return err_input(e,
+                             "%s:%zu: [policy %s] drafts from logits, but [model %s] has target = %s, which gives none "
+                             "(use target = transformer, or leave the policy out)",
+                             c->path, by->line, by->ops->name, to->label, to->target->name);
+        }
+    return 0;
+}
+
 /* "[KIND NAME]" or "[KIND NAME LABEL]" */
 static void section_title(char *buf, size_t size, const char *kind, const char *name, const char *label) {
     snprintf(buf, size, "[%s %s%s%s]", kind, name, *label != '\0' ? " " : "", label);
@@ -93,5 +124,5 @@ static int check_twins(const config *c, err *e) {
 }
 
 int config_check(const config *c, err *e) {
-    return check_pairs(c, e) != 0 ? -1 : check_twins(c, e);
+    return check_pairs(c, e) != 0 || check_policies(c, e) != 0 ? -1 : check_twins(c, e);
 }

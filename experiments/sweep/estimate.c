@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "engine/base/parallel.h"
+#include "experiments/sweep/cell.h"
 
 enum { TOKENS = 8 }; /* decoded of the first record */
 
@@ -47,18 +48,28 @@ static int measure(const plan *p, const plan_cell *c, pace *to, err *e) {
     return ret;
 }
 
+typedef struct {
+    pace *to;
+    bool  plain, twice; /* plain decoding; other decoding that is timed together with it */
+} adding;
+
+static int add_time(const store_trial *t, const store_data *d, void *ctx, err *e) {
+    const adding    *a = ctx;
+    const trial_row *row = t->trial;
+    (void)d, (void)e;
+    a->to->finished[!a->plain] += (double)(row->prefill_ns + row->decode_ns);
+    if (a->twice) a->to->finished[!a->plain] += (double)(row->prefill_ns + row->plain_ns);
+    a->to->trials[!a->plain] += 1;
+    return 0;
+}
+
 /* Adds the times of a cell's finished trials. */
 static int add_finished(const plan *p, const char *dir, size_t cell, pace *to, err *e) {
+    bool        plain = plan_cell_is_baseline(&p->cells[cell]);
+    adding      a = {to, plain, p->cfg->paired && !plain};
     cell_trials t;
     int         ret = cell_trials_init(&t, p, cell, e);
-    if (ret == 0) ret = cell_trials_load(&t, p, dir, cell, e);
-    for (size_t i = 0; ret == 0 && i < t.rows.n_trials; i++) {
-        const trial_row *row = &t.rows.trials[i];
-        bool             plain = plan_cell_is_baseline(&p->cells[cell]), twice = p->cfg->paired && !plain;
-        to->finished[!plain] +=
-            (double)(row->prefill_ns + row->decode_ns) + (twice ? (double)(row->prefill_ns + row->plain_ns) : 0);
-        to->trials[!plain] += 1;
-    }
+    if (ret == 0) ret = cell_trials_load(&t, p, dir, cell, 0, add_time, &a, e);
     cell_trials_free(&t);
     return ret;
 }
@@ -72,25 +83,25 @@ static double longest_ns(const plan *p, const plan_cell *c, size_t s, const pace
     return by->prompt * (double)x->prompt.n + by->token * (double)most;
 }
 
-/* Mean time of a finished trial like those of this unit; 0 when there is none. */
-static double mean_ns(const plan *p, const cell_unit *u, const pace *by) {
-    const plan_cell *c = &p->cells[u->cell];
-    bool             plain = plan_cell_is_baseline(c);
+/* Mean time of a finished trial like those of this cell; 0 when there is none. */
+static double mean_ns(const plan *p, const plan_cell *c, const pace *by) {
+    bool plain = plan_cell_is_baseline(c);
     if (by->trials[!plain] > 0) return by->finished[!plain] / by->trials[!plain];
     if (plain || by->trials[0] == 0) return 0;
     bool twice = p->cfg->paired && p->models[c->model].cfg->target->timed;
     return (twice ? 2 : 1) * by->finished[0] / by->trials[0];
 }
 
-static int add_unit(const plan *p, const char *dir, const cell_unit *u, pace *by, estimate *out, err *e) {
-    const plan_cell *c = &p->cells[u->cell];
+static int add_cell(const plan *p, const char *dir, size_t cell, pace *by, estimate *out, err *e) {
+    const plan_cell *c = &p->cells[cell];
+    const cell_unit  whole = {cell, 0, 1};
     size_t           kept, n = p->samples[c->samples].set.n, trials = 0;
-    double           most = 0, ns = mean_ns(p, u, by);
+    double           most = 0, ns = mean_ns(p, c, by);
     int              there = cell_exists(dir, c, e);
     if (there != 0) return there > 0 ? 0 : -1;
-    if (cell_count_kept(p, dir, u, &kept, e) != 0) return -1;
+    if (cell_count_kept(p, dir, &whole, &kept, NULL, e) != 0) return -1;
     if (ns == 0 && !by->measured && measure(p, c, by, e) != 0) return -1;
-    for (size_t s = u->part; s < n; s += u->parts) {
+    for (size_t s = 0; s < n; s++) {
         most += (double)p->cfg->repeats * longest_ns(p, c, s, by);
         trials += p->cfg->repeats;
     }
@@ -106,20 +117,17 @@ static int add_unit(const plan *p, const char *dir, const cell_unit *u, pace *by
 }
 
 int estimate_make(const plan *p, const char *dir, const runner_options *o, estimate *out, err *e) {
-    size_t     n_first, n;
-    cell_unit *units = runner_units(p, o, &n_first, &n, e);
-    pace      *by = mem_new(p->n_models * p->n_samples, sizeof *by, e);
-    int        ret = units != NULL && by != NULL ? 0 : -1;
+    pace *by = mem_new(p->n_models * p->n_samples, sizeof *by, e);
+    int   ret = by != NULL ? 0 : -1;
     *out = (estimate){0};
     for (size_t i = 0; ret == 0 && i < p->n_cells; i++)
         ret = add_finished(p, dir, i, &by[p->cells[i].model * p->n_samples + p->cells[i].samples], e);
-    for (size_t i = 0; ret == 0 && i < n; i++) {
-        const plan_cell *c = &p->cells[units[i].cell];
-        ret = add_unit(p, dir, &units[i], &by[c->model * p->n_samples + c->samples], out, e);
+    for (size_t i = 0; ret == 0 && i < p->n_cells; i++) {
+        const plan_cell *c = &p->cells[i];
+        ret = add_cell(p, dir, i, &by[c->model * p->n_samples + c->samples], out, e);
     }
     size_t processors = (size_t)parallel_processors(), side_by_side = o->jobs < processors ? o->jobs : processors;
     if (side_by_side > 1) out->seconds /= (double)side_by_side;
-    free(units);
     free(by);
     return ret;
 }

@@ -10,8 +10,8 @@ typedef struct {
                       time */
 } estimate;
 
-/* For the units of this shard. Uses the mean time of finished trials of the same model and data; if there are none,
- * decodes a few tokens of the first record. `dir`: the sweep's folder, which need not exist. */
+/* For all cells. Uses the mean time of finished trials of the same model and data; if there are none, decodes a few
+ * tokens of the first record. `dir`: the sweep's folder, which need not exist. */
 int estimate_make(const plan *p, const char *dir, const runner_options *o, estimate *out, err *e);
 
 #endif

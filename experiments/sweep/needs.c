@@ -21,13 +21,21 @@ typedef struct {
 /* Stops at the first call that does not return 0, and returns its result. */
 typedef int each_file(void *ctx, const used_file *f, err *e);
 
+typedef struct {
+    each_file *each;
+    void      *ctx;
+} visit;
+
+static int visit_param(void *ctx, const param_file *f, err *e) {
+    const visit *v = ctx;
+    return v->each(v->ctx, &(used_file){f->path, f->where, true}, e);
+}
+
 static int visit_values(const value_list *lists, size_t n, each_file *each, void *ctx, err *e) {
-    int ret = 0;
+    visit v = {each, ctx};
+    int   ret = 0;
     for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; ret == 0 && k < lists[i].n; k++) {
-            const param_value *v = &lists[i].at[k];
-            if (v->type == PARAM_IS_FILE) ret = each(ctx, &(used_file){v->file->path, v->file->where, true}, e);
-        }
+        for (size_t k = 0; ret == 0 && k < lists[i].n; k++) ret = param_each_file(&lists[i].at[k], visit_param, &v, e);
     return ret;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/file.h"
 #include "engine/model/blas.h"
 #include "experiments/sweep/plan_cells.h"
 
@@ -130,6 +131,8 @@ static int find_dataset(plan *p, const plan_options *o, const dataset_config *cf
                            .as_turn = cfg->as_turn,
                            .tools = dataset_tools_named(cfg->tools)};
     *d = (plan_dataset){.cfg = cfg, .tok = m->tok};
+    if (again && file_check_regular(cfg->path, "a file that is there to be read for each tokenizer", e) != 0)
+        return named_at(cfg->path_at, e);
     if (dataset_read(cfg->path, &how, again ? NULL : o->report, o->ctx, &d->data, e) != 0)
         return named_at(cfg->path_at, e);
     p->n_datasets++;

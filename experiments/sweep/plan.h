@@ -94,6 +94,9 @@ void plan_free(plan *p);
 /* Whether it decodes plainly; the other cells of its group are compared with it. */
 bool plan_cell_is_baseline(const plan_cell *c);
 
+/* Whether its trials learn from those before them. */
+bool plan_cell_remembers(const plan_cell *c);
+
 /* Trials of a cell: samples times repeats. */
 size_t plan_cell_trials(const plan *p, size_t cell);
 

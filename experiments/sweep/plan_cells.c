@@ -127,6 +127,21 @@ static json_t *settings_json(const cell_row *row) {
     return object;
 }
 
+/* The digest of the policy's source; of one with stages a list, its own first. */
+static json_t *policy_source(const plan_cell *c) {
+    json_t *own = json_string(provenance_source(c->policy->source));
+    if (c->policy->stages == NULL || own == NULL) return own;
+    size_t              n;
+    const policy_stage *stages = c->policy->stages(&c->policy_params, &n);
+    json_t             *all = json_pack("[o]", own);
+    for (size_t i = 0; i < n && all != NULL; i++) {
+        if (json_array_append_new(all, json_string(provenance_source(stages[i].ops->source))) == 0) continue;
+        json_decref(all);
+        all = NULL;
+    }
+    return all;
+}
+
 /* Everything that determines a cell's content: a finished cell is reused only if all of this is equal. The identity
  * leaves out what changes no token and is only recorded in the cell (host, instruction set, compiler, date). It also
  * leaves out the names of the sweep (each has its own folder) and of its config, the labels of policy and rule
@@ -151,10 +166,10 @@ static json_t *setting_json(const plan *p, const plan_cell *c) {
 }
 
 static json_t *build_json(const plan *p, const plan_cell *c) {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s}",
+    return json_pack("{s:s, s:s, s:o, s:s, s:s}",
                      "engine", provenance_source("engine"),
                      "target", provenance_source(p->models[c->model].cfg->target->source),
-                     "policy", provenance_source(c->policy->source),
+                     "policy", policy_source(c),
                      "rule",   provenance_source(c->rule->source),
                      "flags",  provenance_user_flags());                     /* of the compiler */
 }
@@ -192,8 +207,30 @@ static int add_cell(plan *p, plan_cell cell, err *e) {
     return set_identity(p, &p->cells[p->n_cells - 1], e);
 }
 
-/* `cell` holds what the group has in common. */
-static int add_group(plan *p, plan_cell cell, err *e) {
+/* Opens a cell's policy, as a run will: parameters that do not go together, and files made for another vocabulary, are
+ * found now and not after hours. */
+static int check_policy(const plan *p, const policy_config *asked, const plan_cell *c, err *e) {
+    const plan_model *m = &p->models[c->model];
+    policy           *opened = policy_open(c->policy,
+                                           &(policy_spec){.params = c->policy_params,
+                                                          .vocab = m->spec.vocab,
+                                                          .tok = m->tok,
+                                                          .threads = m->spec.threads,
+                                                          .times = cost_times(m->cost)},
+                                           e);
+    policy_close(opened);
+    return opened != NULL ? 0 : err_prefix(e, "%s:%zu: [model %s]", p->cfg->path, asked->line, m->cfg->label);
+}
+
+static int check_rule(const plan *p, const rule_config *asked, const plan_cell *c, err *e) {
+    rule *opened = rule_open(c->rule, &c->rule_params, p->models[c->model].spec.vocab, e);
+    rule_close(opened);
+    if (opened != NULL) return 0;
+    return err_prefix(e, "%s:%zu: [model %s]", p->cfg->path, asked->line, p->models[c->model].cfg->label);
+}
+
+/* `cell` holds what the group has in common. check: policies were not opened for its model yet. */
+static int add_group(plan *p, plan_cell cell, bool check, err *e) {
     cell.policy = &policy_none;
     cell.baseline = p->n_cells;
     param_presets(cell.policy->params, cell.policy->n_params, &cell.policy_params);
@@ -206,6 +243,7 @@ static int add_group(plan *p, plan_cell cell, err *e) {
         cell.policy = asked->ops;
         do {
             cell.policy_params = odometer_values(&grid);
+            if (check && check_policy(p, asked, &cell, e) != 0) return -1;
             if (add_cell(p, cell, e) != 0) return -1;
         } while (odometer_next(&grid));
     }
@@ -213,13 +251,16 @@ static int add_group(plan *p, plan_cell cell, err *e) {
 }
 
 int plan_cells_add(plan *p, size_t model_at, size_t dataset_at, size_t samples_at, err *e) {
+    bool new_model = p->n_cells == 0 || p->cells[p->n_cells - 1].model != model_at, check = new_model;
     for (size_t i = 0; i < p->cfg->n_rules; i++) {
         const rule_config *asked = &p->cfg->rules[i];
         odometer           grid = {.lists = asked->values, .n = asked->ops->n_params};
         plan_cell          cell = {.model = model_at, .dataset = dataset_at, .samples = samples_at, .rule = asked->ops};
         do {
             cell.rule_params = odometer_values(&grid);
-            if (add_group(p, cell, e) != 0) return -1;
+            if (new_model && check_rule(p, asked, &cell, e) != 0) return -1;
+            if (add_group(p, cell, check, e) != 0) return -1;
+            check = false;
         } while (odometer_next(&grid));
     }
     return 0;
@@ -234,6 +275,10 @@ void plan_cells_free(plan *p) {
 
 bool plan_cell_is_baseline(const plan_cell *c) {
     return c->policy == &policy_none;
+}
+
+bool plan_cell_remembers(const plan_cell *c) {
+    return policy_remembers(c->policy, &c->policy_params);
 }
 
 size_t plan_cell_trials(const plan *p, size_t cell) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/base/number.h"
+#include "experiments/sweep/cell.h"
 #include "experiments/sweep/estimate.h"
 #include "experiments/terminal/progress.h"
 
@@ -26,14 +27,13 @@ static void print_group(const plan *p, const plan_cell *c, FILE *out) {
     fprintf(out, "\n  %-16s  %8s  %8s  policy\n", "cell", "trials", "done");
 }
 
-/* The units of one cell. */
-static int print_cell(const plan *p, const char *dir, const cell_unit *u, size_t *total, size_t *done, FILE *out,
-                      err *e) {
-    const plan_cell *c = &p->cells[u->cell];
-    size_t           trials = unit_trials(p, u), kept = trials;
+static int print_cell(const plan *p, const char *dir, size_t cell, size_t *total, size_t *done, FILE *out, err *e) {
+    const plan_cell *c = &p->cells[cell];
+    const cell_unit  whole = {cell, 0, 1};
+    size_t           trials = plan_cell_trials(p, cell), kept = trials;
     int              finished = cell_exists(dir, c, e);
     if (finished < 0) return -1;
-    if (!finished && cell_count_kept(p, dir, u, &kept, e) != 0) return -1;
+    if (!finished && cell_count_kept(p, dir, &whole, &kept, NULL, e) != 0) return -1;
     fprintf(out, "  %s  %8zu  ", c->id, trials);
     if (finished)
         fprintf(out, "%8s", "finished");
@@ -41,17 +41,10 @@ static int print_cell(const plan *p, const char *dir, const cell_unit *u, size_t
         fprintf(out, "%8zu", kept);
     fprintf(out, "  %s", c->policy->name);
     print_params(c->policy->params, c->policy->n_params, &c->policy_params, out);
-    if (u->parts > 1) fprintf(out, "  (part %zu of %zu)", u->part + 1, u->parts);
     fputc('\n', out);
     *total += trials;
     *done += kept;
     return 0;
-}
-
-static int by_cell(const void *a, const void *b) {
-    const cell_unit *x = a, *y = b;
-    if (x->cell != y->cell) return x->cell < y->cell ? -1 : 1;
-    return (x->part > y->part) - (x->part < y->part);
 }
 
 static void print_time(const estimate *t, FILE *out) {
@@ -68,33 +61,25 @@ static void print_time(const estimate *t, FILE *out) {
 }
 
 int plan_print(const plan *p, const char *dir, const runner_options *o, FILE *out, err *e) {
-    size_t     n_first, n, total = 0, done = 0, cells = 0, group = SIZE_MAX;
-    estimate   time;
-    cell_unit *units = runner_units(p, o, &n_first, &n, e);
-    int        ret = units != NULL ? 0 : -1;
-    if (ret == 0 && n > 0) qsort(units, n, sizeof *units, by_cell); /* in the order of the grid */
+    size_t   total = 0, done = 0, group = SIZE_MAX;
+    estimate time;
+    int      ret = 0;
     fprintf(out, "sweep %s: seed %llu, %zu repeat%s%s, results in %s\n", p->cfg->name, (unsigned long long)p->cfg->seed,
             p->cfg->repeats, plural(p->cfg->repeats), p->cfg->paired ? ", paired" : "", p->cfg->output);
-    for (size_t i = 0; ret == 0 && i < n; i++) {
-        const plan_cell *c = &p->cells[units[i].cell];
-        if (c->baseline != group) print_group(p, c, out);
-        group = c->baseline;
-        cells += i == 0 || units[i].cell != units[i - 1].cell;
-        ret = print_cell(p, dir, &units[i], &total, &done, out, e);
+    for (size_t i = 0; ret == 0 && i < p->n_cells; i++) {
+        if (p->cells[i].baseline != group) print_group(p, &p->cells[i], out);
+        group = p->cells[i].baseline;
+        ret = print_cell(p, dir, i, &total, &done, out, e);
     }
     if (ret == 0) ret = estimate_make(p, dir, o, &time, e);
-    if (ret == 0) {
-        if (o->n_shards > 1) fprintf(out, "\nshard %zu of %zu: ", o->shard + 1, o->n_shards);
-        fprintf(out, "%s%zu cell%s, %zu trial%s", o->n_shards > 1 ? "" : "\n", cells, plural(cells), total,
-                plural(total));
-        if (done > 0) fprintf(out, ", %zu to run", total - done);
-        if (done < total)
-            print_time(&time, out);
-        else
-            fputc('\n', out);
-    }
-    free(units);
-    return ret;
+    if (ret != 0) return ret;
+    fprintf(out, "\n%zu cell%s, %zu trial%s", p->n_cells, plural(p->n_cells), total, plural(total));
+    if (done > 0) fprintf(out, ", %zu to run", total - done);
+    if (done < total)
+        print_time(&time, out);
+    else
+        fputc('\n', out);
+    return 0;
 }
 
 /* ---- what will be missing from the results ---------------------------------------------------------------- */
@@ -129,9 +114,9 @@ static void warn_about_clocks(const plan *p, const char *dir, const runner_optio
         timed = true;
         cell_unit whole = {c->baseline, 0, 1};
         size_t    kept = 0;
-        if (!there && cell_count_kept(p, dir, &whole, &kept, NULL) == 0) there = kept > 0;
+        if (!there && cell_count_kept(p, dir, &whole, &kept, NULL, NULL) == 0) there = kept > 0;
     }
-    if (!timed || p->cfg->paired || (o->jobs == 1 && o->n_shards == 1 && !there)) return;
+    if (!timed || p->cfg->paired || (o->jobs == 1 && o->parts <= 1 && !there)) return;
     fprintf(
         out,
         "harness: %s: there will be cells without a speed-up, because plain decoding %s; with paired = yes it is timed "

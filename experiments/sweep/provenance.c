@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,25 @@ static char *cpu_name(err *e) {
     return mem_strdup(name, e);
 }
 
+/* What scales the frequency of the processor that this runs on: "performance", "powersave". A virtual machine has none
+ * of its own. */
+static char *governor_name(err *e) {
+    char  path[96], name[64] = "";
+    int   cpu = sched_getcpu();
+    FILE *in = NULL;
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/cpufreq/scaling_governor", cpu >= 0 ? cpu : 0);
+    if ((in = fopen(path, "r")) == NULL || fgets(name, sizeof name, in) == NULL) *name = '\0';
+    if (in != NULL) fclose(in);
+    name[strcspn(name, "\n")] = '\0';
+    return mem_strdup(*name != '\0' ? name : "unknown", e);
+}
+
+/* Threads that wanted to run, on average over the last minute. */
+static char *load_average(err *e) {
+    double load;
+    return getloadavg(&load, 1) == 1 ? mem_printf(e, "%.1f", load) : mem_strdup("unknown", e);
+}
+
 const char *provenance_user_flags(void) {
     return BUILD_USER_FLAGS;
 }
@@ -89,15 +109,18 @@ int provenance_process(process_row *p, err *e) {
     p->isa = mem_strdup(kernels->isa, e);
     p->compiler = mem_strdup(BUILD_COMPILER, e);
     p->flags = mem_strdup(BUILD_FLAGS, e);
+    p->governor = governor_name(e);
+    p->load = load_average(e);
     if (p->id != NULL && p->harness_version != NULL && p->git_commit != NULL && p->started != NULL && p->cpu != NULL &&
-        p->isa != NULL && p->compiler != NULL && p->flags != NULL)
+        p->isa != NULL && p->compiler != NULL && p->flags != NULL && p->governor != NULL && p->load != NULL)
         return 0;
     process_free(p);
     return -1;
 }
 
 void process_free(process_row *p) {
-    char *const all[] = {p->id, p->harness_version, p->git_commit, p->started, p->cpu, p->isa, p->compiler, p->flags};
+    char *const all[] = {p->id,  p->harness_version, p->git_commit, p->started,  p->cpu,
+                         p->isa, p->compiler,        p->flags,      p->governor, p->load};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     *p = (process_row){0};
 }

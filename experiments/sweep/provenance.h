@@ -6,7 +6,9 @@
 
 #include "store/store.h"
 
+/* The one place of the version and of the day of its release: what else names them is checked against these. */
 #define HARNESS_VERSION "0.1.0"
+#define HARNESS_DATE    "2026-11-29"
 
 /* Digest, 16 hex digits, of the file of a policy, rule or target (their `source`), or of all other sources that can
  * change what a cell decodes: "engine". NULL when unknown. */

@@ -1,7 +1,7 @@
 /* runner.c - decides which cell runs when, and where: in this process, or in forked workers that take the next one.
  *
- * Baselines run first (R2), then all others. Workers share only the counters in one shared page, and leave
- * their results in files. A worker that dies loses only the trials that it has not saved.
+ * Workers share counters and what is known of the units, and leave their results in files. A worker that dies loses
+ * only the trials that it has not saved.
  */
 #include "experiments/sweep/runner.h"
 
@@ -19,13 +19,17 @@
 
 #include "engine/base/atomic.h"
 #include "engine/base/file.h"
+#include "engine/base/mem.h"
 #include "experiments/sweep/cell.h"
+#include "experiments/sweep/plan_pace.h"
+#include "experiments/sweep/results.h"
+#include "experiments/sweep/share.h"
 #include "experiments/terminal/progress.h"
 
 /* In memory shared with the workers. */
 typedef struct {
-    atomic_size_t next;          /* index into the current list */
     atomic_size_t cells, trials; /* done */
+    atomic_size_t others;        /* trials that other processes have done since the start */
     atomic_size_t failed;
     atomic_bool   unsaved; /* R5 */
     atomic_flag   has_error;
@@ -38,6 +42,8 @@ typedef struct {
     const runner_options *o;
     progress              bar;
     shared_state         *shared;
+    share                 units;
+    plan_pace             pace;
 } run;
 
 static volatile sig_atomic_t stop_asked;
@@ -63,56 +69,124 @@ static void note_error(shared_state *s, const err *e) {
 static int check_cell(const run *r, size_t cell, err *e) {
     int64_t version;
     char   *path = cell_path(r->dir, &r->p->cells[cell], e);
-    int     ret = path != NULL ? store_version(path, &version, e) : -1;
+    int     ret = path != NULL ? results_version(path, &version, e) : -1;
     if (path != NULL && ret != 0 && e->kind == ERR_INPUT)
         err_advise(e, "move the file away, and the sweep makes it again");
     free(path);
     return ret;
 }
 
-size_t unit_trials(const plan *p, const cell_unit *u) {
-    size_t n = p->samples[p->cells[u->cell].samples].set.n;
-    return (n + u->parts - 1 - u->part) / u->parts * p->cfg->repeats;
+/* ---- one worker ------------------------------------------------------------------------------------------- */
+
+/* A worker and the units that it takes. */
+typedef struct {
+    run        *r;
+    cell_worker cells;
+    size_t      unit, trials; /* in work; of it */
+    uint64_t    since;        /* the last trial, or the unit, began */
+} worker;
+
+static void show_progress(run *r) {
+    if (progress_due(&r->bar)) r->bar.share = pace_done(&r->pace.of);
+    progress_update(&r->bar, r->shared->cells, r->shared->trials + r->shared->others);
 }
 
-static void trial_done(void *ctx) {
-    run *r = ctx;
+static void trial_done(void *ctx, size_t at) {
+    worker  *w = ctx;
+    run     *r = w->r;
+    uint64_t now = clock_ns();
+    plan_pace_add(&r->pace, r->units.units[w->unit].cell, at, now - w->since);
+    w->since = now;
+    w->trials++;
     atomic_fetch_add(&r->shared->trials, 1);
-    if (r->o->jobs == 1) progress_update(&r->bar, r->shared->cells, r->shared->trials);
+    if (r->o->jobs == 1) show_progress(r);
 }
 
-/* Takes units from the list until it is empty or the user asks to stop. */
-static void work(run *r, const cell_unit *list, size_t n) {
-    cell_worker w;
-    err         e = {0};
-    if (cell_worker_open(&w, r->p, r->dir, &e) != 0) {
+static void add_others(run *r, size_t unit, size_t trials) {
+    atomic_fetch_add(&r->shared->others, trials);
+    pace_add_others(&r->pace.of, r->units.units[unit].cell, trials);
+}
+
+static void cell_finished(run *r, size_t unit) {
+    if (share_cell_finished(&r->units, r->units.units[unit].cell)) atomic_fetch_add(&r->shared->cells, 1);
+}
+
+/* Another process was faster, or another worker of this one, which counts its trials itself. */
+static void others_finished(void *ctx, size_t unit) {
+    const worker *w = ctx;
+    if (!atomic_load(&w->r->units.begun[unit])) add_others(w->r, unit, w->r->units.missing[unit]);
+    cell_finished(w->r, unit);
+}
+
+static void others_run(void *ctx, const char *who) {
+    worker *w = ctx;
+    if (w->r->o->quiet || w->r->o->jobs > 1) return;
+    progress_clear(&w->r->bar);
+    fprintf(stderr, "%s: waiting for what another process has begun (%s)\n", w->r->p->cfg->name, who);
+}
+
+static void note_failure(run *r, const plan_cell *c, bool unsaved, err *e) {
+    if (e->kind != ERR_STOP) {
+        err_prefix(e, "cell %s", c->id);
+        atomic_fetch_add(&r->shared->failed, 1);
+    }
+    if (unsaved) atomic_store(&r->shared->unsaved, true);
+    note_error(r->shared, e);
+}
+
+static void run_unit(worker *w, size_t unit) {
+    run             *r = w->r;
+    const cell_unit *u = &r->units.units[unit];
+    err              e = {0};
+    bool             finished = false;
+    w->unit = unit;
+    w->trials = 0;
+    w->since = clock_ns();
+    /* Trials of other parts may have come since it was read. */
+    if (w->cells.has_baseline && !plain_runs_complete(&w->cells.baseline)) w->cells.has_baseline = false;
+    if (cell_run(&w->cells, u, &finished, &e) != 0) {
+        if (e.kind != ERR_STOP) atomic_store(&r->units.state[unit], UNIT_FAILED);
+        note_failure(r, &r->p->cells[u->cell], w->cells.unsaved, &e);
+    } else {
+        share_unit_done(&r->units, unit);
+        if (r->units.missing[unit] > w->trials) add_others(r, unit, r->units.missing[unit] - w->trials);
+    }
+    if (finished) cell_finished(r, unit);
+}
+
+/* Takes units until none is left or the user asks to stop. */
+static void work(run *r) {
+    worker       w = {.r = r};
+    share_worker units;
+    err          e = {0};
+    size_t       unit;
+    int          got;
+    if (cell_worker_open(&w.cells, r->p, r->dir, &e) != 0) {
         note_error(r->shared, &e);
         return;
     }
-    w.stop = &stop_asked;
-    w.trial_done = trial_done;
-    w.ctx = r;
-    for (;;) {
-        size_t i = atomic_fetch_add(&r->shared->next, 1);
-        bool   finished = false;
-        if (i >= n || stop_asked || r->shared->unsaved) break;
-        const plan_cell *c = &r->p->cells[list[i].cell];
-        int              there = cell_exists(r->dir, c, &e);
-        if (there > 0) { /* finished meanwhile by another run over the same folder */
-            atomic_fetch_add(&r->shared->trials, unit_trials(r->p, &list[i]));
-            finished = true;
-        } else if (there < 0 || cell_run(&w, &list[i], &finished, &e) != 0) {
-            if (e.kind != ERR_STOP) {
-                err_prefix(&e, "cell %s", c->id);
-                atomic_fetch_add(&r->shared->failed, 1);
-            }
-            if (w.unsaved) atomic_store(&r->shared->unsaved, true);
-            note_error(r->shared, &e);
-        }
-        if (finished) atomic_fetch_add(&r->shared->cells, 1);
+    if (share_worker_open(&units, &r->units, (unsigned)(r->o->lease > 0 ? r->o->lease : CLAIMS_LEASE), &e) != 0) {
+        note_error(r->shared, &e);
+        cell_worker_close(&w.cells);
+        return;
     }
-    cell_worker_close(&w);
+    w.cells.stop = units.stop = &stop_asked;
+    w.cells.trial_done = trial_done;
+    units.finished = others_finished;
+    units.waiting = others_run;
+    w.cells.ctx = units.ctx = &w;
+    while (!r->shared->unsaved && (got = share_worker_next(&units, &unit, &e)) != 0) {
+        if (got > 0)
+            run_unit(&w, unit);
+        else
+            note_failure(r, &r->p->cells[r->units.units[unit].cell], units.unsaved, &e);
+        share_worker_give(&units);
+    }
+    share_worker_close(&units);
+    cell_worker_close(&w.cells);
 }
+
+/* ---- forked workers --------------------------------------------------------------------------------------- */
 
 /* True when this worker has ended; notes the error when it failed. */
 static bool worker_ended(shared_state *s, pid_t pid) {
@@ -132,9 +206,9 @@ static bool worker_ended(shared_state *s, pid_t pid) {
     return true;
 }
 
-/* Forks workers over the list and waits, showing progress and passing a stop on. */
-static int work_forked(run *r, const cell_unit *list, size_t n, err *e) {
-    size_t jobs = r->o->jobs < n ? r->o->jobs : n, running = 0;
+/* Forks workers and waits, showing progress and passing a stop on. */
+static int work_forked(run *r, size_t jobs, err *e) {
+    size_t running = 0;
     pid_t *pids = mem_new(jobs, sizeof *pids, e); /* 0 once it has ended: the number may be another's by now */
     pid_t  parent = getpid();
     if (pids == NULL) return -1;
@@ -149,7 +223,7 @@ static int work_forked(run *r, const cell_unit *list, size_t n, err *e) {
             sigaction(SIGTERM, &act, NULL);
             prctl(PR_SET_PDEATHSIG, SIGKILL);  /* no orphans writing into the folder after a kill -9 */
             if (getppid() != parent) _exit(1); /* the parent was killed before prctl */
-            work(r, list, n);
+            work(r);
             _exit(0);
         }
         if (pids[running] < 0) {
@@ -173,74 +247,11 @@ static int work_forked(run *r, const cell_unit *list, size_t n, err *e) {
                 if (pids[i] != 0) kill(pids[i], SIGTERM);
             passed_on = true;
         }
-        progress_update(&r->bar, r->shared->cells, r->shared->trials);
+        show_progress(r);
         usleep(20000);
     }
     free(pids);
     return 0;
-}
-
-/* Splits each unit by samples until there are enough for all jobs, or no samples are left to split by. In new memory.
- */
-static cell_unit *split_units(const plan *p, const cell_unit *units, size_t n, size_t jobs, size_t *n_out, err *e) {
-    size_t     pieces = n > 0 ? (jobs + n - 1) / n : 1;
-    cell_unit *out = mem_new(n * pieces, sizeof *out, e);
-    *n_out = 0;
-    for (size_t i = 0; out != NULL && i < n; i++) {
-        const cell_unit *u = &units[i];
-        for (size_t k = 0; k < pieces; k++) {
-            cell_unit piece = {u->cell, u->part + k * u->parts, u->parts * pieces};
-            if (unit_trials(p, &piece) > 0) out[(*n_out)++] = piece;
-        }
-    }
-    return out;
-}
-
-static int work_list(run *r, const cell_unit *list, size_t n, err *e) {
-    size_t     n_split;
-    cell_unit *split;
-    atomic_store(&r->shared->next, 0);
-    if (n == 0 || stop_asked || r->shared->unsaved) return 0;
-    if (r->o->jobs <= 1) {
-        work(r, list, n);
-        return 0;
-    }
-    split = split_units(r->p, list, n, r->o->jobs, &n_split, e);
-    int ret = split != NULL ? work_forked(r, split, n_split, e) : -1;
-    free(split);
-    return ret;
-}
-
-/* The number of parts that each cell is split into. All shards must agree on it, whatever is already finished. */
-static size_t shard_parts(const plan *p, const runner_options *o) {
-    size_t most = 1, wanted = (o->n_shards + p->n_cells - 1) / p->n_cells;
-    for (size_t i = 0; i < p->n_samples; i++)
-        if (p->samples[i].set.n > most) most = p->samples[i].set.n;
-    return wanted < most ? wanted : most;
-}
-
-cell_unit *runner_units(const plan *p, const runner_options *o, size_t *n_first, size_t *n, err *e) {
-    size_t     parts = shard_parts(p, o), all = p->n_cells * parts;
-    bool      *mine = mem_new(all, sizeof *mine, e);
-    cell_unit *units = mem_new(all, sizeof *units, e);
-    *n = *n_first = 0;
-    if (mine == NULL || units == NULL) {
-        free(mine);
-        free(units);
-        return NULL;
-    }
-    for (size_t i = 0; i < all; i++)
-        if (i % o->n_shards == o->shard) mine[i] = mine[p->cells[i / parts].baseline * parts + i % parts] = true;
-    for (int first = 1; first >= 0; first--) {
-        for (size_t i = 0; i < all; i++) {
-            cell_unit u = {i / parts, i % parts, parts};
-            bool      baseline = plan_cell_is_baseline(&p->cells[u.cell]);
-            if (mine[i] && baseline == (first == 1) && unit_trials(p, &u) > 0) units[(*n)++] = u;
-        }
-        if (first == 1) *n_first = *n;
-    }
-    free(mine);
-    return units;
 }
 
 /* Makes the weights ready before workers share them. */
@@ -250,51 +261,63 @@ static int prepare_model(const plan *p, size_t cell, err *e) {
     return err_prefix(e, "%s:%zu: [model %s]", p->cfg->path, m->cfg->line, m->cfg->label);
 }
 
-/* Looks at the existing files, and keeps only the units that have something to run. */
-static int choose_units(run *r, cell_unit *units, size_t *n_first, size_t *n, size_t *trials, runner_report *report,
-                        err *e) {
+/* Looks at the existing files, and counts the trials and units that there are to run. */
+static int look_at_cells(run *r, size_t *trials, size_t *units, runner_report *report, err *e) {
     const plan *p = r->p;
-    size_t      kept = 0, kept_first = 0, last = SIZE_MAX;
-    *trials = 0;
-    for (size_t i = 0; i < *n; i++) {
-        size_t cell = units[i].cell, done = 0;
-        int    there = cell_exists(r->dir, &p->cells[cell], e);
+    share      *s = &r->units;
+    report->cells = p->n_cells;
+    *trials = *units = 0;
+    for (size_t i = 0; i < p->n_cells; i++) {
+        int there = cell_exists(r->dir, &p->cells[i], e);
         if (there < 0) return -1;
-        if (cell != last) {
-            report->cells++;
-            if (there && check_cell(r, cell, e) != 0) return -1; /* before the others take hours */
-            report->reused += (size_t)there;
-            last = cell;
-        }
+        if (there && check_cell(r, i, e) != 0) return -1; /* before the others take hours */
         if (there) {
-            cell_remove_parts(r->dir, &p->cells[cell]); /* of a process that was killed after it finished the cell */
+            cell_remove_parts(r->dir, &p->cells[i]); /* of a process that was killed after it finished the cell */
+            share_cell_finished(s, i);
+            report->reused++;
+        } else if (prepare_model(p, i, e) != 0 || share_count(s, i, e) != 0) {
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->finished[s->units[i].cell]) {
+            share_unit_done(s, i);
             continue;
         }
-        if (prepare_model(p, cell, e) != 0 || cell_count_kept(p, r->dir, &units[i], &done, e) != 0) return -1;
-        report->kept += done;
-        *trials += unit_trials(p, &units[i]) - done;
-        if (i < *n_first) kept_first++;
-        units[kept++] = units[i];
+        report->kept += unit_trials(p, &s->units[i]) - s->missing[i];
+        *trials += s->missing[i];
+        ++*units;
     }
-    *n = kept;
-    *n_first = kept_first;
     return 0;
 }
 
-static int run_lists(run *r, runner_report *report, err *e) {
-    size_t     n_first, n, trials;
-    cell_unit *units = runner_units(r->p, r->o, &n_first, &n, e);
-    int        ret = units != NULL ? choose_units(r, units, &n_first, &n, &trials, report, e) : -1;
+static int open_pace(run *r, err *e) {
+    size_t *missing = mem_new(r->p->n_cells, sizeof *missing, e);
+    if (missing == NULL) return -1;
+    for (size_t i = 0; i < r->units.n; i++)
+        if (atomic_load(&r->units.state[i]) != UNIT_DONE) missing[r->units.units[i].cell] += r->units.missing[i];
+    int ret = plan_pace_open(&r->pace, r->p, missing, e);
+    free(missing);
+    return ret;
+}
+
+static int run_units(run *r, runner_report *report, err *e) {
+    size_t trials, units;
+    if (share_open(&r->units, r->p, r->dir, share_parts(r->p, r->o->parts, r->o->jobs), e) != 0) return -1;
+    int ret = look_at_cells(r, &trials, &units, report, e);
+    if (ret == 0) ret = open_pace(r, e);
     if (ret == 0) {
-        size_t cells = report->cells - report->reused;
+        size_t cells = report->cells - report->reused, jobs = r->o->jobs < units ? r->o->jobs : units;
         progress_begin(&r->bar, r->p->cfg->name, (progress_kind){"cells", cells}, (progress_kind){"trials", trials},
-                       r->o->quiet || n == 0);
-        ret = work_list(r, units, n_first, e);
-        /* A cell whose baseline failed fails when it reads the baseline, with that reason. */
-        if (ret == 0) ret = work_list(r, units + n_first, n - n_first, e);
-        progress_end(&r->bar, r->shared->cells, r->shared->trials);
+                       r->o->quiet || units == 0);
+        if (units > 0 && !stop_asked && r->o->jobs <= 1) work(r);
+        if (units > 0 && !stop_asked && r->o->jobs > 1) ret = work_forked(r, jobs, e);
+        progress_end(&r->bar, r->shared->cells, r->shared->trials + r->shared->others);
     }
-    free(units);
+    for (size_t i = 0; i < r->units.n; i++)
+        report->left |= r->units.state[i] == UNIT_LEFT && !r->units.finished[r->units.units[i].cell];
+    share_close(&r->units);
+    plan_pace_close(&r->pace);
     return ret;
 }
 
@@ -315,7 +338,7 @@ int runner_run(const plan *p, const char *dir, const runner_options *o, runner_r
     sigaction(SIGTERM, &act, &old_term);
     sigaction(SIGCHLD, &wait_for, &old_child);
     uint64_t begun = clock_ns();
-    int      ret = run_lists(&r, report, e);
+    int      ret = run_units(&r, report, e);
     report->seconds = (double)(clock_ns() - begun) / 1e9;
     sigaction(SIGINT, &old_int, NULL);
     sigaction(SIGTERM, &old_term, NULL);

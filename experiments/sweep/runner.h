@@ -5,30 +5,28 @@
  * R3  A trial that fails ends the work on its cell: its finished trials are kept, the other cells go on.
  * R4  SIGINT and SIGTERM stop after the trial in flight; finished trials stay.
  * R5  A result that cannot be saved stops the sweep: no other could be saved either.
- * R6  Work is handed out in cells. Where there are fewer cells than shards or jobs, cells are split by samples.
+ * R6  Processes over the same folder share its units of work (share.h). Results do not depend on who ran what.
  */
 #ifndef EXPERIMENTS_RUNNER_H
 #define EXPERIMENTS_RUNNER_H
 
-#include "experiments/sweep/cell.h"
 #include "experiments/sweep/plan.h"
 
+typedef enum { COLLECT_YES, COLLECT_NO, COLLECT_ONLY } collecting; /* of what sweep_run does after its cells */
+
 typedef struct {
-    size_t jobs;            /* worker processes; 1 = in this process */
-    size_t shard, n_shards; /* this run takes the units i with i % n_shards == shard (and their baselines) */
+    size_t jobs;    /* worker processes; 1 = in this process */
+    size_t parts;   /* that each cell is split into by samples; 0: as many as the jobs need */
+    size_t lease;   /* of claims, s; 0: CLAIMS_LEASE */
+    size_t collect; /* a `collecting` */
     bool   quiet;
 } runner_options;
 
-/* Trials of a unit. */
-size_t unit_trials(const plan *p, const cell_unit *u);
-
-/* The units of a plan that belong to this shard, baselines first; *n_first of them. In new memory. */
-cell_unit *runner_units(const plan *p, const runner_options *o, size_t *n_first, size_t *n, err *e);
-
 typedef struct {
-    size_t cells, reused, failed; /* of this shard */
+    size_t cells, reused, failed; /* of the plan; that were finished before; that failed in this process */
     size_t kept;                  /* trials of unfinished cells that were there before */
-    size_t trials;                /* in this run */
+    size_t trials;                /* that this process ran */
+    bool   left;                  /* other processes are running the rest */
     double seconds;               /* wall time of running them */
 } runner_report;
 

@@ -16,7 +16,8 @@ typedef struct {
 
 static int parse_param(const void *ctx, const ini_part *item, param_value *out, err *e) {
     const param_context *c = ctx;
-    if (c->spec->type != PARAM_IS_FILE && strpbrk(item->text, " \t") != NULL)
+    bool                 blanks = c->spec->type == PARAM_IS_FILE || c->spec->type == PARAM_IS_TEXT;
+    if (!blanks && strpbrk(item->text, " \t") != NULL)
         return err_input(e, "%s: %s = \"%s\" is not one value (VALUE, VALUE, ... with commas)", item->where,
                          c->spec->name, item->text);
     return key_param(c->file, c->spec, item, out, e);
@@ -29,7 +30,7 @@ int values_read(const inifile *f, const ini_section *s, const param_spec *specs,
         const ini_entry *entry = ini_find(s, specs[i].name);
         if (entry != NULL) {
             if (keys_list(entry, parse_param, &(param_context){f, &specs[i]}, &values[i], e) != 0) return -1;
-        } else if (specs[i].type == PARAM_IS_FILE) {
+        } else if ((specs[i].type == PARAM_IS_FILE && !specs[i].optional) || specs[i].type == PARAM_IS_TEXT) {
             return err_input(e, "%s: [%s] has no \"%s\" (%s)", s->where, s->title, specs[i].name, specs[i].help);
         } else {
             if (mem_reserve(&values[i].at, &values[i].cap, 1, e) != 0) return -1;
@@ -56,6 +57,16 @@ bool values_meet(const value_list *a, const value_list *b, size_t n) {
 
 /* ---- JSON --------------------------------------------------------------------------------------------- */
 
+static json_t *text_json(const param_meaning *m) {
+    err   ignored = {0};
+    int   n = m->by->format(m, true, NULL, 0);
+    char *text = mem_new(1, (size_t)n + 1, &ignored);
+    if (text != NULL) m->by->format(m, true, text, (size_t)n + 1);
+    json_t *json = text != NULL ? json_string(text) : NULL;
+    free(text);
+    return json;
+}
+
 static json_t *value_json(const param_spec *spec, const param_value *v) {
     switch (v->type) {
     case PARAM_IS_INTEGER:
@@ -65,7 +76,10 @@ static json_t *value_json(const param_spec *spec, const param_value *v) {
     case PARAM_IS_CHOICE:
         return json_string(spec->choices[v->choice]);
     case PARAM_IS_FILE:
+        if (v->file == NULL) return json_string("none");
         return json_sprintf("sha256:%s", v->file->sha256);
+    case PARAM_IS_TEXT:
+        return text_json(v->meaning);
     }
     return NULL;
 }

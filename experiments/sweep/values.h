@@ -15,8 +15,8 @@ int values_read(const inifile *f, const ini_section *s, const param_spec *specs,
 /* Whether two grids over the same n parameters share a point: exactly when every parameter has a common value. */
 bool values_meet(const value_list *a, const value_list *b, size_t n);
 
-/* {"NAME": VALUE, ...}: integers, reals, a choice's name, and "sha256:HEX" for a file, whatever its path. NULL when
- * out of memory. */
+/* {"NAME": VALUE, ...}: integers, reals, a choice's name, and "sha256:HEX" for a file, whatever its path, also
+ * inside a text. NULL when out of memory. */
 json_t *values_json(const param_spec *specs, size_t n, const param_values *v);
 
 /* Digits in which every real reads back equal; at least `digits`. */
