@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "engine/base/atomic.h"
+#include "engine/base/utf8.h"
 #include "experiments/commands/commands.h"
 
 /* Options that stand for a command. */
@@ -38,9 +39,11 @@ static int run(int argc, char **argv, err *e) {
     return command_run(c, argc - 1, argv + 1, e);
 }
 
-/* Models are mapped into memory, so a failing disk, or a file truncated by another program, shows up as SIGBUS. */
+/* Models and datastores are mapped into memory, so a failing disk, or a file truncated by another program, shows up as
+ * SIGBUS. */
 static void on_lost_page(int sig, siginfo_t *info, void *context) {
-    static const char  text[] = "harness: a model's file cannot be read any more: the disk failed, or it was cut\n";
+    static const char text[] =
+        "harness: a model or a datastore cannot be read any more: the disk failed, or its file was cut\n";
     static atomic_flag told = ATOMIC_FLAG_INIT;
     (void)context;
     if (info->si_code != BUS_ADRERR) {
@@ -53,6 +56,9 @@ static void on_lost_page(int sig, siginfo_t *info, void *context) {
     (void)written; /* there is nobody to tell */
     _exit(1);
 }
+
+/* What a terminal would act on, or hide, is not shown to it. */
+static const utf8_rules shown = {.invalid = "?", .control = "?", .newline = "\n", .tab = "\t", .hidden = "?"};
 
 int main(int argc, char **argv) {
     err e = {0};
@@ -70,6 +76,8 @@ int main(int argc, char **argv) {
         status = err_errno(&e, "standard output", "cannot write");
     }
     if (status == 0) return 0;
-    fprintf(stderr, "harness: %s\n", e.text);
+    fputs("harness: ", stderr);
+    utf8_write(e.text, strlen(e.text), &shown, stderr); /* names and texts in it may come from files */
+    fputc('\n', stderr);
     return e.kind == ERR_INPUT ? 2 : 1;
 }

@@ -15,6 +15,7 @@
 #include "engine/base/number.h"
 #include "experiments/commands/commands.h"
 #include "experiments/sweep/cell_folder.h"
+#include "experiments/sweep/results.h"
 #include "store/settings.h"
 
 typedef struct {
@@ -110,7 +111,7 @@ static int check_output(const char *output, const char *cells, err *e) {
     if (among > 0) return err_input(e, "%s: lies among cell files (-o names another folder)", output);
     if (stat(output, &st) != 0) return errno == ENOENT ? 0 : err_errno(e, output, "cannot write");
     if (!S_ISREG(st.st_mode) || st.st_size == 0) return 0;
-    if (store_version(output, &version, e) == 0) return 0;
+    if (results_version(output, &version, e) == 0) return 0;
     if (e->kind == ERR_INPUT) err_advise(e, "it would be replaced: move it away, or -o names another file");
     return -1;
 }
@@ -167,8 +168,7 @@ static int collect(const char *dir, const char *output, err *e) {
     if (folder == NULL || list_cells(folder, &cells, e) != 0 || check_output(output, folder, e) != 0 ||
         leave_out_others(folder, &cells, e) != 0)
         goto out;
-    if (store_collect((const char *const *)cells.at, cells.n, NULL, &d, e) != 0) goto out;
-    if (store_write(output, &d, false, e) != 0) goto out;
+    if (results_collect((const char *const *)cells.at, cells.n, NULL, output, false, &d, e) != 0) goto out;
     printf("%s: %zu cell%s, %zu sample%s, %zu trial%s, %zu step%s, %zu token%s\n", output, d.n_cells, plural(d.n_cells),
            d.n_samples, plural(d.n_samples), d.n_trials, plural(d.n_trials), d.n_steps, plural(d.n_steps), d.n_ids,
            plural(d.n_ids));

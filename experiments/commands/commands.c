@@ -37,7 +37,7 @@ int command_run(const command *c, int argc, char **argv, err *e) {
 /* ---- help ------------------------------------------------------------------------------------------------ */
 
 /* "-m FILE [OPTION]... [NAME] FILE.h5" */
-static void usage_of(const command *c, char *buf, size_t size) {
+static void made_usage(const command *c, char *buf, size_t size) {
     const option_table t = table_of(c);
     char               operands[256];
     size_t             at = 0;
@@ -55,19 +55,28 @@ static void usage_of(const command *c, char *buf, size_t size) {
                  c->n_options > 0 && c->n_operands > 0 ? " " : "", operands);
 }
 
+bool command_usage(const command *c, const char **next, char *buf, size_t size) {
+    static const char none[] = "";
+    if (*next == none) return false;
+    const char *form = *next != NULL ? *next : c->usage;
+    if (form == NULL) {
+        made_usage(c, buf, size);
+        *next = none;
+        return true;
+    }
+    const char *end = strchr(form, '\n');
+    snprintf(buf, size, "%.*s", (int)(end != NULL ? (size_t)(end - form) : strlen(form)), form);
+    *next = end != NULL ? end + 1 : none;
+    return true;
+}
+
 static void print_usage(const command *c) {
-    char        made[512];
-    const char *form = c->usage != NULL ? c->usage : made;
-    usage_of(c, made, sizeof made);
-    for (bool first = true; form != NULL; first = false) {
-        const char *end = strchr(form, '\n');
-        size_t      n = end != NULL ? (size_t)(end - form) : strlen(form);
-        char        line[640];
-        int         indent = snprintf(line, sizeof line, "%s harness %s ", first ? "usage:" : "      ", c->name);
-        snprintf(line + indent, sizeof line - (size_t)indent, "%.*s", (int)n, form);
-        printf("%.*s", indent - (n == 0 ? 1 : 0), line);
-        wrap_print(stdout, line + indent, (size_t)indent, (size_t)indent);
-        form = end != NULL ? end + 1 : NULL;
+    char        form[512], start[64];
+    const char *next = NULL;
+    for (bool first = true; command_usage(c, &next, form, sizeof form); first = false) {
+        int indent = snprintf(start, sizeof start, "%s harness %s ", first ? "usage:" : "      ", c->name);
+        printf("%.*s", indent - (*form == '\0' ? 1 : 0), start);
+        wrap_print(stdout, form, (size_t)indent, (size_t)indent);
     }
 }
 
@@ -83,7 +92,7 @@ void command_print_help(const command *c) {
     }
     if (c->lists != NULL) {
         putchar('\n');
-        c->lists();
+        c->lists(stdout);
     }
 }
 
@@ -91,27 +100,42 @@ int command_write(const void *bytes, size_t n, err *e) {
     return fwrite(bytes, 1, n, stdout) == n ? 0 : err_errno(e, "standard output", "cannot write");
 }
 
-void command_print_params(const param_spec *params, size_t n) {
+int command_print_named(const registry *r, const text_list *names, void (*print)(const void *plugin), err *e) {
+    for (size_t i = 0; i < names->n; i++)
+        if (registry_named(r, "command line", names->at[i], e) == NULL) return -1;
+    for (size_t i = 0; i < (names->n > 0 ? names->n : r->n); i++) {
+        if (i > 0) putchar('\n');
+        print(names->n > 0 ? registry_find(r, names->at[i]) : r->at[i]);
+    }
+    return 0;
+}
+
+void command_print_params(FILE *out, const param_spec *params, size_t n) {
     for (size_t i = 0; i < n; i++) {
         const param_spec *p = &params[i];
-        char              allowed[512];
+        char              allowed[512], line[600];
         size_t            choices = 0;
         switch (p->type) {
         case PARAM_IS_INTEGER:
         case PARAM_IS_REAL:
-            printf("  %s = %.15g (%s, %.15g to %.15g)\n", p->name, p->preset,
-                   p->type == PARAM_IS_INTEGER ? "integer" : "number", p->min, p->max);
+            fprintf(out, "  %s = %.15g (%s, %.15g to %.15g)\n", p->name, p->preset,
+                    p->type == PARAM_IS_INTEGER ? "integer" : "number", p->min, p->max);
             break;
         case PARAM_IS_CHOICE:
             while (p->choices[choices] != NULL) choices++;
             err_list(allowed, sizeof allowed, p->choices, choices);
-            printf("  %s = %s (%s)\n", p->name, p->choices[(size_t)p->preset], allowed);
+            snprintf(line, sizeof line, "%s = %s (%s)", p->name, p->choices[(size_t)p->preset], allowed);
+            fprintf(out, "  ");
+            wrap_print(out, line, 2, 6);
             break;
         case PARAM_IS_FILE:
-            printf("  %s = FILE (must be given)\n", p->name);
+            fprintf(out, "  %s = %s\n", p->name, p->optional ? "none (FILE, or none)" : "FILE (must be given)");
+            break;
+        case PARAM_IS_TEXT:
+            fprintf(out, "  %s = TEXT (must be given)\n", p->name);
             break;
         }
-        printf("      ");
-        wrap_print(stdout, p->help, 6, 6);
+        fprintf(out, "      ");
+        wrap_print(out, p->help, 6, 6);
     }
 }

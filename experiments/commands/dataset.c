@@ -28,7 +28,7 @@ typedef struct {
 
 /* clang-format off */
 static const option_spec specs[] = {
-    {"scenario", 0, "NAME[:P=V,..]", &option_text, OPTION_AT(options, scenarios), .list = true,
+    {"scenario", 0, "NAME[:P=V,..]", &option_text, OPTION_AT(options, scenarios), .list = true, .of = &scenario_registry,
      .help = "scenario to generate, such as retrieval:max_passages=4; may be repeated"},
     {"count", 0, "N", &option_count, OPTION_AT(options, count), .preset = "100", OPTION_RANGE(1, INT32_MAX),
      .help = "records of each scenario"},
@@ -51,7 +51,7 @@ static void list_scenarios(void) {
         const scenario *s = scenario_registry.at[i];
         printf("%s%s\n  ", i > 0 ? "\n" : "", s->name);
         wrap_print(stdout, s->help, 2, 2);
-        command_print_params(s->params, s->n_params);
+        command_print_params(stdout, s->params, s->n_params);
     }
 }
 

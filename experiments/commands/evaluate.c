@@ -163,7 +163,7 @@ static int open_evaluation(evaluation *v, const options *o, err *e) {
     const rule_ops   *greedy = registry_named(&rule_registry, "evaluate", "greedy", e);
     param_values      rule_params;
     policy_spec       drafting = {0};
-    if (reading_check(&o->read, e) != 0) return -1;
+    if (reading_check(&o->read, "--format", e) != 0) return -1;
     if (llma == NULL || greedy == NULL || (v->m = model_open(o->model, e)) == NULL) return -1;
     const target_spec spec = {
         .weights = v->m, .vocab = v->m->shape.vocab, .context = v->m->shape.context, .threads = (int)o->threads};

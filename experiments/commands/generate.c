@@ -13,6 +13,7 @@
 #include "engine/base/utf8.h"
 #include "engine/engine.h"
 #include "experiments/commands/commands.h"
+#include "experiments/terminal/drafts.h"
 #include "experiments/terminal/spans.h"
 #include "experiments/terminal/terminal.h"
 #include "experiments/terminal/tokenizer_report.h"
@@ -22,7 +23,7 @@ typedef struct {
     text_list   references, stop;
     uint64_t    seed, max_new_tokens, threads;
     size_t      colour; /* in `whens` */
-    bool        hash, check;
+    bool        steps, hash, check;
 } options;
 
 /* Everything that one generation needs, and its result. */
@@ -41,6 +42,7 @@ typedef struct {
     decode_setup setup;
     trial_trace  trace, baseline;
     spans        out;
+    drafts_view  steps;
 } generation;
 
 /* ---- options --------------------------------------------------------------------------------------- */
@@ -55,15 +57,18 @@ static const option_spec specs[] = {
     {"prompt", 'p', "TEXT", &option_text, OPTION_AT(options, prompt), .help = "the prompt"},
     {"prompt-file", 'f', "FILE", &option_path, OPTION_AT(options, prompt_file),
      .help = "a file that holds the prompt, instead of -p"},
-    {"chat", 0, "NAME", &option_text, OPTION_AT(options, chat), .implied = "auto",
+    {"chat", 0, "NAME", &option_text, OPTION_AT(options, chat), .implied = "auto", .of = &chat_registry,
      .help = "make the prompt a user's turn, in the model's own chat format or the one of this name (harness "
              "render -h lists them)"},
     {"system", 0, "TEXT", &option_text, OPTION_AT(options, system), .help = "with --chat: what the system says first"},
     {"reference", 'r', "FILE", &option_path, OPTION_AT(options, references), .list = true,
      .help = "text that may be copied from"},
     {"policy", 0, "NAME[:P=V,..]", &option_text, OPTION_AT(options, policy), .preset = "llma",
-     .help = "drafting policy, such as llma:n=1,k=20; harness policies lists them"},
+     .of = &policy_registry,
+     .help = "drafting policy, such as llma:n=1,k=20; harness policies lists them. A value with commas (or in a "
+             "chain's stages, blanks or >) goes in quotes, \" or ', inside those of the shell"},
     {"rule", 0, "NAME[:P=V,..]", &option_text, OPTION_AT(options, rule), .preset = "greedy",
+     .of = &rule_registry,
      .help = "acceptance rule, such as coupled:temperature=0.7; harness rules lists them"},
     {"seed", 0, "N", &option_count, OPTION_AT(options, seed), .preset = "1", OPTION_RANGE(0, INT64_MAX),
      .help = "seed of sampling"},
@@ -75,6 +80,9 @@ static const option_spec specs[] = {
      .help = "threads of a pass; the text does not depend on them"},
     {"color", 0, "WHEN", &option_choice, OPTION_AT(options, colour), .preset = "auto", .of = whens,
      .help = "show copied spans in a colour for each source: auto (on a terminal), always or never"},
+    {"steps", 0, NULL, &option_flag, OPTION_AT(options, steps),
+     .help = "show each step instead of the text: what was drafted, a tree where it branches, from where, and which "
+             "tokens stand (+)"},
     {"hash", 0, NULL, &option_flag, OPTION_AT(options, hash),
      .help = "end with the line \"logits HEX\", a hash of the logits at every emitted position"},
     {"check", 0, NULL, &option_flag, OPTION_AT(options, check),
@@ -206,6 +214,7 @@ static int open_generation(generation *g, const options *o, err *e) {
     tokenizer_report(g->m->tok, o->model);
     g->drafting.vocab = g->m->shape.vocab;
     g->drafting.tok = g->m->tok;
+    g->drafting.threads = (int)o->threads;
     if ((g->policy = policy_open(drafts, &g->drafting, e)) == NULL) return -1;
     target_spec spec = spec_of(g, o);
     if (target_prepare(&target_transformer, &spec, e) != 0) return -1;
@@ -301,20 +310,29 @@ static int check(generation *g, const options *o, err *e) {
 
 static int generate(generation *g, const options *o, err *e) {
     if (open_generation(g, o, e) != 0) return -1;
-    bool needs_truth = (g->policy->ops->needs & NEEDS_TRUTH) != 0;
+    bool needs_truth = (policy_needs(g->policy->ops, &g->policy->spec.params) & NEEDS_TRUTH) != 0;
     if ((o->check || needs_truth) && decode_plainly(g, e) != 0) return -1;
     if (needs_truth) {
         g->setup.input.truth = g->baseline.output.ids;
         g->setup.input.n_truth = g->baseline.output.n;
     }
-    bool colours = o->colour == ALWAYS || (o->colour == AUTO && terminal_colours(STDOUT_FILENO));
+    bool               colours = o->colour == ALWAYS || (o->colour == AUTO && terminal_colours(STDOUT_FILENO));
+    const policy_spec *spec = &g->policy->spec;
+    size_t             n_stages;
+    g->steps = (drafts_view){
+        .tok = g->m->tok,
+        .names = o->references.at,
+        .n_references = o->references.n,
+        .colours = colours,
+        .stages = g->policy->ops->stages != NULL ? g->policy->ops->stages(&spec->params, &n_stages) : NULL,
+    };
     if (spans_begin(&g->out, g->m->tok, g->prompt_is_empty, o->references.at, o->references.n, colours,
                     isatty(STDOUT_FILENO) == 1, e) != 0)
         return -1;
-    g->setup.sink = (decode_sink){spans_step, &g->out};
+    g->setup.sink = o->steps ? (decode_sink){drafts_step, &g->steps} : (decode_sink){spans_step, &g->out};
     if (decode_run(&g->setup, &g->trace, e) != 0) return -1;
     g->setup.sink = (decode_sink){0};
-    if (spans_end(&g->out, e) != 0) return -1;
+    if (!o->steps && spans_end(&g->out, e) != 0) return -1;
     if (o->hash) printf("logits %016llx\n", (unsigned long long)trial_trace_hash(&g->trace));
     spans_legend(&g->out, stderr);
     print_statistics(&g->trace, o, stderr);

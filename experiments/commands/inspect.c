@@ -1,11 +1,11 @@
 /* inspect.c - `harness inspect`: tells what a file is and what it holds. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "datasets/dataset.h"
 #include "engine/base/fetch.h"
+#include "engine/base/file.h"
 #include "engine/base/filekind.h"
 #include "experiments/commands/commands.h"
 #include "experiments/inspect/inspect.h"
@@ -15,25 +15,28 @@
 typedef struct {
     const char *path, *format; /* NULL: not given */
     size_t      tools;         /* dataset_tools */
-    bool        skip_bad;
+    bool        skip_bad, hash;
 } options;
 
 static const option_spec specs[] = {
-    {"format", 'f', "F", &option_text, OPTION_AT(options, format), .help = "format of a dataset (default auto)"},
+    {"format", 'f', "F", &option_text, OPTION_AT(options, format), .of = &format_registry,
+     .help = "format of a dataset (default auto)"},
     {"skip-bad", 0, NULL, &option_flag, OPTION_AT(options, skip_bad),
      .help = "count and report bad dataset lines instead of stopping at the first"},
     {"tools", 0, "CHOICE", &option_choice, OPTION_AT(options, tools), .preset = "error", .of = dataset_tools_names,
      .help = "turns of tools in a dataset's conversations: error, skip (left out) or text (kept as text)"},
+    {"hash", 0, NULL, &option_flag, OPTION_AT(options, hash),
+     .help = "of a results file only hashes: of all results, then of each cell's"},
 };
 static const option_spec operands[] = {
     {"FILE", .type = &option_path, OPTION_AT(options, path), .required = true},
 };
 
-static void list_formats(void) {
-    printf("Formats of datasets:\n");
+static void list_formats(FILE *out) {
+    fprintf(out, "Formats of datasets:\n");
     for (size_t i = 0; i < format_registry.n; i++) {
-        printf("  %-11s ", registry_name(&format_registry, i));
-        wrap_print(stdout, dataset_format_help(i), 14, 14);
+        fprintf(out, "  %-11s ", registry_name(&format_registry, i));
+        wrap_print(out, dataset_format_help(i), 14, 14);
     }
 }
 
@@ -46,8 +49,11 @@ static int inspect_file(const options *o, err *e) {
     if ((o->format != NULL || o->skip_bad) && !is_dataset)
         return err_input(e, "%s: %s is given, but this is a %s file (a dataset)", o->path,
                          o->format != NULL ? "--format" : "--skip-bad", kind == FILE_GGUF ? "GGUF" : "HDF5");
+    bool is_results = kind == FILE_HDF5 && !curve_is_at(o->path);
+    if (o->hash && !is_results) return err_input(e, "%s: --hash is given, but this is no results file", o->path);
     if (kind == FILE_GGUF) return inspect_gguf(o->path, e);
-    if (kind == FILE_HDF5) return curve_is_at(o->path) ? inspect_training(o->path, e) : inspect_results(o->path, e);
+    if (is_results) return o->hash ? inspect_hashes(o->path, e) : inspect_results(o->path, e);
+    if (kind == FILE_HDF5) return inspect_training(o->path, e);
     dataset_options how = {
         .format = o->format != NULL ? o->format : "auto", .skip_bad = o->skip_bad, .tools = (dataset_tools)o->tools};
     return inspect_dataset(o->path, &how, e);
@@ -55,23 +61,15 @@ static int inspect_file(const options *o, err *e) {
 
 static int run(void *opts, err *e) {
     const options *o = opts;
-    struct stat    st = {0};
-    FILE          *f = fopen(o->path, "rb"); /* also what is refused: who writes into a pipe waits for a reader */
-    if (f == NULL) {
+    struct stat    st;
+    if (stat(o->path, &st) != 0) {
         err_unreadable(e, o->path);
         return fetch_advise(o->path, e);
     }
-    int failed = fstat(fileno(f), &st), why = errno;
-    fclose(f);
-    if (failed != 0) {
-        errno = why;
-        return err_unreadable(e, o->path);
-    }
+    if (S_ISDIR(st.st_mode) && o->hash) return err_input(e, "%s: --hash is given, but this is a folder", o->path);
     if (S_ISDIR(st.st_mode)) return inspect_folder(o->path, e);
-    if (!S_ISREG(st.st_mode)) /* a pipe can be read once, and this reads twice */
-        return err_input(e, "%s: is a %s (a GGUF, HDF5 or JSONL file)", o->path,
-                         S_ISFIFO(st.st_mode) ? "pipe" : "device");
-    return inspect_file(o, e);
+    /* A pipe can be read once, and this reads twice. */
+    return file_check_regular(o->path, "a GGUF, HDF5 or JSONL file", e) != 0 ? -1 : inspect_file(o, e);
 }
 
 const command command_inspect = {
@@ -81,6 +79,9 @@ const command command_inspect = {
         "Says what FILE holds. Its first bytes tell its kind: a GGUF file (metadata, tensors, whether the harness can "
         "run it), a results file or a training's loss curve in HDF5, or else a dataset in JSONL. FILE may also be a "
         "sweep's folder, OUTPUT/NAME. A file of another kind is named, with what to do.",
+    .notes =
+        "The hashes of --hash are over tokens, steps, drafts and hashes of logits, and not over times or what a sweep "
+        "ran on: equal hashes, equal results, on any machine (results/README.md).",
     .lists = list_formats,
     OPTIONS(specs),
     OPERANDS(operands),

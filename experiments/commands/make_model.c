@@ -125,11 +125,11 @@ static const option_spec operands[] = {
     {"OUT.gguf", .type = &option_path, OPTION_AT(options, out), .required = true},
 };
 
-static void list_parts(void) {
-    printf("Architectures:\n ");
-    for (size_t i = 0; i < architecture_registry.n; i++) printf(" %s", registry_name(&architecture_registry, i));
-    printf("\n\nParts of a shape:\n");
-    command_print_params(parts, PARTS);
+static void list_parts(FILE *out) {
+    fprintf(out, "Architectures:\n ");
+    for (size_t i = 0; i < architecture_registry.n; i++) fprintf(out, " %s", registry_name(&architecture_registry, i));
+    fprintf(out, "\n\nParts of a shape:\n");
+    command_print_params(out, parts, PARTS);
 }
 
 /* ---- the shape ----------------------------------------------------------------------------------------- */

@@ -84,6 +84,11 @@ static int parse_plugin(const option_value *v, void *at, err *e) {
     return found != NULL ? 0 : -1;
 }
 
+size_t options_names(const option_spec *s, const char *names[static OPTION_NAMES]) {
+    if (s->type->names != NULL) return s->type->names(s, names);
+    return s->of != NULL ? plugin_names(s, names) : 0;
+}
+
 const option_type option_flag = {.parse = parse_flag, .is_flag = true};
 const option_type option_count = {.parse = parse_count};
 const option_type option_size = {.parse = parse_size};
@@ -278,6 +283,7 @@ int options_parse(const option_table *t, int argc, char **argv, void *base, cons
         while (code_of(t, i) != c) i++;
         const option_spec *s = spec_at(t, i);
         given[i] = true;
+        if (s->given != 0) *(bool *)((char *)base + s->given - 1) = true;
         if (s->alone) *alone = s;
         const char *text = optarg;
         if (text == NULL && s->implied != NULL) {

@@ -52,15 +52,18 @@ struct option_spec {
     bool               required;
     bool               list;      /* any number of texts: the field is a text_list */
     bool               alone;     /* a flag after which nothing is read and nothing else is required */
+    size_t             given;     /* 1 + offset of a bool that says whether the option is there; 0: nobody asks */
     uint64_t           min, max;  /* of counts */
     double             low, high; /* of reals */
-    const void        *of;        /* option_plugin: a registry; option_choice: texts, NULL after the last one */
-    const char        *help;      /* with the unit */
+    const void        *of;        /* option_plugin: a registry; option_choice: texts, NULL after the last one; of other
+                                     types a registry whose names are offered by completion, or NULL */
+    const char *help;             /* with the unit */
 };
 
-#define OPTION_AT(type, field) .offset = offsetof(type, field)
-#define OPTION_RANGE(from, to) .min = (from), .max = (to)
-#define OPTION_REALS(from, to) .low = (from), .high = (to)
+#define OPTION_AT(type, field)    .offset = offsetof(type, field)
+#define OPTION_GIVEN(type, field) .given = 1 + offsetof(type, field)
+#define OPTION_RANGE(from, to)    .min = (from), .max = (to)
+#define OPTION_REALS(from, to)    .low = (from), .high = (to)
 
 extern const option_type option_flag;   /* bool */
 extern const option_type option_count;  /* uint64_t: decimal digits */
@@ -93,11 +96,17 @@ typedef struct {
 int  options_parse(const option_table *t, int argc, char **argv, void *base, const option_spec **alone, err *e);
 void options_free(const option_table *t, void *base);
 
+/* The texts that completion offers for a value: all that are allowed, or those with which one may begin. */
+size_t options_names(const option_spec *s, const char *names[static OPTION_NAMES]);
+
 /* "[NAME] FILE.h5"; a choice as "make|scenarios" */
 void options_operands(const option_table *t, char *buf, size_t size);
 
 /* The options, one paragraph each, aligned, at most 80 columns wide. */
 void options_print(const option_table *t, FILE *out);
+
+/* The help of one option, with what the table says beside it: "(default N)". As snprintf. */
+int options_describe(const option_spec *s, char *buf, size_t size);
 
 /* Writes "; did you mean '--NAME'?" when a name is similar to `wrong`, or all names that it may abbreviate; else "". */
 void options_suggest(const char *wrong, const char *const *names, size_t n, char *buf, size_t size);

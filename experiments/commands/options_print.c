@@ -16,13 +16,18 @@ static size_t name_option(const option_spec *s, char *buf, size_t size) {
     return strlen(buf);
 }
 
+int options_describe(const option_spec *s, char *buf, size_t size) {
+    return snprintf(buf, size, "%s%s%s%s%s", s->help, s->list ? " (repeatable)" : "",
+                    s->preset != NULL ? " (default\t" : "", s->preset != NULL ? s->preset : "",
+                    s->preset != NULL ? ")" : "");
+}
+
 static void print_option(const option_spec *s, size_t column, FILE *out) {
     char   name[96], text[1024];
     size_t width = name_option(s, name, sizeof name);
     bool   fits = width <= WIDEST;
     fprintf(out, "%*s%s%s%*s", INDENT, "", name, fits ? "" : "\n", (int)(fits ? column - INDENT - width : column), "");
-    snprintf(text, sizeof text, "%s%s%s%s%s", s->help, s->list ? " (repeatable)" : "",
-             s->preset != NULL ? " (default\t" : "", s->preset != NULL ? s->preset : "", s->preset != NULL ? ")" : "");
+    options_describe(s, text, sizeof text);
     wrap_print(out, text, column, column);
 }
 

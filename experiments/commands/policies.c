@@ -6,27 +6,40 @@
 #include "experiments/commands/commands.h"
 #include "experiments/terminal/wrap.h"
 
-static int run(void *options, err *e) {
-    (void)options, (void)e;
-    for (size_t i = 0; i < policy_registry.n; i++) {
-        const policy_ops *p = policy_registry.at[i];
-        printf("%s%s\n  ", i > 0 ? "\n" : "", p->name);
-        wrap_print(stdout, p->help, 2, 2);
-        if (p->origin != NULL) {
-            printf("  from: ");
-            wrap_print(stdout, p->origin, 8, 8);
-        }
-        if (p->needs & NEEDS_TRUTH) printf("  needs: the output that plain decoding gives\n");
-        command_print_params(p->params, p->n_params);
+typedef struct {
+    text_list names; /* none: all */
+} options;
+
+static const option_spec operands[] = {
+    {"NAME", .type = &option_text, OPTION_AT(options, names), .list = true, .of = &policy_registry},
+};
+
+static void print_policy(const void *of) {
+    const policy_ops *p = of;
+    printf("%s\n  ", p->name);
+    wrap_print(stdout, p->help, 2, 2);
+    if (p->origin != NULL) {
+        printf("  from: ");
+        wrap_print(stdout, p->origin, 8, 8);
     }
-    return 0;
+    if (p->needs & NEEDS_TRUTH) printf("  needs: the output that plain decoding gives\n");
+    if (p->needs & READS_LOGITS) printf("  needs: logits of the passes\n");
+    if (p->stages != NULL) printf("  needs: what its stages need\n");
+    command_print_params(stdout, p->params, p->n_params);
+}
+
+static int run(void *opts, err *e) {
+    const options *o = opts;
+    return command_print_named(&policy_registry, &o->names, print_policy, e);
 }
 
 const command command_policies = {
     .name = "policies",
     .help = "list drafting policies with their parameters",
-    .about =
-        "Lists the drafting policies, for [policy NAME] in a config and for --policy NAME. Each parameter is shown "
-        "with its default and its allowed values.",
+    .usage = "[NAME...]",
+    .about = "Lists the drafting policies, or those named, for [policy NAME] in a config and for --policy NAME. Each "
+             "parameter is shown with its default and its allowed values.",
+    OPERANDS(operands),
+    .size = sizeof(options),
     .run = run,
 };

@@ -5,16 +5,16 @@
 #include "experiments/terminal/data_report.h"
 #include "experiments/terminal/wrap.h"
 
-void reading_list(void) {
-    printf("Chat formats:\n");
+void reading_list(FILE *out) {
+    fprintf(out, "Chat formats:\n");
     for (size_t i = 0; i < chat_registry.n; i++) {
-        printf("  %-17s ", registry_name(&chat_registry, i));
-        wrap_print(stdout, chat_format_help(i), 20, 20);
+        fprintf(out, "  %-17s ", registry_name(&chat_registry, i));
+        wrap_print(out, chat_format_help(i), 20, 20);
     }
 }
 
-int reading_check(const reading_options *o, err *e) {
-    return chat_check_name("--chat", o->chat, e) != 0 ? -1 : dataset_format_check("--format", o->format, e);
+int reading_check(const reading_options *o, const char *format, err *e) {
+    return chat_check_name("--chat", o->chat, e) != 0 ? -1 : dataset_format_check(format, o->format, e);
 }
 
 int reading_open(reading *r, const reading_options *o, const char *model, const tokenizer *tok, sample_options how,
@@ -26,10 +26,12 @@ int reading_open(reading *r, const reading_options *o, const char *model, const 
                                 .tok = tok,
                                 .skip_bad = o->skip_bad,
                                 .as_turn = o->as_turn,
-                                .tools = (dataset_tools)o->tools};
+                                .tools = (dataset_tools)o->tools,
+                                .outputs = how.as_is};
     if (dataset_read(o->path, &as, data_report_skipped, NULL, &r->data, e) != 0) return -1;
     data_report_left_out(&r->data);
     data_report_keys(&r->data);
+    if (tok == NULL) return 0;
     if (r->data.has_turns && chat_choose(&r->chat, o->chat, tok, e) != 0)
         return err_prefix(e, "%s: --chat %s", model, o->chat);
     how.chat = &r->chat;

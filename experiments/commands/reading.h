@@ -2,6 +2,8 @@
 #ifndef EXPERIMENTS_READING_H
 #define EXPERIMENTS_READING_H
 
+#include <stdio.h>
+
 #include "datasets/sample.h"
 #include "experiments/commands/options.h"
 
@@ -13,23 +15,23 @@ typedef struct {
     bool        append_docs, as_turn, skip_bad;
 } reading_options;
 
-/* The rows of its table, where `member` is the member of the struct `owner`. */
-#define READING_OPTIONS(owner, member)                                                                                 \
-    {"format",                                                                                                         \
-     'f',                                                                                                              \
-     "F",                                                                                                              \
+/* The rows of its table, where `member` is the member of the struct `owner`: the format, under the name that the
+ * command has for it, and the others. */
+#define READING_FORMAT(option, short, owner, member)                                                                   \
+    {                                                                                                                  \
+        option, short, "F", &option_text, OPTION_AT(owner, member.format),                                             \
+            .preset = "auto", .of = &format_registry,                                                                  \
+            .help = "format of the dataset (harness inspect -h lists them); auto: told by the first record"            \
+    }
+#define READING_OTHERS(owner, member)                                                                                  \
+    {"chat",                                                                                                           \
+     0,                                                                                                                \
+     "NAME",                                                                                                           \
      &option_text,                                                                                                     \
-     OPTION_AT(owner, member.format),                                                                                  \
+     OPTION_AT(owner, member.chat),                                                                                    \
      .preset = "auto",                                                                                                 \
-     .help = "format of the dataset (harness inspect -h lists them); auto: told by the first record"},                 \
-        {"chat",                                                                                                       \
-         0,                                                                                                            \
-         "NAME",                                                                                                       \
-         &option_text,                                                                                                 \
-         OPTION_AT(owner, member.chat),                                                                                \
-         .preset = "auto",                                                                                             \
-         .help =                                                                                                       \
-             "format of conversations: auto (the model's own, none if its file has none), none (a transcript) or a "   \
+     .of = &chat_registry,                                                                                             \
+     .help = "format of conversations: auto (the model's own, none if its file has none), none (a transcript) or a "   \
              "name"},                                                                                                  \
         {"as-turn",                                                                                                    \
          0,                                                                                                            \
@@ -50,7 +52,7 @@ typedef struct {
          NULL,                                                                                                         \
          &option_flag,                                                                                                 \
          OPTION_AT(owner, member.append_docs),                                                                         \
-         .help = "formats llma and ms-marco: put the documents into the prompt"},                                      \
+         .help = "formats native, llma and ms-marco: put the references into the prompt, in LLMA's template"},         \
         {"doc-tokens",                                                                                                 \
          0,                                                                                                            \
          "N",                                                                                                          \
@@ -71,16 +73,18 @@ typedef struct {
         "skip-bad", 0, NULL, &option_flag, OPTION_AT(owner, member.skip_bad),                                          \
             .help = "count and report bad lines instead of stopping at the first"                                      \
     }
+#define READING_OPTIONS(owner, member) READING_FORMAT("format", 'f', owner, member), READING_OTHERS(owner, member)
 
 /* And the row of its operands. */
 #define READING_OPERAND(owner, member)                                                                                 \
     { "FILE.jsonl", .type = &option_path, OPTION_AT(owner, member.path), .required = true }
 
 /* Prints the names that --chat takes. */
-void reading_list(void);
+void reading_list(FILE *out);
 
-/* ERR_INPUT for names that do not exist. To be called before a model is opened. */
-int reading_check(const reading_options *o, err *e);
+/* ERR_INPUT for names that do not exist. To be called before a model is opened. `format` is the option of the format.
+ */
+int reading_check(const reading_options *o, const char *format, err *e);
 
 /* Zeroed before it is opened; freed also after an error. */
 typedef struct {
@@ -90,7 +94,8 @@ typedef struct {
 } reading;
 
 /* Reads the dataset for the model at `model` with its tokenizer, and reports on stderr what was left out and what was
- * probably misspelled. `how`: what the samples are for; its `chat` and `skip_bad` are filled in here. */
+ * probably misspelled. `how`: what the samples are for; its `chat` and `skip_bad` are filled in here. Without a model
+ * there are no samples. */
 int  reading_open(reading *r, const reading_options *o, const char *model, const tokenizer *tok, sample_options how,
                   err *e);
 void reading_free(reading *r);

@@ -106,7 +106,7 @@ static int print_records(const rendering *r, err *e) {
 }
 
 static int render(rendering *r, const options *o, err *e) {
-    if (reading_check(&o->read, e) != 0 || (r->tok = tokenizer_open(o->model, e)) == NULL) return -1;
+    if (reading_check(&o->read, "--format", e) != 0 || (r->tok = tokenizer_open(o->model, e)) == NULL) return -1;
     tokenizer_report(r->tok, o->model);
     if (reading_open(&r->read, &o->read, o->model, r->tok, (sample_options){0}, e) != 0) return -1;
     return print_records(r, e);

@@ -111,20 +111,20 @@ const char *ini_unexpanded(const char *path) {
     return NULL;
 }
 
-char *ini_path(const char *ini, const char *key, const ini_part *v, err *e) {
-    if (v->quote == '\0' && strpbrk(v->text, "\"'") != NULL) {
-        err_input(e,
-                  "%s: %s = %s: a quote is inside the value (quotes enclose a whole value; one that is part of "
-                  "a name goes inside quotes of the other kind)",
-                  v->where, key, v->raw);
-        return NULL;
-    }
+int ini_check_path(const char *key, const ini_part *v, err *e) {
+    if (v->quote == '\0' && strpbrk(v->text, "\"'") != NULL)
+        return err_input(e,
+                         "%s: %s = %s: a quote is inside the value (quotes enclose a whole value; one that is part of "
+                         "a name goes inside quotes of the other kind)",
+                         v->where, key, v->raw);
     const char *why = v->quote != '\'' ? ini_unexpanded(v->text) : NULL;
-    if (why != NULL) {
-        err_input(e, "%s: %s = %s: %s ('%s' in single quotes is a file or folder with exactly this name)", v->where,
-                  key, v->raw, why, v->text);
-        return NULL;
-    }
+    if (why == NULL) return 0;
+    return err_input(e, "%s: %s = %s: %s ('%s' in single quotes is a file or folder with exactly this name)", v->where,
+                     key, v->raw, why, v->text);
+}
+
+char *ini_path(const char *ini, const char *key, const ini_part *v, err *e) {
+    if (ini_check_path(key, v, e) != 0) return NULL;
     const char *slash = strrchr(ini, '/');
     if (v->text[0] == '/' || slash == NULL) return mem_strdup(v->text, e);
     return mem_printf(e, "%.*s%s", (int)(slash + 1 - ini), ini, v->text);

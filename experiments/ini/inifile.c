@@ -232,28 +232,36 @@ static int on_key(void *user, const char *section, const char *key, const char *
     return !r->failed;
 }
 
-int inifile_read(const char *path, inifile *out, err *e) {
-    *out = (inifile){.path = mem_strdup(path, e)};
-    if (out->path == NULL || (out->text = file_read(path, MAX_BYTES, &out->n_text, e)) == NULL) {
-        inifile_free(out);
-        return -1;
-    }
+/* Parses out->text. inih reports the first line it cannot parse and reads on; a failure of the reader later in the file
+ * must not hide that. One buffer is one line, so inih counts lines as the reader does. */
+static int parse(inifile *out, err *e) {
     reader r = {.f = out, .at = out->text, .e = e};
     if (out->n_text >= 3 && memcmp(out->text, "\xef\xbb\xbf", 3) == 0) r.at += 3;
-
-    /* One buffer is one line, so inih counts lines as the reader does. It reports the first line it cannot parse and
-     * reads on; a failure of the reader later in the file must not hide that. */
     int bad = ini_parse_stream(next_line, &r, on_key, &r);
     if (bad > 0 && !(r.failed && r.line == (size_t)bad)) {
         r.failed = true;
-        err_input(e, "%s:%d: the line is neither [section] nor key = value", path, bad);
+        err_input(e, "%s:%d: the line is neither [section] nor key = value", out->path, bad);
     } else if (bad < 0 && !r.failed) {
         r.failed = true;
-        err_run(e, "%s: cannot parse (inih gave %d)", path, bad);
+        err_run(e, "%s: cannot parse (inih gave %d)", out->path, bad);
     }
     free(r.where);
     if (r.failed) inifile_free(out);
     return r.failed ? -1 : 0;
+}
+
+int inifile_read(const char *path, inifile *out, err *e) {
+    *out = (inifile){.path = mem_strdup(path, e)};
+    if (out->path != NULL && (out->text = file_read(path, MAX_BYTES, &out->n_text, e)) != NULL) return parse(out, e);
+    inifile_free(out);
+    return -1;
+}
+
+int inifile_parse(const char *path, const char *text, inifile *out, err *e) {
+    *out = (inifile){.path = mem_strdup(path, e), .text = mem_strdup(text, e), .n_text = strlen(text)};
+    if (out->path != NULL && out->text != NULL) return parse(out, e);
+    inifile_free(out);
+    return -1;
 }
 
 /* ---- overrides ---------------------------------------------------------------------------------------- */

@@ -47,6 +47,7 @@ typedef struct {
 } inifile;
 
 int  inifile_read(const char *path, inifile *out, err *e);
+int  inifile_parse(const char *path, const char *text, inifile *out, err *e); /* `path` names it; nothing is read */
 void inifile_free(inifile *f);
 
 /* Replaces the value of a key by that in "SECTION.KEY=VALUE"; the section must exist. SECTION is the text before
@@ -74,7 +75,10 @@ const ini_part *ini_value(const ini_entry *entry, err *e);
 typedef int ini_each(void *ctx, const ini_part *item, err *e);
 int         ini_items(const ini_entry *entry, ini_each *each, void *ctx, err *e);
 
-/* A path in new memory, made relative to the INI file's folder. */
+/* ERR_INPUT for a path with quotes inside, or with what a shell would expand. */
+int ini_check_path(const char *key, const ini_part *v, err *e);
+
+/* A path in new memory, checked and made relative to the INI file's folder. */
 char *ini_path(const char *ini, const char *key, const ini_part *v, err *e);
 
 /* Says what a shell would expand in a path, and what to write instead; NULL when there is nothing to expand. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/file.h"
 #include "engine/base/mem.h"
 #include "engine/base/number.h"
 #include "engine/base/registry.h"
@@ -252,14 +253,10 @@ static int add_text(void *ctx, const ini_part *item, err *e) {
 }
 
 int key_param(const inifile *f, const param_spec *spec, const ini_part *v, param_value *out, err *e) {
-    char *path = NULL;
-    int   ret;
-    if (spec->type == PARAM_IS_FILE && (path = ini_path(f->path, spec->name, v, e)) == NULL) return -1;
-    if (path != NULL && access(path, F_OK) != 0 && errno == ENOENT)
-        ret = param_file_absent(path, v->where, out, e);
-    else
-        ret = param_parse(spec, path != NULL ? path : v->text, out, e);
-    free(path);
+    if (spec->type == PARAM_IS_FILE && ini_check_path(spec->name, v, e) != 0) return -1;
+    char *folder = file_folder(f->path, e);
+    int   ret = folder != NULL ? param_parse_from(spec, &(param_origin){folder, v->where}, v->text, out, e) : -1;
+    free(folder);
     return ret == 0 ? 0 : err_prefix(e, "%s", v->where);
 }
 

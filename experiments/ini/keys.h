@@ -132,6 +132,9 @@ int keys_check(const ini_section *s, const key_section *keys, const param_spec *
  * either case. After an error, the fields read so far remain: the caller frees them. */
 int keys_read(const inifile *f, const ini_section *s, const key_section *keys, void *base, err *e);
 
+/* A key and what it takes, on one line: "repeats = 1 (integer, 1 to 100000)". As snprintf. */
+int keys_describe(const key_spec *k, char *buf, size_t size);
+
 /* Sections and keys with type, range, default and help. */
 void keys_print(const key_file *file, FILE *out);
 

@@ -24,11 +24,16 @@ static void describe_type(const key_spec *k, char *buf, size_t size) {
         at += (size_t)snprintf(buf + at, size - at, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " or ", names[i]);
 }
 
-static void print_key(const key_spec *k, FILE *out) {
-    char type[512], line[768];
+int keys_describe(const key_spec *k, char *buf, size_t size) {
+    char type[512];
     describe_type(k, type, sizeof type);
-    snprintf(line, sizeof line, "  %s%s%s (%s%s)", k->name, k->preset != NULL ? " = " : "",
-             k->preset != NULL ? k->preset : "", type, k->required ? "; required" : "");
+    return snprintf(buf, size, "%s%s%s (%s%s)", k->name, k->preset != NULL ? " = " : "",
+                    k->preset != NULL ? k->preset : "", type, k->required ? "; required" : "");
+}
+
+static void print_key(const key_spec *k, FILE *out) {
+    char line[768] = "  ";
+    keys_describe(k, line + 2, sizeof line - 2);
     wrap_print(out, line, 0, INDENT - 2);
     fprintf(out, "%*s", INDENT, "");
     wrap_print(out, k->help, INDENT, INDENT);

@@ -10,6 +10,7 @@
 
 int inspect_gguf(const char *path, err *e);
 int inspect_results(const char *path, err *e);  /* HDF5 of a sweep */
+int inspect_hashes(const char *path, err *e);   /* the hashes of its results */
 int inspect_training(const char *path, err *e); /* HDF5 of a training */
 int inspect_folder(const char *path, err *e);   /* of a sweep */
 

@@ -1,6 +1,7 @@
 /* inspect_results.c - shows a results or cell file: the processes that made it, its sizes, how many trials are equal,
  * and its configs. The statistics are left to `harness tables`.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,24 +33,40 @@ static void print_origin(const char *path, long long size, const store_data *d) 
     print_line("created", d->created);
 }
 
-/* Processes that differ only in their start share one line. */
+/* Processes that differ only in their start, and in the load that they found, share one line. */
 static bool same_origin(const process_row *a, const process_row *b) {
+    process_row with = *b;
+    with.load = a->load;
 #define ORIGIN_FIELDS
 #define FIELD(kind, name)                                                                                              \
-    if (strcmp(a->name, b->name) != 0) return false;
+    if (strcmp(a->name, with.name) != 0) return false;
 #include "store/fields.def"
 #undef ORIGIN_FIELDS
     return true;
 }
 
-static void print_processes(const store_data *d) {
+static int count_trial(const store_trial *t, void *ctx, err *e) {
+    (void)e;
+    ((size_t *)ctx)[t->trial->process]++;
+    return 0;
+}
+
+static int print_processes(const store_data *d, err *e) {
+    size_t *of = mem_new(d->n_processes, sizeof *of, e); /* trials */
+    if (of == NULL || store_visit(d, 0, count_trial, of, e) != 0) {
+        free(of);
+        return -1;
+    }
     for (size_t i = 0; i < d->n_processes; i++) {
         const process_row *p = &d->processes[i];
         size_t             before = 0, n = 0, trials = 0;
         while (!same_origin(&d->processes[before], p)) before++;
         if (before < i) continue;
-        for (size_t k = i; k < d->n_processes; k++) n += same_origin(&d->processes[k], p);
-        for (size_t k = 0; k < d->n_trials; k++) trials += same_origin(&d->processes[d->trials[k].process], p);
+        for (size_t k = i; k < d->n_processes; k++) {
+            if (!same_origin(&d->processes[k], p)) continue;
+            trials += of[k];
+            n++;
+        }
         printf("\n%zu trial%s by %zu process%s, the first from %s\n", trials, plural(trials), n, n == 1 ? "" : "es",
                p->started);
         print_line("harness", p->harness_version);
@@ -58,7 +75,10 @@ static void print_processes(const store_data *d) {
         print_line("isa", p->isa);
         print_line("compiler", p->compiler);
         print_line("flags", p->flags);
+        print_line("governor", p->governor);
     }
+    free(of);
+    return 0;
 }
 
 static int print_counts(const store_data *d, err *e) {
@@ -118,6 +138,24 @@ static bool same_kind(const cell_row *a, const cell_row *b) {
            strcmp(a->dataset, b->dataset) == 0 && strcmp(a->policy, b->policy) == 0 && strcmp(a->rule, b->rule) == 0;
 }
 
+typedef struct {
+    kind         *kinds;
+    const size_t *of_cell;
+} adding;
+
+static int add_trial(const store_trial *at, void *ctx, err *e) {
+    const adding    *x = ctx;
+    const trial_row *t = at->trial;
+    kind            *k = &x->kinds[x->of_cell[t->cell]];
+    (void)e;
+    k->trials++;
+    k->equal += t->equal;
+    k->logits += t->logits_equal != 2;
+    k->logits_equal += t->logits_equal == 1;
+    k->truncated += t->truncated;
+    return 0;
+}
+
 static int count_kinds(const store_data *d, kind *kinds, size_t *n, err *e) {
     size_t *of_cell = mem_new(d->n_cells, sizeof *of_cell, e);
     if (of_cell == NULL) return -1;
@@ -129,17 +167,9 @@ static int count_kinds(const store_data *d, kind *kinds, size_t *n, err *e) {
         kinds[at].cells++;
         of_cell[i] = at;
     }
-    for (size_t i = 0; i < d->n_trials; i++) {
-        const trial_row *t = &d->trials[i];
-        kind            *k = &kinds[of_cell[t->cell]];
-        k->trials++;
-        k->equal += t->equal;
-        k->logits += t->logits_equal != 2;
-        k->logits_equal += t->logits_equal == 1;
-        k->truncated += t->truncated;
-    }
+    int ret = store_visit(d, 0, add_trial, &(adding){kinds, of_cell}, e);
     free(of_cell);
-    return 0;
+    return ret;
 }
 
 static int print_kinds(const store_data *d, err *e) {
@@ -171,16 +201,40 @@ int inspect_results(const char *path, err *e) {
     struct stat s;
     store_data  d;
     if (stat(path, &s) != 0) return err_unreadable(e, path);
-    if (store_read(path, &d, e) != 0) return -1;
+    if (store_open(path, &d, e) != 0) return -1;
     print_origin(path, (long long)s.st_size, &d);
-    print_processes(&d);
-    int ret = print_counts(&d, e);
+    int ret = print_processes(&d, e);
+    if (ret == 0) ret = print_counts(&d, e);
     if (ret == 0) ret = print_kinds(&d, e);
     if (ret == 0) {
         print_skipped(&d);
         print_texts("config", &d.configs);
         print_texts("cost", &d.costs);
     }
+    store_free(&d);
+    return ret;
+}
+
+int inspect_hashes(const char *path, err *e) {
+    store_data d;
+    uint64_t   all = 0;
+    if (store_open(path, &d, e) != 0) return -1;
+    uint64_t *of_cells = mem_new(d.n_cells, sizeof *of_cells, e);
+    int       ret = of_cells != NULL ? store_results_hash(&d, of_cells, &all, e) : -1;
+    if (ret == 0)
+        printf("%016" PRIx64 "  %s: %zu cell%s, %zu trial%s\n", all, path, d.n_cells, plural(d.n_cells), d.n_trials,
+               plural(d.n_trials));
+    for (size_t i = 0; ret == 0 && i < d.n_cells; i++) {
+        const cell_row *c = &d.cells[i];
+        const char     *texts[] = {c->model, c->dataset, c->rule, c->policy, c->params};
+        printf("%016" PRIx64 " ", of_cells[i]);
+        for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
+            putchar(' ');
+            print_text(texts[k]);
+        }
+        putchar('\n');
+    }
+    free(of_cells);
     store_free(&d);
     return ret;
 }

@@ -14,17 +14,21 @@ void progress_duration(uint64_t s, char *text, size_t size) {
         snprintf(text, size, "%" PRIu64 "m%02" PRIu64 "s", s / 60, s % 60);
 }
 
+/* "  3m09s left"; "" when it cannot be known. */
+static void print_left(const progress *p, size_t units, uint64_t spent, char *text, size_t size) {
+    char   duration[32];
+    double share = p->share;
+    *text = '\0';
+    if (units <= p->first || units >= p->units.total) return;
+    if (share <= 0) share = (double)(units - p->first) / (double)(p->units.total - p->first);
+    progress_duration((uint64_t)((double)spent * (1 - share) / share / 1e9 + 0.5), duration, sizeof duration);
+    snprintf(text, size, "  %s left", duration);
+}
+
 static void show(progress *p, size_t groups, size_t units, uint64_t now) {
-    char     left[48] = "";
-    uint64_t spent = now - p->begun_ns;
-    size_t   total = p->units.total;
-    if (units > p->first && units < total) {
-        double   rate = (double)(units - p->first) / (double)spent;
-        uint64_t s = (uint64_t)((double)(total - units) / rate / 1e9 + 0.5);
-        char     text[32];
-        progress_duration(s, text, sizeof text);
-        snprintf(left, sizeof left, "  %s left", text);
-    }
+    char   left[48];
+    size_t total = p->units.total;
+    print_left(p, units, now - p->begun_ns, left, sizeof left);
     fprintf(stderr, "%s%s: ", p->terminal ? "\r\033[K" : "", p->name);
     if (p->groups.name != NULL) fprintf(stderr, "%s %zu/%zu  ", p->groups.name, groups, p->groups.total);
     fprintf(stderr, "%s %zu/%zu (%zu%%)%s%s%s%s", p->units.name, units, total, total > 0 ? units * 100 / total : 100,

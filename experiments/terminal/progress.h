@@ -17,8 +17,9 @@ typedef struct {
 
 typedef struct {
     const char   *name;
-    progress_kind groups, units; /* the remaining time is computed from the units */
+    progress_kind groups, units; /* the remaining time is computed from the units, unless `share` is set */
     size_t        first;         /* units done before this run */
+    double        share;         /* of the whole time that is spent, as far as the caller knows; 0: it does not */
     char          note[96];      /* the caller's, for the next line shown; "" for none */
     bool          quiet, terminal, drawn;
     uint64_t      begun_ns, shown_ns;

@@ -165,7 +165,8 @@ static int read_params(const inifile *f, const ini_section *s, const scenario *b
         if (v == NULL) return -1;
         if (key_param(f, &by->params[i], v, &out->at[i], e) != 0) return -1;
     }
-    bool wrong = param_check_files(by->name, by->params, by->n_params, out, e) != 0 || scenario_check(by, out, e) != 0;
+    bool wrong =
+        param_check_present(by->name, by->params, by->n_params, out, e) != 0 || scenario_check(by, out, e) != 0;
     return wrong ? err_prefix(e, "%s", s->where) : 0;
 }
 

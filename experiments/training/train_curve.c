@@ -72,7 +72,8 @@ static int open_curve(const char *path, const char *cannot, h5_file *file, err *
 bool curve_is_at(const char *path) {
     h5_file file;
     err     why = {0};
-    return h5_file_close(&file, open_curve(path, "is no loss curve", &file, &why), &why) == 0;
+    int     ret = open_curve(path, "is no loss curve", &file, &why);
+    return h5_file_close(&file, ret, &why) == 0;
 }
 
 int curve_check_place(const char *path, err *e) {

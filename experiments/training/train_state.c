@@ -91,6 +91,15 @@ static int check(const char *path, const char *bytes, size_t n, const train_conf
     return 0;
 }
 
+/* A hash says that the points are as they were written, not by whom: their sources are looked up later. */
+static int check_points(const char *path, const curve *v, const train_config *c, err *e) {
+    for (size_t i = 0; i < v->n; i++)
+        if (v->points[i].source < -1 || v->points[i].source >= (int64_t)c->n_sources)
+            return err_input(e, "%s: point %zu of the checkpoint's curve is of source %" PRId64 " (-1 to %lld)", path,
+                             i, v->points[i].source, (long long)c->n_sources - 1);
+    return 0;
+}
+
 int checkpoint_check_place(const char *path, const train_config *c, err *e) {
     header h;
     char   bytes[sizeof h];
@@ -109,12 +118,15 @@ int checkpoint_read(const char *path, const train_config *c, trainer *t, curve *
     int ret = check(path, bytes, n, c, t, &h, e);
     if (ret == 0) ret = mem_reserve(&v->points, &v->cap, (size_t)h.n_points, e);
     if (ret == 0) {
+        v->n = (size_t)h.n_points;
+        if (v->n > 0) memcpy(v->points, bytes + sizeof h + 3 * floats, v->n * sizeof *v->points);
+        ret = check_points(path, v, c, e);
+    }
+    if (ret == 0) {
         const char *at = bytes + sizeof h;
         memcpy(t->params, at, floats);
         memcpy(t->m, at + floats, floats);
         memcpy(t->v, at + 2 * floats, floats);
-        v->n = (size_t)h.n_points;
-        if (v->n > 0) memcpy(v->points, at + 3 * floats, v->n * sizeof *v->points);
         t->step = (size_t)h.step;
         ret = 1;
     }
