@@ -7,6 +7,22 @@
 #include "analysis/records.h"
 #include "engine/base/number.h"
 
+/* Cuts what is after the first digits of digests within a text, as in chain.stages; those alone are short already. */
+static void shorten_digests(char *s) {
+    static const char digest[] = "sha256:", hex[] = "0123456789abcdef";
+    enum { DIGITS = 64, SHOWN = 12 };
+    for (char *at = s; (at = strstr(at, digest)) != NULL;) {
+        at += sizeof digest - 1;
+        size_t digits = strspn(at, hex);
+        if (digits == DIGITS) memmove(at + SHOWN, at + DIGITS, strlen(at + DIGITS) + 1);
+    }
+}
+
+void caption_settings(table *t, const char *sweep, char *settings) {
+    shorten_digests(settings);
+    table_caption(t, "%s%s%s", sweep, *sweep != '\0' && *settings != '\0' ? ": " : "", settings);
+}
+
 /* Whether an earlier cell has the same dataset with the same count. */
 static bool told(const store_data *d, const record_count *n, size_t cell) {
     for (size_t c = 0; c < cell; c++)

@@ -6,6 +6,10 @@
 #include "analysis/spreads.h"
 #include "analysis/table.h"
 
+/* The sweep's name, and the settings that are the same for all cells: cell_keys_constant's list, in which digests are
+ * shortened. */
+void caption_settings(table *t, const char *sweep, char *settings);
+
 /* Records that were left out, with the first reason, and duplicates. */
 int caption_records(table *t, const store_data *d, err *e);
 

@@ -1,5 +1,6 @@
 #include "analysis/counts.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -8,18 +9,6 @@
 
 double tokens_per_step(size_t tokens, size_t steps) {
     return steps > 0 ? (double)tokens / (double)steps : NAN;
-}
-
-/* Every index that the rows hold, checked once. */
-static int check(const store_data *d, err *e) {
-    for (size_t i = 0; i < d->n_trials; i++)
-        if (d->trials[i].cell >= d->n_cells || d->trials[i].sample >= d->n_samples)
-            return err_input(e, "trial %zu names cell %u of %zu and sample %u of %zu", i, d->trials[i].cell, d->n_cells,
-                             d->trials[i].sample, d->n_samples);
-    for (size_t i = 0; i < d->n_steps; i++)
-        if (d->steps[i].trial >= d->n_trials)
-            return err_input(e, "step row %zu names trial %u of %zu", i, d->steps[i].trial, d->n_trials);
-    return 0;
 }
 
 static void count_trial(cell_counts *c, const trial_row *t) {
@@ -46,20 +35,41 @@ static void count_trial(cell_counts *c, const trial_row *t) {
     if (first || isnan(t->max_abs_logit_diff) || t->max_abs_logit_diff > c->max_abs_logit_diff)
         c->max_abs_logit_diff = t->max_abs_logit_diff;
     if (first || isnan(t->min_margin) || t->min_margin < c->min_margin) c->min_margin = t->min_margin;
+    c->log_likelihood = t->log_likelihood + (first ? 0 : c->log_likelihood);
+    c->plain_log_likelihood = t->plain_log_likelihood + (first ? 0 : c->plain_log_likelihood);
+    c->plain_tokens += t->plain_tokens;
+    c->agreeing += at >= 0 ? (size_t)at : t->plain_tokens;
+}
+
+typedef struct {
+    const store_data *d;
+    cell_counts      *of; /* [d->n_cells] */
+} counting;
+
+static int visit(const store_trial *at, void *ctx, err *e) {
+    const counting  *x = ctx;
+    const trial_row *t = at->trial;
+    if (t->cell >= x->d->n_cells || t->sample >= x->d->n_samples)
+        return err_input(e, "trial %" PRIu32 " names cell %" PRIu32 " of %zu and sample %" PRIu32 " of %zu", t->trial,
+                         t->cell, x->d->n_cells, t->sample, x->d->n_samples);
+    count_trial(&x->of[t->cell], t);
+    for (size_t i = 0; i < t->steps; i++) x->of[t->cell].drafting_steps += at->steps[i].drafted > 0;
+    return 0;
 }
 
 int counts_make(const store_data *d, cell_counts **out, err *e) {
     *out = NULL;
-    if (check(d, e) != 0) return -1;
     cell_counts *counts = mem_new(d->n_cells, sizeof *counts, e);
     if (counts == NULL) return -1;
     for (size_t c = 0; c < d->n_cells; c++) {
         counts[c].first_divergence = -1;
         counts[c].max_abs_logit_diff = counts[c].min_margin = NAN;
+        counts[c].log_likelihood = counts[c].plain_log_likelihood = NAN;
     }
-    for (size_t i = 0; i < d->n_trials; i++) count_trial(&counts[d->trials[i].cell], &d->trials[i]);
-    for (size_t i = 0; i < d->n_steps; i++)
-        counts[d->trials[d->steps[i].trial].cell].drafting_steps += d->steps[i].drafted > 0;
+    if (store_visit(d, VISIT_STEPS, visit, &(counting){d, counts}, e) != 0) {
+        free(counts);
+        return -1;
+    }
     *out = counts;
     return 0;
 }

@@ -19,9 +19,12 @@ typedef struct {
     uint32_t divergence_sample;                           /* the first sample that diverges there */
     double   max_abs_logit_diff;                          /* largest; NaN unless all trials have one */
     double   min_margin;                                  /* smallest; NaN unless all trials have one */
+    double   log_likelihood, plain_log_likelihood;        /* sums; NaN unless all trials have one */
+    size_t   plain_tokens, agreeing;                      /* plain decoding's, and those before the first divergence */
 } cell_counts;
 
-/* New array of d->n_cells entries. ERR_INPUT when a row names a cell, sample or trial that is not there. */
+/* New array of d->n_cells entries. ERR_INPUT when a trial names a cell or sample that is not there, or has more steps
+ * than there are. */
 int counts_make(const store_data *d, cell_counts **out, err *e);
 
 /* tokens / steps, what others call MAT; NaN without steps. */

@@ -13,8 +13,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-from plots import COLOURS, MARKERS, STYLE
-from plots import _frame as frame
+from plots import COLOURS, MARKERS, STYLE, frame
 
 
 def draw(path):

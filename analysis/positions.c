@@ -4,30 +4,28 @@
 
 #include "engine/base/mem.h"
 
-int positions_make(const store_data *d, cell_positions **out, err *e) {
-    *out = NULL;
-    cell_positions *p = mem_new(d->n_cells, sizeof *p, e);
-    if (p == NULL) return -1;
-    for (size_t i = 0; i < d->n_steps; i++) {
-        cell_positions *c = &p[d->trials[d->steps[i].trial].cell];
-        if (d->steps[i].depth > c->n) c->n = d->steps[i].depth;
-    }
-    for (size_t c = 0; c < d->n_cells; c++)
-        if ((p[c].at = mem_new(p[c].n, sizeof *p[c].at, e)) == NULL) {
-            positions_free(p, d->n_cells);
-            return -1;
-        }
-    for (size_t i = 0; i < d->n_steps; i++) {
-        const step_row *s = &d->steps[i];
-        position_count *at = p[d->trials[s->trial].cell].at;
+static int add_trial(const store_trial *t, void *ctx, err *e) {
+    cell_positions *p = (cell_positions *)ctx + t->trial->cell;
+    for (size_t i = 0; i < t->trial->steps; i++) {
+        const step_row *s = &t->steps[i];
+        if (mem_reserve(&p->at, &p->cap, s->depth, e) != 0) return -1;
+        for (; p->n < s->depth; p->n++) p->at[p->n] = (position_count){0};
         for (size_t j = 0; j < s->depth; j++) {
-            at[j].reached++;
-            at[j].tested += s->accepted >= j;
-            at[j].accepted += s->accepted > j;
+            p->at[j].reached++;
+            p->at[j].tested += s->accepted >= j;
+            p->at[j].accepted += s->accepted > j;
         }
     }
-    *out = p;
     return 0;
+}
+
+int positions_make(const store_data *d, cell_positions **out, err *e) {
+    *out = mem_new(d->n_cells, sizeof **out, e);
+    if (*out == NULL) return -1;
+    if (store_visit(d, VISIT_STEPS, add_trial, *out, e) == 0) return 0;
+    positions_free(*out, d->n_cells);
+    *out = NULL;
+    return -1;
 }
 
 void positions_free(cell_positions *p, size_t n_cells) {

@@ -14,6 +14,7 @@ typedef struct {
 typedef struct {
     position_count *at; /* [n], at[0] is the first draft token of a path */
     size_t          n;  /* longest such path in the cell */
+    size_t          cap;
 } cell_positions;
 
 /* New array of d->n_cells entries, in the order of d->cells. d's rows name cells and trials that are there. */

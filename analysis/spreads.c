@@ -1,122 +1,117 @@
 #include "analysis/spreads.h"
 
-#include <gsl/gsl_sort.h>
 #include <gsl/gsl_statistics.h>
 #include <math.h>
 #include <stdlib.h>
 
-#include "analysis/records.h"
+#include "analysis/record_sums.h"
 #include "engine/base/mem.h"
 
 /* Memory for one cell at a time. */
 typedef struct {
-    value_groups speedup, modeled;
-    double      *draft_ns; /* [trials of the file] */
-    ratio_sum   *sums;     /* [trials of the file] tokens and steps of each record with its duplicates */
-    bootstrap   *resamples;
+    placed_trials  trials;
+    grouped_values values;
+    record_sums    sums;
+    double        *draft_ns; /* of a cell's trials */
+    size_t         cap;
+    bootstrap     *resamples;
 } scratch;
 
 static void scratch_free(scratch *s) {
-    value_groups_free(&s->speedup);
-    value_groups_free(&s->modeled);
+    placed_trials_free(&s->trials);
+    grouped_values_free(&s->values);
+    record_sums_free(&s->sums);
     free(s->draft_ns);
-    free(s->sums);
     bootstrap_free(s->resamples);
 }
 
-static int scratch_new(scratch *s, size_t trials, err *e) {
+static int scratch_new(scratch *s, const store_data *d, const char *pattern, err *e) {
     *s = (scratch){0};
-    s->draft_ns = mem_new(trials, sizeof *s->draft_ns, e);
-    s->sums = mem_new(trials, sizeof *s->sums, e);
-    s->resamples = bootstrap_new(e);
-    if (s->draft_ns != NULL && s->sums != NULL && s->resamples != NULL) return 0;
+    if (placed_trials_make(d, pattern, &s->trials, e) != 0) return -1;
+    if ((s->resamples = bootstrap_new(e)) != NULL) return 0;
     scratch_free(s);
     return -1;
 }
 
-int spread_of(bootstrap *b, value_groups *v, size_t of, spread *out, err *e) {
-    *out = (spread){NAN, NAN, NAN, {NAN, NAN}, v->n, of};
+int spread_of(bootstrap *b, grouped_values *v, size_t groups, size_t of, spread *out, err *e) {
+    *out = (spread){NAN, NAN, NAN, interval_none(), v->n, of};
     if (v->n == 0 || v->n < of) return 0;
-    if (bootstrap_median(b, v, &out->ci, e) != 0) return -1;
-    gsl_sort(v->at, 1, v->n); /* the groups are no longer needed */
-    out->median = gsl_stats_median_from_sorted_data(v->at, 1, v->n);
-    out->q1 = quantile_of_sorted(v->at, v->n, 0.25);
-    out->q3 = quantile_of_sorted(v->at, v->n, 0.75);
+    grouped_values_sort(v);
+    out->median = statistic_median(NULL, groups, v);
+    out->q1 = grouped_values_quantile(v, 0.25);
+    out->q3 = grouped_values_quantile(v, 0.75);
+    return bootstrap_interval(b, groups, statistic_median, v, &out->ci, e);
+}
+
+/* A metric's micro mean, from the sums that stay in s. */
+static int estimate_of(scratch *s, size_t cell, const metric *m, estimate *out, err *e) {
+    *out = (estimate){NAN, interval_none()};
+    if (record_sums_make(&s->trials, cell, m, &s->sums, e) != 0) return -1;
+    if (s->sums.missing || s->sums.n == 0) return 0;
+    out->value = statistic_micro(NULL, s->sums.n, s->sums.at);
+    return bootstrap_interval(s->resamples, s->sums.n, statistic_micro, s->sums.at, &out->ci, e);
+}
+
+static double speedup(const trial_row *t) {
+    return t->speedup;
+}
+
+static double modeled_speedup(const trial_row *t) {
+    return t->modeled_speedup;
+}
+
+/* Of a cell's trials. Values that are missing leave no trace, not even an empty group. */
+static int spread_trials(scratch *s, size_t cell, double (*value)(const trial_row *), size_t of, spread *out, err *e) {
+    size_t n = s->trials.first[cell + 1], groups = 0;
+    s->values.n = 0;
+    for (size_t i = s->trials.first[cell], end; i < n; i = end) {
+        size_t before = s->values.n;
+        end = placed_trials_end(&s->trials, i, n);
+        for (size_t k = i; k < end; k++) {
+            double x = value(s->trials.at[k].row);
+            if (!isnan(x) && grouped_values_add(&s->values, groups, x, e) != 0) return -1;
+        }
+        groups += s->values.n > before;
+    }
+    return spread_of(s->resamples, &s->values, groups, of, out, e);
+}
+
+static int draft_ns_step(scratch *s, size_t cell, double *out, err *e) {
+    size_t drafting = 0, from = s->trials.first[cell], to = s->trials.first[cell + 1];
+    if (mem_reserve(&s->draft_ns, &s->cap, to - from, e) != 0) return -1;
+    for (size_t i = from; i < to; i++) {
+        const trial_row *t = s->trials.at[i].row;
+        if (t->steps > 0) s->draft_ns[drafting++] = (double)t->draft_ns / (double)t->steps;
+    }
+    *out = drafting > 0 ? gsl_stats_median(s->draft_ns, 1, drafting) : NAN;
     return 0;
 }
 
-/* ---- trials by cell and record ------------------------------------------------------------------------- */
-
-typedef struct {
-    const trial_row *row;
-    size_t           record; /* the first sample with the same content */
-} placed_trial;
-
-static int by_cell_and_record(const void *a, const void *b) {
-    const placed_trial *x = a, *y = b;
-    const trial_row    *s = x->row, *t = y->row;
-    if (s->cell != t->cell) return s->cell < t->cell ? -1 : 1;
-    if (x->record != y->record) return x->record < y->record ? -1 : 1;
-    if (s->sample != t->sample) return s->sample < t->sample ? -1 : 1;
-    return (s->repeat > t->repeat) - (s->repeat < t->repeat);
+static int spread_cell(scratch *s, size_t cell, size_t timed, cell_spreads *out, err *e) {
+    const record_sums *sums = &s->sums;
+    if (placed_trials_of(&s->trials, cell, e) != 0) return -1;
+    if (draft_ns_step(s, cell, &out->draft_ns_step, e) != 0) return -1;
+    if (estimate_of(s, cell, &metric_tokens_per_step, &out->tokens_per_step, e) != 0) return -1;
+    out->tokens_per_step_macro = statistic_macro(NULL, sums->n, sums->at);
+    if (estimate_of(s, cell, &metric_speedup, &out->speedup_total, e) != 0) return -1;
+    out->speedup_geometric = sums->missing ? NAN : statistic_geometric(NULL, sums->n, sums->at);
+    if (estimate_of(s, cell, &metric_modeled_speedup, &out->modeled_total, e) != 0) return -1;
+    if (spread_trials(s, cell, speedup, timed, &out->speedup, e) != 0) return -1;
+    return spread_trials(s, cell, modeled_speedup, timed, &out->modeled, e);
 }
 
-/* All trials, sorted by cell, record, sample and repeat, in new memory. */
-static placed_trial *place_trials(const store_data *d, err *e) {
-    size_t       *original = records_originals(d, e);
-    placed_trial *sorted = original != NULL ? mem_new(d->n_trials, sizeof *sorted, e) : NULL;
-    for (size_t i = 0; sorted != NULL && i < d->n_trials; i++)
-        sorted[i] = (placed_trial){&d->trials[i], original[d->trials[i].sample]};
-    if (sorted != NULL) qsort(sorted, d->n_trials, sizeof *sorted, by_cell_and_record);
-    free(original);
-    return sorted;
-}
-
-/* A value that is missing leaves no trace, not even an empty group. */
-static int add_measured(value_groups *v, size_t record, double value, err *e) {
-    return isnan(value) ? 0 : value_groups_add(v, record, value, e);
-}
-
-/* One cell's trials. */
-static int spread_cell(scratch *s, const placed_trial *trials, size_t n, size_t timed, cell_spreads *out, err *e) {
-    size_t records = 0, drafting = 0;
-    value_groups_clear(&s->speedup);
-    value_groups_clear(&s->modeled);
-    for (size_t i = 0; i < n; i++) {
-        const trial_row *t = trials[i].row;
-        size_t           record = trials[i].record;
-        if (i == 0 || record != trials[i - 1].record) s->sums[records++] = (ratio_sum){0};
-        s->sums[records - 1].part += t->tokens;
-        s->sums[records - 1].whole += t->steps;
-        if (add_measured(&s->speedup, record, t->speedup, e) != 0) return -1;
-        if (add_measured(&s->modeled, record, t->modeled_speedup, e) != 0) return -1;
-        if (t->steps > 0) s->draft_ns[drafting++] = (double)t->draft_ns / (double)t->steps;
-    }
-    out->draft_ns_step = drafting > 0 ? gsl_stats_median(s->draft_ns, 1, drafting) : NAN;
-    if (bootstrap_ratio(s->resamples, s->sums, records, &out->tokens_per_step, e) != 0) return -1;
-    if (spread_of(s->resamples, &s->speedup, timed, &out->speedup, e) != 0) return -1;
-    return spread_of(s->resamples, &s->modeled, timed, &out->modeled, e);
-}
-
-int spreads_make(const store_data *d, const cell_counts *counts, cell_spreads **out, err *e) {
-    scratch       s;
-    placed_trial *trials = NULL;
-    cell_spreads *spreads = NULL;
-    int           status = -1;
+int spreads_make(const store_data *d, const cell_counts *counts, const char *pattern, cell_spreads **out, err *e) {
+    scratch s;
+    int     status = 0;
     *out = NULL;
-    if (scratch_new(&s, d->n_trials, e) != 0) return -1;
-    if ((trials = place_trials(d, e)) == NULL) goto out;
-    if ((spreads = mem_new(d->n_cells, sizeof *spreads, e)) == NULL) goto out;
-    status = 0;
-    for (size_t c = 0, at = 0; status == 0 && c < d->n_cells; at += counts[c++].trials)
-        status = spread_cell(&s, trials + at, counts[c].trials, counts[c].timed, &spreads[c], e);
-    if (status == 0) {
-        *out = spreads;
-        spreads = NULL;
-    }
-out:
-    free(spreads);
-    free(trials);
+    if (scratch_new(&s, d, pattern, e) != 0) return -1;
+    cell_spreads *spreads = mem_new(d->n_cells, sizeof *spreads, e);
+    if (spreads == NULL) status = -1;
+    for (size_t c = 0; status == 0 && c < d->n_cells; c++) status = spread_cell(&s, c, counts[c].timed, &spreads[c], e);
     scratch_free(&s);
+    if (status != 0)
+        free(spreads);
+    else
+        *out = spreads;
     return status;
 }

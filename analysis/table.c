@@ -27,6 +27,7 @@ void table_free(table *t) {
     free(t->heads);
     free(t->cells);
     free(t->groups);
+    free(t->none);
     free(t);
 }
 
@@ -49,7 +50,11 @@ void table_caption(table *t, const char *fmt, ...) {
 
 void table_column(table *t, column_side side, const char *title, const char *name) {
     if (t->error.kind != ERR_NONE || mem_reserve(&t->heads, &t->cap_heads, t->n_heads + 1, &t->error) != 0) return;
-    t->heads[t->n_heads++] = (table_head){copy(t, title), copy(t, name), side};
+    t->heads[t->n_heads++] = (table_head){copy(t, title), copy(t, name), side, t->role};
+}
+
+void table_role(table *t, column_role role) {
+    t->role = role;
 }
 
 void table_group(table *t) {
@@ -57,6 +62,11 @@ void table_group(table *t) {
         mem_reserve(&t->groups, &t->cap_groups, t->n_groups + 1, &t->error) != 0)
         return;
     t->groups[t->n_groups++] = t->n_cells / t->n_heads;
+}
+
+void table_when_empty(table *t, const char *sentence) {
+    free(t->none);
+    t->none = copy(t, sentence);
 }
 
 static void put(table *t, const char *text, const char *value) {
@@ -96,6 +106,17 @@ void table_put_real(table *t, double x, int decimals) {
         return;
     }
     snprintf(text, sizeof text, "%.*f", decimals, x);
+    exact(x, value, sizeof value);
+    put(t, text, value);
+}
+
+void table_put_at_least(table *t, double x, double least, int decimals) {
+    char text[48], value[40];
+    if (isnan(x) || x >= least) {
+        table_put_real(t, x, decimals);
+        return;
+    }
+    snprintf(text, sizeof text, "<%.*f", decimals, least);
     exact(x, value, sizeof value);
     put(t, text, value);
 }

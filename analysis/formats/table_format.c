@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/formats/fit.h"
 #include "engine/base/mem.h"
 #include "engine/base/utf8.h"
 
@@ -47,6 +48,7 @@ static void layout_free(layout *l) {
     free(l->at);
     free(l->width);
     free(l->side);
+    free(l->role);
     free(l->group);
 }
 
@@ -59,12 +61,13 @@ static bool is_shown(const table *t, size_t column, bool for_programs) {
 }
 
 static int layout_new(layout *l, size_t rows, size_t columns, err *e) {
-    *l = (layout){.rows = rows, .columns = columns};
+    *l = (layout){.rows = rows, .columns = columns, .missing = ""};
     l->at = mem_new(rows * columns, sizeof *l->at, e);
     l->width = mem_new(columns, sizeof *l->width, e);
     l->side = mem_new(columns, sizeof *l->side, e);
+    l->role = mem_new(columns, sizeof *l->role, e);
     l->group = mem_new(rows, sizeof *l->group, e);
-    if (l->at != NULL && l->width != NULL && l->side != NULL && l->group != NULL) return 0;
+    if (l->at != NULL && l->width != NULL && l->side != NULL && l->role != NULL && l->group != NULL) return 0;
     layout_free(l);
     return -1;
 }
@@ -74,6 +77,7 @@ static int layout_column(layout *l, size_t to, const table *t, size_t from, cons
     const table_head *head = &t->heads[from];
     const char       *s = f->for_programs ? head->name : head->title;
     l->side[to] = head->side;
+    l->role[to] = head->role;
     for (size_t row = 0; row < l->rows; row++) {
         if (row > 0) {
             const table_cell *c = &t->cells[(row - 1) * t->n_heads + from];
@@ -92,12 +96,21 @@ static int layout_make(const table *t, const table_format *f, layout *l, err *e)
     size_t columns = 0, rows = 1 + (t->n_heads > 0 ? t->n_cells / t->n_heads : 0);
     for (size_t c = 0; c < t->n_heads; c++) columns += is_shown(t, c, f->for_programs);
     if (layout_new(l, rows, columns, e) != 0) return -1;
+    l->missing = f->missing;
     for (size_t i = 0; i < t->n_groups; i++) l->group[1 + t->groups[i]] = true;
     for (size_t c = 0, to = 0; c < t->n_heads; c++)
         if (is_shown(t, c, f->for_programs) && layout_column(l, to++, t, c, f, e) != 0) {
             layout_free(l);
             return -1;
         }
+    if (f->widest > 0 && layout_fit(l, f->widest, e) != 0) {
+        layout_free(l);
+        return -1;
+    }
+    while (l->keys < l->columns && l->role[l->keys] != COLUMN_VALUE) l->keys++;
+    if (l->keys == l->columns) l->keys = 0; /* keys alone are the table */
+    l->from = l->keys;
+    l->to = l->columns;
     return 0;
 }
 
@@ -155,16 +168,31 @@ int table_write_captions(const table *t, const table_format *f, FILE *out, err *
     return status;
 }
 
+static void write_part(const layout *l, const table_format *f, FILE *out) {
+    f->header(l, out);
+    for (size_t row = 1; row < l->rows; row++) {
+        if (l->group[row]) fputs(f->above_group, out);
+        f->row(l, row, out);
+    }
+}
+
+static int check_written(FILE *out, err *e) {
+    return ferror(out) ? err_errno(e, "table", "cannot write") : 0;
+}
+
 int table_write(const table *t, const table_format *f, FILE *out, err *e) {
     layout l;
     if (table_write_captions(t, f, out, e) != 0) return -1;
+    if (t->n_cells == 0 && t->none != NULL && !f->for_programs)
+        return write_caption(t->none, f, out, e) == 0 ? check_written(out, e) : -1;
     if (layout_make(t, f, &l, e) != 0) return -1;
-    f->header(&l, out);
-    for (size_t row = 1; row < l.rows; row++) {
-        if (l.group[row]) fputs(f->above_group, out);
-        f->row(&l, row, out);
-    }
+    size_t from = l.keys;
+    do {
+        if (from > l.keys) fputc('\n', out);
+        from = f->widest > 0 ? layout_part(&l, from, f->widest) : l.columns;
+        write_part(&l, f, out);
+    } while (from < l.columns);
     fputs(f->end, out);
     layout_free(&l);
-    return ferror(out) ? err_errno(e, "table", "cannot write") : 0;
+    return check_written(out, e);
 }

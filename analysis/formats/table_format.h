@@ -23,11 +23,15 @@ typedef struct {
     char       **at;    /* [rows][columns] */
     size_t      *width; /* [columns] of the widest string, as a terminal counts */
     column_side *side;  /* [columns] */
+    column_role *role;  /* [columns] */
     bool        *group; /* [rows] */
+    const char  *missing;
+    size_t       keys, from, to; /* what is written: the first `keys` columns, and from <= column < to (fit.h) */
 } layout;
 
 typedef struct {
     const char *name, *help;
+    size_t      widest;                              /* line that it may write; 0: any */
     bool        for_programs;                        /* full precision, names instead of titles, no captions */
     const char *missing;                             /* stands for a missing value */
     char *(*escape)(const char *s, err *e);          /* a new string. Keeps F1 */

@@ -14,17 +14,22 @@ typedef struct {
     size_t n_passes;
 } time_sums;
 
+static int add_trial(const store_trial *at, void *ctx, err *e) {
+    const trial_row *t = at->trial;
+    time_sums       *s = (time_sums *)ctx + t->cell;
+    (void)e;
+    s->draft += (double)t->draft_ns;
+    s->passes += (double)t->verify_ns - (double)t->prefill_ns;
+    s->decode += (double)t->decode_ns;
+    s->n_passes += t->steps > 0 ? t->steps - 1 : 0;
+    return 0;
+}
+
 static time_sums *sums_make(const store_data *d, err *e) {
     time_sums *sums = mem_new(d->n_cells, sizeof *sums, e);
-    for (size_t i = 0; sums != NULL && i < d->n_trials; i++) {
-        const trial_row *t = &d->trials[i];
-        time_sums       *s = &sums[t->cell];
-        s->draft += (double)t->draft_ns;
-        s->passes += (double)t->verify_ns - (double)t->prefill_ns;
-        s->decode += (double)t->decode_ns;
-        s->n_passes += t->steps > 0 ? t->steps - 1 : 0;
-    }
-    return sums;
+    if (sums == NULL || store_visit(d, 0, add_trial, sums, e) == 0) return sums;
+    free(sums);
+    return NULL;
 }
 
 static double ratio(double part, double whole) {

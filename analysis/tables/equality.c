@@ -1,4 +1,5 @@
-/* equality.c - outputs and logits against plain decoding's. */
+/* equality.c - outputs and logits against plain decoding's, and what a rule that changes them costs: how far outputs
+ * agree, and their log-likelihood beside that of plain decoding's. */
 #include <stdbool.h>
 #include <string.h>
 
@@ -43,6 +44,9 @@ static void add_columns(table *t) {
     table_column(t, COLUMN_RIGHT, "logits equal %", "logits_equal_share");
     table_column(t, COLUMN_RIGHT, "first divergence", "first_divergence");
     table_column(t, COLUMN_LEFT, "in sample", "divergence_sample");
+    table_column(t, COLUMN_RIGHT, "agree", "agreeing_share");
+    table_column(t, COLUMN_RIGHT, "log p/token", "log_likelihood_per_token");
+    table_column(t, COLUMN_RIGHT, "plain's", "plain_log_likelihood_per_token");
     table_column(t, COLUMN_RIGHT, "max |logit diff|", "max_abs_logit_diff");
     table_column(t, COLUMN_RIGHT, "min margin", "min_margin");
     table_column(t, COLUMN_RIGHT, "truncated", "truncated");
@@ -68,6 +72,9 @@ static void put_row(table *t, const store_data *d, const cell_counts *s) {
         table_put_missing(t);
         table_put_missing(t);
     }
+    table_put_share(t, s->agreeing, s->plain_tokens);
+    table_put_real(t, s->log_likelihood / (double)s->tokens, 3);
+    table_put_real(t, s->plain_log_likelihood / (double)s->plain_tokens, 3);
     table_put_real(t, s->max_abs_logit_diff, 6);
     table_put_real(t, s->min_margin, 6);
     table_put_count(t, s->truncated);
@@ -87,6 +94,6 @@ static int print(const table_source *x, err *e) {
 
 const table_kind table_equality = {
     .name = "equality",
-    .help = "outputs and logits against plain decoding, first divergences",
+    .help = "outputs and logits against plain decoding, first divergences, log-likelihoods",
     .print = print,
 };

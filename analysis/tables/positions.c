@@ -4,7 +4,9 @@
 static int print(const table_source *x, err *e) {
     table *t = table_begin(x, e);
     if (t == NULL) return -1;
+    table_role(t, COLUMN_LABEL);
     table_column(t, COLUMN_RIGHT, "position", "position");
+    table_role(t, COLUMN_VALUE);
     table_column(t, COLUMN_RIGHT, "reached", "reached");
     table_column(t, COLUMN_RIGHT, "tested", "tested");
     table_column(t, COLUMN_RIGHT, "accepted", "accepted");

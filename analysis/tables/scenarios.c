@@ -70,6 +70,22 @@ static void fill_long(const table_source *x, const scenario_list *list, const sc
         }
 }
 
+typedef struct {
+    const scenario_list *list;
+    scenario_sum        *sums; /* [n_cells, list->n] */
+} summing;
+
+static int add_trial(const store_trial *t, void *ctx, err *e) {
+    const summing   *x = ctx;
+    const trial_row *r = t->trial;
+    scenario_sum    *s = &x->sums[r->cell * x->list->n + x->list->index[r->sample]];
+    (void)e;
+    s->trials++;
+    s->tokens += r->tokens;
+    s->steps += r->steps;
+    return 0;
+}
+
 static int print(const table_source *x, err *e) {
     int           status = -1;
     scenario_list list;
@@ -77,13 +93,7 @@ static int print(const table_source *x, err *e) {
     table        *t = NULL;
     if (scenario_list_make(x->d, &list, e) != 0) goto out;
     if ((sums = mem_new(x->d->n_cells, list.n * sizeof *sums, e)) == NULL) goto out;
-    for (size_t i = 0; i < x->d->n_trials; i++) {
-        const trial_row *r = &x->d->trials[i];
-        scenario_sum    *s = &sums[r->cell * list.n + list.index[r->sample]];
-        s->trials++;
-        s->tokens += r->tokens;
-        s->steps += r->steps;
-    }
+    if (store_visit(x->d, 0, add_trial, &(summing){&list, sums}, e) != 0) goto out;
     if ((t = table_begin(x, e)) == NULL) goto out;
     table_caption(t, "tokens per step by scenario");
     if (x->format->for_programs)

@@ -16,7 +16,7 @@ static const void *const all[] = {
 
 const registry table_registry = REGISTRY("table", all);
 
-table *table_begin(const table_source *x, err *e) {
+table *table_heading(const table_source *x, err *e) {
     table *t = table_new(e);
     char  *constant = cell_keys_constant(&x->keys, e);
     if (t == NULL || constant == NULL) {
@@ -24,14 +24,20 @@ table *table_begin(const table_source *x, err *e) {
         free(constant);
         return NULL;
     }
-    const char *sweep = x->d->sweep != NULL ? x->d->sweep : "";
-    table_caption(t, "%s%s%s", sweep, *sweep != '\0' && *constant != '\0' ? ": " : "", constant);
+    caption_settings(t, x->d->sweep != NULL ? x->d->sweep : "", constant);
     free(constant);
     caption_unfinished(t, x->d, x->counts);
     if (caption_records(t, x->d, e) != 0) {
         table_free(t);
         return NULL;
     }
+    return t;
+}
+
+table *table_begin(const table_source *x, err *e) {
+    table *t = table_heading(x, e);
+    if (t == NULL) return NULL;
+    table_role(t, COLUMN_CELL);
     table_column(t, COLUMN_RIGHT, NULL, "cell");
     table_column(t, COLUMN_LEFT, x->keys.need_ids ? "id" : NULL, "id");
     cell_keys_columns(&x->keys, t);
@@ -54,13 +60,13 @@ int table_finish(const table_source *x, table *t, err *e) {
 static int make_source(const table_kind *kind, const store_data *d, table_source *x, err *e) {
     if (counts_make(d, &x->counts, e) != 0) return -1;
     if (cell_keys_make(d, &x->keys, e) != 0) return -1;
-    if ((kind->needs & NEEDS_SPREADS) != 0 && spreads_make(d, x->counts, &x->spreads, e) != 0) return -1;
+    if ((kind->needs & NEEDS_SPREADS) != 0 && spreads_make(d, x->counts, x->o->pattern, &x->spreads, e) != 0) return -1;
     if ((kind->needs & NEEDS_POSITIONS) != 0 && positions_make(d, &x->positions, e) != 0) return -1;
     return 0;
 }
 
-int table_print(const table_kind *kind, const store_data *d, const table_format *f, FILE *out, err *e) {
-    table_source x = {.d = d, .format = f, .out = out};
+int table_print(const table_kind *kind, const store_data *d, const table_options *o, FILE *out, err *e) {
+    table_source x = {.d = d, .o = o, .format = o->format, .out = out};
     int          status = make_source(kind, d, &x, e);
     if (status == 0) status = kind->print(&x, e);
     if (status == 0 && fflush(out) != 0) status = err_errno(e, kind->name, "cannot write the table");
