@@ -1,5 +1,7 @@
 """LLMA's retrieval experiment, replayed: every step equals the reference implementation's."""
+import csv
 import gzip
+import io
 import json
 
 import h5py
@@ -50,6 +52,12 @@ def test_every_step_equals_the_reference_implementations(public, tmp_path):
             mine = trials[trials["cell"] == llma[n, k]]
             assert mine["tokens"].sum() == 11123
             assert mine["steps"].sum() == total, (n, k)
+
+    # The two means that LLMA's tokens per step may be read as.
+    table = csv.DictReader(io.StringIO(run("tables", "llma", tmp_path / "rag.h5", "-f", "csv").stdout))
+    row_of = {(r["n"], r["k"]): r for r in table}
+    assert f"{float(row_of['1', '20']['tokens_per_step']):.4f}" == "3.3055"
+    assert f"{float(row_of['1', '20']['tokens_per_step_of_samples']):.4f}" == "3.9534"
 
     compared = 0
     with gzip.open(public / "oracle" / "llma" / "rag_steps.jsonl.gz") as lines:

@@ -44,41 +44,50 @@ __attribute__((format(printf, 1, 2))) static void write_report(const char *form,
     syscall(SYS_close, fd);
 }
 
-/* The file name of the innermost caller that is neither this library nor libc. */
-static const char *caller(void) {
-    enum { DEEPEST = 32 };
-    void   *frames[DEEPEST];
+/* The name of the file that this code is in; NULL for this library, libc and what is unknown. */
+static const char *file_of(const void *code_at) {
     Dl_info own, of;
-    int     n = backtrace(frames, DEEPEST);
-    dladdr((void *)caller, &own);
-    for (int i = 0; i < n; i++) {
-        if (dladdr(frames[i], &of) == 0 || of.dli_fbase == own.dli_fbase) continue;
-        const char *slash = strrchr(of.dli_fname, '/'), *name = slash != NULL ? slash + 1 : of.dli_fname;
-        if (strncmp(name, "libc.so", 7) != 0) return name;
-    }
-    return "unknown";
+    dladdr((void *)file_of, &own);
+    if (dladdr(code_at, &of) == 0 || of.dli_fbase == own.dli_fbase) return NULL;
+    const char *slash = strrchr(of.dli_fname, '/'), *name = slash != NULL ? slash + 1 : of.dli_fname;
+    return strncmp(name, "libc.so", 7) != 0 ? name : NULL;
 }
 
-static bool fails(const char *this_kind) {
+/* The file name of the innermost caller that is neither this library nor libc: mostly of the code that our function
+ * returns to. To go further out takes a hundred times as long. */
+static const char *caller(const void *returns_to) {
+    enum { DEEPEST = 32 };
+    void       *frames[DEEPEST];
+    const char *name = file_of(returns_to);
+    int         n = name == NULL ? backtrace(frames, DEEPEST) : 0;
+    for (int i = 0; i < n && name == NULL; i++) name = file_of(frames[i]);
+    return name != NULL ? name : "unknown";
+}
+
+/* In each of the functions below, so that what it returns to is their caller. */
+#define INSIDE static inline __attribute__((always_inline))
+
+INSIDE bool fails(const char *this_kind) {
+    const void *returns_to = __builtin_return_address(0);
     if (!counting || within || strcmp(kind, this_kind) != 0) return false;
     within = true;
-    bool counts = from == NULL || strncmp(caller(), from, strlen(from)) == 0;
+    bool counts = from == NULL || strncmp(caller(returns_to), from, strlen(from)) == 0;
     within = false;
     if (!counts) return false;
     long k = __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
     if (at == 0 || k < at || k - at >= many) return false;
     within = true;
-    write_report("failed %s\n", caller());
+    write_report("failed %s\n", caller(returns_to));
     within = false;
     errno = strcmp(kind, "alloc") == 0 ? ENOMEM : code;
     return true;
 }
 
-static bool fails_path(const char *this_kind, const char *path) {
+INSIDE bool fails_path(const char *this_kind, const char *path) {
     return (only == NULL || strstr(path, only) != NULL) && fails(this_kind);
 }
 
-static bool fails_fd(const char *this_kind, int fd) {
+INSIDE bool fails_fd(const char *this_kind, int fd) {
     char name[40], path[4096] = "";
     if (!counting || fd == STDERR_FILENO) return false;
     if (only != NULL) {
@@ -113,7 +122,7 @@ static int counted_main(int argc, char **argv, char **env) {
     at = atol(setting("FAULT_AT", "0"));
     many = atol(setting("FAULT_MANY", "1"));
     code = atoi(setting("FAULT_ERRNO", "5"));
-    caller(); /* loads what it needs */
+    caller(NULL); /* loads what it needs */
     counting = true;
     int status = real_main(argc, argv, env);
     counting = false;

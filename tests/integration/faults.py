@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from sweeps import HARNESS
+from sweeps import HARNESS, SANITIZED
 
 SOURCE = pathlib.Path(__file__).resolve().parents[1] / "faults" / "faults.c"
 KINDS = {"alloc": errno.ENOMEM, "read": errno.EIO, "write": errno.ENOSPC, "open": errno.EACCES, "sync": errno.EIO,
@@ -40,6 +40,6 @@ class Faults:
 
 @pytest.fixture(scope="session")
 def faults(tmp_path_factory):
-    if b"__asan_init" in pathlib.Path(HARNESS).read_bytes():
+    if SANITIZED:
         pytest.skip("the sanitizer has an allocator of its own")
     return Faults(tmp_path_factory.mktemp("faults"))

@@ -9,8 +9,8 @@ HARNESS = os.environ.get("HARNESS", str(pathlib.Path(__file__).resolve().parents
 
 def harness(*args, status=0, **options):
     """Runs the program, checks its exit status (None: any) and the form of its errors, and returns its output."""
-    done = subprocess.run([HARNESS, *map(str, args)], timeout=300,
-                          **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options})
+    done = subprocess.run([HARNESS, *map(str, args)], **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
+                                                         "stderr": subprocess.PIPE, "timeout": 900, **options})
     stderr = (done.stderr or b"").decode()
     assert status is None or done.returncode == status, (args, done.returncode, stderr)
     if done.returncode != 0:

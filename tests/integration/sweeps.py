@@ -9,7 +9,8 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HARNESS = os.environ.get("HARNESS", str(ROOT / "harness"))
-TIMES = {"prefill_ns", "decode_ns", "draft_ns", "verify_ns", "plain_ns", "speedup", "created", "process"}
+SANITIZED = b"__asan_init" in pathlib.Path(HARNESS).read_bytes()  # and five times as slow
+TIMES = {"prefill_ns", "decode_ns", "draft_ns", "verify_ns", "plain_ns", "speedup", "created", "load", "process"}
 
 GRID = """[sweep]
 name = {name}
@@ -34,10 +35,19 @@ k = {k}
 
 def run(*args, check=True, **kwargs):
     """Runs the harness; if it fails, fails the test with its message."""
-    done = subprocess.run([HARNESS, *map(str, args)], capture_output=True, text=True, timeout=600, **kwargs)
+    done = subprocess.run([HARNESS, *map(str, args)], capture_output=True, text=True, timeout=900, **kwargs)
     if check:
         assert done.returncode == 0, done.stderr
     return done
+
+
+def run_together(n, *args):
+    """Starts the same command n times at once; gives what each wrote to stderr."""
+    started = [subprocess.Popen([HARNESS, *map(str, args)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+               for _ in range(n)]
+    said = [p.communicate(timeout=300)[1] for p in started]
+    assert [p.returncode for p in started] == [0] * n, said
+    return said
 
 
 def write_jsonl(path, records):

@@ -79,6 +79,8 @@ def repository(tmp_path):
     git(tmp_path, "commit", "-q", "--allow-empty", "-m", "theirs")
     (tmp_path / "inner").mkdir()
     shutil.copy(ROOT / "Makefile", tmp_path / "inner")
+    for part in ("tests/fuzz", "packaging"):  # the Makefile includes what is in them
+        shutil.copytree(ROOT / part, tmp_path / "inner" / part)
     return tmp_path
 
 
@@ -92,7 +94,7 @@ def test_the_commit_is_not_that_of_a_repository_around(repository):
     assert commit_of(inner) == "unknown"
     assert commit_of(inner, GIT_DIR=str(repository / ".git")) == "unknown"  # as in a hook
     git(inner, "init", "-q")
-    git(inner, "add", "Makefile")
+    git(inner, "add", "Makefile", "tests/fuzz/fuzz.mk", "packaging")
     git(inner, "commit", "-q", "-m", "ours")
     own = commit_of(inner)
     assert re.fullmatch("[0-9a-f]{40}", own)
@@ -100,10 +102,26 @@ def test_the_commit_is_not_that_of_a_repository_around(repository):
     assert commit_of(inner) == own + "-dirty"
 
 
+def test_a_tarball_says_its_commit(repository):
+    """Also inside another repository; one of its own is what counts."""
+    inner = repository / "inner"
+    (inner / "packaging" / "commit").write_text("0123456789" * 4 + "\n")
+    assert commit_of(inner) == "0123456789" * 4
+    git(inner, "init", "-q")
+    git(inner, "add", "Makefile")
+    git(inner, "commit", "-q", "-m", "ours")
+    assert commit_of(inner) != "0123456789" * 4
+
+
+def test_where_a_package_is_built_is_not_recorded(tmp_path):
+    flags = macros(tmp_path, CFLAGS=f"-g -ffile-prefix-map={tmp_path}=. -DA=1")
+    assert flags["user"] == "-g -DA=1" and str(tmp_path) + "=" not in flags["flags"]
+
+
 def test_the_commit_of_a_work_tree_and_behind_a_link(repository):
     inner = repository / "inner"
     git(inner, "init", "-q")
-    git(inner, "add", "Makefile")
+    git(inner, "add", "Makefile", "tests/fuzz/fuzz.mk", "packaging")
     git(inner, "commit", "-q", "-m", "ours")
     git(inner, "worktree", "add", "-q", "../tree")
     (repository / "link").symlink_to("tree")

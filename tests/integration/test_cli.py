@@ -14,7 +14,7 @@ def commands():
 
 def test_help_lists_commands_that_all_have_help():
     names = commands()
-    assert {"sweep", "generate", "collect", "tables", "make-model", "inspect", "policies", "rules"} <= set(names)
+    assert {"sweep", "generate", "collect", "tables", "report", "make-model", "inspect", "policies", "rules"} <= set(names)
     assert all(len(line) <= 80 for line in harness("--help").text.splitlines())
     for name in names:
         for option in ("-h", "--help"):
@@ -81,7 +81,7 @@ def test_readme_documents_the_keys_that_the_program_reads(name):
 
 
 def test_help_describes_a_cost_file():
-    assert described("cost-file") == {"cost": {"model": "", "threads": "", "loaded": "no"}, "T": {}}
+    assert described("cost-file") == {"cost": {"model": "", "threads": "", "rounds": "0", "loaded": "no"}, "T CONTEXT": {}}
 
 
 def test_every_option_can_be_asked_for_as_its_help_says():
@@ -131,9 +131,10 @@ def test_version():
     (["policies", "-x"], ["unknown option '-x'"]),
     (["policies", "-xh"], ["unknown option '-x'"]),
     (["policies", "--help=3"], ["no value is allowed", "--help=3"]),
-    (["policies", "llma"], ["unexpected argument 'llma'"]),
+    (["policies", "llma", "lmla"], ['unknown policy "lmla"', 'did you mean "llma"']),
+    (["rules", "greedi"], ['unknown rule "greedi"', 'did you mean "greedy"']),
     (["generate", "-m", "x", "--chat", "gemma", "-p", "y"], ["unexpected argument 'gemma'; did you mean --chat=gemma? ("]),
-    (["policies", "a" * 100000], ["unexpected argument"]),
+    (["policies", "a" * 100000], ["unknown policy"]),
     (["generate", "-m"], ["no value after option '-m'"]),
     (["generate", "--seed"], ["no value after option '--seed'"]),
     (["generate", "-p", "x"], ["generate needs -m MODEL.gguf (see harness generate -h)"]),
@@ -141,7 +142,7 @@ def test_version():
     (["quantize", "a", "b"], ["quantize needs -t TYPE (see harness quantize -h)"]),
     (["quantize", "-t", "f16", "a"], ["quantize needs IN.gguf OUT.gguf (see harness quantize -h)"]),
     (["sweep"], ["sweep needs CONFIG.ini... (see harness sweep -h)"]),
-    (["tables"], ["tables needs [NAME] FILE.h5 (see harness tables -h)"]),
+    (["tables"], ["tables needs [NAME] FILE.h5... (see harness tables -h)"]),
     (["dataset", "make"], ["dataset make needs --scenario NAME (see harness dataset scenarios)"]),
     (["dataset", "make", "--split", "tset"], ['--split: unknown value "tset"; did you mean "test"?']),
 ])
@@ -169,6 +170,14 @@ def test_policies_and_rules_say_what_can_be_swept():
         assert re.search(rf"^{name}$", rules, re.M), name
     assert re.search(r"^  temperature = \S+ \(number, .* to .*\)$", rules, re.M)
     assert rules.count("  keeps: ") == len(re.findall(r"^\w+$", rules, re.M))
+
+
+def test_policies_and_rules_that_are_named():
+    for command, names in (("policies", ["pld", "llma"]), ("rules", ["greedy"])):
+        whole = harness(command).text.split("\n\n")
+        parts = harness(command, *names).text.split("\n\n")
+        assert [part.split("\n")[0] for part in parts] == names
+        assert {part.strip() for part in parts} <= {part.strip() for part in whole}
 
 
 @pytest.mark.parametrize("args", [

@@ -136,6 +136,12 @@ def test_norms_stay_as_they_are_in_any_shape(tmp_path):
     (["bench", "-m", MODEL, "-k", "1,4,4"], "ascending"),
     (["bench", "-m", MODEL, "-k", "1,2" + 30 * " "], "is not allowed"),
     (["bench", "-m", MODEL, "-c", "1020", "-k", "1,8"], "--context 1020 and k = 8 do not fit"),
+    (["bench", "-m", MODEL, "-c", "0,1020", "-k", "1,8"], "--context 1020 and k = 8 do not fit"),
+    (["bench", "-m", MODEL, "-c", "512,0"], '--context "512,0" is not allowed (up to 16 numbers from 0 to 2147483647, ascending'),
+    (["bench", "-m", MODEL, "-c", "0,0"], "ascending"),
+    (["bench", "-m", MODEL, "-c", "0,"], "is not allowed"),
+    (["bench", "-m", MODEL, "-c", "-1"], "is not allowed"),
+    (["bench", "-m", MODEL, "-c", ",".join(map(str, range(17)))], "up to 16 numbers"),
     (["bench", "-m", MODEL, "--prefill", "1025"], "--prefill 1025 does not fit"),
     (["dataset", "make", "--scenario", "cache", "--scenario", "cache:max_changes=1"], "cache is given twice"),
     (["inspect", "/dev/zero"], "/dev/zero: is a device"),
@@ -164,6 +170,11 @@ def test_a_pipe_is_not_replaced(command, tmp_path):
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode) and len(list(tmp_path.iterdir())) == 1
 
 
+def times_of(section):
+    """{k: (median, q1, q3)} of a cost file's section."""
+    return {int(k): tuple(map(int, times.split())) for k, times in section.items()}
+
+
 def test_bench(tmp_path):
     model = make(tmp_path / "m.gguf")
     args = ["bench", "-m", model, "-k", "1,2,5", "-c", "9", "-r", "3", "-t", "2", "--prefill", "20"]
@@ -171,17 +182,40 @@ def test_bench(tmp_path):
     assert "9 tokens before the pass" in table and "read bandwidth" in table and "a prompt of 20 tokens" in table
     assert "packed in" in table
     out = json.loads(harness(*args, "--json").text)
-    assert out["threads"] == 2 and out["context"] == 9 and out["read_bytes_per_s"] > 0 and out["packed_ns"] > 0
-    assert [t["k"] for t in out["T"]] == [1, 2, 5]
-    assert all(0 < t["min_ns"] <= t["q1_ns"] <= t["median_ns"] <= t["q3_ns"] for t in out["T"])
+    assert out["threads"] == 2 and out["read_bytes_per_s"] > 0 and out["packed_ns"] > 0
+    assert [c["context"] for c in out["contexts"]] == [9]
+    times = out["contexts"][0]["T"]
+    assert [t["k"] for t in times] == [1, 2, 5]
+    assert all(0 < t["min_ns"] <= t["q1_ns"] <= t["median_ns"] <= t["q3_ns"] for t in times)
     assert out["logits"] == "all" and json.loads(harness(*args, "--json", "--last").text)["logits"] == "last"
     assert "not with --last" in harness(*args, "--last", "--cost", tmp_path / "c.ini", status=2).error
     cost = configparser.ConfigParser()
     cost.read(tmp_path / "cost.ini")
-    assert list(cost["T"]) == ["1", "2", "5"] and cost["cost"]["threads"] == "2"
-    for times in cost["T"].values():
-        median, q1, q3 = map(int, times.split())
-        assert 0 < q1 <= median <= q3
+    assert cost.sections() == ["cost", "T 9"] and cost["cost"]["threads"] == "2"
+    assert list(times_of(cost["T 9"])) == [1, 2, 5]
+    assert all(0 < q1 <= median <= q3 for median, q1, q3 in times_of(cost["T 9"]).values())
+
+
+def test_bench_in_several_contexts(tmp_path):
+    """A table, a list in the JSON and a section of the cost file for each, and a sweep that takes the file."""
+    model = make(tmp_path / "m.gguf")
+    args = ["bench", "-q", "-m", model, "-k", "1,3", "-c", "0,7,64", "-r", "2", "-t", "1", "--prefill", "5"]
+    table = harness(*args, "--cost", tmp_path / "cost.ini").text
+    assert re.findall(r"^(\d+) tokens? before the pass, \d+ MB to read$", table, re.M) == ["0", "7", "64"]
+    assert len(re.findall(r"^    k   T\(k\) ms ", table, re.M)) == 3
+    assert table.count("T(k)/T(k, 0)") == 2 and table.count("Gop/s  from") == 1
+    out = json.loads(harness(*args, "--json").text)
+    assert [c["context"] for c in out["contexts"]] == [0, 7, 64]
+    assert all([t["k"] for t in c["T"]] == [1, 3] and all(t["min_ns"] > 0 for t in c["T"]) for c in out["contexts"])
+    per_token = (out["contexts"][1]["bytes"] - out["contexts"][0]["bytes"]) / 7
+    assert per_token > 0 and out["contexts"][2]["bytes"] == out["contexts"][0]["bytes"] + 64 * per_token
+    assert out["prefill"] == 5 and out["prefill_ns"] > 0
+    cost = configparser.ConfigParser()
+    cost.read(tmp_path / "cost.ini")
+    assert cost.sections() == ["cost", "T 0", "T 7", "T 64"]
+    assert all(list(times_of(cost[f"T {c}"])) == [1, 3] for c in (0, 7, 64))
+    assert "-c 0,7,64 -t 1 -r 2:" in (tmp_path / "cost.ini").read_text()
+    dry_sweep(tmp_path)
 
 
 def test_bench_says_that_a_model_fits_into_a_cache(tmp_path):
@@ -194,7 +228,7 @@ def test_bench_says_that_a_model_fits_into_a_cache(tmp_path):
     size = sum(last.values())
     args = ["bench", "-q", "-m", make(tmp_path / "m.gguf"), "-k", "1", "-r", "1", "-t", "1"]
     out = json.loads(harness(*args, "--json").text)
-    assert out["cache_bytes"] == size and out["bytes"] < size
+    assert out["cache_bytes"] == size and out["contexts"][0]["bytes"] < size
     assert f"the weights fit into caches of {size / 1e6:.0f} MB" in harness(*args).text
 
 
@@ -202,15 +236,19 @@ def doubts(done):
     return re.findall(r"^harness: doubtful: (.*)$", done.error, re.M)
 
 
+def dry_sweep(folder):
+    """Reads folder/cost.ini."""
+    (folder / "d.jsonl").write_text('{"id": "a", "prompt": "x", "references": [], "output": "y"}\n')
+    (folder / "c.ini").write_text("[sweep]\nname = c\noutput = out\n[model m]\ntarget = replay\ntokenizer = bytes\n"
+                                  "cost = cost.ini\n[dataset d]\npath = d.jsonl\nforced = yes\n[policy none]\n[accept greedy]\n")
+    assert "1 cell, 1 trial" in harness("sweep", "-n", folder / "c.ini").text
+
+
 def test_a_cost_file_can_be_read_whatever_the_model_is_called(tmp_path):
     model = tmp_path / ("a ;b\n'" + "x" * 200)
     model.write_bytes(make(tmp_path / "m.gguf").read_bytes())
     harness("bench", "-q", "-m", model, "-k", "1", "-r", "1", "-t", "1", "--cost", tmp_path / "cost.ini")
-    data = tmp_path / "d.jsonl"
-    data.write_text('{"id": "a", "prompt": "x", "references": [], "output": "y"}\n')
-    (tmp_path / "c.ini").write_text(f"[sweep]\nname = c\noutput = out\n[model m]\ntarget = replay\ntokenizer = bytes\n"
-                                    f"cost = cost.ini\n[dataset d]\npath = {data}\nforced = yes\n[policy none]\n[accept greedy]\n")
-    assert "1 cell, 1 trial" in harness("sweep", "-n", tmp_path / "c.ini").text
+    dry_sweep(tmp_path)
 
 
 def test_json_names_a_model_whose_name_is_not_utf8(tmp_path):
@@ -280,3 +318,17 @@ def test_blas_is_recorded_beside_exact(tmp_path):
 def test_blas_refuses_blocks(tmp_path):
     (tmp_path / "s.ini").write_text(SWEEP.format(folder=tmp_path, model=MODEL, root=ROOT))
     assert "cannot multiply Q8_0" in harness("sweep", "-q", tmp_path / "s.ini", status=2).error
+
+
+def test_times_of_more_layers_follow_from_few(tmp_path):
+    few = tmp_path / "few.gguf"
+    harness("make-model", "-s", "15m:layers=4,vocab=300,context=128", "-q", few)
+    whole, more = (json.loads(harness("bench", "-m", few, "-t", "1", "-k", "1,32", "-r", "15", "-q", "--json", *options).text)
+                    for options in ([], ["--layers", "64"]))
+    assert more["layers"] == 64 and "layers" not in whole
+    assert more["contexts"][0]["bytes"] > 10 * whole["contexts"][0]["bytes"]
+    for layers, why in (("3", "it has 4 itself"), ("1", "1")):
+        done = harness("bench", "-m", few, "-k", "1", "--layers", layers, status=2)
+        assert why in done.error
+    harness("bench", "-m", few, "-t", "1", "-k", "1,2", "-r", "1", "-q", "--layers", "8", "--cost", tmp_path / "t.cost")
+    assert "--layers 8" in (tmp_path / "t.cost").read_text()

@@ -10,10 +10,9 @@ import tempfile
 import pytest
 
 from program import HARNESS, harness
-from sweeps import ROOT
+from sweeps import ROOT, SANITIZED
 
 MODEL = ROOT / "datasets/models/copier.gguf"
-SANITIZED = b"__asan_init" in open(HARNESS, "rb").read()
 NOBODY = 65534
 TRAIN = "[train]\nname = t\noutput = out\nsteps = 200\n[source programs]\nscenario = editing\n"
 
@@ -53,7 +52,7 @@ def test_commands_that_do_not_compute_start_no_thread(results):
             os.chmod(path, 0o755)
         program, table, model = copies
         who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
-        for args in (["policies"], ["rules"], ["tables", table], ["inspect", model], ["inspect", table],
+        for args in (["policies"], ["rules"], ["tables", table], ["report", table], ["inspect", model], ["inspect", table],
                      ["generate", "-m", model, "-p", "a", "-n", "2", "-t", "1"]):
             done = subprocess.run([program, *args], capture_output=True, timeout=60,
                                   preexec_fn=limit(resource.RLIMIT_NPROC, 1), **who)

@@ -48,6 +48,7 @@ def given(tmp_path_factory):
     harness("make-model", "-s", MODEL, "-t", "f32", folder / "m.gguf")
     gguf_files.write_bpe_vocab(folder / "v.gguf", pre="qwen2", merges=["a b", "_ ab"])
     records = write_jsonl(folder / "r.jsonl", RECORDS)
+    write_jsonl(folder / "o.jsonl", [{**record, "output": "ab c"} for record in RECORDS])
     transformer = (f"paired = yes\n[model m]\ntarget = transformer\npath = {folder}/m.gguf\nthreads = 1", "", records)
     for name, (model, forced, path) in {"replay": REPLAY, "transformer": transformer}.items():
         (folder / f"{name}.ini").write_text(SWEEP.format(output=folder / "out", model=model, forced=forced, records=path))
@@ -57,12 +58,20 @@ def given(tmp_path_factory):
 
 COMMANDS = {
     "tables": ["tables", "{given}/s.h5"],
+    "export": ["export", "{given}/s.h5", "-o", "{out}"],
+    "compare": ["compare", "{given}/s.h5"],
+    "compare two runs": ["compare", "{given}/s.h5", "{given}/s.h5", "-o", "{out}/c.txt"],
+    "tables totals": ["tables", "totals", "{given}/s.h5", "--where", "policy=llma", "--group", "^(.)"],
     "tables -o": ["tables", "{given}/s.h5", "-o", "{out}/t.txt"],
+    "report": ["report", "{given}/s.h5"],
+    "report -o": ["report", "{given}/s.h5", "-o", "{out}/r.html"],
     "inspect": ["inspect", "{given}/s.h5"],
+    "inspect --hash": ["inspect", "--hash", "{given}/s.h5"],
     "inspect GGUF": ["inspect", "{given}/m.gguf"],
     "inspect JSONL": ["inspect", "{given}/r.jsonl"],
     "collect": ["collect", "{given}/s", "-o", "{out}/c.h5"],
     "generate": ["generate", "-m", "{given}/m.gguf", "-p", "abc ab", "-r", "{given}/r.jsonl", "-n", "8"],
+    "audit": ["audit", "{given}/o.jsonl", "{given}/o.jsonl", "-m", "{given}/m.gguf", "-a"],
     "tokenize": ["tokenize", "-m", "{given}/v.gguf", "--pieces", "{given}/r.jsonl"],
     "render": ["render", "-m", "{given}/v.gguf", "{given}/r.jsonl"],
     "sweep replay": ["sweep", "-q", "{given}/replay.ini", "-o", "{out}"],
@@ -112,9 +121,9 @@ def check(done, kind, out, name, wanted):
 
 def steady(name, text):
     """What a command prints, without times and its own folder."""
-    if name == "collect":
-        return text.rsplit("/", 1)[1]
-    return [line.split()[:3] for line in text.splitlines()] if name.startswith("sweep") else text
+    if name in ("collect", "export"):
+        return [line.rsplit("/", 1)[-1] for line in text.splitlines()]
+    return [line.split()[:2] for line in text.splitlines()] if name.startswith("sweep") else text
 
 
 def tried(n, kind, caller):

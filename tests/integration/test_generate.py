@@ -8,7 +8,14 @@ import pytest
 import gguf_files
 from program import harness, on_terminal
 
-POLICIES = ["none", "llma", "llma:n=2,k=7", "pld", "oracle", "random", "wrong"]
+# All that need no file, with their presets, then other forms of some.
+POLICIES = [name for name, about in re.findall(r"^(\w+)\n((?:  .*\n)+)", harness("policies").text, re.M)
+            if "must be given" not in about] + [
+    "llma:n=2,k=7", "llma:key=history,sources=references_prompt_output,fallback=yes,cross=yes,tie=most_frequent",
+    "ngram_simple:n=2,k=5", "ngram_map_k:n=2,k=5", "ngram_map_k4v:n=2,k=5", "ngram_mod:n=2,n_min=1", "oracle:from=copies",
+    "sam:static=chain,len_bias=0", "sam:len_bias=0", "suffix_tree:form=tree", "sglang_ngram:prompt=yes,match=prob",
+    "adaptive:slope=0.01", "recycle:compat=yes", "lookahead:level=3,window=2,guess=2,pool_from_prompt=yes",
+    "chain:stages=suffix_tree form=tree at_least=3 > llma n=2 > ngram_mod n=2 n_min=1"]
 PROMPT = "the cat is in the hat and the rat is on the mat"
 
 
@@ -244,3 +251,48 @@ def test_references_are_text(model, tmp_path):
 def test_seeds_are_those_of_a_sweep(model, tmp_path, seed, good):
     assert swept(tmp_path, model, b"x", seed)[0].returncode == (0 if good else 2)
     generate(model, "--seed", seed, n=2, status=0 if good else 2)
+
+
+def steps_of(text):
+    """(head, lines of the draft, the target's own token) of each step that --steps shows."""
+    blocks = re.findall(r"^(step \d+, token \d+: .*)\n((?:  .*\n)*?)(  = \".*\")\n", text, re.M)
+    assert "".join(f"{head}\n{drafts}{own}\n" for head, drafts, own in blocks) == text
+    return blocks
+
+
+def test_steps_show_what_was_drafted_from_where_and_what_stood(model, reference):
+    blocks = steps_of(generate(model, "--policy", "llma", "-r", reference, "--steps").text)
+    drafted = [(head, drafts) for head, drafts, _ in blocks if drafts]
+    assert drafted and any(not drafts and head.endswith("nothing drafted") for head, drafts, _ in blocks)
+    for head, drafts in drafted:
+        source, n_stand, n = re.search(r"from (.*) at \d+, \d+ tokens? matched; (\d+) of (\d+) drafted", head).groups()
+        assert source == str(reference) and drafts.count("\n") == 1, "a chain is one line"
+        assert (drafts.count(' + "'), drafts.count(' - "')) == (int(n_stand), int(n) - int(n_stand))
+
+
+def test_steps_show_a_tree(model):
+    blocks = steps_of(generate(model, "--policy", "hedge:k=8,width=2", "--steps").text)
+    head, drafts, _ = blocks[0]
+    assert "3 of 6 drafted stand" in head
+    drawn = [re.match(r"[ ├└─]*", line)[0].rstrip() for line in drafts.splitlines()]
+    assert drawn == ["  ├─", "  └─", "     ├─", "     └─", "        ├─", "        └─"]
+    assert [" + " in line for line in drafts.splitlines()] == [False, True] * 3
+
+
+def test_steps_name_the_stage_that_drafted(model, reference):
+    """A first stage that needs four equal tokens, and a second one that drafts where it does not."""
+    chain = "chain:stages=llma n=4 > pld n=1 k=2"
+    heads = [head for head, drafts, _ in steps_of(generate(model, "--policy", chain, "-r", reference, "--steps").text)
+             if drafts]
+    by = [re.search(r", by (\w+), stage (\d); ", head).groups() for head in heads]
+    assert set(by) == {("llma", "1"), ("pld", "2")}
+    for head, (name, _) in zip(heads, by):
+        matched = int(re.search(r"(\d+) tokens? matched", head)[1])
+        assert (str(reference) in head and matched >= 4) if name == "llma" else str(reference) not in head
+
+
+def test_steps_and_the_text_are_the_same_generation(model, reference):
+    args = ["--policy", "llma", "-r", reference, "--hash"]
+    steps, text = generate(model, *args, "--steps"), generate(model, *args)
+    assert steps.stdout.splitlines()[-1] == text.stdout.splitlines()[-1]
+    assert len(re.findall(r'[+=] "', steps.text)) == 60

@@ -50,6 +50,30 @@ def test_other_kinds_are_named_by_every_command(tmp_path):
     assert not (tmp_path / "out.gguf").exists()
 
 
+def test_what_is_no_results_file_is_named_by_every_reader(tmp_path):
+    store = tmp_path / "a.store"
+    (tmp_path / "t").write_text("some text")
+    harness("datastore", "build", "-m", "bytes", "-o", store, tmp_path / "t")
+    path = write_jsonl(tmp_path / "d.jsonl", RECORDS)
+    ini = tmp_path / "c.ini"
+    ini.write_text(GRID.format(name="mine", output="out", repeats=1, path=path, limit=0, n=1, k=4))
+    run("sweep", "-q", ini)
+    results = tmp_path / "out" / "mine.h5"
+    cell = sorted((tmp_path / "out" / "mine" / "cells").iterdir())[0]
+    kinds = {"a datastore": store, "a GGUF file": MODEL, **make_kinds(tmp_path)}
+    for name, other in kinds.items():
+        assert f"{other}: is {name}, not a results file" in harness("tables", other, status=2).error
+    assert f"{path}: is not a results file" in harness("tables", path, status=2).error
+    shutil.copy(store, cell)
+    for command in ["collect", tmp_path / "out" / "mine"], ["sweep", "-q", ini]:
+        assert f"{cell.name}: is a datastore, not a results file" in harness(*command, status=2).error
+    cell.unlink()
+    shutil.copy(MODEL, results)
+    for command in ["collect", tmp_path / "out" / "mine"], ["sweep", "-q", ini], ["sweep", "-n", ini]:
+        assert f"{results}: is a GGUF file, not a results file" in harness(*command, status=2).error
+    assert results.read_bytes() == MODEL.read_bytes()
+
+
 def test_what_downloads_leave_behind(tmp_path):
     whole = MODEL.read_bytes()
     path = tmp_path / "m.gguf"
@@ -164,7 +188,7 @@ def test_inspect_of_a_sweeps_folder(tmp_path):
     path = write_jsonl(tmp_path / "d.jsonl", RECORDS)
     ini = tmp_path / "c.ini"
     ini.write_text(GRID.format(name="mine", output="out", repeats=1, path=path, limit=0, n=1, k="4, 8"))
-    run("sweep", "-q", "--shard", "1/2", ini)
+    run("sweep", "-q", "--collect", "no", "-s", "policy llma.k=4", ini)
     sweep = tmp_path / "out" / "mine"
     finished = len(list((sweep / "cells").iterdir()))
     for shown in sweep, sweep / "cells", f"{sweep}/":
@@ -226,3 +250,9 @@ def test_missing_public_data_name_the_command(elsewhere):
     assert error.endswith("(./fetch.sh llma-cnndm brings it)\n")
     for name in "datasets/data/other.jsonl", "datasets/cnndm.jsonl", "cnndm.jsonl":
         assert "fetch.sh" not in harness("inspect", name, status=2, cwd=elsewhere).error
+
+
+def test_no_name_acts_on_a_terminal(tmp_path):
+    """Names come from archives and other people's configs."""
+    done = harness("tables", f"{tmp_path}/\x1b[31m\u202eh5.x", status=2)
+    assert f"{tmp_path}/?[31m?h5.x: cannot open" in done.error

@@ -73,3 +73,11 @@ def test_quiet_shows_none(work):
     command, *rest = args
     assert not re.search(last, harness(command, "-q", *rest).error)
     assert not re.search(last, harness(command, "--quiet", *rest).error)
+
+
+def test_workers_count_each_trial_once(quick_ini, tmp_path):
+    """Also where one sees the file of another that has not yet told that it is done."""
+    ini = quick_ini(repeats=7)
+    for turn in range(10):
+        shown = harness("sweep", ini, "--jobs", 2, "-o", tmp_path / str(turn)).error
+        assert re.search(r"^quick: cells 6/6  trials 168/168 \(100%\)$", shown, re.M), shown

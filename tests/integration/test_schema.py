@@ -19,16 +19,18 @@ ATTRIBUTES = {"schema_version": "<i4", "sweep": STR, "created": STR}
 TABLES = {
     "cells": "cell:<u4 id:|S16 config:str model:str dataset:str target:str threads:<i4 gemm:str stop:str chat:str forced:|u1 rule:str "
              "temperature:<f8 policy:str n:<i4 k:<i4 dataset_sha256:str model_sha256:str build:|S16 params:str stop_ids:str trials:<u4 timed:|u1 "
-             "created:str harness_version:str git_commit:str cpu:str isa:str compiler:str flags:str",
-    "processes": "process:<u4 id:|S16 started:str harness_version:str git_commit:str cpu:str isa:str compiler:str flags:str",
-    "samples": "sample:<u4 dataset:str id:str scenario:str prompt_tokens:<u4 reference_tokens:<u4 references:<u4 content:<u8",
+             "created:str harness_version:str git_commit:str cpu:str isa:str compiler:str flags:str "
+             "governor:str load:str",
+    "processes": "process:<u4 id:|S16 started:str harness_version:str git_commit:str cpu:str isa:str compiler:str flags:str "
+                 "governor:str load:str",
+    "samples": "sample:<u4 dataset:str id:str scenario:str prompt_tokens:<u4 reference_tokens:<u4 references:<u4 conversation:str documents:<u8 content:<u8",
     "skipped": "skipped:<u4 dataset:str dataset_sha256:str model:str line:<u4 id:str reason:str",
     "trials": "trial:<u4 cell:<u4 sample:<u4 repeat:<u4 process:<u4 tokens:<u4 plain_tokens:<u4 steps:<u4 drafted:<u4 "
               "testable:<u4 accepted:<u4 prefill_ns:<u8 "
-              "decode_ns:<u8 draft_ns:<u8 verify_ns:<u8 plain_ns:<u8 tokens_per_step:<f8 speedup:<f8 modeled_speedup:<f8 equal:|u1 "
-              "logits_equal:|u1 first_divergence:<i8 max_abs_logit_diff:<f8 min_margin:<f8 truncated:|u1 logits_hash:<u8",
+              "decode_ns:<u8 draft_ns:<u8 verify_ns:<u8 plain_ns:<u8 modeled_ns:<f8 plain_modeled_ns:<f8 tokens_per_step:<f8 speedup:<f8 modeled_speedup:<f8 equal:|u1 "
+              "logits_equal:|u1 first_divergence:<i8 max_abs_logit_diff:<f8 min_margin:<f8 log_likelihood:<f8 plain_log_likelihood:<f8 truncated:|u1 logits_hash:<u8",
     "steps": "trial:<u4 step:<u4 position:<u4 match_length:<u2 source:<i4 source_position:<i4 drafted:<u2 testable:<u2 depth:<u2 accepted:<u2 "
-             "emitted:<u2 draft_ns:<u8 verify_ns:<u8",
+             "emitted:<u2 draft_ns:<u8 verify_ns:<u8 plain_ns:<u8 equal:|u1 logits_equal:|u1 margin:<f8",
 }
 SETTINGS = ("config:setup model:setup dataset:setup target:setup threads:setup gemm:setup stop:setup chat:setup forced:setup rule:rule "
             "temperature:rule policy:policy n:policy k:policy dataset_sha256:digest model_sha256:digest build:digest")
@@ -111,7 +113,7 @@ def test_root_attributes(results):
         info = h5py.check_string_dtype(dtype)
         assert info.encoding == "utf-8" and info.length is not None, name
         assert info.length == max(1, len(results.attrs[name])), name
-    assert results.attrs["schema_version"] == 7
+    assert results.attrs["schema_version"] == 10
     assert results.attrs["sweep"] == b"schema"
     assert re.fullmatch(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", results.attrs["created"])
 
@@ -209,10 +211,12 @@ def test_rows_agree(results):
     assert cells["n"][0] == -1 and cells["k"][0] == -1
     assert (steps["source"][steps["match_length"] == 0] == -1).all()
     assert (steps["drafted"][steps["match_length"] == 0] == 0).all()
-    for name in ("speedup", "modeled_speedup", "max_abs_logit_diff", "min_margin"):
+    for name in ("speedup", "modeled_ns", "plain_modeled_ns", "modeled_speedup", "max_abs_logit_diff", "min_margin", "log_likelihood", "plain_log_likelihood"):
         assert np.isnan(trials[name]).all(), name
     assert (trials["logits_equal"] == 2).all() and (trials["equal"] == 1).all()
     assert (trials["first_divergence"] == -1).all() and (trials["truncated"] == 0).all()
+    assert (steps["equal"] == 1).all() and (steps["logits_equal"] == 2).all() and np.isnan(steps["margin"]).all()
+    assert (steps["plain_ns"] == 0).all()
 
 
 def test_configs(results, folder):
@@ -293,14 +297,23 @@ def test_cells_of_a_model_keep_hashes_of_logits(tmp_path):
         assert (trials["logits_hash"] != 0).all()
         assert len(set(trials["logits_hash"].tolist())) == len(set(trials["sample"].tolist()))
         assert (trials["min_margin"] >= 0).all()
+        assert (trials["log_likelihood"] < 0).all()
+        np.testing.assert_array_equal(trials["log_likelihood"], trials["plain_log_likelihood"])
+        steps = f["steps"][()]
+        assert (steps["equal"] == 1).all() and (steps["logits_equal"] == 1).all()
+        smallest = np.full(len(trials), np.inf)
+        np.minimum.at(smallest, steps["trial"], steps["margin"])
+        np.testing.assert_array_equal(smallest, trials["min_margin"])
         assert np.isnan(trials["modeled_speedup"]).all()
         check_times(trials, paired=False)
+        check_step_times(trials, steps, paired=False)
     harness("sweep", ini, "--set", "sweep.paired=yes")
     with h5py.File(tmp_path / "model.h5", "r") as f:
         paired = f["trials"][()]
         np.testing.assert_array_equal(paired["logits_hash"], trials["logits_hash"])
         assert (paired["equal"] == 1).all()
         check_times(paired, paired=True)
+        check_step_times(paired, f["steps"][()], paired=True)
 
 
 def check_times(trials, paired):
@@ -311,6 +324,17 @@ def check_times(trials, paired):
     plain = {(t["sample"], t["repeat"]): t["decode_ns"] for t in trials if t["cell"] == 0}
     assert all(t["plain_ns"] == t["decode_ns"] for t in trials if t["cell"] == 0)
     assert any(t["plain_ns"] != plain[t["sample"], t["repeat"]] for t in trials if t["cell"] != 0) == paired
+
+
+def check_step_times(trials, steps, paired):
+    """A step's plain time is that of the baseline's steps at its positions, or, paired, of another plain decoding."""
+    own, base = steps["draft_ns"] + steps["verify_ns"], trials["cell"][steps["trial"]] == 0
+    assert (steps["plain_ns"] > 0).all()
+    np.testing.assert_array_equal(steps["plain_ns"][base], own[base])
+    of = {(t["sample"], t["repeat"]): own[steps["trial"] == t["trial"]] for t in trials if t["cell"] == 0}
+    sums = [of[trials[s["trial"]]["sample"], trials[s["trial"]]["repeat"]][s["position"]:s["position"] + s["emitted"]].sum()
+            for s in steps[~base]]
+    assert (np.array(sums) == steps["plain_ns"][~base]).all() == (not paired)
 
 
 def test_inspect_tells_what_is_in_it(folder, results):

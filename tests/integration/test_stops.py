@@ -202,7 +202,7 @@ def test_inspect_shows_the_set(tmp_path):
 def test_an_older_schema_is_refused_with_the_way_out(tmp_path):
     sweep(tmp_path, model(tmp_path / "m.gguf"))
     with h5py.File(tmp_path / "stops.h5", "r+") as f:
-        f.attrs["schema_version"] = np.int32(6)
+        f.attrs["schema_version"] = np.int32(9)
     done = run("tables", tmp_path / "stops.h5", check=False)
     assert done.returncode == 2
-    assert "schema version is 6 (this program reads 7: run the sweep again)" in done.stderr
+    assert "schema version is 9 (this program reads 10: run the sweep again)" in done.stderr

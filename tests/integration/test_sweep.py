@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from sweeps import HARNESS, assert_same, content, run, write_jsonl
+import gguf_files
+from sweeps import HARNESS, assert_same, content, run, run_together, write_jsonl
 
 
 def test_results_table_and_resume(quick_ini, tmp_path):
@@ -40,16 +41,16 @@ def test_results_table_and_resume(quick_ini, tmp_path):
         assert f["configs"]["quick.ini"][()].decode() == ini.read_text()
 
 
-def test_jobs_and_shards_give_the_same_results(quick_ini, tmp_path):
+def test_jobs_and_processes_give_the_same_results(quick_ini, tmp_path):
     ini = quick_ini("a", repeats=2)
     run("sweep", ini, "-o", tmp_path / "one")
     run("sweep", ini, "-o", tmp_path / "two", "--jobs", 3)
-    for shard in ("3/3", "1/3", "2/3"):
-        done = run("sweep", ini, "-o", tmp_path / "three", "--shard", shard)
-        assert (tmp_path / "three" / "a.h5").exists() == (shard == "2/3"), done.stderr
+    run_together(3, "sweep", ini, "-o", tmp_path / "three")
+    run_together(3, "sweep", ini, "-o", tmp_path / "split", "--parts", 3)
     one = content(tmp_path / "one" / "a.h5")
     assert_same(one, content(tmp_path / "two" / "a.h5"))
     assert_same(one, content(tmp_path / "three" / "a.h5"))
+    assert_same(one, content(tmp_path / "split" / "a.h5"))
 
 
 def test_workers_of_a_parent_that_ignores_sigchld(quick_ini, tmp_path):
@@ -175,8 +176,8 @@ def test_a_mistake_in_the_last_config_is_found_before_the_first_runs(quick_ini, 
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.parametrize("options", [["--jobs", "0"], ["--jobs", "x"], ["--shard", "0/2"], ["--shard", "3/2"],
-                                     ["--shard", "1"], ["--bogus"], ["--set"], ["-j", ""]])
+@pytest.mark.parametrize("options", [["--jobs", "0"], ["--jobs", "x"], ["--parts", "-1"], ["--lease", "0"],
+                                     ["--collect", "perhaps"], ["--bogus"], ["--set"], ["-j", ""]])
 def test_usage_errors(quick_ini, tmp_path, options):
     done = run("sweep", quick_ini(), *options, check=False)
     assert done.returncode == 2
@@ -242,7 +243,7 @@ def test_a_results_place_that_cannot_be_written(quick_ini, tmp_path):
     assert (tmp_path / "missing" / "quick.h5").exists()
 
 
-@pytest.mark.parametrize("options", [[], ["--shard", "1/2"]])
+@pytest.mark.parametrize("options", [[], ["--parts", "2"], ["--collect", "only"]])
 def test_a_results_place_that_leads_elsewhere_is_refused_first(quick_ini, tmp_path, options):
     run("sweep", quick_ini())
     results, cells = tmp_path / "results" / "quick.h5", tmp_path / "results" / "quick" / "cells"
@@ -308,8 +309,13 @@ def test_a_stop_of_the_whole_group_begins_no_other_sweep(quick_ini, tmp_path):
 def test_a_stop_after_a_failure_is_a_stop(quick_ini, tmp_path):
     grid = dict(limit=0, n="1, 2, 3, 4, 5, 6", k="2, 5, 10, 20, 40", repeats=40)
     one, two = quick_ini("one", **grid), quick_ini("two", **grid)
-    # A policy that fails in its first trial, in the first cell to run.
-    one.write_text(one.read_text().replace("[policy llma]", "[policy pld bad]\nmiss = 1000000\nk = 7\n[policy llma]"))
+    # A model whose logits overflow: it fails in its first trial, in the first cell to run.
+    bad = gguf_files.make_model(context=4096)
+    bad.tensors = [tensor for tensor in bad.tensors if tensor[0] != "output_norm.weight"]
+    bad.put_tensor("output_norm.weight", "F32", [3e38] * 64)
+    bad.save(tmp_path / "bad.gguf")
+    one.write_text(one.read_text().replace("[model", f"[model bad]\ntarget = transformer\npath = {tmp_path}/bad.gguf\n"
+                                                     "[model"))
     folder = tmp_path / "results" / "one" / "cells"
     p = subprocess.Popen([HARNESS, "sweep", one, two], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while p.poll() is None and len(list(folder.glob("*.h5"))) < 3:
@@ -317,7 +323,7 @@ def test_a_stop_after_a_failure_is_a_stop(quick_ini, tmp_path):
     p.send_signal(signal.SIGTERM)
     _, err = p.communicate(timeout=60)
     assert p.returncode == 1, err
-    assert "miss = 1000000 is not in the vocabulary" in err and "stopped; finished trials are kept" in err
+    assert "not finite" in err and "stopped; finished trials are kept" in err
     assert not (tmp_path / "results" / "two" / "cells").exists()
 
 
@@ -426,3 +432,18 @@ def test_an_unknown_instruction_set_is_refused_before_any_work(quick_ini, tmp_pa
         assert done.stderr.startswith('harness: HARNESS_ISA: unknown instruction set "sse9"')
         assert (tmp_path / "results").exists() == bool(attempt)
         run("sweep", quick_ini())
+
+
+@pytest.mark.parametrize("section, error", [
+    ("[policy suffix]\nn_min = 0, 20\n", ":11: [model bytes]: policy suffix: n_min = 20 is more than k = 16"),
+    ("[policy pld]\nmiss = 5000\n", "miss = 5000"),
+])
+def test_parameters_that_do_not_go_together_are_found_before_any_cell_runs(tmp_path, section, error):
+    write_jsonl(tmp_path / "data.jsonl", [{"id": "a", "prompt": "p", "output": "o"}])
+    ini = tmp_path / "bad.ini"
+    ini.write_text(f"[sweep]\nname = bad\noutput = {tmp_path}/out\n[model bytes]\ntarget = replay\ntokenizer = bytes\n"
+                   f"[dataset d]\npath = {tmp_path}/data.jsonl\nforced = yes\n[policy llma]\n{section}[accept greedy]\n")
+    for options in (["-n"], []):
+        done = run("sweep", *options, ini, check=False)
+        assert done.returncode == 2 and error in done.stderr, done.stderr
+    assert not (tmp_path / "out/bad/cells").exists()

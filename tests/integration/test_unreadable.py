@@ -35,7 +35,7 @@ def swept(quick_ini, tmp_path):
 
 def readers(ini, results, cell):
     return [("tables", results), ("tables", cell), ("inspect", results), ("collect", results.with_suffix("")),
-            ("sweep", "-q", ini)]
+            ("sweep", "-q", ini), ("report", results)]
 
 
 def die_writing(path, mode="r+"):
@@ -116,8 +116,8 @@ def test_a_transient_failure_is_no_input_error(faults, swept, which, kind, code)
 
 
 def test_a_file_larger_than_memory(faults, swept):  # noqa: F811
-    # The first allocation is that of the command's options.
-    done = faults.run(["tables", swept[1]], "alloc", at=2, caller=os.path.basename(HARNESS), many=100)
+    # The first allocations are those of the command's options and its two lists.
+    done = faults.run(["tables", swept[1]], "alloc", at=4, caller=os.path.basename(HARNESS), many=100)
     assert done.returncode == 1 and done.stderr.startswith(f"harness: {swept[1]}: out of memory"), done.stderr
 
 
@@ -139,7 +139,7 @@ def test_a_model_that_is_cut_while_it_is_used(faults, tmp_path, command):  # noq
     outputs = [tmp_path / "f32.gguf"] if command[0] == "quantize" else []
     done = faults.run([*command, tmp_path / "m.gguf", *outputs], "map", at=1, path="m.gguf", code=0)
     assert done.returncode == 1 and done.failed, done.stderr
-    assert done.stderr.splitlines()[-1] == "harness: a model's file cannot be read any more: the disk failed, or it was cut"
+    assert done.stderr.splitlines()[-1] == "harness: a model or a datastore cannot be read any more: the disk failed, or its file was cut"
     assert os.listdir(tmp_path) == ["m.gguf"]
 
 

@@ -121,6 +121,15 @@ void peer_clear(peer *p) {
     p->length = 0;
 }
 
+void peer_rewind(peer *p, size_t length) {
+    llama_memory_seq_rm(llama_get_memory(p->context), 0, (llama_pos)length, -1);
+    p->length = (int32_t)length;
+}
+
+bool peer_ends(const peer *p, int32_t id) {
+    return llama_vocab_is_eog(p->vocab, id);
+}
+
 const float *peer_pass(peer *p, const int32_t *ids, size_t n, size_t rows, err *e) {
     p->batch.n_tokens = (int32_t)n;
     for (size_t i = 0; i < n; i++) {

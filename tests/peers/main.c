@@ -20,6 +20,7 @@
 
 #include "engine/base/clock.h"
 #include "tests/peers/peer.h"
+#include "tests/peers/requests.h"
 
 typedef struct {
     peer_options open;
@@ -28,17 +29,6 @@ typedef struct {
 } options;
 
 /* ---- requests and answers ------------------------------------------------------------------------------ */
-
-static int read_ids(const char *line, size_t vocab, tokens *out, err *e) {
-    out->n = 0;
-    for (char *end; line[strspn(line, " \n")] != '\0'; line = end) {
-        long id = strtol(line, &end, 10);
-        if (end == line || id < 0 || (size_t)id >= vocab)
-            return err_input(e, "no ids: %.60s (0 to %zu, separated by spaces)", line, vocab - 1);
-        if (tokens_push(out, (int32_t)id, e) != 0) return -1;
-    }
-    return out->n > 0 ? 0 : err_input(e, "a line without ids");
-}
 
 static int flush(err *e) {
     return fflush(stdout) == 0 && !ferror(stdout) ? 0 : err_errno(e, "stdout", "cannot write");
@@ -124,7 +114,7 @@ static int answer_all(peer *p, const char *command, const options *o, err *e) {
             ret = answer_ids(p, o, request, (size_t)n - (request[n - 1] == '\0'), &ids, e);
         } else if (numbers) {
             ret = answer_times(p, o, request, &ids, e);
-        } else if ((ret = read_ids(request, vocab, &ids, e)) == 0) {
+        } else if ((ret = request_ids(request, vocab, &ids, e)) == 0) {
             ret = rows ? answer_logits(p, o, &ids, e) : answer_greedy(p, o, &ids, e);
         }
         if (ret == 0) ret = flush(e);

@@ -67,6 +67,14 @@ void peer_clear(peer *p) {
     transformer_rewind(p->t, 0);
 }
 
+void peer_rewind(peer *p, size_t length) {
+    transformer_rewind(p->t, length);
+}
+
+bool peer_ends(const peer *p, int32_t id) {
+    return stops_have(tokenizer_stops(p->tok), id);
+}
+
 const float *peer_pass(peer *p, const int32_t *ids, size_t n, size_t rows, err *e) {
     return transformer_forward(p->t, ids, n, rows, p->logits, e) == 0 ? p->logits : NULL;
 }

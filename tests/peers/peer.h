@@ -31,6 +31,12 @@ int peer_tokenize(const peer *p, const char *text, size_t n, bool bos, tokens *o
 
 void peer_clear(peer *p); /* the next pass begins a sequence */
 
+/* The sequence goes on after its first `length` tokens. */
+void peer_rewind(peer *p, size_t length);
+
+/* Whether a token ends a text. */
+bool peer_ends(const peer *p, int32_t id);
+
 /* n more tokens of the sequence (ids in the vocabulary): logits [rows, vocab] of the last `rows`, valid until the next
  * pass. NULL on failure. */
 const float *peer_pass(peer *p, const int32_t *ids, size_t n, size_t rows, err *e);

@@ -9,7 +9,7 @@
         .dataset_sha256 = "", .target = "replay", .policy = policy_, .rule = "greedy", .forced = 1, .n = n_, .k = k_,  \
         .temperature = 0, .params = params_, .threads = 1, .gemm = "exact", .stop = "", .chat = "", .stop_ids = "2",   \
         .trials = 4, .build = "00000000000000bb", .harness_version = "", .git_commit = "", .created = "", .cpu = "",   \
-        .isa = "", .compiler = "", .flags = ""                                                                         \
+        .isa = "", .compiler = "", .flags = "", .governor = "", .load = ""                                             \
     }
 
 static cell_row cells[] = {
@@ -26,6 +26,8 @@ static sample_row samples[] = {
      .prompt_tokens = 3,
      .reference_tokens = 9,
      .references = 1,
+     .conversation = "",
+     .documents = 11,
      .content = 1},
     {.sample = 1,
      .dataset = "demo",
@@ -34,6 +36,8 @@ static sample_row samples[] = {
      .prompt_tokens = 2,
      .reference_tokens = 8,
      .references = 2,
+     .conversation = "",
+     .documents = 12,
      .content = 2},
 };
 
@@ -41,8 +45,10 @@ static sample_row samples[] = {
     {                                                                                                                  \
         .trial = at, .cell = c, .sample = s, .repeat = r, .tokens = tokens_, .plain_tokens = tokens_, .steps = steps_, \
         .drafted = drafted_, .testable = testable_, .accepted = accepted_, .draft_ns = draft,                          \
-        .tokens_per_step = (double)tokens_ / steps_, .speedup = speed, .modeled_speedup = NAN, .equal = eq,            \
-        .logits_equal = 2, .first_divergence = div, .max_abs_logit_diff = NAN, .min_margin = NAN                       \
+        .decode_ns = 1000 * tokens_, .plain_ns = (speed) > 0 ? (uint64_t)((speed)*1000 * tokens_) : 0,                 \
+        .tokens_per_step = (double)tokens_ / steps_, .speedup = speed, .modeled_ns = NAN, .plain_modeled_ns = NAN,     \
+        .modeled_speedup = NAN, .equal = eq, .logits_equal = 2, .first_divergence = div, .max_abs_logit_diff = NAN,    \
+        .min_margin = NAN, .log_likelihood = NAN, .plain_log_likelihood = NAN                                          \
     }
 
 static trial_row trials[] = {
@@ -70,6 +76,7 @@ void results_sample(store_data *d) {
         for (uint32_t s = 0, position = 0; s < trials[t].steps; s++) {
             uint16_t drafted = 0, accepted = 0;
             uint32_t left = trials[t].tokens - 1 - position;
+            int64_t  parts = trials[t].first_divergence;
             if (next < N_DRAFTS && drafts[next].trial == t) {
                 drafted = drafts[next].drafted;
                 accepted = drafts[next++].accepted;
@@ -81,7 +88,10 @@ void results_sample(store_data *d) {
                                     .testable = (uint16_t)(drafted < left ? drafted : left),
                                     .depth = (uint16_t)(drafted < left ? drafted : left),
                                     .accepted = accepted,
-                                    .emitted = (uint16_t)(accepted + 1)};
+                                    .emitted = (uint16_t)(accepted + 1),
+                                    .equal = parts < 0 || position + accepted + 1 <= parts,
+                                    .logits_equal = 2,
+                                    .margin = NAN};
             position += accepted + 1u;
         }
     static process_row process = {.id = "00000000000000aa",
@@ -91,7 +101,9 @@ void results_sample(store_data *d) {
                                   .cpu = "",
                                   .isa = "",
                                   .compiler = "",
-                                  .flags = ""};
+                                  .flags = "",
+                                  .governor = "",
+                                  .load = ""};
     *d = (store_data){.sweep = "demo",
                       .created = "",
                       .cells = cells,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/base/mem.h"
 
@@ -44,7 +45,9 @@ process_row some_process(const char *id, const char *cpu) {
                          .cpu = (char *)cpu,
                          .isa = "avx2",
                          .compiler = "gcc 12, Debian",
-                         .flags = "-O3 -g"};
+                         .flags = "-O3 -g",
+                         .governor = "performance",
+                         .load = "0.5"};
 }
 
 cell_row some_cell(const char *id, const char *policy, int n, int k) {
@@ -74,7 +77,9 @@ cell_row some_cell(const char *id, const char *policy, int n, int k) {
                       .cpu = "Intel(R) Xeon(R)",
                       .isa = "avx2",
                       .compiler = "gcc 12, Debian",
-                      .flags = "-O3 -g"};
+                      .flags = "-O3 -g",
+                      .governor = "performance",
+                      .load = "0.5"};
 }
 
 /* A trial of n_steps steps, 2 drafted and 1 accepted in each. */
@@ -95,11 +100,15 @@ int add_some_trial(store_data *d, uint32_t cell, uint32_t sample, uint32_t repea
     t.accepted = (uint32_t)n_steps;
     t.tokens_per_step = 2;
     t.speedup = NAN;
+    t.modeled_ns = 2e9;
+    t.plain_modeled_ns = NAN;
     t.modeled_speedup = 1.5;
     t.equal = 1;
     t.logits_equal = 2;
     t.first_divergence = -1;
-    t.min_margin = -INFINITY;
+    t.min_margin = n_steps > 0 ? 0.25 : (double)NAN;
+    t.log_likelihood = -0.125;
+    t.plain_log_likelihood = NAN;
     for (size_t i = 0; i < n_steps; i++)
         steps[i] = (step_row){.position = (uint32_t)(2 * i),
                               .match_length = UINT16_MAX,
@@ -111,7 +120,11 @@ int add_some_trial(store_data *d, uint32_t cell, uint32_t sample, uint32_t repea
                               .accepted = 1,
                               .emitted = 2,
                               .draft_ns = i * i,
-                              .verify_ns = i};
+                              .verify_ns = i,
+                              .plain_ns = UINT64_MAX - i,
+                              .equal = 1,
+                              .logits_equal = 2,
+                              .margin = 0.25 + (double)i};
     for (size_t i = 0; i < 2 * n_steps; i++) {
         ids[i] = (int32_t)(i * 2654435761u);
         hash[i] = i * 0x9e3779b97f4a7c15u + repeat;
@@ -153,6 +166,15 @@ store_data some_results(const char *id, const char *policy, int n, int k, size_t
     err        e = {0};
     cr_assert_eq(fill_results(&d, id, policy, n, k, samples, &e), 0, "%s", e.text);
     return d;
+}
+
+int collect_whole(const char *const *paths, size_t n, const kept_text *config, store_data *out, err *e) {
+    const char *to = "collected.h5";
+    int         ret = store_collect(paths, n, config, to, NULL, NULL, out, e);
+    store_free(out);
+    if (ret == 0) ret = store_read(to, out, e);
+    unlink(to);
+    return ret;
 }
 
 static bool same_text(const char *a, const char *b) {

@@ -17,6 +17,9 @@ store_data some_results(const char *id, const char *policy, int n, int k, size_t
 
 bool same_results(const store_data *a, const store_data *b); /* bit for bit; NULL is "" */
 
+/* store_collect, and the whole file in memory; the file is removed. */
+int collect_whole(const char *const *paths, size_t n, const kept_text *config, store_data *out, err *e);
+
 size_t files_here(void); /* in the working directory */
 char  *file_bytes(const char *path, size_t *n);
 

@@ -87,7 +87,9 @@ Test(cmd_tables, prints_the_summary_when_none_is_named, .init = cr_redirect_stdo
 Test(cmd_tables, refuses_bad_use) {
     err e = {0};
     refused("needs [NAME] FILE.h5", &e, RUN(&e, "tables"));
-    refused("unexpected argument", &e, RUN(&e, "tables", "summary", "a.h5", "b.h5"));
+    refused("needs [NAME] FILE.h5", &e, RUN(&e, "tables", "grid"));
+    refused("unknown table \"summery\"", &e, RUN(&e, "tables", "summery", "a.h5"));
+    refused("a.h5: cannot open", &e, RUN(&e, "tables", "a.h5", "b.h5"));
     refused("unknown table format \"pages\"", &e, RUN(&e, "tables", "a.h5", "-f", "pages"));
     refused("--nope", &e, RUN(&e, "tables", "a.h5", "--nope"));
     cr_assert_eq(RUN(&e, "tables", "/nonexistent/a.h5"), -1);

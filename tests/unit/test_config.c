@@ -58,6 +58,15 @@ static const value_list *values(const policy_config *p, const char *name) {
     return &p->values[i];
 }
 
+Test(config, results_go_below_the_current_folder_where_nothing_is_said) {
+    config c;
+    err    e = {0};
+    scratch_write("ini/c.ini", with_line(3, NULL));
+    cr_assert_eq(config_read("ini/c.ini", NULL, 0, &c, &e), 0, "%s", e.text);
+    cr_assert_str_eq(c.output, "results");
+    config_free(&c);
+}
+
 Test(config, stop_tokens_are_texts_with_their_place) {
     config c;
     read_good(with_line(7, "stop = </s>, 13,\n  \"a, b\", [EOT]"), NULL, 0, &c);
@@ -233,7 +242,6 @@ Test(config, names_place_and_reason_of_every_refusal) {
         /* keys */
         {2, "nam = rag", "c.ini:2:", "did you mean \"name\""},
         {2, NULL, "c.ini:1:", "no \"name\""},
-        {3, NULL, "c.ini:1:", "no \"output\""},
         {9, NULL, "c.ini:8:", "no \"path\""},
         {5, NULL, "c.ini:4:", "no \"target\""},
         {3, "name = again", "c.ini:3:", "already set at c.ini:2"},
@@ -288,6 +296,11 @@ Test(config, names_place_and_reason_of_every_refusal) {
         {10, "forced = no", "c.ini:8:", "set forced = yes"},
         {10, NULL, "c.ini:8:", "[model m]"},
         {16, "[accept coupled]", "c.ini:16:", "[model m] has target = replay, which gives none"},
+        {17, "[policy chain]\nstages = pld > recycle", "c.ini:17:", "[policy chain] drafts from logits, but [model m]"},
+        {17, "[policy chain]\nstages = pld, pld > recycle", "c.ini:17:", "drafts from logits"},
+        {17, "[policy chain]", "c.ini:17:", "has no \"stages\""},
+        {17, "[policy chain]\nstages = pld > lmla", "c.ini:18:", "stages: stage 2: unknown policy \"lmla\""},
+        {17, "[policy chain]\nstages = pld > hf, pld>hf n=2", "c.ini:18:", "stages lists pld>hf n=2 twice"},
         {17, "[policy llma again]\nn = 7, 2\nk = 10", "c.ini:17:", "[policy llma] on line 12"},
         {17, "[policy none again]", "c.ini:17:", "[policy none] on line 15"},
         {17, "[accept greedy again]", "c.ini:17:", "[accept greedy] on line 16"},

@@ -74,7 +74,8 @@ static void assert_ids(const passage *p, const int32_t *ids, size_t n) {
 
 Test(dataset, native_text) {
     dataset d =
-        read_all("{\"id\":\"a\",\"scenario\":\"rag\",\"prompt\":\"p\",\"references\":[\"x\",\"\"],\"output\":\"o\"}\n"
+        read_all("{\"id\":\"a\",\"scenario\":\"rag\",\"conversation\":7,\"prompt\":\"p\",\"references\":[\"x\",\"\"],"
+                 "\"output\":\"o\"}\n"
                  "{\"id\":\"b\",\"prompt\":\"\",\"other\":{\"deep\":[1]}}\n"
                  "{\"id\":\"c\",\"prompt\":\"\\u00e9\",\"references\":null,\"scenario\":null,\"output\":null}\n");
     cr_assert_eq(d.n, 3);
@@ -83,6 +84,7 @@ Test(dataset, native_text) {
     const record *r = d.records;
     cr_assert_str_eq(r[0].id, "a");
     cr_assert_str_eq(r[0].scenario, "rag");
+    cr_assert_str_eq(r[0].conversation, "7");
     assert_text(&r[0].prompt, "p");
     cr_assert_eq(r[0].n_references, 2);
     assert_text(&r[0].references[0], "x");
@@ -92,6 +94,7 @@ Test(dataset, native_text) {
     cr_assert_eq(r[0].line, 1);
 
     cr_assert_str_eq(r[1].scenario, "");
+    cr_assert_null(r[1].conversation);
     assert_text(&r[1].prompt, "");
     cr_assert_eq(r[1].n_references, 0);
     cr_assert_not(r[1].has_output);
@@ -348,9 +351,9 @@ Test(dataset, files_without_records) {
     assert_refused(&automatic, ": the file is empty (one record to a line)");
     write_text("x\ny\n");
     assert_refused(&(dataset_options){.format = "auto", .skip_bad = true}, ": no records (bad lines: 2; left out: 0)");
-    write_text("{\"id\":\"1\",\"prompt\":\"p\"}\n");
+    write_text("{\"question_id\":1,\"category\":\"qa\",\"turns\":[\"p\"]}\n");
     assert_refused(&(dataset_options){.format = "auto", .append_docs = true},
-                   ": append_docs is not for records of format native (llma, ms-marco)");
+                   ": append_docs is not for records of format spec-bench (native, llma, ms-marco)");
     remove_file();
     assert_refused(&automatic, ": cannot open: No such file or directory");
     cr_assert_eq(access(path, F_OK), -1); /* nothing was made in its place */
@@ -436,6 +439,39 @@ Test(dataset, limit_counts_records_after_those_left_out) {
     }
 }
 
+Test(dataset, native_prompts_with_their_references) {
+    write_text("{\"id\":\"1\",\"prompt\":\"why?\",\"references\":[\"One two\",\"three\"]}\n"
+               "{\"id\":\"2\",\"prompt\":\"p\"}\n{\"id\":\"3\",\"prompt_ids\":[1]}\n");
+    err        e = {0};
+    tokenizer *tok = tokenizer_bytes(&e);
+    dataset    d;
+    for (size_t cut = 0; cut <= 5; cut += 5) {
+        const dataset_options o = {
+            .format = "auto", .append_docs = true, .doc_tokens = cut, .tok = tok, .as_turn = true};
+        const char *text =
+            cut > 0 ? "docs:\nOne t\nthree\nquery: why?\nanswer:" : "docs:\nOne two\nthree\nquery: why?\nanswer:";
+        cr_assert_eq(dataset_read(path, &o, NULL, NULL, &d, &e), 0, "%s", e.text);
+        assert_text(&d.records[0].prompt, text);
+        cr_assert_str_eq(d.records[0].turns[0].text, text);
+        assert_text(&d.records[0].references[0], "One two"); /* never cut */
+        assert_text(&d.records[1].prompt, "p");
+        cr_assert_eq(d.records[2].prompt.ids.n, 1);
+        dataset_free(&d);
+    }
+    tokenizer_close(tok);
+
+    static const char *const others[] = {
+        "{\"id\":\"1\",\"prompt_ids\":[1],\"references\":[\"a\"]}",
+        "{\"id\":\"1\",\"prompt\":\"p\",\"references_ids\":[[1]]}",
+        "{\"id\":\"1\",\"messages\":[{\"role\":\"user\",\"content\":\"p\"}],\"references\":[\"a\"]}",
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        write_text(others[i]);
+        assert_refused(&(dataset_options){.format = "native", .append_docs = true},
+                       ":1: append_docs needs \"prompt\" and \"references\" as texts, not ids or messages");
+    }
+}
+
 /* ---- llma ---- */
 
 Test(dataset, llma_prompts) {
@@ -504,6 +540,8 @@ Test(dataset, spec_bench_turns) {
     const record *r = d.records;
     cr_assert_str_eq(r[0].id, "81/1");
     cr_assert_str_eq(r[0].scenario, "writing");
+    cr_assert_str_eq(r[0].conversation, "81");
+    cr_assert_str_eq(r[1].conversation, "81");
     assert_text(&r[0].prompt, "USER: one\nASSISTANT:");
     cr_assert_eq(r[0].n_references, 0);
     cr_assert_str_eq(r[2].id, "81/3");

@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/engine.h"
+#include "tests/fixtures/tiny_store.h"
+#include "tests/unit/policy_steps.h"
 
-enum { VOCAB = 13, EOS = 2, EOT = 10, CONTEXT = 96 };
+enum { ALPHABET = 13, EOS = 2, EOT = 10, CONTEXT = 96 };
 
 static const int32_t stop_ids[] = {EOS, EOT};
 static const stops   both = {stop_ids, 2};
@@ -17,7 +18,7 @@ typedef struct {
     target         base;
     int32_t        seen[CONTEXT + DRAFT_CAP + 1];
     size_t         n, context;
-    float          logits[(DRAFT_CAP + 1) * VOCAB];
+    float          logits[(DRAFT_CAP + 1) * ALPHABET];
     float          misround; /* added to logit 0 in every pass over more than one token */
     const int32_t *forced;
     size_t         n_forced, n_prompt;
@@ -29,7 +30,7 @@ static void function_logits(const int32_t *seen, size_t n, float *out) {
     /* The last two tokens and the position decide; tokens repeat enough for drafts to hit. */
     int32_t  key[3] = {n > 1 ? seen[n - 2] : -1, n > 0 ? seen[n - 1] : -1, (int32_t)(n / 16)};
     uint64_t h = digest64(key, sizeof key);
-    for (int32_t v = 0; v < VOCAB; v++) {
+    for (int32_t v = 0; v < ALPHABET; v++) {
         h = h * 6364136223846793005u + 1442695040888963407u;
         out[v] = (float)(h >> 40) / (float)(1 << 22);
     }
@@ -67,10 +68,10 @@ static int function_verify(target *t, const int32_t *pending, size_t n_pending, 
     f->checked = *d;
     for (size_t i = 0; i <= d->n; i++) {
         size_t n = function_path(f, (int32_t)i - 1);
-        function_logits(f->seen, n, f->logits + i * VOCAB);
-        if (n_pending + d->n > 1 && n > f->n_prompt) f->logits[i * VOCAB] += f->misround;
+        function_logits(f->seen, n, f->logits + i * ALPHABET);
+        if (n_pending + d->n > 1 && n > f->n_prompt) f->logits[i * ALPHABET] += f->misround;
     }
-    *out = (rows){.n = d->n + 1, .vocab = VOCAB, .logits = f->logits};
+    *out = (rows){.n = d->n + 1, .vocab = ALPHABET, .logits = f->logits};
     if (f->forced != NULL) {
         rows_forced(f->forced, f->n_forced, f->n - f->n_prompt, d, f->choices);
         out->forced = f->choices;
@@ -116,7 +117,7 @@ static target *function_open(size_t context, float misround) {
 
 static target *replay_open(void) {
     err     e = {0};
-    target *t = target_open(registry_find(&target_registry, "replay"), &(target_spec){.vocab = VOCAB}, &e);
+    target *t = target_open(registry_find(&target_registry, "replay"), &(target_spec){.vocab = ALPHABET}, &e);
     cr_assert_not_null(t, "%s", e.text);
     return t;
 }
@@ -133,7 +134,7 @@ typedef struct {
 static int run(const trial *x, trial_trace *out, err *e) {
     const policy_ops *po = registry_find(&policy_registry, x->policy);
     const rule_ops   *ro = registry_find(&rule_registry, x->rule);
-    policy_spec       spec = {.vocab = VOCAB};
+    policy_spec       spec = {.vocab = ALPHABET};
     param_values      rv;
     cr_assert_not_null(po);
     cr_assert_not_null(ro);
@@ -141,7 +142,7 @@ static int run(const trial *x, trial_trace *out, err *e) {
                  e->text);
     cr_assert_eq(param_parse_list(ro->name, ro->params, ro->n_params, x->rule_params, &rv, e), 0, "%s", e->text);
     policy *p = policy_open(po, &spec, e);
-    rule   *r = p != NULL ? rule_open(ro, &rv, VOCAB, e) : NULL;
+    rule   *r = p != NULL ? rule_open(ro, &rv, ALPHABET, e) : NULL;
     int     ret = -1;
     if (r != NULL) {
         decode_setup s = {.target = x->t,
@@ -158,6 +159,7 @@ static int run(const trial *x, trial_trace *out, err *e) {
     }
     rule_close(r);
     policy_close(p);
+    param_values_free(&spec.params);
     return ret;
 }
 
@@ -206,10 +208,14 @@ static void attack(const char *name, const char *rule_params, size_t context, si
     }
     for (size_t p = 0; p < policy_registry.n; p++) {
         const policy_ops *ops = policy_registry.at[p];
+        const char       *own = steps_params(ops) != NULL ? steps_params(ops) : tiny_store(ops, ALPHABET, NULL);
+        if (own == NULL) continue;
         for (size_t n = 1; n <= 4; n++) {
             for (size_t k = 1; k <= 64; k = k * 2 + 1) {
-                char   params[64] = "";
-                size_t at = add_param(params, ops, "n", n);
+                char   params[128];
+                size_t at = (size_t)sprintf(params, "%s", own);
+                if (at > 0) params[at++] = ',';
+                at += add_param(params + at, ops, "n", n);
                 at += add_param(params + at, ops, "k", k);
                 size_t width = n < k ? n : k > 1 ? k - 1 : 1;
                 at += add_param(params + at, ops, "width", width);
@@ -241,6 +247,8 @@ static void attack(const char *name, const char *rule_params, size_t context, si
                     cr_assert_eq(c.max_abs_logit_diff, 0);
                     cr_assert_eq(t.truncated, plain[i].truncated);
                     cr_assert_eq(t.min_margin, plain[i].min_margin);
+                    cr_assert_eq(t.log_likelihood, plain[i].log_likelihood);
+                    cr_assert_lt(t.log_likelihood, 0);
                     for (size_t s = 0; s < t.n_steps; s++) {
                         drafted += t.steps[s].drafted;
                         accepted += t.steps[s].accepted;
@@ -273,6 +281,7 @@ Test(decode, every_policy_leaves_sampling_as_it_is) {
     attack("coupled", "temperature=0.7", CONTEXT, 60, 0);
     attack("coupled", "temperature=1", CONTEXT, 60, 0);
     attack("coupled", "temperature=5", CONTEXT, 60, 0);
+    attack("coupled", "temperature=2,top_k=40,top_p=0.9,min_p=0.02", CONTEXT, 60, 0);
 }
 
 Test(decode, ends_at_max_new_tokens) {
@@ -331,8 +340,8 @@ static const policy_ops scripted = {.name = "scripted", .propose = scripted_prop
 static int run_scripted(target *t, const int32_t *prompt, size_t n_prompt, const int32_t *forced, size_t n_forced,
                         size_t max_new, trial_trace *out, err *e) {
     param_values v = {0};
-    policy      *p = policy_open(&scripted, &(policy_spec){.vocab = VOCAB}, e);
-    rule        *r = rule_open(registry_find(&rule_registry, "greedy"), &v, VOCAB, e);
+    policy      *p = policy_open(&scripted, &(policy_spec){.vocab = ALPHABET}, e);
+    rule        *r = rule_open(registry_find(&rule_registry, "greedy"), &v, ALPHABET, e);
     decode_setup s = {.target = t,
                       .policy = p,
                       .rule = r,
@@ -474,10 +483,13 @@ Test(decode, forced_steps_do_not_depend_on_the_target) {
     trial_trace   a = {0}, b = {0};
     err           e = {0};
     for (size_t p = 0; p < policy_registry.n; p++) {
+        const policy_ops *ops = policy_registry.at[p];
+        const char       *own = steps_params(ops) != NULL ? steps_params(ops) : tiny_store(ops, ALPHABET, NULL);
+        if (own == NULL || (ops->needs & READS_LOGITS) != 0) continue;
         trial x = {
             real,
-            ((const policy_ops *)policy_registry.at[p])->name,
-            "",
+            ops->name,
+            own,
             "greedy",
             "",
             {.prompt = prompt, .n_prompt = 2, .references = &ref, .n_references = 1, .truth = recorded, .n_truth = n},
@@ -495,7 +507,7 @@ Test(decode, forced_steps_do_not_depend_on_the_target) {
             cr_assert_eq(a.steps[i].accepted, b.steps[i].accepted);
         }
         cr_assert_null(b.logits_hash);
-        cr_assert(isnan(b.min_margin));
+        cr_assert(isnan(b.min_margin) && isnan(b.log_likelihood));
     }
     trial_trace_free(&a);
     trial_trace_free(&b);
@@ -512,7 +524,7 @@ Test(decode, a_policy_that_breaks_its_limits_is_an_error) {
     cr_assert_eq(run_scripted(t, prompts[0], 5, NULL, 0, 60, &out, &e), -1, "more than fits");
     cr_assert_eq(e.kind, ERR_RUN);
     script_n = 1;
-    script[0] = VOCAB;
+    script[0] = ALPHABET;
     cr_assert_eq(run_scripted(t, prompts[0], 5, NULL, 0, 60, &out, &e), -1, "an id out of the vocabulary");
     script[0] = -1;
     cr_assert_eq(run_scripted(t, prompts[0], 5, NULL, 0, 60, &out, &e), -1, "a negative id");
@@ -532,8 +544,8 @@ Test(compare, finds_and_measures_rounding_that_depends_on_the_batch) {
     cr_assert_eq(run(&x, &base, &e), 0, "%s", e.text);
 
     param_values v = {0};
-    policy      *p = policy_open(&scripted, &(policy_spec){.vocab = VOCAB}, &e);
-    rule        *r = rule_open(registry_find(&rule_registry, "greedy"), &v, VOCAB, &e);
+    policy      *p = policy_open(&scripted, &(policy_spec){.vocab = ALPHABET}, &e);
+    rule        *r = rule_open(registry_find(&rule_registry, "greedy"), &v, ALPHABET, &e);
     decode_setup s = {.target = plain,
                       .policy = p,
                       .rule = r,
@@ -570,6 +582,44 @@ Test(compare, outputs_that_differ_or_end_early) {
     cr_assert(!c.equal && c.first_divergence == 1 && c.first_logits_divergence == -1 && c.max_abs_logit_diff == 0);
     compare_traces(&t, ids, 3, NULL, &c);
     cr_assert(c.equal && c.logits_equal == LOGITS_NONE && isnan(c.max_abs_logit_diff));
+}
+
+Test(compare, steps) {
+    int32_t     ids[] = {4, 5, 6, 7};
+    uint64_t    hash[] = {1, 2, 3, 4}, other[] = {1, 9, 3, 4};
+    step_trace  steps[] = {{.position = 0, .emitted = 1}, {.position = 1, .emitted = 2}, {.position = 3, .emitted = 1}};
+    trial_trace t = {.output = {ids, 4, 4}, .logits_hash = hash, .steps = steps, .n_steps = 3};
+    step_comparison at[3];
+    comparison      c;
+    const struct {
+        const int32_t  *baseline;
+        size_t          n;
+        const uint64_t *hash;
+        step_comparison want[3];
+    } cases[] = {
+        {ids, 4, hash, {{true, LOGITS_EQUAL}, {true, LOGITS_EQUAL}, {true, LOGITS_EQUAL}}},
+        {ids, 4, other, {{true, LOGITS_EQUAL}, {true, LOGITS_DIFFER}, {true, LOGITS_EQUAL}}},
+        {ids, 4, NULL, {{true, LOGITS_NONE}, {true, LOGITS_NONE}, {true, LOGITS_NONE}}},
+        /* the baseline ends inside a step, and before one */
+        {ids, 2, hash, {{true, LOGITS_EQUAL}, {false, LOGITS_EQUAL}, {false, LOGITS_NONE}}},
+        {ids, 1, other, {{true, LOGITS_EQUAL}, {false, LOGITS_NONE}, {false, LOGITS_NONE}}},
+        /* the baseline goes on */
+        {(int32_t[]){4, 5, 6, 7, 8},
+         5,
+         (uint64_t[]){1, 2, 3, 4, 5},
+         {{true, LOGITS_EQUAL}, {true, LOGITS_EQUAL}, {true, LOGITS_EQUAL}}},
+        /* ids differ at 1: the logits that decided them can be compared, those after cannot */
+        {(int32_t[]){4, 0, 6, 7}, 4, hash, {{true, LOGITS_EQUAL}, {false, LOGITS_EQUAL}, {false, LOGITS_NONE}}},
+        {(int32_t[]){4, 0, 6, 7}, 4, other, {{true, LOGITS_EQUAL}, {false, LOGITS_DIFFER}, {false, LOGITS_NONE}}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        compare_traces(&t, cases[i].baseline, cases[i].n, cases[i].hash, &c);
+        for (size_t j = 0; j < 3; j++) {
+            at[j] = compare_step(&t, j, cases[i].hash, &c);
+            cr_assert_eq(at[j].equal, cases[i].want[j].equal, "case %zu, step %zu", i, j);
+            cr_assert_eq(at[j].logits_equal, cases[i].want[j].logits_equal, "case %zu, step %zu", i, j);
+        }
+    }
 }
 
 Test(decode, survives_every_failed_allocation) {

@@ -25,6 +25,7 @@ static const struct {
     {BYTES("PK\x03\x04\0\0\0\0archive/data.pkl"), FILE_TORCH, "a PyTorch file"},
     {BYTES("PK\x03\x04\0\0\0\0mimetype"), FILE_ZIP, "a zip archive"},
     {BYTES("\x80\x02}q\0"), FILE_PICKLE, "a Python pickle"},
+    {BYTES("HARNSTOR\1\0\0\0"), FILE_DATASTORE, "a datastore"},
     {BYTES("tjgg\x03\0\0\0"), FILE_OLD_GGML, "a model in ggml's format from before GGUF"},
     {BYTES("\x1f\x8b\x08\x08"), FILE_GZIP, "a gzip file"},
     {BYTES("\x28\xb5\x2f\xfd"), FILE_ZSTD, "a Zstandard file"},

@@ -342,6 +342,12 @@ Test(kernels, rows_are_the_specifications) {
             kernels->cap(got, 1.7f, n);
             for (size_t i = 0; i < n; i++)
                 cr_assert(same(got[i], 1.7f * spec_tanh(x[i] / 1.7f)), "%s cap of %a", isas[k], (double)x[i]);
+            static double e[MOST];
+            kernels->exps(x, e, n, x[0], 0.7);
+            for (size_t i = 0; i < n; i++) {
+                double want = det_exp(((double)x[i] - x[0]) / 0.7);
+                cr_assert(memcmp(&e[i], &want, sizeof want) == 0, "%s exps of %a", isas[k], (double)x[i]);
+            }
             check_rotation(kernels, x, w, x + n / 2, n);
         }
     }

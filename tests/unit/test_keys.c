@@ -197,7 +197,8 @@ Test(keys, are_described_with_type_range_and_default) {
                            "  name (name; required)\n      of the file\n"
                            "  path (path)\n      of the model\n"
                            "  colour = red (red or green)\n      of text\n"
-                           "  rule (greedy, coupled, rejection or typical)\n      what accepts\n"
+                           "  rule (greedy, coupled, rejection, typical, relaxed, topp_window, threshold,\n      fly "
+                           "or nucleus)\n      what accepts\n"
                            "  list = 1 (list of integers, 1 to 9)\n      swept\n"
                            "  remark (text)\n      for people\n");
     free(text);

@@ -154,8 +154,8 @@ Test(options, say_what_is_wrong_with_each) {
          "--color: unknown value \"gren\"; did you mean \"green\"? (allowed: \"red\" or \"green\")"},
         {{"-c", "bad"}, "--custom is bad"},
         {{"--rule", "gredy"},
-         "--rule: unknown rule \"gredy\"; did you mean \"greedy\"? (allowed: \"greedy\", \"coupled\", \"rejection\" or "
-         "\"typical\")"},
+         "--rule: unknown rule \"gredy\"; did you mean \"greedy\"? (allowed: \"greedy\", \"coupled\", \"rejection\", "
+         "\"typical\", \"relaxed\", \"topp_window\", \"threshold\", \"fly\" or \"nucleus\")"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         things             x;

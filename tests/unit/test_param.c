@@ -97,6 +97,48 @@ Test(param, files_are_known_by_their_content) {
     param_values_free(&c);
 }
 
+Test(param, values_may_be_in_quotes) {
+    param_values v;
+    err          e = {0};
+    scratch_write("a name, with a comma", "content");
+    scratch_write("it's", "content");
+    const char *const good[] = {"store=\"a name, with a comma\",n=2", "n=2,store='a name, with a comma'",
+                                "store=it's,n=\"2\"", "n='2',store=\"it's\""};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        cr_assert_eq(param_parse_list("x", specs, SPECS, good[i], &v, &e), 0, "%s", e.text);
+        cr_assert_eq(v.at[N].integer, 2);
+        param_values_free(&v);
+    }
+    const char *const bad[][2] = {
+        {"store=\"a name, with",
+         "x: store=\"a name, with: the quote at character 7 has no end (quotes enclose a whole value)"},
+        {"n=2,store='a'b",
+         "x: n=2,store='a'b: the quote at character 13 does not end the value (quotes enclose a whole "
+         "value; one inside it is of the other kind)"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        cr_assert_eq(param_parse_list("x", specs, SPECS, bad[i][0], &v, &e), -1);
+        cr_assert_str_eq(e.text, bad[i][1]);
+    }
+}
+
+Test(param, an_optional_file_may_be_none) {
+    static const param_spec spec[] = {PARAM_FILE_OR_NONE("table", "counts")};
+    param_values            v, w;
+    char                    buf[20];
+    err                     e = {0};
+    scratch_write("none", "is not meant");
+    cr_assert_eq(param_parse_list("x", spec, 1, "", &v, &e), 0, "%s", e.text);
+    cr_assert_eq(param_parse_list("x", spec, 1, "table=none", &w, &e), 0, "%s", e.text);
+    cr_assert(v.at[0].file == NULL && w.at[0].file == NULL && param_equal(&v.at[0], &w.at[0]));
+    param_format(&spec[0], &v.at[0], buf, sizeof buf);
+    cr_assert_str_eq(buf, "none");
+    cr_assert_eq(param_check_unchanged(&v, &e), 0);
+    cr_assert_eq(param_parse_list("x", spec, 1, "table=./none", &w, &e), 0, "%s", e.text);
+    cr_assert_not(param_equal(&v.at[0], &w.at[0]));
+    param_values_free(&w);
+}
+
 Test(param, files_must_be_given_and_be_there) {
     param_values v;
     err          e = {0};
@@ -204,7 +246,7 @@ Test(values, say_what_is_wrong_and_where) {
         const char *lines, *says;
     } bad[] = {
         {"n = 1\n", "in/c.ini:1: [policy x] has no \"store\" (token ids to copy from)"},
-        {"store = .\n", "in/c.ini:2: store: in/.: cannot read: Is a directory"},
+        {"store = .\n", "in/c.ini:2: store: in/.: is a folder"},
         {"store = $HOME/a\n", "not expanded"},
         {"store = a.bin, copy.bin\n", "in/c.ini:2: store lists the content of copy.bin twice"},
         {"store = a.bin\nend = middel\n", "in/c.ini:3: unknown end \"middel\"; did you mean \"middle\"?"},

@@ -97,7 +97,10 @@ Test(plan, lays_out_the_grid_in_order) {
         cr_assert_eq(strspn(c->id, "0123456789abcdef"), 16);
         for (size_t k = 0; k < i; k++) cr_assert_str_neq(p.cells[k].id, c->id);
     }
-    cr_assert_str_eq(p.cells[3].params, "{\"policy\":{\"cut\":768,\"k\":5,\"max_n\":5,\"n\":1},\"rule\":{}}");
+    cr_assert_str_eq(
+        p.cells[3].params,
+        "{\"policy\":{\"cross\":\"no\",\"cut\":768,\"fallback\":\"no\",\"k\":5,\"key\":\"output\",\"max_n\":5,"
+        "\"memory\":\"none\",\"n\":1,\"sources\":\"references\",\"tie\":\"first\"},\"rule\":{}}");
     done(&p);
 }
 
@@ -282,6 +285,32 @@ Test(plan, ids_change_with_a_file_and_not_with_its_path) {
     expect_new(&book, typed_ids("left", "a.bin", again), true, "the same file, rewritten");
 }
 
+#define CHAIN(stages) SWEEP REPLAY DATA "[policy chain]\nstages = " stages "\n" GREEDY
+
+Test(plan, ids_change_with_what_stages_mean) {
+    static const char *const others[] = {CHAIN("hf > pld"), CHAIN("pld n=2 > hf"), CHAIN("pld > hf at_least=2"),
+                                         CHAIN("pld"), CHAIN("pld > hf > none")};
+    id_book                  book = {0};
+    scratch_write("d.jsonl", records);
+    expect_new(&book, ids_of(CHAIN("pld > hf"), NULL, NULL), false, "base");
+    expect_same(&book, ids_of(CHAIN("pld  n=3 >hf at_least=1"), NULL, NULL), "the same in other words");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        expect_new(&book, ids_of(others[i], NULL, NULL), true, others[i]);
+}
+
+/* Of the stages as well: else a change of one would not make its cell new. */
+Test(plan, a_build_has_the_sources_of_all_stages) {
+    plan p;
+    char build[2][17];
+    scratch_write("d.jsonl", records);
+    for (size_t i = 0; i < 2; i++) {
+        make(i == 0 ? CHAIN("pld > hf") : CHAIN("pld > llma"), NULL, NULL, &p);
+        strcpy(build[i], p.cells[p.n_cells - 1].build);
+        done(&p);
+    }
+    cr_assert_str_neq(build[0], build[1]);
+}
+
 /* ---- tokenizers and transformers ---------------------------------------------------------------------- */
 
 #define TWO_TOKENIZERS SWEEP REPLAY "[model t]\ntarget = replay\ntokenizer = t.gguf\n"
@@ -355,9 +384,12 @@ Test(plan, rules_with_temperature_are_swept_on_transformers_only) {
     make(text, NULL, NULL, &p);
     cr_assert_eq(p.n_cells, 6);
     for (size_t i = 0; i < 6; i++) cr_assert_eq(p.cells[i].baseline, i / 2 * 2);
-    cr_assert_str_eq(p.cells[0].params, "{\"policy\":{},\"rule\":{\"temperature\":1.0}}");
-    cr_assert_str_eq(p.cells[2].params, "{\"policy\":{},\"rule\":{\"temperature\":0.7}}");
-    cr_assert_str_eq(p.cells[4].params, "{\"policy\":{},\"rule\":{\"temperature\":0.25}}");
+    cr_assert_str_eq(p.cells[0].params,
+                     "{\"policy\":{},\"rule\":{\"min_p\":0.0,\"temperature\":1.0,\"top_k\":0,\"top_p\":1.0}}");
+    cr_assert_str_eq(p.cells[2].params,
+                     "{\"policy\":{},\"rule\":{\"min_p\":0.0,\"temperature\":0.7,\"top_k\":0,\"top_p\":1.0}}");
+    cr_assert_str_eq(p.cells[4].params,
+                     "{\"policy\":{},\"rule\":{\"min_p\":0.0,\"temperature\":0.25,\"top_k\":0,\"top_p\":1.0}}");
     done(&p);
 
     const char *one = WEIGHTED FREE LLMA "[accept coupled]\ntemperature = 0.7\n";
@@ -443,21 +475,17 @@ Test(plan, prints_every_cell_and_the_totals) {
     FILE *out = open_memstream(&text, &n);
     cr_assert_not_null(out);
     err                  e = {0};
-    const runner_options whole = {.jobs = 1, .n_shards = 1}, half = {.jobs = 1, .shard = 1, .n_shards = 2};
+    const runner_options whole = {.jobs = 1};
     cr_assert_eq(plan_print(&p, "nowhere", &whole, out, &e), 0, "%s", e.text);
     fclose(out);
     for (size_t i = 0; i < p.n_cells; i++) cr_assert_not_null(strstr(text, p.cells[i].id));
     cr_assert_not_null(strstr(text, "model m (replay, 1 thread), dataset d (2 samples, forced), accept greedy\n"), "%s",
                        text);
-    cr_assert_not_null(strstr(text, "6         0  llma n=1 k=20 max_n=5 cut=768\n"), "%s", text);
+    cr_assert_not_null(strstr(text,
+                              "6         0  llma n=1 k=20 max_n=5 cut=768 key=output sources=references tie=first "
+                              "fallback=no cross=no memory=none\n"),
+                       "%s", text);
     cr_assert_not_null(strstr(text, "\n2 cells, 12 trials, "), "%s", text);
-    free(text);
-
-    /* The second of two shards has the second cell, and its baseline. */
-    cr_assert_not_null(out = open_memstream(&text, &n));
-    cr_assert_eq(plan_print(&p, "nowhere", &half, out, &e), 0, "%s", e.text);
-    fclose(out);
-    cr_assert_not_null(strstr(text, "\nshard 2 of 2: 2 cells, 12 trials, "), "%s", text);
     free(text);
     done(&p);
 }
@@ -492,6 +520,8 @@ Test(provenance, describes_this_process) {
     cr_assert_eq(strlen(p.started), strlen("2000-01-01T00:00:00Z"));
     cr_assert_eq(p.started[10], 'T');
     cr_assert(p.git_commit[0] && p.cpu[0] && p.isa[0] && p.compiler[0] && p.flags[0]);
+    cr_assert(p.governor[0] && p.load[0] && strspn(p.load, "0123456789.") == strlen(p.load), "%s %s", p.governor,
+              p.load);
     cr_assert_null(strpbrk(p.cpu, "\n\t"));
     cr_assert_eq(strspn(p.id, "0123456789abcdef"), 16);
     cr_assert_eq(provenance_process(&q, &e), 0, "%s", e.text);

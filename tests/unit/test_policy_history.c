@@ -8,8 +8,6 @@
 
 enum { HISTORY_CAP = 128 };
 
-#define WHOLE(h) h, sizeof h / sizeof *h
-
 static const int32_t BRIEF[] = {4, 4};
 
 Test(policy_history, examples) {
@@ -44,16 +42,9 @@ Test(policy_history, examples) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t n = cases[i].n_history;
         for (size_t n_prompt = 0; n_prompt <= n; n_prompt++) { /* wherever it is cut into prompt and output */
-            policy *p = steps_open(cases[i].policy, cases[i].params);
-            draft   d;
-            char    what[60];
-            snprintf(what, sizeof what, "case %zu, %s, prompt of %zu", i, cases[i].policy, n_prompt);
-            steps_begin(p, &(policy_input){.prompt = cases[i].history, .n_prompt = n_prompt});
-            steps_observe(p, n > n_prompt ? cases[i].history + n_prompt : NULL, n - n_prompt);
-            steps_propose(p, DRAFT_CAP, &d);
             bool waits = n_prompt == n && strcmp(cases[i].policy, "vllm_ngram") == 0; /* for the first token */
-            steps_check(&d, cases[i].draft, waits ? 0 : cases[i].n_draft, what);
-            policy_close(p);
+            steps_check_after(steps_open(cases[i].policy, cases[i].params), cases[i].history, n, n_prompt,
+                              cases[i].draft, waits ? 0 : cases[i].n_draft, cases[i].params);
         }
     }
 }
@@ -160,7 +151,7 @@ static void fuzz(const char *name, uint64_t seed) {
     gsl_rng *r = rng_new(seed, 21);
     size_t   compared = 0, matches = 0;
     int32_t  h[HISTORY_CAP];
-    while (compared < 200000) {
+    while (compared < FUZZ_HISTORIES) {
         settings s = {name, 1, 1 + steps_pick(r, 6), 1 + steps_pick(r, 12), (int32_t)steps_pick(r, 9) - 3};
         char     text[40];
         bool     least = strcmp(name, "vllm_ngram") == 0;

@@ -1,5 +1,6 @@
 /* Results files: round trips, failing writes, failing memory. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +43,7 @@ Test(store, empty_tables_are_there) {
 Test(store, a_trial_without_tokens_keeps_its_place) {
     store_data d = some_results("0123456789abcdef", "none", -1, -1, 1);
     err        e = {0};
-    trial_row  empty = {.repeat = 2};
+    trial_row  empty = {.repeat = 2, .min_margin = NAN};
     cr_assert_eq(store_add_trial(&d, &empty, NULL, 0, NULL, 0, NULL, &e), 0);
     d.cells->trials++;
     cr_assert_eq(add_some_trial(&d, 0, 0, 3, 1, true, &e), 0);
@@ -225,7 +226,7 @@ Test(store, a_write_that_fails_midway_keeps_the_old_file) {
 
 Test(store, broken_data_are_not_written) {
     const char *path = "x.h5";
-    for (int i = 0; i < 19; i++) {
+    for (int i = 0; i < 24; i++) {
         store_data d = some_results("0123456789abcdef", "llma", 1, 20, 2);
         err        e = {0};
         switch (i) {
@@ -286,6 +287,21 @@ Test(store, broken_data_are_not_written) {
         case 18:
             d.trials[0].logits_equal = 3;
             break;
+        case 19:
+            d.steps[1].equal = 2;
+            break;
+        case 20:
+            d.steps[1].equal = 0;
+            break;
+        case 21: /* equal again after a difference */
+            d.trials[0].equal = d.steps[0].equal = 0;
+            break;
+        case 22:
+            d.steps[1].logits_equal = 1;
+            break;
+        case 23:
+            d.steps[1].margin = -INFINITY;
+            break;
         }
         cr_assert_eq(store_write(path, &d, false, &e), -1, "case %d was written", i);
         cr_assert_eq(e.kind, ERR_RUN);
@@ -303,7 +319,7 @@ static int whole_way(err *e) {
     if (ret == 0) ret = store_write(path, &d, false, e);
     if (ret == 0) ret = store_read(path, &back, e);
     store_free(&back);
-    if (ret == 0) ret = store_collect(&path, 1, NULL, &back, e);
+    if (ret == 0) ret = collect_whole(&path, 1, NULL, &back, e);
     if (ret == 0) cr_assert_eq(back.n_trials, d.n_trials);
     store_free(&back);
     store_free(&d);

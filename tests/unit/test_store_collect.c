@@ -1,9 +1,14 @@
 /* Merging cell files: order, samples, provenance, and what is refused. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
+#include <hdf5.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "store/collection.h"
 #include "store/settings.h"
 #include "tests/fixtures/scratch.h"
 #include "tests/unit/store_files.h"
@@ -29,8 +34,8 @@ Test(store_collect, collects_in_one_order_whatever_the_paths) {
     const char *order[] = {"000000000000000c", "000000000000000b", "000000000000000a", "000000000000000d"};
     store_data  a, b;
     err         e = {0};
-    cr_assert_eq(store_collect(paths, 4, NULL, &a, &e), 0, "%s", e.text);
-    cr_assert_eq(store_collect(reversed, 5, NULL, &b, &e), 0, "%s", e.text);
+    cr_assert_eq(collect_whole(paths, 4, NULL, &a, &e), 0, "%s", e.text);
+    cr_assert_eq(collect_whole(reversed, 5, NULL, &b, &e), 0, "%s", e.text);
     cr_assert(same_results(&a, &b));
     cr_assert_eq(store_check(&a, &e), 0, "%s", e.text);
     cr_assert_eq(a.n_cells, 4);
@@ -107,7 +112,7 @@ Test(store_collect, collect_keeps_samples_of_other_data_apart) {
     model.cells[0].model = strdup("other");
     cr_assert_eq(store_write(paths[1], &changed, true, &e), 0);
     cr_assert_eq(store_write(paths[2], &model, true, &e), 0);
-    cr_assert_eq(store_collect(paths, 3, NULL, &all, &e), 0, "%s", e.text);
+    cr_assert_eq(collect_whole(paths, 3, NULL, &all, &e), 0, "%s", e.text);
     cr_assert_eq(store_check(&all, &e), 0, "%s", e.text);
     cr_assert_eq(all.n_samples, 6);
     cr_assert_eq(all.samples[3].prompt_tokens, 7);
@@ -126,7 +131,7 @@ Test(store_collect, collect_says_what_ran_where) {
     strcpy(other.processes->id, "00000000000000ab");
     strcpy(other.created, "2025");
     cr_assert_eq(store_write(paths[1], &other, true, &e), 0);
-    cr_assert_eq(store_collect(paths, 2, NULL, &all, &e), 0, "%s", e.text);
+    cr_assert_eq(collect_whole(paths, 2, NULL, &all, &e), 0, "%s", e.text);
     cr_assert_eq(all.n_processes, 2);
     cr_assert_str_eq(all.processes[0].cpu, "Intel(R) Xeon(R)");
     cr_assert_str_eq(all.processes[1].cpu, "Xeon");
@@ -146,7 +151,7 @@ Test(store_collect, a_cell_names_the_text_it_was_run_for) {
     edited.configs.at[0].text = strdup("edited");
     cr_assert_eq(store_write(paths[1], &edited, true, &e), 0);
 
-    cr_assert_eq(store_collect(paths, 2, NULL, &all, &e), 0, "%s", e.text);
+    cr_assert_eq(collect_whole(paths, 2, NULL, &all, &e), 0, "%s", e.text);
     cr_assert_eq(all.configs.n, 2);
     for (size_t i = 0; i < 2; i++) {
         const char *text = NULL;
@@ -160,10 +165,10 @@ Test(store_collect, a_cell_names_the_text_it_was_run_for) {
     /* Or all count as cells of one config, if they are named after their cells. */
     const char *named[] = {"000000000000000a.h5", "000000000000000b.h5"};
     cr_assert(link(paths[0], named[0]) == 0 && link(paths[0], named[1]) == 0);
-    cr_assert_eq(store_collect(named, 2, &(kept_text){"now.ini", "now"}, &all, &e), -1);
+    cr_assert_eq(collect_whole(named, 2, &(kept_text){"now.ini", "now"}, &all, &e), -1);
     cr_assert_str_eq(e.text, "000000000000000b.h5: holds the cell 000000000000000a, whose file has another name");
     cr_assert(unlink(named[1]) == 0 && link(paths[1], named[1]) == 0);
-    cr_assert_eq(store_collect(named, 2, &(kept_text){"now.ini", "now"}, &all, &e), 0, "%s", e.text);
+    cr_assert_eq(collect_whole(named, 2, &(kept_text){"now.ini", "now"}, &all, &e), 0, "%s", e.text);
     cr_assert_eq(all.configs.n, 1);
     cr_assert_str_eq(all.configs.at[0].text, "now");
     for (size_t i = 0; i < 2; i++) cr_assert_str_eq(all.cells[i].config, "now.ini");
@@ -187,11 +192,165 @@ Test(store_collect, collect_refuses_what_does_not_belong_together) {
         const char *paths[2], *why;
     } cases[] = {{{a, b}, "sweep"}, {{a, c}, "2 cells"}, {{a, twin}, "the same cell"}, {{a, "."}, "is not a file"}};
     for (size_t i = 0; i < 4; i++) {
-        cr_assert_eq(store_collect(cases[i].paths, 2, NULL, &all, &e), -1);
+        cr_assert_eq(collect_whole(cases[i].paths, 2, NULL, &all, &e), -1);
         cr_assert_eq(e.kind, ERR_INPUT);
         cr_assert_not_null(strstr(e.text, cases[i].why), "%s", e.text);
     }
-    cr_assert_eq(store_collect(cases[0].paths, 0, NULL, &all, &e), -1);
+    cr_assert_eq(collect_whole(cases[0].paths, 0, NULL, &all, &e), -1);
     store_free(&other);
     store_free(&two);
+}
+
+/* ---- what is not in memory --------------------------------------------------------------------------------- */
+
+/* Where a visit of results in memory is, that goes along with one of results in a file. */
+typedef struct {
+    const store_data *d, *of; /* in memory; in a file */
+    size_t            trial, step, id;
+    unsigned          parts;
+} walk;
+
+static int compare_trial(const store_trial *t, void *ctx, err *e) {
+    walk            *w = ctx;
+    const trial_row *own = &w->d->trials[w->trial++];
+    (void)e;
+    cr_assert(t->trial->trial == own->trial && t->trial->cell == own->cell && t->trial->sample == own->sample &&
+              t->trial->repeat == own->repeat && t->trial->steps == own->steps &&
+              t->trial->modeled_ns == own->modeled_ns);
+    cr_assert_lt(t->trial->process, w->of->n_processes);
+    cr_assert_str_eq(w->of->processes[t->trial->process].id, w->d->processes[own->process].id);
+    for (size_t i = 0; i < own->steps && (w->parts & VISIT_STEPS) != 0; i++) {
+        const step_row *s = &t->steps[i], *there = &w->d->steps[w->step + i];
+        cr_assert(s->trial == own->trial && s->step == i && s->position == there->position &&
+                  s->draft_ns == there->draft_ns && s->plain_ns == there->plain_ns && s->margin == there->margin);
+    }
+    if ((w->parts & VISIT_STEPS) == 0) cr_assert_null(t->steps);
+    if ((w->parts & VISIT_OUTPUTS) == 0) cr_assert_null(t->ids);
+    if ((w->parts & VISIT_OUTPUTS) != 0)
+        cr_assert_eq(memcmp(t->ids, w->d->ids + w->id, own->tokens * sizeof *t->ids), 0);
+    w->step += own->steps;
+    w->id += own->tokens;
+    return 0;
+}
+
+/* One trial after another, from a file, a part of it, and some cells of two files. */
+Test(store_collect, a_visit_sees_what_is_in_memory) {
+    const char *paths[] = {put_cell("000000000000000a", "llma", 1, 20, 3),
+                           put_cell("000000000000000b", "llma", 1, 5, 2),
+                           put_cell("000000000000000c", "none", -1, -1, 3)};
+    const bool  keep[] = {true, false, true, true};
+    store_data  whole, opened, parts[2], some, parts_whole[2], some_whole;
+    err         e = {0};
+    cr_assert_eq(store_collect(paths, 3, NULL, "all.h5", NULL, NULL, &opened, &e), 0, "%s", e.text);
+    cr_assert_eq(store_read("all.h5", &whole, &e), 0, "%s", e.text);
+    cr_assert(opened.n_cells == 3 && opened.trials == NULL && opened.steps == NULL && opened.n_steps == whole.n_steps);
+    for (unsigned ask = 0; ask < 4; ask++) {
+        walk w = {.d = &whole, .of = &opened, .parts = ask};
+        cr_assert_eq(store_visit(&opened, ask, compare_trial, &w, &e), 0, "%s", e.text);
+        cr_assert_eq(w.trial, whole.n_trials);
+    }
+    for (size_t cell = 0, first = 0, n; cell < whole.n_cells; cell++, first += n) {
+        walk w = {.d = &whole, .of = &opened, .trial = first, .parts = VISIT_STEPS | VISIT_OUTPUTS};
+        for (size_t i = 0; i < first; i++) {
+            w.step += whole.trials[i].steps;
+            w.id += whole.trials[i].tokens;
+        }
+        for (n = 0; first + n < whole.n_trials && whole.trials[first + n].cell == cell;) n++;
+        cr_assert_eq(store_visit_cell(&opened, cell, w.parts, compare_trial, &w, &e), 0, "%s", e.text);
+        cr_assert_eq(w.trial, first + n);
+    }
+    store_free(&opened);
+
+    const char *of[] = {"all.h5", put_cell("000000000000000d", "pld", 2, 9, 3)};
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert_eq(store_open(of[i], &parts[i], &e), 0, "%s", e.text);
+        cr_assert_eq(store_read(of[i], &parts_whole[i], &e), 0, "%s", e.text);
+    }
+    cr_assert_eq(store_unite(parts, 2, keep, &some, NULL, &e), 0, "%s", e.text);
+    cr_assert_eq(store_unite(parts_whole, 2, keep, &some_whole, NULL, &e), 0, "%s", e.text);
+    for (size_t i = 0; i < 2; i++) {
+        store_free(&parts[i]);
+        store_free(&parts_whole[i]);
+    }
+    walk w = {.d = &some_whole, .of = &some, .parts = VISIT_STEPS | VISIT_OUTPUTS};
+    cr_assert_eq(store_check(&some, &e), 0, "%s", e.text);
+    cr_assert_eq(store_visit(&some, w.parts, compare_trial, &w, &e), 0, "%s", e.text);
+    cr_assert_eq(w.trial, some_whole.n_trials);
+    cr_assert_eq(some.n_steps, some_whole.n_steps);
+    store_free(&some);
+    store_free(&some_whole);
+    store_free(&whole);
+}
+
+Test(store_collect, a_file_that_changes_meanwhile_is_an_error) {
+    const char *a = put_cell("000000000000000a", "llma", 1, 20, 2), *b = put_cell("000000000000000b", "pld", 2, 9, 2);
+    const char *paths[] = {a, b};
+    for (int gone = 0; gone < 2; gone++) {
+        err e = {0};
+        cr_assert_eq(utimensat(AT_FDCWD, b, (struct timespec[]){{1, 0}, {1, 0}}, 0), 0); /* clocks tick slowly */
+        collection *c = collection_open(paths, 2, NULL, &e);
+        cr_assert_not_null(c, "%s", e.text);
+        cr_assert_eq(unlink(b), 0);
+        if (!gone) put_cell(b, "pld", 2, 9, 2); /* the same rows */
+        cr_assert_eq(collection_write(c, "all.h5", NULL, NULL, &e), -1);
+        cr_assert_eq(strncmp(e.text, b, strlen(b)), 0, "%s", e.text);
+        if (!gone) cr_assert(e.kind == ERR_RUN && strstr(e.text, "has changed") != NULL, "%s", e.text);
+        cr_assert_eq(access("all.h5", F_OK), -1);
+        collection_close(c);
+    }
+    cr_assert_eq(files_here(), 1);
+}
+
+/* Another process that has just put a cell's file there takes away its temporary name. */
+Test(store_collect, a_second_name_that_goes_meanwhile_is_no_change) {
+    const char *a = put_cell("000000000000000a", "llma", 1, 20, 2);
+    err         e = {0};
+    cr_assert_eq(link(a, ".temporary"), 0);
+    collection *c = collection_open(&a, 1, NULL, &e);
+    cr_assert_not_null(c, "%s", e.text);
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL); /* so that the clock has ticked */
+    cr_assert_eq(unlink(".temporary"), 0);
+    cr_assert_eq(collection_write(c, "all.h5", NULL, NULL, &e), 0, "%s", e.text);
+    collection_close(c);
+    cr_assert_eq(unlink("all.h5"), 0);
+}
+
+/* A cell file whose steps are damaged is named, and nothing is left of the results. */
+Test(store_collect, damaged_steps_are_found_while_they_are_written) {
+    const char *paths[] = {put_cell("000000000000000a", "llma", 1, 20, 2),
+                           put_cell("000000000000000b", "pld", 2, 9, 2)};
+    uint16_t    five = 5;
+    store_data  all;
+    err         e = {0};
+    hid_t       file = H5Fopen(paths[1], H5F_ACC_RDWR, H5P_DEFAULT), list = H5Dopen2(file, "steps", H5P_DEFAULT);
+    hid_t       type = H5Tcreate(H5T_COMPOUND, sizeof five), here = H5Screate_simple(1, (hsize_t[]){1}, NULL);
+    hid_t       there = H5Dget_space(list);
+    H5Tinsert(type, "accepted", 0, H5T_STD_U16LE);
+    H5Sselect_hyperslab(there, H5S_SELECT_SET, (hsize_t[]){2}, NULL, (hsize_t[]){1}, NULL);
+    cr_assert_geq(H5Dwrite(list, type, here, there, H5P_DEFAULT, &five), 0);
+    H5Sclose(there);
+    H5Sclose(here);
+    H5Tclose(type);
+    H5Dclose(list);
+    cr_assert_geq(H5Fclose(file), 0);
+    cr_assert_eq(store_collect(paths, 2, NULL, "all.h5", NULL, NULL, &all, &e), -1);
+    cr_assert(e.kind == ERR_INPUT && strstr(e.text, "000000000000000b: steps: row 2: ") == e.text, "%s", e.text);
+    cr_assert_eq(files_here(), 2);
+}
+
+static void note_progress(void *ctx, size_t done, size_t all) {
+    size_t *last = ctx;
+    cr_assert(done > *last && done <= all && all == 800);
+    *last = done;
+}
+
+Test(store_collect, tells_how_far_it_is) {
+    const char *paths[] = {put_cell("000000000000000a", "none", -1, -1, 200),
+                           put_cell("000000000000000b", "llma", 1, 20, 200)};
+    store_data  all;
+    size_t      last = 0;
+    err         e = {0};
+    cr_assert_eq(store_collect(paths, 2, NULL, "all.h5", note_progress, &last, &all, &e), 0, "%s", e.text);
+    cr_assert_gt(last, 400);
+    store_free(&all);
 }

@@ -17,10 +17,28 @@
 
 TestSuite(store_read, .init = scratch_enter, .fini = scratch_leave);
 
+/* Both ways of reading, which give the same errors. */
+static int read_both(const char *path, store_data *out, err *e) {
+    store_data opened;
+    err        why = {0};
+    *e = (err){0};
+    int whole = store_read(path, out, e), open = store_open(path, &opened, &why);
+    cr_assert_eq(whole, open, "%s: %s / %s", path, e->text, why.text);
+    cr_assert_eq(e->kind, why.kind);
+    cr_assert_str_eq(e->text, why.text);
+    if (whole == 0) {
+        cr_assert(opened.n_trials == out->n_trials && opened.n_steps == out->n_steps && opened.n_ids == out->n_ids);
+        cr_assert(opened.trials == NULL && opened.steps == NULL && opened.ids == NULL && opened.offset == NULL &&
+                  opened.logits_hash == NULL);
+    }
+    store_free(&opened);
+    return whole;
+}
+
 static void assert_refused(const char *path, const char *why) {
     store_data d;
     err        e = {0};
-    cr_assert_eq(store_read(path, &d, &e), -1);
+    cr_assert_eq(read_both(path, &d, &e), -1);
     cr_assert_eq(e.kind, ERR_INPUT);
     cr_assert_eq(strncmp(e.text, path, strlen(path)), 0, "%s", e.text);
     cr_assert_not_null(strstr(e.text, why), "%s", e.text);
@@ -33,7 +51,7 @@ Test(store_read, what_is_no_results_file_is_refused) {
     cr_assert_eq(mkfifo("fifo", 0666), 0);
     assert_refused("missing", "No such file");
     assert_refused(".", "is not a file");
-    assert_refused("fifo", "is not a file");
+    assert_refused("fifo", "is a pipe (");
     assert_refused("text", "not a results file");
     assert_refused("empty", "not a results file");
 }
@@ -113,7 +131,7 @@ static int read_changed(void (*change)(hid_t file), store_data *back, err *e) {
     cr_assert_geq(file, 0);
     change(file);
     cr_assert_geq(H5Fclose(file), 0);
-    return store_read("changed.h5", back, e);
+    return read_both("changed.h5", back, e);
 }
 
 static void put_number(hid_t file, const char *name, int value) {
@@ -257,6 +275,36 @@ static void loop(hid_t f) {
     H5Lcreate_soft("/steps", f, "steps", H5P_DEFAULT, H5P_DEFAULT);
 }
 
+/* The object is there, but under another name. */
+static void soft_link(hid_t f) {
+    H5Lmove(f, "steps", f, "moved", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_soft("/moved", f, "steps", H5P_DEFAULT, H5P_DEFAULT);
+}
+
+static void external_link(hid_t f) {
+    H5Ldelete(f, "tokens", H5P_DEFAULT);
+    H5Lcreate_external("other.h5", "/tokens", f, "tokens", H5P_DEFAULT, H5P_DEFAULT);
+}
+
+static void external_group(hid_t f) {
+    no_configs(f);
+    H5Lcreate_external("other.h5", "/configs", f, "configs", H5P_DEFAULT, H5P_DEFAULT);
+}
+
+/* As many ids as the file has, but out of a file of any kind. */
+static void external_storage(hid_t f) {
+    hid_t old = H5Dopen2(f, "tokens/ids", H5P_DEFAULT), space = H5Dget_space(old), how = H5Pcreate(H5P_DATASET_CREATE);
+    hsize_t n = (hsize_t)H5Sget_simple_extent_npoints(space);
+    hid_t   fixed = H5Screate_simple(1, &n, NULL);
+    H5Pset_external(how, "/dev/zero", 0, H5F_UNLIMITED);
+    no_ids(f);
+    H5Dclose(old);
+    H5Dclose(H5Dcreate2(f, "tokens/ids", H5T_STD_I32LE, fixed, H5P_DEFAULT, how, H5P_DEFAULT));
+    H5Pclose(how);
+    H5Sclose(fixed);
+    H5Sclose(space);
+}
+
 Test(store_read, other_structure_is_refused) {
     const struct {
         void (*change)(hid_t);
@@ -285,6 +333,10 @@ Test(store_read, other_structure_is_refused) {
         {list_for_table, "steps: is not a table"},
         {table_for_list, "tokens/ids: does not hold a signed 32-bit integer"},
         {loop, "steps"},
+        {soft_link, "steps: is a link to another place"},
+        {external_link, "tokens: is a link to another place"},
+        {external_group, "configs: is a link to another place"},
+        {external_storage, "tokens/ids: has its elements in another place"},
         {no_settings, "lacks the attribute settings"},
         {fewer_roles, "the attribute roles is not a list of"},
         {other_settings, "the attribute settings of /cells does not name the settings of this version"},
@@ -323,19 +375,21 @@ Test(store_read, columns_are_found_by_name) {
     typedef struct {
         int32_t  more;
         uint32_t references, reference_tokens, prompt_tokens;
-        char     scenario[4], id[8], dataset[3];
+        char     scenario[4], id[8], dataset[3], conversation[1];
         uint32_t sample;
-        uint64_t content;
+        uint64_t content, documents;
     } row;
-    const row   rows[] = {{1, 2, 3, 4, "rag ", "b", "d", 0, 8}, {1, 5, 6, 7, "", "12345678", "d", 1, 9}};
+    const row   rows[] = {{1, 2, 3, 4, "rag ", "b", "d", "x", 0, 8, 3}, {1, 5, 6, 7, "", "12345678", "d", "", 1, 9, 4}};
     store_data  d = some_results("0123456789abcdef", "llma", 1, 20, 2), back;
     err         e = {0};
     hsize_t     n = 2;
     const char *names[] = {"more", "references", "reference_tokens", "prompt_tokens", "sample"};
     size_t      at[] = {offsetof(row, more), offsetof(row, references), offsetof(row, reference_tokens),
                         offsetof(row, prompt_tokens), offsetof(row, sample)};
-    const char *texts[] = {"scenario", "id", "dataset"};
-    size_t      text_at[] = {offsetof(row, scenario), offsetof(row, id), offsetof(row, dataset)}, size[] = {4, 8, 3};
+    const char *texts[] = {"scenario", "id", "dataset", "conversation"};
+    size_t      text_at[] = {offsetof(row, scenario), offsetof(row, id), offsetof(row, dataset),
+                             offsetof(row, conversation)};
+    size_t      size[] = {4, 8, 3, 1};
 
     hid_t memory = H5Tcreate(H5T_COMPOUND, sizeof(row)), type = H5Tcreate(H5T_COMPOUND, sizeof(row));
     for (size_t i = 0; i < 5; i++) {
@@ -344,7 +398,9 @@ Test(store_read, columns_are_found_by_name) {
     }
     H5Tinsert(memory, "content", offsetof(row, content), H5T_NATIVE_UINT64);
     H5Tinsert(type, "content", offsetof(row, content), H5T_STD_U64BE);
-    for (size_t i = 0; i < 3; i++) {
+    H5Tinsert(memory, "documents", offsetof(row, documents), H5T_NATIVE_UINT64);
+    H5Tinsert(type, "documents", offsetof(row, documents), H5T_STD_U64BE);
+    for (size_t i = 0; i < 4; i++) {
         hid_t text = H5Tcopy(H5T_C_S1); /* ASCII, NUL-terminated */
         H5Tset_size(text, size[i]);
         H5Tset_strpad(text, H5T_STR_NULLPAD);
@@ -370,6 +426,8 @@ Test(store_read, columns_are_found_by_name) {
     cr_assert_eq(back.samples[1].references, 5);
     cr_assert_eq(back.samples[1].prompt_tokens, 7);
     cr_assert_eq(back.samples[1].content, 9);
+    cr_assert_eq(back.samples[1].documents, 4);
+    cr_assert_str_eq(back.samples[0].conversation, "x");
     store_free(&back);
     store_free(&d);
 }

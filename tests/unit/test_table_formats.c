@@ -101,7 +101,7 @@ Test(table_formats, csv_numbers_read_back_equal_and_missing_is_empty) {
     table_free(t);
 }
 
-Test(table_formats, captions_are_wrapped_after_commas_only) {
+Test(table_formats, captions_are_wrapped_between_their_parts_only) {
     err    e = {0};
     table *t = table_new(&e);
     char   word[121];
@@ -110,9 +110,11 @@ Test(table_formats, captions_are_wrapped_after_commas_only) {
     table_column(t, COLUMN_LEFT, "x", "x");
     table_caption(t, "a, %.68s = b c d, e", word);
     table_caption(t, "%s", word);
+    table_caption(t, "a, stages = %.60s n=2 > b k=3 >2", word);
     table_caption(t, "%s", "");
     char want[512];
-    snprintf(want, sizeof want, "a, %.68s = b c d,\n  e\n%s\n\n\nx\n-\n", word, word);
+    snprintf(want, sizeof want, "a, %.68s = b c d,\n  e\n%s\na, stages = %.60s n=2 >\n  b k=3 >2\n\n\nx\n-\n", word,
+             word, word);
     expect(written(t, "text"), want);
     table_free(t);
 }

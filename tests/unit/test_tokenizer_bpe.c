@@ -435,6 +435,37 @@ Test(pretokenizer, nothing_is_lost_and_bad_bytes_are_pieces) {
     }
 }
 
+static int count_bytes(void *of, const char *at, size_t n, err *e) {
+    (void)at, (void)e;
+    *(size_t *)of += n;
+    return 0;
+}
+
+/* A run of anything, however long: within the limits, which grow with the text, and in a time that does, too. */
+Test(pretokenizer, long_runs_are_split, .timeout = 60) {
+    static const char *const runs[] = {"a",  "A",   "aA",     "\u01C5", "\u0301", "\u4E2D", " ",
+                                       "\n", " \n", "\u3000", "1",      "!",      "'",      "a'"};
+    enum { LONG = 1 << 17 };
+    const char *const *names;
+    char              *text = malloc(LONG);
+    size_t             n = pretokenizer_names(&names);
+    for (size_t i = 0; i < n; i++) {
+        err           e = {0};
+        pretokenizer *p = pretokenizer_open(names[i], NULL, &e);
+        for (size_t k = 0; k < sizeof runs / sizeof *runs; k++) {
+            splitter s;
+            size_t   length = strlen(runs[k]), times = LONG / length, got = 0;
+            for (size_t at = 0; at < times; at++) memcpy(text + at * length, runs[k], length);
+            cr_assert_eq(splitter_open(&s, p, count_bytes, &got, &e), 0, "%s", e.text);
+            cr_assert_eq(splitter_run(&s, text, times * length, &e), 0, "%s, run %zu: %s", names[i], k, e.text);
+            cr_assert_eq(got, times * length);
+            splitter_close(&s);
+        }
+        pretokenizer_close(p);
+    }
+    free(text);
+}
+
 /* ---- refusals ------------------------------------------------------------------------------------- */
 
 static void refuse(vocab *v, const char *word) {

@@ -243,6 +243,29 @@ Test(checkpoint, belongs_to_a_config_and_a_tokenizer, .init = scratch_enter, .fi
     trainer_close(&t);
 }
 
+/* A source is the index of a section of the config; the hash of such a file fits. */
+Test(checkpoint, points_are_of_sources_that_there_are, .init = scratch_enter, .fini = scratch_leave) {
+    err             e = {0};
+    trainer         t;
+    trainer_options o = options_of(2, 1);
+    train_config    c = {.path = (char *)"t.ini", .n_sources = 2};
+    curve           v = {0}, back = {0};
+    memset(c.digest, 'a', sizeof c.digest - 1);
+    memset(c.vocabulary, 'b', sizeof c.vocabulary - 1);
+    cr_assert_eq(trainer_open(&o, 5, &t, &e), 0);
+    cr_assert_eq(curve_add(&v, (curve_point){.source = 1}, &e), 0);
+    for (int64_t source = -3; source <= 3; source++) {
+        bool there = source >= -1 && source <= 1;
+        v.points[0].source = source;
+        cr_assert_eq(checkpoint_write("t.checkpoint", &c, &t, &v, &e), 0, "%s", e.text);
+        cr_expect_eq(checkpoint_read("t.checkpoint", &c, &t, &back, &e), there ? 1 : -1, "%d", (int)source);
+        cr_expect(there || strstr(e.text, "t.checkpoint: point 0 of the checkpoint's curve is of source") != NULL);
+    }
+    free(v.points);
+    free(back.points);
+    trainer_close(&t);
+}
+
 /* ---- the tokenizer ----------------------------------------------------------------------------------- */
 
 static const char corpus[] =
