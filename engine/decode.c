@@ -127,6 +127,15 @@ static void trace_end(trial_trace *t) {
     }
 }
 
+/* A policy that knows plain decoding's output knows something of the numbers that sampled it. Drawn again, they would
+ * take tokens out of their distribution: what such a policy drafts, and how much, depends on them. So other numbers are
+ * drawn, unless the rule gives plain decoding's own tokens. */
+static noise draws_of(const decode_setup *s) {
+    noise draws = s->noise;
+    if (s->input.truth != NULL && s->rule->ops->keeps != SAME_TOKENS) draws.stream ^= rng_stream("informed", "accept");
+    return draws;
+}
+
 static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
     policy_input   in = s->input;
     tokens        *output = &out->output;
@@ -147,6 +156,7 @@ static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
     size_t most = room < in.n_prompt ? 0 : room - in.n_prompt < end ? room - in.n_prompt + 1 : end;
     if (tokens_reserve(output, most, e) != 0) return -1;
 
+    const noise draws = draws_of(s);
     rule_begin(s->rule, in.prompt, in.n_prompt);
     policy_end(s->policy); /* the last trial's index is not this one's time */
     if (policy_check_files(s->policy, e) != 0) return -1;
@@ -171,7 +181,7 @@ static int run_steps(const decode_setup *s, trial_trace *out, err *e) {
         if (target_verify(s->target, pending, n_pending, &d, &r, e) != 0) return -1;
         uint64_t t2 = clock_ns();
         size_t   position = output->n;
-        if (rule_accept(s->rule, &r, &d, position, s->noise, &v, e) != 0) return -1;
+        if (rule_accept(s->rule, &r, &d, position, draws, &v, e) != 0) return -1;
         verdict_cut(&v, &d, s->stops, end - position);
         if (emit(output, &d, &v, e) != 0 || target_keep(s->target, v.path, v.n, e) != 0) return -1;
         rule_observe(s->rule, output->ids + position, v.n + 1);

@@ -8,8 +8,9 @@
  * into one of the intervals, or beyond all of them; then the rest is p without all of them. The distribution is the
  * same.
  *
- * A draft that knows plain decoding's output, as the control `oracle` does, depends on the numbers that sampled it.
- * So the rest is drawn with another number: with the same one the distribution would be biased.
+ * A draft may hold plain decoding's own output, such as a reference that was sampled with the same seed. The rest is
+ * drawn with another number than plain decoding's: with the same one the distribution would be biased. Policies that
+ * know that output to its end get other numbers altogether (decode.c).
  */
 #ifndef ENGINE_RULES_CHANCES_H
 #define ENGINE_RULES_CHANCES_H
