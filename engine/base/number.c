@@ -1,6 +1,7 @@
 #include "engine/base/number.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -26,4 +27,8 @@ bool count_parse(const char *text, uint64_t min, uint64_t max, uint64_t *out) {
 
 const char *plural(size_t n) {
     return n == 1 ? "" : "s";
+}
+
+double percent_of(double share) {
+    return floor(1000 * share + 1e-9) / 10; /* 0.29 is a little less than 29% */
 }

@@ -15,4 +15,7 @@ bool count_parse(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 /* What follows a noun after this number: "" for one, else "s". */
 const char *plural(size_t n);
 
+/* A share in percent, cut to one decimal and never rounded up: 100 is all. */
+double percent_of(double share);
+
 #endif

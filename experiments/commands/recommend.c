@@ -266,6 +266,16 @@ static double imprecision(const choice *c) {
     return isnan(best->ci.lo) ? INFINITY : 50 * (best->ci.hi - best->ci.lo) / best->speedup;
 }
 
+static void say_precision(const choice *c, const options *o, bool last) {
+    char then[100] = "taking more";
+    if (last) snprintf(then, sizeof then, "%g%% was asked for, and there are no more records", o->precision);
+    if (isinf(imprecision(c)))
+        fprintf(stderr, "%zu records: too few for an interval; %s\n", c->records, then);
+    else
+        fprintf(stderr, "%zu records: half of the interval is %.1f%% of %.2f; %s\n", c->records, imprecision(c),
+                c->at[0].speedup, then);
+}
+
 /* Takes records until that is precise enough, or there are no more. */
 static int compare_enough(const options *o, made *f, stage *s, choice *c, err *e) {
     size_t limit = o->precision > 0 ? FIRST : o->limit;
@@ -276,12 +286,10 @@ static int compare_enough(const options *o, made *f, stage *s, choice *c, err *e
         if (!measured && measure_times(o, f->times, f->context, e) != 0) return -1;
         measured = true;
         if (compare(o, f, s, c, e) != 0) return -1;
-        if (limit == 0 || limit == o->limit || f->taken < limit || imprecision(c) < o->precision) return 0;
-        if (isinf(imprecision(c)))
-            fprintf(stderr, "%zu records: too few for an interval; taking more\n", f->taken);
-        else
-            fprintf(stderr, "%zu records: half of the interval is %.1f%% of %.2f; taking more\n", f->taken,
-                    imprecision(c), c->at[0].speedup);
+        bool last = limit == 0 || limit == o->limit || f->taken < limit;
+        if (o->precision == 0 || imprecision(c) < o->precision) return 0;
+        say_precision(c, o, last);
+        if (last) return 0;
         choice_free(c);
         stage_close(s);
     }

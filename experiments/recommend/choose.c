@@ -14,17 +14,55 @@ static const double LEVEL = 0.05;
 
 /* ---- groups -------------------------------------------------------------------------------------------- */
 
-/* Numbers the groups in the order in which they begin. */
+static bool is_plain(const cell_row *c) {
+    return strcmp(c->policy, "none") == 0;
+}
+
+/* Whether anything is left to decode after the prompt's pass (R6). */
+static bool decodes(const trial_row *t) {
+    return t->tokens > 1 && t->plain_tokens > 1;
+}
+
+static int see_plain(const store_trial *at, void *ctx, err *e) {
+    (void)e;
+    if (decodes(at->trial)) ((bool *)ctx)[at->trial->sample] = true;
+    return 0;
+}
+
+/* [n_samples] which samples have something to decode, in new memory. */
+static bool *find_decoding(const store_data *d, err *e) {
+    bool *out = mem_new(d->n_samples, sizeof *out, e);
+    int   ret = out != NULL ? 0 : -1;
+    for (size_t c = 0; ret == 0 && c < d->n_cells; c++)
+        if (is_plain(&d->cells[c])) ret = store_visit_cell(d, c, 0, see_plain, out, e);
+    if (ret == 0) return out;
+    free(out);
+    return NULL;
+}
+
+/* Numbers the groups of samples that decode, in the order in which they begin. */
 static int find_groups(const store_data *d, const char *by, choice *c, err *e) {
     size_t *first = records_groups(d, by, e);
+    bool   *decoding = find_decoding(d, e);
     c->group_of = mem_new(d->n_samples, sizeof *c->group_of, e);
     c->example = mem_new(d->n_samples, sizeof *c->example, e);
-    int ret = first != NULL && c->group_of != NULL && c->example != NULL ? 0 : -1;
+    size_t *number =
+        mem_new(d->n_samples, sizeof *number, e); /* 1 + the group whose samples begin there; 0: none yet */
+    int ret = first != NULL && decoding != NULL && c->group_of != NULL && c->example != NULL && number != NULL ? 0 : -1;
     for (size_t s = 0; ret == 0 && s < d->n_samples; s++) {
-        if (first[s] == s) c->example[c->groups++] = s;
-        c->group_of[s] = first[s] == s ? c->groups - 1 : c->group_of[first[s]];
+        if (!decoding[s]) continue;
+        if (number[first[s]] == 0) {
+            c->example[c->groups++] = s;
+            number[first[s]] = c->groups;
+        }
+        c->group_of[s] = number[first[s]] - 1;
     }
     free(first);
+    free(decoding);
+    free(number);
+    if (ret == 0 && c->groups == 0)
+        return err_input(e, "no record has an output of two tokens or more: the prompt's pass writes the first, and "
+                            "there is nothing to speed up");
     return ret;
 }
 
@@ -76,9 +114,10 @@ typedef struct {
     choosing  *x;
     pass_times t;
     ratio_sum *times;
-    size_t     trials, tokens, steps;
-    double     drafting, plain, own;
-    bool       untimed; /* a trial has no times */
+    size_t     trials, tokens, steps, plain_passes;
+    size_t     undecoded, at_once; /* trials of one token; those that end with the prompt's pass, draft and all */
+    double     drafting, plain, own, contexts;
+    bool       is_plain, untimed; /* untimed: a trial has no times */
 } cell_sum;
 
 static int add_trial(const store_trial *at, void *ctx, err *e) {
@@ -88,19 +127,29 @@ static int add_trial(const store_trial *at, void *ctx, err *e) {
     size_t           prompt = x->d->samples[r->sample].prompt_tokens;
     ratio_sum       *to = &sum->times[x->out->group_of[r->sample]];
     (void)e;
+    if (!decodes(r)) {
+        sum->undecoded++;
+        return 0;
+    }
     sum->trials++;
     sum->tokens += r->tokens;
+    sum->steps += r->steps;
+    sum->at_once += r->steps == 1;
     sum->untimed = sum->untimed || isnan(r->modeled_ns) || isnan(r->plain_modeled_ns);
     if (sum->untimed) return 0; /* a pass may be wider than the cost file */
+    double own = r->modeled_ns + (double)r->draft_ns;
+    if (sum->is_plain)
+        own = r->plain_modeled_ns; /* it drafts nothing, and what asking it takes is the clock's own time */
     to->part += r->plain_modeled_ns;
-    to->whole += r->modeled_ns + (double)r->draft_ns;
+    to->whole += own;
     sum->plain += r->plain_modeled_ns;
-    sum->own += r->modeled_ns + (double)r->draft_ns;
-    sum->drafting += (double)r->draft_ns;
-    sum->steps += r->steps;
+    sum->own += own;
+    sum->drafting += own - r->modeled_ns;
     for (size_t k = 1; k < r->steps; k++)
         add_pass(&sum->t, 1 + (size_t)at->steps[k].drafted, prompt + at->steps[k].position - 1, x->weights.own);
     for (size_t k = 0; k + 1 < r->plain_tokens; k++) add_pass(&sum->t, 1, prompt + k, x->weights.plain);
+    sum->plain_passes += r->plain_tokens - 1;
+    sum->contexts += (r->plain_tokens - 1) * ((double)prompt + (r->plain_tokens - 2) / 2.0);
     return 0;
 }
 
@@ -131,7 +180,7 @@ static int find_candidates(choosing *x, err *e) {
     for (size_t c = 0; c < d->n_cells; c++) {
         candidate  found = {.cell = c, .p = NAN};
         ratio_sum *times = out->times + at * out->groups;
-        cell_sum   sum = {.x = x, .t = cost_times(x->cost), .times = times};
+        cell_sum   sum = {.x = x, .t = cost_times(x->cost), .times = times, .is_plain = is_plain(&d->cells[c])};
         memset(times, 0, out->groups * sizeof *times);
         if (add_up(x, &found, &sum, e) != 0) return -1;
         out->too_wide += sum.untimed;
@@ -139,12 +188,17 @@ static int find_candidates(choosing *x, err *e) {
         while (strcmp(x->p->cells[found.plan_cell].id, d->cells[c].id) != 0) found.plan_cell++;
         found.times = times;
         if (is_oracle(&d->cells[c])) {
-            if (!(out->bound >= found.speedup)) out->bound = found.speedup;
+            if (!(out->bound >= found.speedup)) {
+                out->bound = found.speedup;
+                out->at_once = sum.at_once;
+            }
             continue;
         }
-        if (strcmp(d->cells[c].policy, "none") == 0) {
+        if (is_plain(&d->cells[c])) {
             out->records = sum.trials;
             out->tokens += sum.tokens;
+            out->undecoded = sum.undecoded;
+            out->context = sum.contexts / (double)sum.plain_passes;
         }
         out->at[at++] = found;
     }

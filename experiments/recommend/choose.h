@@ -13,6 +13,8 @@
  *  R4  The times of passes have errors, too: the standard error of a speed-up is, to first order, that of the sums of
  *      times that it is made of, which share T(1).
  *  R5  Candidates with a pass longer than the longest measured have no time. They are left out and counted.
+ *  R6  A record whose output is one token has nothing to decode after the prompt's pass: it is in no number but
+ *      `undecoded`.
  */
 #ifndef EXPERIMENTS_CHOOSE_H
 #define EXPERIMENTS_CHOOSE_H
@@ -42,14 +44,17 @@ typedef struct {
     candidate *at; /* [n] the best one first */
     size_t     n;
     ratio_sum *times;    /* [n * groups] */
-    size_t    *group_of; /* [n_samples] of the results */
+    size_t    *group_of; /* [n_samples] of the results; of those that decode (R6) */
     size_t    *example;  /* [groups] the first sample of each */
     size_t     groups, records, tokens;
-    double     optimism; /* R3: of log speed-up */
-    double     wins;     /* share of resamples in which the best one is the best */
-    double     bound;    /* the speed-up that no copying from these sources exceeds; NaN without `oracle` */
-    size_t     too_wide; /* R5 */
-    double     more;     /* groups that it would take to tell the first two apart, beyond those there are; NaN */
+    size_t     undecoded; /* R6 */
+    double     context;   /* tokens in the cache, the mean over plain decoding's passes */
+    double     optimism;  /* R3: of log speed-up */
+    double     wins;      /* share of resamples in which the best one is the best */
+    double     bound;     /* the speed-up that no copying from these sources exceeds; NaN without `oracle` */
+    size_t     at_once;   /* records that `oracle` finishes with the prompt's pass, whose time is in no speed-up */
+    size_t     too_wide;  /* R5 */
+    double     more;      /* groups that it would take to tell the first two apart, beyond those there are; NaN */
 } choice;
 
 /* d: the results of a replay of `p`, which has a cost file; by: as in records_groups. ERR_INPUT when nothing can be

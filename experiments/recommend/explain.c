@@ -43,6 +43,9 @@ static void print_data(const plan *p, const choice *c, FILE *out) {
     fprintf(out, "%zu record%s", c->records, plural(c->records));
     if (c->groups != c->records) fprintf(out, " in %zu group%s", c->groups, plural(c->groups));
     fprintf(out, ", %zu tokens; greedy decoding\n", c->tokens);
+    if (c->undecoded > 0)
+        fprintf(out, "%zu more %s an output of one token, which the prompt's pass writes, and %s left out\n",
+                c->undecoded, c->undecoded == 1 ? "has" : "have", c->undecoded == 1 ? "is" : "are");
     print_doubts(p, out);
 }
 
@@ -69,8 +72,8 @@ static void print_rivals(const choice *c, const char *others, FILE *out) {
         return;
     }
     if (level > 0)
-        fprintf(out, "  these records do not separate %zu %s%s from it; best in %.0f%% of resamples\n", level, others,
-                plural(level), 100 * c->wins);
+        fprintf(out, "  these records do not separate %zu %s%s from it; best in %.1f%% of resamples\n", level, others,
+                plural(level), percent_of(c->wins));
     if (c->more > 0) fprintf(out, "  about %.0f more %s would tell the first two apart\n", ceil(c->more), drawn(c));
 }
 
@@ -93,10 +96,44 @@ static int print_plain(const plan *p, const choice *c, FILE *out, err *e) {
     return 0;
 }
 
+/* How much of the time that copying could save is saved: unlike the ratio of speed-ups, this says something where the
+ * bound is far off. It is none for a policy with more sources, such as earlier outputs. */
+static void print_bound(const choice *c, FILE *out) {
+    if (!(c->bound > 1)) return;
+    if (c->at[0].speedup > c->bound) {
+        fprintf(out, "  `oracle`, which copies from this record alone, is %.2f times as fast\n", c->bound);
+        return;
+    }
+    fprintf(out,
+            "  saves %.0f%% of the time that copying could: `oracle`, which knows the output,\n  is %.2f times as fast",
+            100 * (1 - 1 / c->at[0].speedup) / (1 - 1 / c->bound), c->bound);
+    if (c->at_once > 0)
+        fprintf(out, ", and checks that of %zu record%s with the prompt", c->at_once, plural(c->at_once));
+    fprintf(out, "\n");
+}
+
+/* On other records, and with the errors of the times: both are independent, so in logarithms their squares add up. */
+static interval expected_interval(const candidate *best, double expected) {
+    double cost = 1.96 * best->cost_error, up = log(best->ci.hi / best->speedup),
+           down = log(best->speedup / best->ci.lo);
+    return (interval){.lo = expected * exp(-hypot(down, cost)), .hi = expected * exp(hypot(up, cost))};
+}
+
+static void print_expected(const choice *c, FILE *out) {
+    const candidate *best = &c->at[0];
+    double           expected = best->speedup * exp(-c->optimism);
+    interval         range = expected_interval(best, expected);
+    if (!has_tests(c)) return;
+    fprintf(out, "  expect %.2f", expected);
+    print_interval(out, range);
+    fprintf(out, " on other records%s\n  (the best of %zu looks better than it is%s)\n",
+            range.lo < 1 ? ", so it may not pay" : "", c->n,
+            best->cost_error > 0 ? ", and times of passes have errors" : "");
+}
+
 static int print_policy(const plan *p, const choice *c, FILE *out, err *e) {
     const candidate *best = &c->at[0];
     char            *spec = candidate_spec(p, best, e);
-    double           expected = best->speedup * exp(-c->optimism);
     if (spec == NULL) return -1;
     fprintf(out, "\nRecommended: ");
     print_spec(spec, out);
@@ -107,12 +144,8 @@ static int print_policy(const plan *p, const choice *c, FILE *out, err *e) {
     if (best->cost_error > 0)
         fprintf(out, "  the times of passes alone leave %.1f%% open (twice their standard error)\n",
                 200 * best->cost_error);
-    if (has_tests(c))
-        fprintf(out, "  expect %.2f on other records: the best of %zu looks better than it is%s\n", expected, c->n,
-                expected < 1 ? ", and may not pay" : "");
-    if (c->bound > 1)
-        fprintf(out, "  %.0f%% of what copying could bring (%.2f: `oracle`, which knows the output)\n",
-                100 * (best->speedup - 1) / (c->bound - 1), c->bound);
+    print_expected(c, out);
+    print_bound(c, out);
     print_rivals(c, "other", out);
     return 0;
 }
@@ -352,16 +385,16 @@ static double break_even(size_t d, double wanted) {
     return high;
 }
 
-static int print_break_even(const plan *p, FILE *out, err *e) {
+static int print_break_even(const plan *p, const choice *c, FILE *out, err *e) {
     static const size_t drafts[] = {1, 2, 3, 5, 7, 11, 15, 31, 63};
     const cost_model   *cost = &p->costs[0];
     const pass_times    times = cost_times(cost);
-    size_t              context = cost->contexts[cost->n_contexts - 1];
+    size_t              context = (size_t)(c->context + 0.5);
     table              *t = table_new(e);
     if (t == NULL) return -1;
     table_caption(t,
-                  "a draft pays from this acceptance on, after %zu tokens in the cache; each token accepted with the "
-                  "same probability if those before it are",
+                  "a draft pays from this acceptance on, with %zu tokens in the cache (these records' mean); "
+                  "each token accepted with the same probability if those before it are",
                   context);
     table_column(t, COLUMN_RIGHT, "drafted", "drafted");
     table_column(t, COLUMN_RIGHT, "k of llma", "k");
@@ -387,5 +420,5 @@ static int print_break_even(const plan *p, FILE *out, err *e) {
 int explain_choice(const plan *p, const store_data *d, const choice *c, FILE *out, err *e) {
     if (print_answer(p, c, out, e) != 0 || print_candidates(p, c, out, e) != 0) return -1;
     if (!is_plain(p, c, 0) && print_losses(d, c, out, e) != 0) return -1;
-    return print_break_even(p, out, e);
+    return print_break_even(p, c, out, e);
 }

@@ -55,7 +55,7 @@ def test_the_best_is_the_best_of_the_replay(done):
     name, speedup = re.search(r"Recommended: (\w+).*\n  ([\d.]+) times as fast", text).groups()
     assert name == best[0] and float(speedup) == pytest.approx(best[1], abs=0.006)
     bound = max(x[1] for x in totals(folder / "out/replay.h5").values() if x[0] == "oracle")
-    assert f"({bound:.2f}: `oracle`" in text
+    assert f"`oracle`, which knows the output,\n  is {bound:.2f} times as fast" in text
     shown = [(float(s), float(w)) for s, w in
              re.findall(r"^[\w:=,]+(?: #\d+)? +[\d.]+ +([\d.]+)  [\d.]+ \[.*%  +([\d.]+)$", text, re.M)]
     assert len(shown) == 13 and shown[:12] == sorted(shown[:12], key=lambda x: -x[0])
@@ -259,3 +259,57 @@ def test_bad_options_are_refused(tmp_path):
     (tmp_path / "file").write_text("")
     bad = recommend(SCENARIOS, COPIER, tmp_path / "file/out", check=False)
     assert bad.returncode == 1 and "file: cannot make the output folder" in bad.stderr
+
+
+def test_outputs_of_one_token_are_left_out(tmp_path):
+    """The prompt's pass writes them: there is nothing to speed up, nor to be slower at."""
+    source = [json.loads(line) for line in SCENARIOS.read_text().splitlines()[:24]]
+    short = [dict(r, id=f"short {i}", output="") for i, r in enumerate(source[:3])]
+    times, data = cost(tmp_path / "t.cost", lambda k: 9 + k), tmp_path / "data.jsonl"
+    said = []
+    for records in (source, short[:1] + source + short[1:]):
+        data.write_text("".join(json.dumps(r) + "\n" for r in records))
+        said.append(recommend(data, COPIER, tmp_path / f"out{len(records)}", "--cost", times, "--policy", "pld", "--policy", "oracle:k=64").stdout)
+    assert "3 more have an output of one token, which the prompt's pass writes, and are left out\n" in said[1]
+    assert "24 records, " in said[1] and re.search(r"^none .* 0\.0% +1\.00$", said[1], re.M)
+    plain = [re.search(r"^none .*", text, re.M)[0].split()[:3] for text in said]
+    assert plain[0] == plain[1] and "short" not in said[1]
+    data.write_text("".join(json.dumps(r) + "\n" for r in short))
+    bad = recommend(data, COPIER, tmp_path / "none", "--cost", times, "--policy", "pld", check=False)
+    assert bad.returncode == 2 and "no record has an output of two tokens or more" in bad.stderr
+
+
+def test_how_much_of_the_time_is_saved_however_far_the_bound_is(tmp_path):
+    """Outputs that one draft holds are checked with the prompt, whose time is in no speed-up: the bound is off the scale."""
+    source = [json.loads(line) for line in SCENARIOS.read_text().splitlines()[:12]]
+    data = tmp_path / "data.jsonl"
+    data.write_text("".join(json.dumps(dict(r, output=r["output"][:60])) + "\n" for r in source))
+    times = cost(tmp_path / "t.cost", lambda k: 9 + k)
+    text = recommend(data, COPIER, tmp_path / "out", "--cost", times, "--policy", "pld", "--policy", "oracle:k=64").stdout
+    saved, bound, records = re.search(r"saves (\d+)% of the time that copying could: `oracle`, which knows the output,\n"
+                                      r"  is ([\d.]+) times as fast, and checks that of (\d+) records? with the prompt", text).groups()
+    speedup = float(re.search(r"([\d.]+) times as fast as plain", text)[1])
+    assert int(records) > 0 and float(bound) > speedup
+    assert int(saved) == pytest.approx(100 * (1 - 1 / speedup) / (1 - 1 / float(bound)), abs=1)
+
+
+def test_a_precision_that_is_not_reached_is_said(tmp_path):
+    times = cost(tmp_path / "t.cost", lambda k: 9 + k)
+    for options, why in ((("--until-precise", "0.1"), r"48 records: half of the interval is [\d.]+% of [\d.]+; 0.1% was asked for, and there are no more"),
+                         (("--until-precise", "50", "--limit", "5"), "5 records: too few for an interval; 50% was asked for, and there are no more")):
+        done = recommend(SCENARIOS, COPIER, tmp_path / "out", "--cost", times, "--policy", "pld", *options)
+        assert re.search(why, done.stderr), done.stderr
+
+
+def test_expectations_carry_the_errors_of_the_times(tmp_path):
+    """Quartiles of T widen what is to be expected, and T without any leaves the records' own interval."""
+    exact = cost(tmp_path / "t.cost", lambda k: 9 + k)
+    wide = tmp_path / "wide.cost"
+    wide.write_text("[cost]\nrounds = 9\n" + re.sub(r"^(\d+) = (\d+)$", lambda m: f"{m[1]} = {int(m[2])} {int(m[2]) * 0.8:.0f} {int(m[2]) * 1.2:.0f}", exact.read_text(), flags=re.M))
+    spans = []
+    for path in (exact, wide):
+        text = recommend(SCENARIOS, COPIER, tmp_path / path.stem, "--cost", path, "--policy", "pld", "--policy", "llma:k=4").stdout
+        low, high = map(float, re.search(r"expect [\d.]+ \[([\d.]+), ([\d.]+)\] on other records", text).groups())
+        spans.append(high / low)
+        assert ("times of passes have errors" in text) == (path == wide)
+    assert spans[1] > spans[0]
