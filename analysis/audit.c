@@ -6,7 +6,8 @@
 
 #include "engine/base/mem.h"
 
-#define RISK 0.01 /* that rounding takes a token of a whole audit beyond the tolerance; that a worse side is none */
+#define RISK  0.01 /* that rounding takes a token of a whole audit beyond the tolerance; that a worse side is none */
+#define BLIND 0.5  /* share of positions with the second token within the tolerance, from which on it tells nothing */
 
 const char *const audit_kind_names[AUDIT_KINDS] = {"same",  "tie", "rounding",  "length",
                                                    "early", "bug", "unrelated", "parted"};
@@ -18,7 +19,7 @@ const char *const audit_kind_helps[AUDIT_KINDS] = {
     "one has ended before its limit, at a place where the model would not",
     "one token is near the largest logit, the other is not: rounding does not explain it",
     "neither token is near: another model, prompt or chat template, or sampled",
-    "they differ, and nothing says why: no model, or too few tokens",
+    "they differ, and nothing says why: no model, or too few tokens to know how far rounding goes",
 };
 
 /* ---- filling ------------------------------------------------------------------------------------------- */
@@ -60,13 +61,18 @@ void audit_drop(audit *a) {
 
 /* ---- judging ------------------------------------------------------------------------------------------- */
 
+/* What lies within the tolerance is explained by it, unless nearly everything does. */
+static audit_kind within(const audit *a) {
+    return a->blind ? AUDIT_PARTED : AUDIT_ROUNDING;
+}
+
 /* One has ended. What the other one goes on with is a token that ends a text, or too much, or a fault. */
 static audit_kind judge_end(const audit *a, audit_record *r) {
     audit_side        shorter = r->word[AUDIT_PLAIN].ended ? AUDIT_PLAIN : AUDIT_OTHER;
     const audit_word *end = &r->word[shorter], *goes_on = &r->word[shorter == AUDIT_PLAIN ? AUDIT_OTHER : AUDIT_PLAIN];
     if (end->at_limit || goes_on->stops || (a->scored && isnan(end->below))) return AUDIT_LENGTH;
     if (!a->scored || !isfinite(a->tolerance)) return AUDIT_PARTED;
-    if (end->below <= a->tolerance) return AUDIT_ROUNDING;
+    if (end->below <= a->tolerance) return within(a);
     r->whose = shorter;
     return goes_on->below <= a->tolerance ? AUDIT_EARLY : AUDIT_UNRELATED;
 }
@@ -77,7 +83,7 @@ static audit_kind judge(const audit *a, audit_record *r) {
     if (p->ended || q->ended) return judge_end(a, r);
     if (!a->scored || !isfinite(a->tolerance)) return AUDIT_PARTED;
     bool near_p = p->below <= a->tolerance, near_q = q->below <= a->tolerance;
-    if (near_p && near_q) return p->logit == q->logit ? AUDIT_TIE : AUDIT_ROUNDING;
+    if (near_p && near_q) return p->logit == q->logit ? AUDIT_TIE : within(a);
     r->whose = near_p ? AUDIT_OTHER : AUDIT_PLAIN;
     return near_p || near_q ? AUDIT_BUG : AUDIT_UNRELATED;
 }
@@ -104,8 +110,10 @@ int audit_judge(audit *a, err *e) {
         tokens += a->points[side].n;
         a->beyond[side] = 0;
     }
-    if (isnan(a->tolerance)) a->tolerance = noise_tolerance(&a->fit[AUDIT_PLAIN], tokens, RISK);
+    bool derived = isnan(a->tolerance);
+    if (derived) a->tolerance = noise_tolerance(&a->fit[AUDIT_PLAIN], tokens, RISK);
     a->hidden = noise_within(&a->points[AUDIT_PLAIN], a->tolerance);
+    a->blind = derived && a->hidden > BLIND;
     for (int k = 0; k < AUDIT_KINDS; k++) a->counts[k] = 0;
     for (size_t i = 0; i < a->n; i++) {
         audit_record *r = &a->records[i];
@@ -130,7 +138,7 @@ int audit_fault(const audit *a, err *e) {
     size_t n = unexplained(a);
     if (n > 0 && !a->scored)
         return err_run(e, "%zu of %zu outputs differ, and without a model (-m) nothing says why", n, a->n);
-    if (n > 0 && !isfinite(a->tolerance))
+    if (n > 0 && n == a->counts[AUDIT_PARTED])
         return err_run(e, "%zu of %zu outputs differ, and there are too few tokens to tell why (--tolerance X)", n,
                        a->n);
     if (n > 0) return err_run(e, "%zu of %zu outputs differ in a way that rounding does not explain", n, a->n);

@@ -7,7 +7,8 @@
  * token of the whole audit beyond it.
  *
  *  A1  A greedy engine whose only fault is rounding writes tokens within the tolerance, plain or not.
- *  A2  What cannot be judged (no model, or too few tokens for a tolerance) is not explained.
+ *  A2  What cannot be judged is not explained: without a model, without a tolerance, or within one that more than half
+ *      of all second choices are within, because too few tokens bound the errors.
  */
 #ifndef ANALYSIS_AUDIT_H
 #define ANALYSIS_AUDIT_H
@@ -76,6 +77,7 @@ typedef struct {
     double        tolerance; /* NaN before audit_judge: derived there */
     noise_fit     fit[AUDIT_SIDES];
     double        hidden; /* share of plain's positions at which the second token is within the tolerance */
+    bool          blind;  /* too few tokens: the derived tolerance is so wide that what is within it may be anything */
     size_t        longest[AUDIT_SIDES]; /* output of each file; tokens, or characters */
     size_t        counts[AUDIT_KINDS];
     size_t        beyond[AUDIT_SIDES];

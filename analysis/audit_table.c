@@ -33,11 +33,12 @@ static void caption_tolerance(const audit *a, table *t) {
     if (!isfinite(a->tolerance))
         table_caption(t, "tolerance: none, there are too few tokens to tell what rounding does (--tolerance X)");
     else
-        table_caption(t,
-                      "tolerance %.3g: beyond it are %zu of plain's tokens, and %zu of the %zu that speculation wrote "
-                      "after parting; a wrong second choice is within it at %.1f%% of the positions",
-                      a->tolerance, a->beyond[AUDIT_PLAIN], a->beyond[AUDIT_OTHER], a->points[AUDIT_OTHER].n,
-                      100 * a->hidden);
+        table_caption(
+            t,
+            "tolerance %.3g: beyond it are %zu of plain's tokens, and %zu of the %zu that speculation wrote "
+            "after parting; a wrong second choice is within it at %.1f%% of the positions%s",
+            a->tolerance, a->beyond[AUDIT_PLAIN], a->beyond[AUDIT_OTHER], a->points[AUDIT_OTHER].n, 100 * a->hidden,
+            a->blind ? ": TOO FEW tokens to tell rounding from a bug there (more records, or --tolerance X)" : "");
 }
 
 /* Signs that plain is no greedy decoding of this model and these prompts. */
