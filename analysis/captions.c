@@ -6,6 +6,7 @@
 
 #include "analysis/records.h"
 #include "engine/base/number.h"
+#include "engine/base/quote.h"
 
 /* Cuts what is after the first digits of digests within a text, as in chain.stages; those alone are short already. */
 static void shorten_digests(char *s) {
@@ -55,6 +56,13 @@ int caption_records(table *t, const store_data *d, err *e) {
                       plural(n), s->line, *s->id != '\0' ? " (" : "", s->id, *s->id != '\0' ? ")" : "", s->reason);
     }
     return 0;
+}
+
+void caption_groups(table *t, const char *pattern) {
+    char shown[220];
+    if (pattern != NULL)
+        table_caption(t, "records are drawn in groups (--group %s)",
+                      quote(shown, sizeof shown, pattern, strlen(pattern)));
 }
 
 void caption_unfinished(table *t, const store_data *d, const cell_counts *counts) {

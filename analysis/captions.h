@@ -13,6 +13,9 @@ void caption_settings(table *t, const char *sweep, char *settings);
 /* Records that were left out, with the first reason, and duplicates. */
 int caption_records(table *t, const store_data *d, err *e);
 
+/* What is drawn together; nothing for NULL, where each record is drawn by itself. */
+void caption_groups(table *t, const char *pattern);
+
 /* Cells of which only a part has been run. counts: [d->n_cells] */
 void caption_unfinished(table *t, const store_data *d, const cell_counts *counts);
 

@@ -177,11 +177,13 @@ typedef struct {
 static void count_best(const uint32_t *times, size_t groups, void *ctx) {
     share_count *s = ctx;
     (void)groups;
-    s->shares[best_of(s->a, s->m, times)] += 1.0 / BOOTSTRAP_RESAMPLES;
+    s->shares[best_of(s->a, s->m, times)]++;
 }
 
 int arms_best_shares(const arms *a, const metric *m, bootstrap *b, double *shares, err *e) {
     share_count s = {a, m, shares};
     for (size_t i = 0; i < a->arms; i++) shares[i] = 0;
-    return a->n > 0 ? bootstrap_each(b, a->n, count_best, &s, e) : 0;
+    if (a->n > 0 && bootstrap_each(b, a->n, count_best, &s, e) != 0) return -1;
+    for (size_t i = 0; i < a->arms; i++) shares[i] /= BOOTSTRAP_RESAMPLES;
+    return 0;
 }

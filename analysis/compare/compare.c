@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/captions.h"
 #include "analysis/compare/comparison.h"
 #include "analysis/stats/holm.h"
 #include "engine/base/digest.h"
 #include "engine/base/mem.h"
 #include "engine/base/number.h"
+#include "engine/base/quote.h"
 
 /* ---- what is compared ---------------------------------------------------------------------------------- */
 
@@ -27,6 +29,58 @@ bool comparison_takes(const comparison *c, size_t cell, left_out *left) {
     return sum.part != 0 || sum.whole != 0;
 }
 
+/* The trials of two cells side by side, group by group. */
+typedef struct {
+    const placed_trial *x, *y, *x_end, *y_end;
+} trial_walk;
+
+static trial_walk walk_begin(const comparison *c, size_t a, size_t b) {
+    const placed_trial *at = c->trials.at;
+    const size_t       *first = c->trials.first;
+    return (trial_walk){at + first[a], at + first[b], at + first[a + 1], at + first[b + 1]};
+}
+
+/* The next two of one group; false when there are no more. */
+static bool walk_next(trial_walk *w, const trial_row **s, const trial_row **t) {
+    while (w->x < w->x_end && w->y < w->y_end) {
+        if (w->x->group == w->y->group) {
+            *s = (w->x++)->row;
+            *t = (w->y++)->row;
+            return true;
+        }
+        if (w->x->group < w->y->group)
+            w->x++;
+        else
+            w->y++;
+    }
+    return false;
+}
+
+/* Outputs of a record that are cut are equally long, and no other one is longer, where limits are the same. */
+static bool cut_elsewhere(const store_data *d, const trial_row *s, const trial_row *t) {
+    if (d->samples[s->sample].content != d->samples[t->sample].content) return false;
+    return (s->truncated && t->tokens > s->tokens) || (t->truncated && s->tokens > t->tokens);
+}
+
+static int check_limits(const comparison *c, size_t a, size_t b, err *e) {
+    const store_data *d = &c->v->d;
+    trial_walk        w = walk_begin(c, a, b);
+    const trial_row  *s, *t;
+    char              id[100];
+    while (walk_next(&w, &s, &t)) {
+        if (!cut_elsewhere(d, s, t)) continue;
+        const trial_row  *cut = s->truncated && t->tokens > s->tokens ? s : t, *other = cut == s ? t : s;
+        const sample_row *r = &d->samples[cut->sample];
+        return err_input(
+            e,
+            "%s: cell %s cuts the output of %s after %u tokens, and cell %s of %s lets it have %u (the same "
+            "max_new_tokens and context; --where leaves cells out)",
+            c->o->files[c->v->file[cut->cell]], d->cells[cut->cell].id, quote(id, sizeof id, r->id, strlen(r->id)),
+            cut->tokens, d->cells[other->cell].id, c->o->files[c->v->file[other->cell]], other->tokens);
+    }
+    return 0;
+}
+
 int comparison_check(const comparison *c, size_t a, size_t b, err *e) {
     const cell_row *x = &c->v->d.cells[a], *y = &c->v->d.cells[b];
     const char     *file[] = {c->o->files[c->v->file[a]], c->o->files[c->v->file[b]]};
@@ -36,21 +90,15 @@ int comparison_check(const comparison *c, size_t a, size_t b, err *e) {
     if (strcmp(x->model_sha256, y->model_sha256) != 0)
         return err_input(e, "%s: its model %s has other weights than that of %s (the same model)", file[1], y->model,
                          file[0]);
-    return 0;
+    return check_limits(c, a, b, e);
 }
 
 unlike comparison_unlike(const comparison *c, size_t a, size_t b) {
-    const placed_trial *x = c->trials.at + c->trials.first[a], *y = c->trials.at + c->trials.first[b];
-    const placed_trial *x_end = c->trials.at + c->trials.first[a + 1], *y_end = c->trials.at + c->trials.first[b + 1];
-    unlike              out = {0};
-    while (x < x_end && y < y_end) {
-        if (x->group != y->group) {
-            x += x->group < y->group;
-            y += x < x_end && x->group > y->group;
-            continue;
-        }
-        const trial_row *s = (x++)->row, *t = (y++)->row;
-        bool             known = s->logits_hash != 0 && t->logits_hash != 0;
+    trial_walk       w = walk_begin(c, a, b);
+    const trial_row *s, *t;
+    unlike           out = {0};
+    while (walk_next(&w, &s, &t)) {
+        bool known = s->logits_hash != 0 && t->logits_hash != 0;
         out.trials++;
         out.ids += s->tokens != t->tokens || c->outputs[s->trial] != c->outputs[t->trial];
         out.with_logits += known;
@@ -117,8 +165,14 @@ static int choose_metric(comparison *c, err *e) {
 
 /* ---- printing ------------------------------------------------------------------------------------------ */
 
+const char *comparison_drawn(const comparison *c, size_t n) {
+    if (c->o->pattern != NULL) return n == 1 ? "group of records" : "groups of records";
+    return n == 1 ? "record" : "records";
+}
+
 void comparison_captions(const comparison *c, const left_out *left, table *t) {
     size_t processes = c->v->d.n_processes;
+    caption_groups(t, c->o->pattern);
     table_caption(t, "%s: %s", c->metric->title, c->metric->help);
     if (c->metric->timed && processes > 1)
         table_caption(t, "times are of %zu processes, which may have run under different loads (speedup is paired)",

@@ -32,7 +32,9 @@ typedef struct {
 } left_out;
 
 bool comparison_takes(const comparison *c, size_t cell, left_out *left);
-void comparison_captions(const comparison *c, const left_out *left, table *t);
+/* "record", "groups of records": what is drawn, n of them. */
+const char *comparison_drawn(const comparison *c, size_t n);
+void        comparison_captions(const comparison *c, const left_out *left, table *t);
 
 /* Both columns of a paired estimate for people, and all of it for programs. */
 void comparison_column(table *t, const char *title, const char *name);
@@ -47,7 +49,7 @@ void comparison_caption_p(table *t, size_t family, size_t records);
 /* Against o->least; family: comparisons that are adjusted together. */
 int comparison_judge(comparison *c, size_t cell, const compared *by, size_t family, err *e);
 
-/* ERR_INPUT unless both cells are of the same records and weights. */
+/* ERR_INPUT unless both cells are of the same records and weights, with outputs cut at the same length. */
 int comparison_check(const comparison *c, size_t a, size_t b, err *e);
 
 /* The two ways to compare. */

@@ -232,7 +232,7 @@ static int add_set_captions(const comparison *c, const set *s, table *t, err *e)
         unequal += s->rows[i].unlike.ids > 0;
     }
     if (*s->setup != '\0') table_caption(t, "%s", s->setup);
-    if (!few) snprintf(share, sizeof share, "; the best in %.0f%% of resamples", 100 * s->rows[0].share);
+    if (!few) snprintf(share, sizeof share, "; the best in %.1f%% of resamples", percent_of(s->rows[0].share));
     table_caption(t, "%s: %s, %s %.*f%s; not told apart from it: %zu of %zu other cell%s", base, label,
                   c->metric->title, c->metric->decimals, s->rows[0].by.value.value, share, tied, s->n - 1,
                   plural(s->n - 1));
@@ -242,11 +242,13 @@ static int add_set_captions(const comparison *c, const set *s, table *t, err *e)
                       "the best was picked on the same records: its lead looks larger, and p smaller, than on others%s",
                       few ? "" : "; the truly best cell stands above the gap all the same, with 95% confidence");
     if (s->arms.left > 0)
-        table_caption(t, "%zu record%s not in all cells, and left out", s->arms.left,
-                      s->arms.left == 1 ? " is" : "s are");
-    table_caption(t, "ratio, difference: of the cell and the %s, paired over %zu record%s%s", base, s->arms.n,
-                  plural(s->arms.n), few ? "" : "; the ratio with its 95% interval");
-    if (few) table_caption(t, "no intervals: they need %d distinct records", BOOTSTRAP_LEAST);
+        table_caption(t, "%zu %s %s not in all cells, and left out", s->arms.left, comparison_drawn(c, s->arms.left),
+                      s->arms.left == 1 ? "is" : "are");
+    table_caption(t, "ratio, difference: of the cell and the %s, paired over %zu %s%s", base, s->arms.n,
+                  comparison_drawn(c, s->arms.n), few ? "" : "; the ratio with its 95% interval");
+    if (few)
+        table_caption(t, "no intervals: they need %d distinct %s", BOOTSTRAP_LEAST,
+                      comparison_drawn(c, BOOTSTRAP_LEAST));
     comparison_caption_p(t, s->n - 1, s->arms.n);
     table_caption(t, "below the gap: told apart by both p < 0.05%s", few ? "" : " and the interval");
     if (unequal > 0)

@@ -49,6 +49,8 @@ static int compare_pair(const comparison *c, cell_pair *p, size_t family, err *e
     p->by = compared_none();
     int status = a.n > 0 ? arms_compare(&a, 1, 0, family, c->resamples, &p->by, e) : 0;
     arms_free(&a);
+    /* By anything but time plain decoding is what it is compared with: no test. */
+    if (is_plain(&c->v->d.cells[p->a]) && c->metric != &metric_time) p->by.p = p->by.p_totals = NAN;
     return status;
 }
 
@@ -66,7 +68,7 @@ static int adjust(pair_list *l, err *e) {
 /* Pairs that are tests. */
 static size_t count_tests(const pair_list *l) {
     size_t n = 0;
-    for (size_t i = 0; i < l->n; i++) n += l->at[i].records > 0;
+    for (size_t i = 0; i < l->n; i++) n += isnan(l->at[i].by.p) ? 0 : 1;
     return n;
 }
 
@@ -108,11 +110,14 @@ static void add_captions(const comparison *c, const pair_list *l, const left_out
     }
     table_caption(t, "A: %s; B: %s", c->o->files[0], c->o->files[1]);
     comparison_captions(c, left, t);
-    table_caption(t, "ratio: B's / A's, paired over %zu record%s%s%s", fewest, plural(records),
+    table_caption(t, "ratio: B's / A's, paired over %zu %s%s%s", fewest, comparison_drawn(c, records),
                   fewest < records ? " or more" : "", records < BOOTSTRAP_LEAST ? "" : ", with its 95% interval");
     comparison_caption_p(t, count_tests(l), records);
-    if (records < BOOTSTRAP_LEAST) table_caption(t, "no intervals: they need %d distinct records", BOOTSTRAP_LEAST);
-    if (lost > 0) table_caption(t, "up to %zu records of a cell are in one file only, and left out", lost);
+    if (records < BOOTSTRAP_LEAST)
+        table_caption(t, "no intervals: they need %d distinct %s", BOOTSTRAP_LEAST,
+                      comparison_drawn(c, BOOTSTRAP_LEAST));
+    if (lost > 0)
+        table_caption(t, "up to %zu %s of a cell are in one file only, and left out", lost, comparison_drawn(c, lost));
     if (l->alone > 0)
         table_caption(t, "%zu cell%s in one file only, and left out", l->alone, l->alone == 1 ? " is" : "s are");
     table_caption(t, "outputs differ in %zu of %zu trials", ids, trials);

@@ -84,7 +84,8 @@ static void add_captions(const table_source *x, bool alike, table *t) {
     if (have_intervals(x))
         table_caption(t, "in brackets: 95%% intervals");
     else if (x->d->n_cells > 0)
-        table_caption(t, "no 95%% intervals: fewer than %d distinct records", BOOTSTRAP_LEAST);
+        table_caption(t, "no 95%% intervals: fewer than %d distinct %s", BOOTSTRAP_LEAST,
+                      x->o->pattern != NULL ? "groups of records" : "records");
     if (has.speedups || has.modeled)
         table_caption(t, "speed-up: median over trials; of totals: plain decoding's time over all trials / the cell's");
     if (equal_in_both(x))

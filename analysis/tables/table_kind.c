@@ -27,6 +27,7 @@ table *table_heading(const table_source *x, err *e) {
     caption_settings(t, x->d->sweep != NULL ? x->d->sweep : "", constant);
     free(constant);
     caption_unfinished(t, x->d, x->counts);
+    if (x->o != NULL) caption_groups(t, x->o->pattern);
     if (caption_records(t, x->d, e) != 0) {
         table_free(t);
         return NULL;

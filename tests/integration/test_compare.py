@@ -359,3 +359,35 @@ def test_where_the_table_goes(clocked, tmp_path):
     assert "| best" not in harness("compare", clocked, "-f", "md").text
     assert "\\toprule" in harness("compare", clocked, "-f", "latex").text
     assert harness("compare", clocked, "-f", "csv").text == harness("compare", clocked, "-f", "csv").text
+
+
+def test_outputs_that_are_cut_elsewhere_are_refused(tmp_path, replayed):
+    """max_new_tokens is no column of the table: cells of both look alike."""
+    ini = tmp_path / "run.ini"
+    ini.write_text(INI.format(name="run", output=tmp_path, path=SAMPLES / "scenarios.jsonl", limit=24, k="4, 8", repeats=1, rule="greedy")
+                   .replace("max_new_tokens = 4096", "max_new_tokens = 20"))
+    run("sweep", ini)
+    for files in ((replayed, tmp_path / "run.h5"), (tmp_path / "run.h5", replayed)):
+        error = harness("compare", *files, status=2).error
+        assert re.search(r"run.h5: cell [0-9a-f]{16} cuts the output of .* after 20 tokens, and cell [0-9a-f]{16} of .*run.h5 lets it have \d+ "
+                         r"\(the same max_new_tokens and context; --where leaves cells out\)", error), error
+    harness("compare", tmp_path / "run.h5")
+
+
+def test_groups_are_named_where_they_are_drawn(clocked):
+    text = harness("compare", clocked, "--group", "(.)$").text
+    assert 'records are drawn in groups (--group "(.)$")' in text and re.search(r"paired over \d+ groups of records", text)
+    assert "groups" not in harness("compare", clocked).text
+    assert 'records are drawn in groups (--group "(.)$")' in harness("tables", clocked, "--group", "(.)$").text
+
+
+def test_plain_decoding_beside_itself_is_no_test(tmp_path, replayed, clocked):
+    """Its speed-up is 1 in both runs: it must not make the others' p larger."""
+    other = timed(replayed, tmp_path / "other.h5", {("llma", 4): lambda s: 2.2, ("pld", 10): lambda s: 2.2, ("llma", 8): lambda s: 2.2}, seed=2)
+    by = rows(clocked, other)
+    plain = next(row for (policy, _), row in by.items() if policy == "none")
+    assert plain["p"] == plain["p_holm"] == "" and float(plain["ratio"]) == 1
+    tested = [row for row in by.values() if row["p"] != ""]
+    assert len(tested) == 3
+    smallest = min(tested, key=lambda row: float(row["p"]))
+    assert float(smallest["p_holm"]) == pytest.approx(min(1, 3 * float(smallest["p"])), rel=1e-6)
