@@ -2,8 +2,8 @@
  *
  * The bound of a cell is the control `oracle` with from = copies in the same group: no policy takes fewer steps that
  * copies one run per step, no longer than the control's, from references, prompt or output. A cell's share of it is the
- * bound's steps over its own, where both gave as many tokens. Of several such controls the one with the largest k
- * counts.
+ * bound's steps over its own, where both gave as many tokens. One that takes fewer steps has other sources, and the
+ * bound says nothing of it. Of several such controls the one with the largest k counts.
  *
  * The first step of a trial indexes the prompt and the references, too: its time has a column of its own.
  */
@@ -43,7 +43,7 @@ static size_t bound_of(const table_source *x, size_t cell) {
 static void put_share_of_bound(const table_source *x, size_t cell, table *t) {
     size_t             at = bound_of(x, cell);
     const cell_counts *own = &x->counts[cell], *bound = at != NOT_THERE ? &x->counts[at] : NULL;
-    if (bound != NULL && bound->tokens == own->tokens)
+    if (bound != NULL && bound->tokens == own->tokens && bound->steps <= own->steps)
         table_put_share(t, bound->steps, own->steps);
     else
         table_put_missing(t);
@@ -100,7 +100,9 @@ static int print(const table_source *x, err *e) {
     if (times != NULL && store_visit(x->d, VISIT_STEPS, add_trial, times, e) == 0) t = table_begin(x, e);
     if (t != NULL) {
         table_caption(
-            t, "of bound: steps of the control oracle with from = copies and the largest k, over the cell's own");
+            t,
+            "of bound: steps of the control oracle with from = copies and the largest k, over the cell's own; a cell "
+            "that takes fewer has other sources, and no share");
         table_caption(t, "wasted/token: drafted tokens that were not accepted, over tokens of the output");
         table_caption(t, "draft ns: of a step after a trial's first one, which indexes what is there from the start");
         add_columns(t);
