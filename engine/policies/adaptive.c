@@ -16,7 +16,8 @@
  *      parent is never behind its child. m is chosen to make (sum of the first m p_i) - rate * T(1 + m) largest, where
  *      rate is tokens per time so far. A fixed point of that has the most tokens per time (Dinkelbach 1967).
  *  A5  T is T(m, context) where the model's times are known (policy_spec.times); the context is all tokens of the trial
- *      but the pending one. Otherwise it is 1 + slope * (m - 1) in any context. Time is counted in passes of one token
+ *      but the pending one, and no draft makes a pass whose time is not known. Otherwise it is 1 + slope * (m - 1) in
+ *      any context. Time is counted in passes of one token
  *      in the same context: such a pass is what an accepted token saves there. So the rate, a speed-up, means the same
  *      in every context, while a longer context makes the tokens of a draft dearer or cheaper beside the first.
  */
@@ -33,7 +34,10 @@ enum { CHAIN, TREE };
 static const char *const forms[] = {[CHAIN] = "chain", [TREE] = "tree", NULL};
 
 static const param_spec params[] = {
-    [K] = PARAM_INTEGER("k", 32, 1, DRAFT_CAP, "most tokens in a pass, the last token included: k - 1 are drafted"),
+    [K] = PARAM_INTEGER(
+        "k", 32, 1, DRAFT_CAP,
+        "most tokens in a pass, the last token included: k - 1 are drafted; with a cost file at most those of "
+        "the widest pass in it"),
     [SLOPE] =
         PARAM_REAL("slope", 0.1, 0, 1, "time of one more token, as a share of a pass of one; if none was measured"),
     [FORM] = PARAM_CHOICE("form", forms, TREE, "shape of a draft: one source's guess, or those of all that differ"),
@@ -420,6 +424,7 @@ const policy_ops policy_adaptive = {
     .origin = "this project; the choice of length is Dinkelbach's (1967) for a ratio",
     .params = params,
     .n_params = sizeof params / sizeof *params,
+    .needs = READS_TIMES,
     .cell_bytes = sizeof(adaptive_cell),
     .trial_bytes = sizeof(adaptive_trial),
     .memory_bytes = sizeof(adaptive_memory),

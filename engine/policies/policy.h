@@ -60,7 +60,8 @@ typedef struct {
 
 enum {
     NEEDS_TRUTH = 1,
-    READS_LOGITS = 2 /* of the passes: a target that gives none is refused */
+    READS_LOGITS = 2, /* of the passes: a target that gives none is refused */
+    READS_TIMES = 4   /* of passes, where they are known: then it drafts for no longer pass */
 };
 
 /* A parameter of every policy that learns. */

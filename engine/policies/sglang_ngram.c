@@ -85,6 +85,10 @@ static const automaton *corpus_of(const policy *p) {
     return &((const sglang_cell *)p->cell)->corpus;
 }
 
+static size_t sglang_longest(const param_values *v) {
+    return (size_t)v->at[K].integer - 1;
+}
+
 static int sglang_open(policy *p, err *e) {
     size_t depth = number(p, DEPTH), least = (depth + 1) * (depth + 1);
     if (number(p, MIN_BREADTH) > number(p, MAX_BREADTH))
@@ -98,6 +102,9 @@ static int sglang_open(policy *p, err *e) {
         return err_input(e, "%s",
                          corpus ? "corpus needs corpus_budget of 1 or more: its tokens of a draft"
                                 : "corpus_budget needs a corpus to draft from");
+    if (number(p, CORPUS_BUDGET) > sglang_longest(&p->spec.params))
+        return err_input(e, "corpus_budget = %zu is not allowed with k = %zu (at most the %zu drafted tokens)",
+                         number(p, CORPUS_BUDGET), number(p, K), sglang_longest(&p->spec.params));
     automaton *a = &((sglang_cell *)p->cell)->corpus;
     return store_param_automaton(p, CORPUS, a, e) == 0 ? automaton_count(a, e) : -1;
 }
@@ -268,10 +275,6 @@ static int sglang_propose(policy *p, size_t limit, draft *d, err *e) {
         draft_tree(p, budget, d);
     if (d->match_length > 0) d->source = SOURCE_OTHER;
     return 0;
-}
-
-static size_t sglang_longest(const param_values *v) {
-    return (size_t)v->at[K].integer - 1;
 }
 
 static void sglang_end(policy *p) {

@@ -24,6 +24,7 @@ static void print_policy(const void *of) {
     }
     if (p->needs & NEEDS_TRUTH) printf("  needs: the output that plain decoding gives\n");
     if (p->needs & READS_LOGITS) printf("  needs: logits of the passes\n");
+    if (p->needs & READS_TIMES) printf("  uses: times of passes, where there is a cost file\n");
     if (p->stages != NULL) printf("  needs: what its stages need\n");
     command_print_params(stdout, p->params, p->n_params);
 }

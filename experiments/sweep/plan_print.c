@@ -90,7 +90,7 @@ static void warn_about_cost(const plan *p, const plan_model *m, FILE *out) {
     for (size_t i = 0; i < p->n_cells; i++) {
         const plan_cell *c = &p->cells[i];
         size_t           pass = 1 + policy_longest(c->policy, &c->policy_params);
-        if (&p->models[c->model] != m || pass <= reach) continue;
+        if (&p->models[c->model] != m || pass <= reach || (c->policy->needs & READS_TIMES) != 0) continue;
         longer++;
         if (pass > longest) longest = pass;
     }

@@ -122,7 +122,7 @@ Test(policy_sglang_ngram, a_corpus_has_its_share) {
         {"corpus_budget=2,k=5", TREE(3, 5, 6, 7), TREE(-1, 0, -1, 2), 4, 3},
         {"corpus_budget=3,k=4,max_breadth=1", TREE(6, 7, 4), TREE(-1, 0, -1), 3, 3}, /* 4 came last after 1 2 */
         {"corpus_budget=3,k=4,match=prob", TREE(6, 7, 4), TREE(-1, 0, -1), 3, 3},    /* and most often */
-        {"corpus_budget=9,k=2", TREE(6), TREE(-1), 1, 3},
+        {"corpus_budget=1,k=2", TREE(6), TREE(-1), 1, 3},
         {"corpus_budget=1,k=9,form=chain", TREE(6, 7), TREE(-1, 0), 2, 3},
         {"corpus_budget=3,k=6,compat=yes", TREE(3, 5, 6, 7, 4), TREE(-1, 0, -1, 2, -1), 5, 3},
     };
@@ -148,6 +148,9 @@ Test(policy_sglang_ngram, a_corpus_has_its_share) {
     cr_assert_str_eq(e.text, "policy sglang_ngram: corpus needs corpus_budget of 1 or more: its tokens of a draft");
     cr_assert_null(steps_try_open("sglang_ngram", "corpus_budget=2", 10, NULL, &e));
     cr_assert_str_eq(e.text, "policy sglang_ngram: corpus_budget needs a corpus to draft from");
+    cr_assert_null(steps_try_open("sglang_ngram", "corpus=c.store,k=4,corpus_budget=4", 10, NULL, &e));
+    cr_assert_str_eq(e.text,
+                     "policy sglang_ngram: corpus_budget = 4 is not allowed with k = 4 (at most the 3 drafted tokens)");
     cr_assert_null(steps_try_open("sglang_ngram", "corpus=c.store,corpus_budget=2", 9, NULL, &e));
     cr_assert_str_eq(e.text, "policy sglang_ngram: c.store: is made of 10 ids (the model has 9)");
 }
@@ -438,8 +441,8 @@ Test(policy_sglang_ngram, is_the_naive_trie) {
         w.capacity = (w.depth + 1) * (w.depth + 1) + steps_pick(r, 50);
         w.prob = steps_pick(r, 2), w.chain = steps_pick(r, 4) == 0, w.prompt = steps_pick(r, 2);
         w.compat = steps_pick(r, 4) == 0, w.cell = steps_pick(r, 2);
-        w.corpus = store < STORES ? drawn[alphabet - 1][store] : NULL;
-        w.budget = w.corpus != NULL ? 1 + steps_pick(r, 10) : 0;
+        w.corpus = w.k > 1 && store < STORES ? drawn[alphabet - 1][store] : NULL;
+        w.budget = w.corpus != NULL ? 1 + steps_pick(r, w.k - 1) : 0;
         forget(&w);
         int used = snprintf(
             params, sizeof params,
