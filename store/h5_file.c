@@ -136,11 +136,13 @@ int h5_file_open(const char *path, const char *cannot, h5_file *f, err *e) {
     if ((f->disk.fd = open(path, O_RDONLY | O_CLOEXEC)) < 0 || fstat(f->disk.fd, &s) != 0)
         return err_unreadable(e, path);
     f->size = (size_t)s.st_size;
-    ssize_t n = pread(f->disk.fd, bytes, sizeof bytes, 0);
-    if (n < 0) return err_unreadable(e, path);
+    size_t n = 0;
+    for (ssize_t got = 1; got != 0 && n<sizeof bytes; n += got> 0 ? (size_t)got : 0)
+        if ((got = pread(f->disk.fd, bytes + n, sizeof bytes - n, (off_t)n)) < 0 && errno != EINTR)
+            return err_unreadable(e, path);
     if (n == 0) return err_input(e, "%s: %s: the file is empty", path, cannot);
-    if (check_superblock(f, bytes, (size_t)n, e) != 0 || h5_quiet(e) != 0) return -1;
-    return open_on(f, is_hdf5(bytes, (size_t)n) ? "cannot be read as HDF5" : cannot, e);
+    if (check_superblock(f, bytes, n, e) != 0 || h5_quiet(e) != 0) return -1;
+    return open_on(f, is_hdf5(bytes, n) ? "cannot be read as HDF5" : cannot, e);
 }
 
 int h5_file_close(h5_file *f, int ret, err *e) {

@@ -222,9 +222,9 @@ int store_version(const char *path, int64_t *version, err *e);
 typedef void store_progress(void *ctx, size_t done, size_t all);
 
 /* Merges cell files into the results file `to`, which appears whole or not at all, and which `out` becomes as
- * store_open gives it. Memory holds one trial at a time. `told` may be NULL. Neither the order of `paths` nor a duplicate
- * among them matters: cells are sorted by settings_compare, tables by (cell, sample, repeat), and all indices are
- * rewritten.
+ * store_open gives it. Memory holds one trial at a time. `told` may be NULL. Neither the order of `paths` nor a
+ * duplicate among them matters: cells are sorted by settings_compare, tables by (cell, sample, repeat), and all indices
+ * are rewritten.
  *
  * Samples: one block for each (dataset, model), in order of first appearance; cells share it when their
  * samples are the same, or its first ones (another `limit`). A changed dataset makes a new block.

@@ -228,8 +228,8 @@ static bool try_make(dice *d, const param_values *p, example *out) {
     program_write(&before, &out->prompt);
     text_add(&out->prompt, "Result:");
     program_write(&it, &out->output);
-    /* A second change may undo the first. */
-    return out->output.n == 0 || strcmp(out->output.at, out->references[0].at) != 0;
+    /* A second change may undo the first. One of them is empty where memory is out, which the caller finds. */
+    return out->output.n == 0 || out->references[0].n == 0 || strcmp(out->output.at, out->references[0].at) != 0;
 }
 
 static void make(dice *d, const param_values *p, example *out) {

@@ -76,7 +76,7 @@ static int add_file(EVP_MD_CTX *ctx, const char *path, unsigned char *buf, size_
     bool    ok = true;
     int     fd = file_open(path, "a regular file", &all, e);
     if (fd < 0) return -1;
-    while (ok && (got = read(fd, buf, size)) > 0) ok = EVP_DigestUpdate(ctx, buf, (size_t)got) == 1;
+    while (ok && (got = file_read_some(fd, buf, size)) > 0) ok = EVP_DigestUpdate(ctx, buf, (size_t)got) == 1;
     int ret = !ok ? err_run(e, "SHA-256 failed") : got < 0 ? err_unreadable(e, path) : 0;
     close(fd);
     return ret;

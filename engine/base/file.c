@@ -15,8 +15,7 @@
 
 enum { MAX_LINKS = 40 }; /* in a chain, as Linux has it */
 
-/* read(2) again when a signal comes between. */
-static ssize_t read_some(int fd, void *to, size_t n) {
+ssize_t file_read_some(int fd, void *to, size_t n) {
     ssize_t got;
     do got = read(fd, to, n);
     while (got < 0 && errno == EINTR);
@@ -36,7 +35,7 @@ static int read_rest(int fd, const char *path, size_t most, char **bytes, size_t
         if ((known && (size_t)s.st_size > most) || *n > most)
             return err_input(e, "%s: is too large (at most %zu bytes)", path, most);
         if (cap - *n < 2 && mem_reserve(bytes, &cap, *n + CHUNK, e) != 0) return err_prefix(e, "%s", path);
-        if ((got = read_some(fd, *bytes + *n, cap - 1 - *n)) < 0) return err_unreadable(e, path);
+        if ((got = file_read_some(fd, *bytes + *n, cap - 1 - *n)) < 0) return err_unreadable(e, path);
     }
     (*bytes)[*n] = '\0';
     return 0;
@@ -120,7 +119,7 @@ int file_begin(const char *path, void *bytes, size_t size, size_t *n, err *e) {
     *n = 0;
     if (fd < 0) return -1;
     while (got > 0 && *n < size) {
-        got = read_some(fd, (char *)bytes + *n, size - *n);
+        got = file_read_some(fd, (char *)bytes + *n, size - *n);
         if (got > 0) *n += (size_t)got;
     }
     int ret = got < 0 ? err_unreadable(e, path) : 0;

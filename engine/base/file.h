@@ -6,12 +6,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "engine/base/err.h"
 
 /* The bytes of a file (or pipe) in new memory, followed by a NUL, and their number. Errors are err_unreadable's,
  * and ERR_INPUT for more than `most` bytes. */
 char *file_read(const char *path, size_t most, size_t *n, err *e);
+
+/* read(2), again when a signal comes between. */
+ssize_t file_read_some(int fd, void *to, size_t n);
 
 /* ERR_INPUT "PATH: is a pipe (WANTED)" for what is no regular file; nothing for one that cannot be looked at. Who waits
  * to write into a pipe is let go. */

@@ -161,7 +161,7 @@ static bool look(const char *path, owner *o, int64_t *touched) {
     ssize_t     n = 0;
     int         fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) return false;
-    if (fd >= 0) n = read(fd, text, sizeof text - 1);
+    if (fd >= 0) n = file_read_some(fd, text, sizeof text - 1);
     bool there = (fd >= 0 ? fstat(fd, &s) : lstat(path, &s)) == 0;
     if (fd >= 0) close(fd);
     if (!there) return false;
