@@ -12,7 +12,8 @@ dist:
 	  { echo "make dist packs a commit, and this folder is not a git repository" >&2; exit 1; }
 	@[ -z "$$($(GIT) status --porcelain)" ] || echo "make dist: what is not committed is left out" >&2
 	@mkdir -p build
-	$(Q)$(GIT) archive --format=tar --prefix=$(DIST)/ HEAD | gzip -9 -n >build/$(DIST).tar.gz
+	$(Q)rm -f build/$(DIST).tar.gz && $(GIT) archive --format=tar --prefix=$(DIST)/ -o build/$(DIST).tar HEAD && \
+	  gzip -9 -n build/$(DIST).tar || { rm -f build/$(DIST).tar build/$(DIST).tar.gz; exit 1; }
 	@echo build/$(DIST).tar.gz
 
 # Packages from that tarball, in build/deb. The flags and job server of this make are not for the one that builds them.

@@ -60,41 +60,30 @@ static const char **command_words(const options *o, size_t *n, err *e) {
     return all;
 }
 
-static char *sbatch_words(const slurm_options *how, err *e) {
-    char *all = mem_strdup("", e);
-    for (size_t i = 0; all != NULL && i < how->n_sbatch; i++) {
-        char *word = here_quoted(how->sbatch[i], e), *more = word != NULL ? mem_printf(e, "%s%s ", all, word) : NULL;
-        free(word);
-        free(all);
-        all = more;
-    }
-    return all;
-}
-
-static int print_how(const options *o, const char *dir, const slurm_options *how, const char *array,
-                     const char *collect, err *e) {
+static int print_how(const char *dir, const slurm_options *how, const char *array, const char *collect, err *e) {
     char *plain = mem_printf(e, "%s/slurm", dir), *folder = plain != NULL ? here_word(plain, e) : NULL;
-    char *words = sbatch_words(how, e), *ini = here_quoted(o->config, e);
-    int   ret = folder != NULL && words != NULL && ini != NULL ? 0 : -1;
+    char *words = slurm_words(how->sbatch, how->n_sbatch, e), *task = slurm_words(how->command, how->n_command, e);
+    int   ret = folder != NULL && words != NULL && task != NULL ? 0 : -1;
     if (ret == 0 && array == NULL)
         printf("\nto submit, give --submit, or:\n"
-               "    job=$(sbatch --parsable %s%s/array.sh) &&\n"
-               "      sbatch --dependency=afterany:${job%%%%;*} %s%s/collect.sh\n",
+               "    job=$(sbatch --parsable%s %s/array.sh) &&\n"
+               "      sbatch --dependency=afterany:${job%%%%;*}%s %s/collect.sh\n",
                words, folder, words, folder);
     if (ret == 0 && array != NULL) printf("\nsubmitted: tasks as job %s, collecting as job %s\n", array, collect);
     if (ret == 0)
         printf("\nto watch:\n"
                "    squeue -r -j %s\n"
                "    sacct -j %s --format=JobID,State,ExitCode,Elapsed,NodeList\n"
-               "    harness sweep -n %s    # how much is finished\n"
-               "    tail %s/*.out\n"
-               "When tasks failed, were cancelled or ran out of time, give this command again: finished trials are "
-               "kept, and\nonly what is missing is submitted.\n",
-               array != NULL ? array : "$job", array != NULL ? array : "$job", ini, folder);
+               "    harness sweep -n%s    # how much is finished\n",
+               array != NULL ? array : "$job", array != NULL ? array : "$job", task);
+    if (ret == 0 && !slurm_has_option(how, "output", 'o')) printf("    tail %s/*.out\n", folder);
+    if (ret == 0)
+        printf("When tasks failed, were cancelled or ran out of time, give this command again: finished trials are "
+               "kept, and\nonly what is missing is submitted. It does not see tasks that still wait in the queue.\n");
     free(plain);
     free(folder);
     free(words);
-    free(ini);
+    free(task);
     return ret;
 }
 
@@ -109,7 +98,10 @@ static bool print_work(const plan *p, const slurm_work *w) {
     if (w->running > 0) printf(", of which processes are running %zu", w->running);
     printf("\n");
     if (w->running < w->open) return true;
-    printf("%s: nothing to submit: all of it is being run\n", p->cfg->name);
+    printf(
+        "%s: nothing to submit: all of it is claimed by processes. What one that died had claimed is free again after "
+        "%d seconds: give this command again then\n",
+        p->cfg->name, CLAIMS_LEASE);
     return false;
 }
 
@@ -133,17 +125,11 @@ static int make_jobs(const options *o, const plan *p, const char *dir, err *e) {
         fflush(stdout); /* before what sbatch says */
     }
     if (ret == 0 && o->submit) ret = slurm_submit(dir, &how, &array, &collect, e);
-    if (ret == 0) ret = print_how(o, dir, &how, array, collect, e);
+    if (ret == 0) ret = print_how(dir, &how, array, collect, e);
     free(array);
     free(collect);
     free(task);
     return ret;
-}
-
-static int set_output(config *c, const char *output, err *e) {
-    if (*output == '\0') return err_input(e, "--output \"\" is not allowed (a folder)");
-    free(c->output);
-    return (c->output = mem_strdup(output, e)) != NULL ? 0 : -1;
 }
 
 /* Reads and plans the config as a task will, so that a mistake is found here. */
@@ -154,7 +140,7 @@ static int run(void *opts, err *e) {
     plan               p = {0};
     missing_files      missing = {0};
     if (kernels_get(e) == NULL || config_read(o->config, o->sets.at, o->sets.n, &c, e) != 0) return -1;
-    int   ret = o->output != NULL ? set_output(&c, o->output, e) : 0;
+    int   ret = o->output != NULL ? config_set_output(&c, o->output, e) : 0;
     char *dir = ret == 0 ? sweep_folder(&c, e) : NULL;
     if (dir == NULL) ret = -1;
     if (ret == 0 && (sweep_check_replaced(&c, e) != 0 || needs_find(&c, &missing, e) != 0)) ret = -1;
@@ -180,7 +166,8 @@ const command command_slurm = {
         "Writes OUTPUT/NAME/slurm/array.sh, an array of tasks that share the sweep's folder, and collect.sh, which "
         "collects when they have ended; with --submit it gives them to sbatch. The folder must be one that all "
         "nodes see; NFS is enough. Tasks take what nobody has claimed, so a node that dies gives its cells back. The "
-        "same command again submits what is missing, and only as many tasks as there is work.",
+        "same command again submits what is missing, and only as many tasks as there is work; tasks that still wait in "
+        "the queue have claimed nothing, and are not counted.",
     .notes =
         "What follows -- goes to sbatch, for both jobs: -- --partition=cpu --time=4:00:00. Two minutes before the time "
         "limit tasks keep what they have finished and end. Speed-up by the clock needs paired = yes.",

@@ -136,14 +136,7 @@ static int plan_all(const options *o, job *jobs, err *e) {
     for (size_t i = 0; i < n; i++) {
         config *c = &jobs[i].cfg;
         if (config_read(o->configs.at[i], o->sets.at, o->sets.n, c, e) != 0) return -1;
-        if (o->output == NULL) continue;
-        if (*o->output == '\0') return err_input(e, "--output \"\" is not allowed (a folder)");
-        const char *why = ini_unexpanded(o->output);
-        if (why != NULL)
-            return err_input(e, "--output \"%s\": %s (--set \"sweep.output='%s'\" is a folder with exactly this name)",
-                             o->output, why, o->output);
-        free(c->output);
-        if ((c->output = mem_strdup(o->output, e)) == NULL) return -1;
+        if (o->output != NULL && config_set_output(c, o->output, e) != 0) return -1;
     }
     if (check_distinct(jobs, n, e) != 0) return -1;
     for (size_t i = 0; i < n; i++)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "datasets/dataset.h"
+#include "engine/base/mem.h"
 #include "engine/base/parallel.h"
 #include "engine/base/suggest.h"
 #include "experiments/ini/inifile.h"
@@ -420,4 +421,14 @@ void config_free(config *c) {
     free(c->name);
     free(c->output);
     *c = (config){0};
+}
+
+int config_set_output(config *c, const char *output, err *e) {
+    const char *why = ini_unexpanded(output);
+    if (*output == '\0') return err_input(e, "--output \"\" is not allowed (a folder)");
+    if (why != NULL)
+        return err_input(e, "--output \"%s\": %s (--set \"sweep.output='%s'\" is a folder with exactly this name)",
+                         output, why, output);
+    free(c->output);
+    return (c->output = mem_strdup(output, e)) != NULL ? 0 : -1;
 }

@@ -90,6 +90,9 @@ int config_read(const char *path, const char *const *sets, size_t n_sets, config
 int  config_parse(const char *path, const char *text, const char *const *sets, size_t n_sets, config *out, err *e);
 void config_free(config *c);
 
+/* Another results folder, from --output. ERR_INPUT for an empty name, and for one that a shell would have expanded. */
+int config_set_output(config *c, const char *output, err *e);
+
 /* Described by `harness help sweep-config`. */
 extern const key_file config_keys;
 

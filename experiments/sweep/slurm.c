@@ -73,11 +73,20 @@ int slurm_look(const plan *p, const char *dir, size_t parts, slurm_work *out, er
 
 /* ---- options of sbatch ------------------------------------------------------------------------------------ */
 
-/* Whether a text is this option: "--array", "--array=1-3", "-a", "-a1-3". */
+/* Whether a text is this option: "--array", "--array=1-3", "-a", "-a1-3"; or, as getopt_long takes them, "--arr=1-3"
+ * and "-Ha1-3" behind letters that take no value. */
 static bool is_option(const char *text, const char *name, char letter) {
-    size_t n = strlen(name);
-    if (strncmp(text, "--", 2) != 0) return letter != 0 && text[0] == '-' && text[1] == letter;
-    return strncmp(text + 2, name, n) == 0 && (text[2 + n] == '\0' || text[2 + n] == '=');
+    enum { SHORTEST = 2 }; /* of abbreviations: a single letter fits several */
+    if (text[0] != '-') return false;
+    if (text[1] != '-') return letter != 0 && text[1 + strspn(text + 1, "HhIkOQsvVW")] == letter;
+    size_t n = strcspn(text + 2, "=");
+    return n >= SHORTEST && n <= strlen(name) && strncmp(text + 2, name, n) == 0;
+}
+
+bool slurm_has_option(const slurm_options *o, const char *name, char letter) {
+    for (size_t i = 0; i < o->n_sbatch; i++)
+        if (is_option(o->sbatch[i], name, letter)) return true;
+    return false;
 }
 
 int slurm_check_options(const slurm_options *o, err *e) {
@@ -114,8 +123,7 @@ static char *sbatch_quoted(const char *text, bool pattern, err *e) {
     return out;
 }
 
-/* Words of a shell's command, each after a space, in new memory. */
-static char *words(const char *const *at, size_t n, err *e) {
+char *slurm_words(const char *const *at, size_t n, err *e) {
     char *all = mem_strdup("", e);
     for (size_t i = 0; all != NULL && i < n; i++) {
         char *word = here_quoted(at[i], e), *more = word != NULL ? mem_printf(e, "%s %s", all, word) : NULL;
@@ -164,7 +172,7 @@ static int pieces_make(const plan *p, const char *folder, const slurm_options *o
     x->place = sbatch_quoted(place, true, e);
     x->cwd = here_quoted(cwd, e);
     x->program = here_quoted(program, e);
-    x->command = words(o->command, o->n_command, e);
+    x->command = slurm_words(o->command, o->n_command, e);
     if (x->name != NULL && x->collect_name != NULL && x->place != NULL && x->cwd != NULL && x->program != NULL &&
         x->command != NULL)
         ret = 0;

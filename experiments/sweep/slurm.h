@@ -33,6 +33,12 @@ int slurm_look(const plan *p, const char *dir, size_t parts, slurm_work *out, er
 /* ERR_INPUT for options of sbatch that would undo what the jobs are. */
 int slurm_check_options(const slurm_options *o, err *e);
 
+/* Words of a shell's command, each after a space, in new memory. */
+char *slurm_words(const char *const *at, size_t n, err *e);
+
+/* Whether one of sbatch's options is this one, given by its name or letter. */
+bool slurm_has_option(const slurm_options *o, const char *name, char letter);
+
 /* Writes DIR/slurm/array.sh and collect.sh. */
 int slurm_write(const plan *p, const char *dir, const slurm_options *o, err *e);
 

@@ -76,6 +76,10 @@ def test_scripts_are_written_and_said(tmp_path):
     ini = write_ini(tmp_path)
     text = run("slurm", ini, "--", "-p", "two words").stdout
     assert "0 of 14 cells are finished; 14 parts of the others are left to run" in text
+    assert f"harness sweep -n -- {ini}    # how much" in text and f"tail {tmp_path}/results/grid/slurm/*.out" in text
+    watched = run("slurm", ini, "-o", tmp_path / "x y", "-s", "sweep.seed=7", "--skip-bad", "--", "-o", "%j.log").stdout
+    assert f"harness sweep -n --set sweep.seed=7 --output '{tmp_path}/x y' --skip-bad -- {ini}    # how much" in watched
+    assert "tail " not in watched, "sbatch writes elsewhere"
     assert "sbatch --parsable -p 'two words' " in text and "${job%%;*}" in text and "squeue -r -j $job" in text
     script = array_of(tmp_path)
     assert "#SBATCH --array=1-2\n" in script and "#SBATCH --cpus-per-task=1\n" in script
@@ -117,7 +121,7 @@ def test_work_that_is_being_done_is_not_submitted_again(tmp_path):
     assert "of which processes are running 13" in run("slurm", ini, "-t", 2).stdout
     assert "#SBATCH --array=1-1\n" in array_of(tmp_path)
     (claims / f"{cells[13]}.1-of-1.0").write_text("")
-    assert "nothing to submit: all of it is being run" in run("slurm", ini, "-t", 2).stdout
+    assert "nothing to submit: all of it is claimed by processes. What one that died had claimed is free again after 90 seconds" in run("slurm", ini, "-t", 2).stdout
 
 
 def test_submitting(tmp_path, sbatch):
@@ -144,7 +148,10 @@ def test_no_sbatch(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("options, message", [(["--", "--array=1-5"], "--tasks"), (["--", "-a1-5"], "--tasks"),
+                                              (["--", "--arr=1-5"], "--tasks"), (["--", "-Ha1-5"], "--tasks"),
                                               (["--", "--dependency=singleton"], "waits for the array"),
+                                              (["--", "--depend=singleton"], "waits for the array"), (["--", "--wra=x"], "waits for the array"),
+                                              (["-o", "~/x"], "--output \"~/x\": "), (["-o", "$X/y"], "--output \"$X/y\": "),
                                               (["other.ini"], "one config is allowed"), (["-t", "0"], "--tasks"),
                                               (["-o", ""], "--output"), (["-s", "sweep.nothing=1"], "nothing")])
 def test_options_that_cannot_be(tmp_path, options, message):
