@@ -2,8 +2,8 @@
 
     python3 check.py paper.tex generated/numbers.tex
 
-Digits are allowed where they are no result: in the preamble, in names of files, labels and citations, and 0 and 1 in formulas. Exit
-status 1 names the lines.
+Digits are allowed where they are no result: in the preamble, in names of files, labels and citations, and 0 and 1 in formulas. So are
+words, but for those that give a ratio. Exit status 1 names the lines.
 """
 import re
 import sys
@@ -13,6 +13,8 @@ NO_TEXT = re.compile(r"\\(?:ref|label|cite|generatedtable|includegraphics|input|
 SMALL = re.compile(r"(?<![\d.,])[01](?![\d.,]*\d)")
 FORMULA = re.compile(r"\$[^$]*\$")
 WORDS = re.compile(r"\bp99\b|\b99th\b")  # the percentile's name
+RATIO = re.compile(r"\b(per ?cent|twice|thrice|(two|three|four|five|six|seven|eight|nine|ten|twenty|hundred|thousand) times"
+                   r"|(a|one|two) (thirds?|quarters?|fifths?|tenths?) of)\b", re.IGNORECASE)
 
 
 def without_comment(line):
@@ -29,7 +31,7 @@ def typed_numbers(source):
             continue
         text = WORDS.sub("", NO_TEXT.sub("", without_comment(line)))
         text = SMALL.sub("", text) if displayed else FORMULA.sub(lambda formula: SMALL.sub("", formula[0]), text)
-        found += [(number, line.strip())] if re.search(r"\d", text) else []
+        found += [(number, line.strip())] if re.search(r"\d", text) or RATIO.search(text) else []
     return found
 
 

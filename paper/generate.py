@@ -261,6 +261,9 @@ def errors(rows):
 def predictions_numbers(checks, timed):
     for label, rows in checks:
         yield f"Error{label.replace('SmolLM2', 'Smol').replace('embedded', 'Embedded')}", fixed(errors(rows)[-1], 1)
+    yield "DraftingMost", percent(max(row["drafting"] for _, rows in checks for row in rows if row["policy"] != "none")) + r"\,\%"
+    told = [row for row in timed if row["policy"] != "none" and row["error_percent"] != ""]
+    yield "ErrorCareful", share(sum(row["predicted"] <= row["measured"] for row in told), len(told))
     of = errors(timed)
     yield "ErrorMedian", fixed(of[len(of) // 2], 1)
     yield "ErrorLargest", fixed(of[-1], 1)

@@ -34,7 +34,8 @@ def test_a_text_without_numbers_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize("typed", ["It is 2.31 times as fast.", "It takes $k=20$ tokens.", "in 1 of the cells", "$1.5$",
-                                   "It is 40\\,\\% of them."])
+                                   "It is 40\\,\\% of them.", "less than one per cent of it", "Three times as large.",
+                                   "It is twice as fast", "in a third of the cells"])
 def test_typed_numbers_are_named(tmp_path, typed):
     status, error = check(tmp_path, TEXT.replace("% a comment with 17", typed))
     assert status == 1 and f"paper.tex:4: a number that no macro stands for: {typed}" in error
