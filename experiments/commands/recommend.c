@@ -316,8 +316,8 @@ static int run(void *opts, err *e) {
     if (ret == 0) ret = compare_enough(o, &f, &s, &c, e);
     if (ret == 0) ret = explain_choice(&s.grid, &s.results, &c, stdout, e);
     if (ret == 0 && o->check) {
-        fflush(stdout);
-        ret = check(o, &c, &s.grid, &f, e);
+        ret = fflush(stdout) == 0 ? 0 : err_errno(e, "standard output", "cannot write");
+        if (ret == 0) ret = check(o, &c, &s.grid, &f, e);
     }
     choice_free(&c);
     stage_close(&s);

@@ -122,7 +122,7 @@ static int make_jobs(const options *o, const plan *p, const char *dir, err *e) {
         printf("%s: wrote %s/slurm/array.sh (%zu task%s) and collect.sh\n", p->cfg->name, shown != NULL ? shown : dir,
                how.tasks, plural(how.tasks));
         free(shown);
-        fflush(stdout); /* before what sbatch says */
+        if (fflush(stdout) != 0) ret = err_errno(e, "standard output", "cannot write"); /* before what sbatch says */
     }
     if (ret == 0 && o->submit) ret = slurm_submit(dir, &how, &array, &collect, e);
     if (ret == 0) ret = print_how(dir, &how, array, collect, e);

@@ -440,16 +440,29 @@ void claims_close(claims *c) {
     free(c);
 }
 
-/* All numbers go at once: a part of them would be gaps. */
-void claims_clear(const char *dir) {
-    char *folder = mem_printf(NULL, "%s/claims", dir),
-         *gone = mem_printf(NULL, "%s/claims.gone-%ld", dir, (long)getpid());
-    bool moved = folder != NULL && gone != NULL && rename(folder, gone) == 0;
-    DIR *d = moved ? opendir(gone) : NULL;
+static void remove_folder(const char *path) {
+    DIR *d = opendir(path);
     for (const struct dirent *entry; d != NULL && (entry = readdir(d)) != NULL;)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) unlinkat(dirfd(d), entry->d_name, 0);
     if (d != NULL) closedir(d);
-    if (moved) rmdir(gone);
+    rmdir(path);
+}
+
+/* All numbers go at once, by a rename: a part of them would be gaps. What an earlier call that was killed has moved away
+ * goes, too. */
+void claims_clear(const char *dir) {
+    static const char moved[] = "claims.gone-";
+    char             *folder = mem_printf(NULL, "%s/claims", dir);
+    char             *gone = mem_printf(NULL, "%s/%s%ld", dir, moved, (long)getpid());
+    if (folder != NULL && gone != NULL) rename(folder, gone);
+    DIR *d = opendir(dir);
+    for (const struct dirent *entry; d != NULL && (entry = readdir(d)) != NULL;) {
+        if (strncmp(entry->d_name, moved, strlen(moved)) != 0) continue;
+        char *path = mem_printf(NULL, "%s/%s", dir, entry->d_name);
+        if (path != NULL) remove_folder(path);
+        free(path);
+    }
+    if (d != NULL) closedir(d);
     free(folder);
     free(gone);
 }

@@ -1,15 +1,23 @@
+/* clang-format off */
 /* faults.c - a library to preload: the k-th call of a kind fails, counted from main on.
  *
- *   FAULT_CALL    alloc, read, write, open, sync, name or stat: which calls count; or map: the file that is mapped
- * loses its second half FAULT_AT      k, from 1; without it none fails FAULT_MANY    how many fail from there on
- * (default 1) FAULT_ERRNO   what they fail with; allocations always with ENOMEM FAULT_PATH    only calls on files whose
- * path holds this text FAULT_CALLER  only calls from a program or library whose file name begins so, also those that
- * libc makes for it FAULT_REPORT  a file that gets a line "failed NAME" for each call that fails, where NAME is its
- * caller's, and a line "calls N" when a process ends
+ *   FAULT_CALL    which calls count: alloc, read, write, open, sync, name or stat;
+ *                 short: read(2), write(2) and the like, which then transfer half of what was asked;
+ *                 signal: the same, which are then interrupted (EINTR);
+ *                 map: the file that is mapped loses its second half
+ *   FAULT_AT      k, from 1; without it none fails
+ *   FAULT_MANY    how many fail from there on (default 1)
+ *   FAULT_EVERY   n: every n-th call fails, instead of those
+ *   FAULT_ERRNO   what they fail with; allocations always with ENOMEM
+ *   FAULT_PATH    only calls on files whose path holds this text
+ *   FAULT_CALLER  only calls from a program or library whose file name begins so, also those that libc makes for it
+ *   FAULT_REPORT  a file that gets a line "failed NAME" for each call that fails, where NAME is its caller's, and a
+ *                 line "calls N" when a process ends
  *
  * What runs before main and after it (the loader, constructors, libraries that end) is not counted. Standard error
  * never fails: the message must come through. stdio's own reads and writes do not pass through here, so fread and
  * fflush of standard output count in their place. For glibc. */
+/* clang-format on */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -28,7 +36,7 @@
 
 static bool          counting;
 static const char   *kind = "", *only, *from, *report;
-static long          at, many = 1, calls;
+static long          at, many = 1, every, calls;
 static int           code = EIO;
 static __thread bool within; /* what this library does itself */
 
@@ -75,7 +83,8 @@ INSIDE bool fails(const char *this_kind) {
     within = false;
     if (!counts) return false;
     long k = __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
-    if (at == 0 || k < at || k - at >= many) return false;
+    bool hit = every > 0 ? k % every == 0 : at > 0 && k >= at && k - at < many;
+    if (!hit) return false;
     within = true;
     write_report("failed %s\n", caller(returns_to));
     within = false;
@@ -121,6 +130,7 @@ static int counted_main(int argc, char **argv, char **env) {
     report = setting("FAULT_REPORT", NULL);
     at = atol(setting("FAULT_AT", "0"));
     many = atol(setting("FAULT_MANY", "1"));
+    every = atol(setting("FAULT_EVERY", "0"));
     code = atoi(setting("FAULT_ERRNO", "5"));
     caller(NULL); /* loads what it needs */
     counting = true;
@@ -189,14 +199,28 @@ void *mmap(void *where, size_t n, int protection, int flags, int fd, off_t offse
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
 
+/* How many bytes a call is to transfer: half of them if it is a short one. */
+INSIDE size_t shorter(int fd, size_t n) {
+    int  kept = errno;
+    bool fault = n > 1 && fails_fd("short", fd);
+    errno = kept;
+    return fault ? n / 2 : n;
+}
+
+INSIDE bool interrupted(int fd) {
+    if (!fails_fd("signal", fd)) return false;
+    errno = EINTR;
+    return true;
+}
+
 ssize_t read(int fd, void *to, size_t n) {
     REAL(read);
-    return fails_fd("read", fd) ? -1 : real_read(fd, to, n);
+    return fails_fd("read", fd) || interrupted(fd) ? -1 : real_read(fd, to, shorter(fd, n));
 }
 
 ssize_t pread(int fd, void *to, size_t n, off_t from) {
     REAL(pread);
-    return fails_fd("read", fd) ? -1 : real_pread(fd, to, n, from);
+    return fails_fd("read", fd) || interrupted(fd) ? -1 : real_pread(fd, to, shorter(fd, n), from);
 }
 
 size_t fread(void *to, size_t size, size_t n, FILE *f) {
@@ -215,12 +239,12 @@ struct dirent *readdir(DIR *d) {
 
 ssize_t write(int fd, const void *from, size_t n) {
     REAL(write);
-    return fails_fd("write", fd) ? -1 : real_write(fd, from, n);
+    return fails_fd("write", fd) || interrupted(fd) ? -1 : real_write(fd, from, shorter(fd, n));
 }
 
 ssize_t pwrite(int fd, const void *from, size_t n, off_t to) {
     REAL(pwrite);
-    return fails_fd("write", fd) ? -1 : real_pwrite(fd, from, n, to);
+    return fails_fd("write", fd) || interrupted(fd) ? -1 : real_pwrite(fd, from, shorter(fd, n), to);
 }
 
 int fflush(FILE *f) {
