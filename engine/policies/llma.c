@@ -19,14 +19,13 @@
  *  L8  sources (L3): where to look, in this order. The longest suffix that any of these sources holds counts, and of
  *      the sources that hold it the first. An occurrence is within one reference, the prompt, or the output, and so is
  *      what is copied. In prompt and output it counts only if something follows it there.
- *  L9  memory = cell: the outputs of earlier samples are one source more, the last one, as prompt and output are. Once
- *      they have more than EARLIER_MAX tokens, all are forgotten before the next sample.
- *  L10 tie (L3): of the occurrences in the source that counts, the first or the last. Or most_frequent: the token that
- *      follows most of them wins, of equals the one that did so first; the copy begins at the first occurrence that it
- *      follows. Where nothing follows any of them, the draft is empty as in L3.
- *  L11 fallback = yes (L3): an occurrence at the end of its reference does not count. So the next one does, then the
- *      next source, then a shorter suffix.
- *  L12 cross = yes (L5): a copy runs over a reference's end into the next one, but not out of the last one. What
+ *  L9  memory = cell: the outputs of earlier samples are one source more, as prompt and output are: the last one,
+ * unless `sources` begins with them. Once they have more than EARLIER_MAX tokens, all are forgotten before the next
+ * sample. L10 tie (L3): of the occurrences in the source that counts, the first or the last. Or most_frequent: the
+ * token that follows most of them wins, of equals the one that did so first; the copy begins at the first occurrence
+ * that it follows. Where nothing follows any of them, the draft is empty as in L3. L11 fallback = yes (L3): an
+ * occurrence at the end of its reference does not count. So the next one does, then the next source, then a shorter
+ * suffix. L12 cross = yes (L5): a copy runs over a reference's end into the next one, but not out of the last one. What
  *      follows an occurrence (L10, L11) may then be in the next one, too.
  */
 #include <stdlib.h>
@@ -44,40 +43,36 @@ typedef enum { REFERENCES, PROMPT, OUTPUT, EARLIER, N_KINDS } kind;
 enum { EARLIER_MAX = 1 << 20, OUTPUT_EXPECTED = 512 }; /* tokens */
 
 static const char *const keys[] = {"output", "history", NULL};
-static const char *const sources[] = {"references",
-                                      "prompt",
-                                      "output",
-                                      "references_prompt",
-                                      "references_output",
-                                      "prompt_references",
-                                      "prompt_output",
-                                      "output_references",
-                                      "output_prompt",
-                                      "references_prompt_output",
-                                      "references_output_prompt",
-                                      "prompt_references_output",
-                                      "prompt_output_references",
-                                      "output_references_prompt",
-                                      "output_prompt_references",
-                                      NULL};
-static const struct {
+/* The orders of sources by name. Each is there once more with earlier outputs before it. */
+#define ORDERS(X)                                                                                                      \
+    X("references", REFERENCES)                                                                                        \
+    X("prompt", PROMPT)                                                                                                \
+    X("output", OUTPUT)                                                                                                \
+    X("references_prompt", REFERENCES, PROMPT)                                                                         \
+    X("references_output", REFERENCES, OUTPUT)                                                                         \
+    X("prompt_references", PROMPT, REFERENCES)                                                                         \
+    X("prompt_output", PROMPT, OUTPUT)                                                                                 \
+    X("output_references", OUTPUT, REFERENCES)                                                                         \
+    X("output_prompt", OUTPUT, PROMPT)                                                                                 \
+    X("references_prompt_output", REFERENCES, PROMPT, OUTPUT)                                                          \
+    X("references_output_prompt", REFERENCES, OUTPUT, PROMPT)                                                          \
+    X("prompt_references_output", PROMPT, REFERENCES, OUTPUT)                                                          \
+    X("prompt_output_references", PROMPT, OUTPUT, REFERENCES)                                                          \
+    X("output_references_prompt", OUTPUT, REFERENCES, PROMPT)                                                          \
+    X("output_prompt_references", OUTPUT, PROMPT, REFERENCES)
+#define NAME(name, ...)          name,
+#define NAME_EARLIER(name, ...)  "earlier_" name,
+#define ORDER(name, ...)         {sizeof((kind[]){__VA_ARGS__}) / sizeof(kind), {__VA_ARGS__}},
+#define ORDER_EARLIER(name, ...) ORDER(name, EARLIER, __VA_ARGS__)
+
+static const char *const sources[] = {ORDERS(NAME) "earlier", ORDERS(NAME_EARLIER) NULL};
+
+typedef struct {
     size_t n;
     kind   at[N_KINDS];
-} orders[] = {{1, {REFERENCES}},
-              {1, {PROMPT}},
-              {1, {OUTPUT}},
-              {2, {REFERENCES, PROMPT}},
-              {2, {REFERENCES, OUTPUT}},
-              {2, {PROMPT, REFERENCES}},
-              {2, {PROMPT, OUTPUT}},
-              {2, {OUTPUT, REFERENCES}},
-              {2, {OUTPUT, PROMPT}},
-              {3, {REFERENCES, PROMPT, OUTPUT}},
-              {3, {REFERENCES, OUTPUT, PROMPT}},
-              {3, {PROMPT, REFERENCES, OUTPUT}},
-              {3, {PROMPT, OUTPUT, REFERENCES}},
-              {3, {OUTPUT, REFERENCES, PROMPT}},
-              {3, {OUTPUT, PROMPT, REFERENCES}}};
+} source_order;
+
+static const source_order orders[] = {ORDERS(ORDER) ORDER("earlier", EARLIER) ORDERS(ORDER_EARLIER)};
 _Static_assert(sizeof orders / sizeof *orders == sizeof sources / sizeof *sources - 1, "an order for each name");
 
 enum { TIE_FIRST, TIE_LAST, TIE_MOST_FREQUENT };
@@ -89,7 +84,9 @@ static const param_spec params[] = {
     [MAX_N] = PARAM_INTEGER("max_n", 5, 1, NGRAM_MAX, "longest trigger tried, in tokens; n when n is larger"),
     [CUT] = PARAM_INTEGER("cut", 768, 0, INT32_MAX, "tokens of each reference that are used; 0 = all"),
     [KEY] = PARAM_CHOICE("key", keys, 0, "what the trigger is a suffix of: history = prompt and output"),
-    [SOURCES] = PARAM_CHOICE("sources", sources, 0, "where to look, of the longest match the first one counts"),
+    [SOURCES] = PARAM_CHOICE("sources", sources, 0,
+                             "where to look, of the longest match the first one counts; earlier outputs "
+                             "(memory = cell) come last unless they are named"),
     [TIE] = PARAM_CHOICE("tie", ties, TIE_FIRST, "which of several places counts; most_frequent: by the next token"),
     [FALLBACK] = PARAM_YES_NO("fallback", 0, "whether a place that nothing follows gives way to others"),
     [CROSS] = PARAM_YES_NO("cross", 0, "whether a copy runs over a reference's end into the next one"),
@@ -114,6 +111,26 @@ typedef struct {
 
 static size_t choice(const policy *p, int at) {
     return p->spec.params.at[at].choice;
+}
+
+static bool remembers(const policy *p) {
+    return choice(p, MEMORY) == MEMORY_CELL;
+}
+
+static bool names_earlier(const source_order *order) {
+    return order->at[0] == EARLIER;
+}
+
+/* L9 */
+static source_order order_of(const policy *p) {
+    source_order order = orders[choice(p, SOURCES)];
+    if (remembers(p) && !names_earlier(&order)) order.at[order.n++] = EARLIER;
+    return order;
+}
+
+static int llma_open(policy *p, err *e) {
+    if (remembers(p) || !names_earlier(&orders[choice(p, SOURCES)])) return 0;
+    return err_input(e, "sources = %s needs memory = cell: no earlier outputs are kept", sources[choice(p, SOURCES)]);
 }
 
 /* ---- sources ---------------------------------------------------------------------------------------- */
@@ -208,18 +225,18 @@ static void keep_last(llma_state *s, const int32_t *ids, size_t n) {
 }
 
 static int llma_begin(policy *p, const policy_input *in, err *e) {
-    llma_state *s = p->trial;
-    size_t      order = choice(p, SOURCES);
-    for (size_t i = 0; i < orders[order].n; i++) {
-        kind    which = orders[order].at[i];
-        source *to = &s->at[which];
-        int     failed = which == REFERENCES ? source_references(to, p, in, e)
-                         : which == PROMPT   ? source_text(to, p, in->prompt, in->n_prompt, in->n_prompt, e)
-                                             : source_text(to, p, NULL, 0, OUTPUT_EXPECTED, e);
+    llma_state  *s = p->trial;
+    source_order order = order_of(p);
+    for (size_t i = 0; i < order.n; i++) {
+        kind which = order.at[i];
+        int  failed = which == REFERENCES ? source_references(&s->at[which], p, in, e)
+                      : which == PROMPT   ? source_text(&s->at[which], p, in->prompt, in->n_prompt, in->n_prompt, e)
+                      : which == OUTPUT   ? source_text(&s->at[which], p, NULL, 0, OUTPUT_EXPECTED, e)
+                                          : remember(p, e);
         if (failed) return -1;
     }
     if (choice(p, KEY) == 1) keep_last(s, in->prompt, in->n_prompt);
-    return choice(p, MEMORY) == MEMORY_CELL ? remember(p, e) : 0;
+    return 0;
 }
 
 static int llma_observe(policy *p, const step_view *step, err *e) {
@@ -227,7 +244,7 @@ static int llma_observe(policy *p, const step_view *step, err *e) {
     llma_memory *m = p->memory;
     keep_last(s, step->emitted, step->n);
     if (s->at[OUTPUT].index.max_n != 0 && source_append(&s->at[OUTPUT], step->emitted, step->n, e) != 0) return -1;
-    return choice(p, MEMORY) == MEMORY_CELL ? tokens_append(&m->output, step->emitted, step->n, e) : 0;
+    return remembers(p) ? tokens_append(&m->output, step->emitted, step->n, e) : 0;
 }
 
 /* The longest suffix that this source holds, if that is longer than *n tokens. */
@@ -244,12 +261,12 @@ static int llma_propose(policy *p, size_t limit, draft *d, err *e) {
     (void)e;
     llma_state  *s = p->trial;
     llma_memory *m = p->memory;
-    size_t       order = choice(p, SOURCES), length = 0, end;
+    source_order order = order_of(p);
+    size_t       length = 0, end;
     ngram_place  place;
     kind         which = N_KINDS;
-    for (size_t i = 0; i < orders[order].n; i++)
-        if (longer(s, &s->at[orders[order].at[i]], &length, &place)) which = orders[order].at[i];
-    if (choice(p, MEMORY) == MEMORY_CELL && longer(s, &m->earlier, &length, &place)) which = EARLIER;
+    for (size_t i = 0; i < order.n; i++)
+        if (longer(s, order.at[i] == EARLIER ? &m->earlier : &s->at[order.at[i]], &length, &place)) which = order.at[i];
     if (which == N_KINDS) return 0;
 
     const source *from = which == EARLIER ? &m->earlier : &s->at[which];
@@ -288,6 +305,7 @@ const policy_ops policy_llma = {
     .n_params = sizeof params / sizeof *params,
     .trial_bytes = sizeof(llma_state),
     .memory_bytes = sizeof(llma_memory),
+    .open = llma_open,
     .begin = llma_begin,
     .observe = llma_observe,
     .propose = llma_propose,

@@ -113,7 +113,7 @@ int command_print_named(const registry *r, const text_list *names, void (*print)
 void command_print_params(FILE *out, const param_spec *params, size_t n) {
     for (size_t i = 0; i < n; i++) {
         const param_spec *p = &params[i];
-        char              allowed[512], line[600];
+        char              allowed[2048], line[2200];
         size_t            choices = 0;
         switch (p->type) {
         case PARAM_IS_INTEGER:

@@ -165,6 +165,8 @@ def test_policies_and_rules_say_what_can_be_swept():
     for name in ("none", "llma", "pld", "oracle", "random", "wrong"):
         assert re.search(rf"^{name}$", policies, re.M), name
     assert re.search(r"^  k = 20 \(integer, 1 to \d+\)$", policies, re.M)
+    lists = re.findall(r"^  \w+ = \w+ \(([^)]*)\)?", policies, re.M)
+    assert all(names.count('"') % 2 == 0 for names in lists) and any(names.endswith('"earlier_output_prompt_references"') for names in lists)
     rules = harness("rules").text
     for name in ("greedy", "coupled", "rejection", "typical"):
         assert re.search(rf"^{name}$", rules, re.M), name

@@ -102,6 +102,32 @@ Test(policy_llma, memory_is_bounded) {
     policy_close(p);
 }
 
+Test(policy_llma, earlier_outputs_may_come_first) {
+    static const struct {
+        const char *sources;
+        int32_t first, second; /* drafted for the second sample, of whose sources each goes on otherwise after 1 2 */
+        int32_t source;
+    } cases[] = {{"references", 7, 8, 0}, {"earlier_references", 3, 4, SOURCE_OTHER}, {"earlier", 3, 4, SOURCE_OTHER}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char      params[100];
+        draft     d;
+        reference r = {IDS(1, 2, 7, 8)};
+        snprintf(params, sizeof params, "k=3,memory=cell,sources=%s", cases[i].sources);
+        policy *p = steps_open("llma", params);
+        steps_begin(p, &(policy_input){.references = &r, .n_references = 1});
+        steps_observe(p, IDS(1, 2, 3, 4));
+        steps_begin(p, &(policy_input){.references = &r, .n_references = 1});
+        steps_observe(p, IDS(1, 2));
+        steps_propose(p, DRAFT_CAP, &d);
+        steps_check(&d, (const int32_t[]){cases[i].first, cases[i].second}, 2, cases[i].sources);
+        cr_assert_eq(d.source, cases[i].source, "%s", cases[i].sources);
+        policy_close(p);
+    }
+    err e = {0};
+    cr_assert_null(steps_try_open("llma", "sources=earlier_prompt", 10, NULL, &e));
+    cr_assert_str_eq(e.text, "policy llma: sources = earlier_prompt needs memory = cell: no earlier outputs are kept");
+}
+
 /* ---- the naive scan ---------------------------------------------------------------------------------- */
 
 enum { REFS = 4, TEXT_CAP = 16, EARLIER_CAP = 8, PLACES_CAP = 256 };
@@ -121,6 +147,7 @@ static const char *const SOURCES[] = {"references",
                                       "prompt_output_references",
                                       "output_references_prompt",
                                       "output_prompt_references"};
+enum { ORDERS = sizeof SOURCES / sizeof *SOURCES };
 static const char *const TIES[] = {"first", "last", "most_frequent"};
 
 typedef struct {
@@ -133,7 +160,8 @@ typedef struct {
     size_t      n_refs, n_earlier;
     size_t      n, k, max_n;
     bool        history, fallback, cross, memory;
-    const char *sources, *tie;
+    char        sources[40];
+    const char *tie;
 } world;
 
 typedef struct {
@@ -192,11 +220,18 @@ static void copy(const world *w, char source, place from, size_t m, draft *d) {
     d->source_position = (int32_t)from.end;
 }
 
-/* The sources are the words of their name; what is remembered comes last. */
+/* The sources are the words of their name; what is remembered comes last, unless it comes first. */
 static const char *next_source(const world *w, const char *s) {
     const char *word = strchr(s, '_');
     if (word != NULL) return word + 1;
-    return w->memory && *s != 'e' ? "earlier" : NULL;
+    return w->memory && *s != 'e' && *w->sources != 'e' ? "earlier" : NULL;
+}
+
+static void pick_sources(gsl_rng *r, world *w) {
+    size_t order = steps_pick(r, ORDERS + 1), first = w->memory && (order == ORDERS || steps_pick(r, 2) == 1);
+    if (order == ORDERS && !first) order = 0;
+    snprintf(w->sources, sizeof w->sources, "%s%s%s", first ? "earlier" : "", first && order < ORDERS ? "_" : "",
+             order < ORDERS ? SOURCES[order] : "");
 }
 
 static void naive(const world *w, draft *d) {
@@ -259,7 +294,8 @@ Test(policy_llma, is_the_naive_scan) {
         char   params[160];
         w.history = steps_pick(r, 2), w.fallback = steps_pick(r, 2), w.cross = steps_pick(r, 2),
         w.memory = steps_pick(r, 2);
-        w.sources = SOURCES[steps_pick(r, 15)], w.tie = TIES[steps_pick(r, 3)];
+        w.tie = TIES[steps_pick(r, 3)];
+        pick_sources(r, &w);
         snprintf(params, sizeof params, "n=%zu,k=%zu,max_n=%zu,key=%s,sources=%s,tie=%s,fallback=%s,cross=%s,memory=%s",
                  w.n, w.k, w.max_n, w.history ? "history" : "output", w.sources, w.tie, w.fallback ? "yes" : "no",
                  w.cross ? "yes" : "no", w.memory ? "cell" : "none");
