@@ -54,18 +54,20 @@ static void add_times(cell_sums *c, const trial_row *t) {
     c->plain_tokens += t->plain_tokens > 0 ? t->plain_tokens - 1 : 0;
 }
 
-/* A sum over some of the trials is none (counts.h, C1). */
-static void drop_partial(const store_data *d, cell_sums *sums) {
-    for (size_t i = 0; i < d->n_trials; i++) {
-        const trial_row *t = &d->trials[i];
-        if (!is_timed(d, t) || t->plain_ns > 0) continue;
-        sums[t->cell].plain_ns = sums[t->cell].plain_tokens = 0;
-    }
-}
+typedef struct {
+    const store_data *d;
+    cell_sums        *sums;    /* [n_cells] */
+    bool             *partial; /* [n_cells] whether a timed trial has no time of plain decoding */
+} summing;
 
-static int add_steps(const store_trial *t, void *ctx, err *e) {
-    cell_sums *c = (cell_sums *)ctx + t->trial->cell;
+static int add_trial(const store_trial *t, void *ctx, err *e) {
+    summing   *x = ctx;
+    cell_sums *c = &x->sums[t->trial->cell];
     (void)e;
+    if (is_timed(x->d, t->trial)) {
+        add_times(c, t->trial);
+        x->partial[t->trial->cell] |= t->trial->plain_ns == 0;
+    }
     for (size_t i = 1; i < t->trial->steps; i++) {
         const step_row *s = &t->steps[i];
         add_step(&c->from[draft_from_of(s)], s);
@@ -75,16 +77,15 @@ static int add_steps(const store_trial *t, void *ctx, err *e) {
 }
 
 cell_sums *cell_sums_make(const store_data *d, err *e) {
-    cell_sums *sums = mem_new(d->n_cells, sizeof *sums, e);
-    if (sums == NULL) return NULL;
-    if (store_visit(d, VISIT_STEPS, add_steps, sums, e) != 0) {
-        free(sums);
-        return NULL;
-    }
-    for (size_t i = 0; i < d->n_trials; i++)
-        if (is_timed(d, &d->trials[i])) add_times(&sums[d->trials[i].cell], &d->trials[i]);
-    drop_partial(d, sums);
-    return sums;
+    summing x = {d, mem_new(d->n_cells, sizeof *x.sums, e), mem_new(d->n_cells, sizeof *x.partial, e)};
+    int     ret = x.sums != NULL && x.partial != NULL ? store_visit(d, VISIT_STEPS, add_trial, &x, e) : -1;
+    /* A sum over some of the trials is none (counts.h, C1). */
+    for (size_t c = 0; ret == 0 && c < d->n_cells; c++)
+        if (x.partial[c]) x.sums[c].plain_ns = x.sums[c].plain_tokens = 0;
+    free(x.partial);
+    if (ret == 0) return x.sums;
+    free(x.sums);
+    return NULL;
 }
 
 /* ---- passes by their width ----------------------------------------------------------------------------- */

@@ -15,7 +15,7 @@ typedef struct {
     size_t              room;     /* bytes left for prompts and references */
     size_t              left_out; /* records whose prompts and references found no room */
     trial_drafts        drafts;
-    size_t              at; /* the first step of the trial at hand */
+    store_trial         at; /* the trial at hand */
 } writer;
 
 /* ---- ids that need a text ------------------------------------------------------------------------------- */
@@ -125,7 +125,7 @@ static int put_samples(writer *w, err *e) {
     size_t           *cell = mem_new(d->n_samples, sizeof *cell, e); /* 1 + the first cell with a chosen trial of it */
     if (cell == NULL) return -1;
     for (size_t i = w->r->choice.n; i-- > 0;) {
-        const trial_row *t = &d->trials[w->r->choice.trials[i]];
+        const trial_row *t = &w->r->choice.rows.trials[i];
         cell[t->sample] = 1 + (size_t)t->cell;
     }
     json_out_begin(w->j, "samples", '[');
@@ -142,8 +142,7 @@ static int put_samples(writer *w, err *e) {
 #define PUT_COLUMN(w, n, field)                                                                                        \
     do {                                                                                                               \
         json_out_begin((w)->j, #field, '[');                                                                           \
-        for (size_t i_ = 0; i_ < (n); i_++)                                                                            \
-            json_out_integer((w)->j, NULL, (int64_t)(w)->r->d->steps[(w)->at + i_].field);                             \
+        for (size_t i_ = 0; i_ < (n); i_++) json_out_integer((w)->j, NULL, (int64_t)(w)->at.steps[i_].field);          \
         json_out_end((w)->j, ']');                                                                                     \
     } while (0)
 
@@ -160,7 +159,7 @@ static void put_steps(const writer *w, size_t n, bool timed, bool margins) {
     PUT_COLUMN(w, n, verify_ns);
     if (timed) PUT_COLUMN(w, n, plain_ns);
     json_out_begin(w->j, "margin", '[');
-    for (size_t i = 0; margins && i < n; i++) json_out_real(w->j, NULL, w->r->d->steps[w->at + i].margin, 4);
+    for (size_t i = 0; margins && i < n; i++) json_out_real(w->j, NULL, w->at.steps[i].margin, 4);
     json_out_end(w->j, ']');
     json_out_end(w->j, '}');
 }
@@ -176,7 +175,7 @@ static void put_drafts(writer *w, const trial_row *t) {
     size_t from = 0;
     json_out_begin(w->j, "rejected", '[');
     for (size_t i = 0; i < t->steps; i++) {
-        const step_row *s = &w->r->d->steps[w->at + i];
+        const step_row *s = &w->at.steps[i];
         const int32_t  *ids = w->drafts.ids + from, *parents = w->drafts.parents + from;
         if (is_chain(parents, s->drafted)) {
             put_ids(w, NULL, t->cell, ids + s->accepted, (size_t)(s->drafted - s->accepted));
@@ -191,11 +190,33 @@ static void put_drafts(writer *w, const trial_row *t) {
     json_out_end(w->j, ']');
 }
 
-static int put_trial(writer *w, const trial_row *t, err *e) {
-    const store_data *d = w->r->d;
-    size_t            v = vocabulary_of(w, t->cell);
+/* Plain decoding's trial of the same sample, if it is shown; repeats of it are equal. */
+static bool find_plain(const report_data *r, const trial_row *of, store_trial *out) {
+    const store_data *shown = &r->choice.rows;
+    for (size_t i = 0, step = 0; i < shown->n_trials; step += shown->trials[i++].steps) {
+        const trial_row *t = &shown->trials[i];
+        if (t->sample != of->sample || r->group[t->cell] != r->group[of->cell] ||
+            strcmp(r->d->cells[t->cell].policy, "none") != 0)
+            continue;
+        *out = (store_trial){.trial = t, .steps = shown->steps + step, .ids = shown->ids + shown->offset[i]};
+        return true;
+    }
+    return false;
+}
+
+static int find_drafts(writer *w, err *e) {
+    store_trial plain;
+    bool        has_plain = find_plain(w->r, w->at.trial, &plain);
+    trial_drafts_clear(&w->drafts);
+    if (w->texts->n_vocabularies == 0 || w->at.trial->drafted == 0) return 0;
+    return w->texts->drafts(w->texts->ctx, &w->at, has_plain ? &plain : NULL, &w->drafts, e);
+}
+
+static int put_trial(writer *w, size_t number, err *e) {
+    const trial_row *t = w->at.trial;
+    size_t           v = vocabulary_of(w, t->cell);
     json_out_begin(w->j, NULL, '{');
-    json_out_count(w->j, "trial", t->trial);
+    json_out_count(w->j, "trial", number);
     json_out_count(w->j, "cell", t->cell);
     json_out_count(w->j, "sample", t->sample);
     json_out_count(w->j, "repeat", t->repeat);
@@ -209,11 +230,9 @@ static int put_trial(writer *w, const trial_row *t, err *e) {
     json_out_real(w->j, "modeled", t->modeled_speedup, 5);
     json_out_count(w->j, "decode_ns", t->decode_ns);
     json_out_count(w->j, "plain_ns", t->plain_ns);
-    put_ids(w, "ids", t->cell, d->ids + (d->offset != NULL ? d->offset[t->trial] : 0), d->ids != NULL ? t->tokens : 0);
+    put_ids(w, "ids", t->cell, w->at.ids, w->at.ids != NULL ? t->tokens : 0);
     put_steps(w, t->steps, t->plain_ns > 0, !isnan(t->min_margin));
-    trial_drafts_clear(&w->drafts);
-    int ret =
-        w->texts->n_vocabularies > 0 && t->drafted > 0 ? w->texts->drafts(w->texts->ctx, t->trial, &w->drafts, e) : 0;
+    int ret = find_drafts(w, e);
     if (ret == 0 && w->drafts.missing != NULL) json_out_text(w->j, "no_drafts", w->drafts.missing);
     if (ret == 0 && w->drafts.missing == NULL && w->drafts.n == t->drafted && t->drafted > 0) put_drafts(w, t);
     json_out_end(w->j, '}');
@@ -221,12 +240,14 @@ static int put_trial(writer *w, const trial_row *t, err *e) {
 }
 
 static int put_trials(writer *w, err *e) {
-    const store_data *d = w->r->d;
+    const store_data *shown = &w->r->choice.rows;
     int               ret = 0;
     json_out_begin(w->j, "trials", '[');
-    for (size_t i = 0, trial = 0; ret == 0 && i < w->r->choice.n; i++) {
-        for (; trial < w->r->choice.trials[i]; trial++) w->at += d->trials[trial].steps;
-        ret = put_trial(w, &d->trials[trial], e);
+    for (size_t i = 0, step = 0; ret == 0 && i < shown->n_trials; step += shown->trials[i++].steps) {
+        w->at = (store_trial){.trial = &shown->trials[i],
+                              .steps = shown->steps + step,
+                              .ids = shown->n_ids > 0 ? shown->ids + shown->offset[i] : NULL};
+        ret = put_trial(w, w->r->choice.trials[i], e);
     }
     json_out_end(w->j, ']');
     return ret;

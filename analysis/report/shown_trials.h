@@ -14,13 +14,14 @@
 enum { RECORDS_MOST = 12, DIVERGING_MOST = 12 };
 
 typedef struct {
-    size_t *trials; /* [n] ascending */
-    size_t  n;
-    size_t  records;   /* of each group (C2) */
-    size_t  stride;    /* of its cells (C3); 1: all of them */
-    size_t  diverging; /* taken by C1 alone or also */
-    size_t  diverge;   /* all that differ */
-    size_t  longest;   /* records of the group with the most */
+    size_t    *trials; /* [n] ascending: their numbers in the file */
+    size_t     n;
+    store_data rows;      /* n trials, their steps and outputs, copied into memory; nothing else */
+    size_t     records;   /* of each group (C2) */
+    size_t     stride;    /* of its cells (C3); 1: all of them */
+    size_t     diverging; /* taken by C1 alone or also */
+    size_t     diverge;   /* all that differ */
+    size_t     longest;   /* records of the group with the most */
 } shown_trials;
 
 /* About how many bytes of the page a trial takes. */

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "engine/base/err.h"
+#include "store/store.h"
 
 /* What an id stands for. */
 typedef struct {
@@ -47,8 +48,8 @@ typedef struct {
     token_text (*token)(void *ctx, size_t vocabulary, int32_t id);
     /* False when they are not known. */
     bool (*sample)(void *ctx, size_t cell, size_t sample, sample_texts *out);
-    /* Fills `out`, emptied but for its memory. */
-    int (*drafts)(void *ctx, size_t trial, trial_drafts *out, err *e);
+    /* Fills `out`, emptied but for its memory. plain: plain decoding's trial of the same sample, NULL when unknown. */
+    int (*drafts)(void *ctx, const store_trial *of, const store_trial *plain, trial_drafts *out, err *e);
 } report_texts;
 
 void trial_drafts_clear(trial_drafts *d);

@@ -8,6 +8,7 @@
 #include "engine/base/atomic.h"
 #include "engine/base/file.h"
 #include "experiments/commands/commands.h"
+#include "experiments/sweep/results.h"
 #include "experiments/texts/sweep_texts.h"
 #include "store/store.h"
 
@@ -85,7 +86,7 @@ static int run(void *opts, err *e) {
     store_data     d = {0};
     if (o->output != NULL && (file_check_output(o->output, o->file, e) != 0 || atomic_check(o->output, e) != 0))
         return -1;
-    if (store_read(o->file, &d, e) != 0) return -1;
+    if (results_open(o->file, &d, e) != 0) return -1;
     int status = write_report(o, &d, e);
     store_free(&d);
     return status;

@@ -448,8 +448,8 @@ static void remove_folder(const char *path) {
     rmdir(path);
 }
 
-/* All numbers go at once, by a rename: a part of them would be gaps. What an earlier call that was killed has moved away
- * goes, too. */
+/* All numbers go at once, by a rename: a part of them would be gaps. What an earlier call that was killed has moved
+ * away goes, too. */
 void claims_clear(const char *dir) {
     static const char moved[] = "claims.gone-";
     char             *folder = mem_printf(NULL, "%s/claims", dir);

@@ -83,21 +83,6 @@ static int open_cell(sweep_texts *t, size_t cell, err *e) {
     return cannot == NULL || (t->no_policy = mem_strdup(cannot, e)) != NULL ? 0 : -1;
 }
 
-/* Plain decoding's output of the trial's sample, for policies that know it. */
-static void find_truth(const sweep_texts *t, const trial_row *of, policy_input *in) {
-    const store_data *d = t->d;
-    const plan       *p = &t->plans[t->plan[of->cell]].p;
-    size_t            plain = p->cells[t->cell[of->cell]].baseline;
-    for (size_t c = 0; c < d->n_cells; c++) {
-        if (t->plan[c] != t->plan[of->cell] || t->cell[c] != plain) continue;
-        for (size_t i = t->first[c]; i < t->first[c + 1]; i++) {
-            if (d->trials[i].sample != of->sample || d->trials[i].repeat != of->repeat) continue;
-            in->truth = d->ids + d->offset[i];
-            in->n_truth = d->trials[i].tokens;
-        }
-    }
-}
-
 static const char *why_not(const plan_cell *c) {
     if (plan_cell_remembers(c)) return "not recorded: what this policy drafts depends on the records before";
     return "not recorded: run again, this policy drafts otherwise";
@@ -114,8 +99,8 @@ static int without_drafts(trial_drafts *out, const char *why, err *e) {
     return (out->missing = mem_strdup(why, e)) != NULL ? 0 : -1;
 }
 
-int draft_replay(sweep_texts *t, size_t trial, trial_drafts *out, err *e) {
-    const trial_row *row = &t->d->trials[trial];
+int draft_replay(sweep_texts *t, const store_trial *of, const store_trial *plain, trial_drafts *out, err *e) {
+    const trial_row *row = of->trial;
     const sample    *s = sweep_texts_sample(t, row->cell, row->sample);
     const char      *missing = s == NULL ? "not recorded, and the data are not there" : NULL;
     if (s != NULL && open_cell(t, row->cell, e) != 0) return -1;
@@ -124,7 +109,7 @@ int draft_replay(sweep_texts *t, size_t trial, trial_drafts *out, err *e) {
 
     const plan      *p = &t->plans[t->plan[row->cell]].p;
     const plan_cell *c = &p->cells[t->cell[row->cell]];
-    recorder         r = {.rows = t->d->steps + t->step[trial], .n = row->steps, .out = out};
+    recorder         r = {.rows = of->steps, .n = row->steps, .out = out};
     trial_trace      trace = {0};
     err              why = {0};
     decode_setup     d = {
@@ -139,11 +124,14 @@ int draft_replay(sweep_texts *t, size_t trial, trial_drafts *out, err *e) {
                       .references = s->references,
                       .n_references = s->n_references,
                       .noise = {p->cfg->seed, rng_stream(c->setting, s->rec->id)}},
-            .forced = t->d->ids + t->d->offset[trial],
+            .forced = of->ids,
             .n_forced = row->tokens,
             .sink = {record_step, &r},
     };
-    if (policy_needs(c->policy, &c->policy_params) & NEEDS_TRUTH) find_truth(t, row, &d.input);
+    if ((policy_needs(c->policy, &c->policy_params) & NEEDS_TRUTH) != 0 && plain != NULL) {
+        d.input.truth = plain->ids;
+        d.input.n_truth = plain->trial->tokens;
+    }
     size_t vocab = p->models[c->model].spec.vocab;
     if (!are_tokens(d.forced, d.n_forced, vocab) || !are_tokens(d.input.truth, d.input.n_truth, vocab))
         return without_drafts(out, "not recorded, and the output has ids that the vocabulary lacks", e);

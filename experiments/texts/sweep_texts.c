@@ -84,19 +84,6 @@ static int find_cells(sweep_texts *t, err *e) {
     return without(t, &why, e);
 }
 
-static int index_rows(sweep_texts *t, err *e) {
-    const store_data *d = t->d;
-    t->first = mem_new(d->n_cells + 1, sizeof *t->first, e);
-    t->step = mem_new(d->n_trials + 1, sizeof *t->step, e);
-    if (t->first == NULL || t->step == NULL) return -1;
-    for (size_t i = 0; i < d->n_trials; i++) {
-        t->first[d->trials[i].cell + 1]++;
-        t->step[i + 1] = t->step[i] + d->trials[i].steps;
-    }
-    for (size_t c = 0; c < d->n_cells; c++) t->first[c + 1] += t->first[c];
-    return 0;
-}
-
 /* ---- what a report asks -------------------------------------------------------------------------------- */
 
 static size_t vocabulary(void *ctx, size_t cell) {
@@ -138,8 +125,8 @@ static bool sample_of(void *ctx, size_t cell, size_t at, sample_texts *out) {
     return true;
 }
 
-static int drafts(void *ctx, size_t trial, trial_drafts *out, err *e) {
-    return draft_replay(ctx, trial, out, e);
+static int drafts(void *ctx, const store_trial *of, const store_trial *plain, trial_drafts *out, err *e) {
+    return draft_replay(ctx, of, plain, out, e);
 }
 
 /* Room for the references of any sample. */
@@ -161,7 +148,7 @@ int sweep_texts_open(sweep_texts *out, const store_data *d, const recorded_paths
     out->cell = mem_new(d->n_cells, sizeof *out->cell, e);
     out->toks = mem_new(d->n_cells, sizeof *out->toks, e); /* NOLINT(bugprone-sizeof-expression): pointers */
     if (out->plans == NULL || out->plan == NULL || out->cell == NULL || out->toks == NULL) return -1;
-    if (index_rows(out, e) != 0 || make_plans(out, from, e) != 0 || find_cells(out, e) != 0) return -1;
+    if (make_plans(out, from, e) != 0 || find_cells(out, e) != 0) return -1;
     if (reserve_passages(out, e) != 0) return -1;
     *view = (report_texts){.ctx = out,
                            .missing = out->missing,
@@ -183,8 +170,6 @@ void sweep_texts_close(sweep_texts *t) {
     free(t->plans);
     free(t->plan);
     free(t->cell);
-    free(t->first);
-    free(t->step);
     free(t->toks);
     free(t->passages);
     free(t->missing);

@@ -25,8 +25,6 @@ typedef struct {
     sweep_plan       *plans; /* [d->configs.n] */
     size_t           *plan;  /* [d->n_cells] of each cell */
     size_t           *cell;  /* [d->n_cells] its index in that plan; NO_TEXTS */
-    size_t           *first; /* [d->n_cells + 1] where the trials and */
-    size_t           *step;  /* [d->n_trials + 1] where the steps begin */
     const tokenizer **toks;  /* [n_toks] different ones */
     size_t            n_toks;
     passage_ids      *passages; /* of the sample asked for last */
@@ -48,7 +46,7 @@ void sweep_texts_close(sweep_texts *t);
 
 /* ---- draft_replay.c: for sweep_texts.c ---- */
 
-int  draft_replay(sweep_texts *t, size_t trial, trial_drafts *out, err *e);
+int  draft_replay(sweep_texts *t, const store_trial *of, const store_trial *plain, trial_drafts *out, err *e);
 void draft_replay_close(sweep_texts *t);
 
 /* The plan's sample of a recorded one, by id and digest; NULL when there is none. */

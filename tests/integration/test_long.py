@@ -49,7 +49,7 @@ def test_steps_are_many(folder):
 
 
 @pytest.mark.parametrize("args", [["tables"], ["tables", "drafting"], ["tables", "sources"], ["tables", "positions"],
-                                  ["tables", "totals"], ["inspect"], ["inspect", "--hash"], ["compare"]], ids=" ".join)
+                                  ["tables", "totals"], ["inspect"], ["inspect", "--hash"], ["compare"], ["report"]], ids=" ".join)
 def test_a_file_is_read_in_little_memory(folder, args):
     assert limited(*args, folder / "long.h5").text == harness(*args, folder / "long.h5").text
 

@@ -178,6 +178,10 @@ static void many(store_data *d, size_t *group, uint32_t steps) {
     d->cells = mem_new(CELLS, sizeof *d->cells, &e);
     d->samples = mem_new(RECORDS, sizeof *d->samples, &e);
     d->trials = mem_new(d->n_trials, sizeof *d->trials, &e);
+    d->n_steps = d->n_trials * steps;
+    d->steps = mem_new(d->n_steps, sizeof *d->steps, &e);
+    d->n_ids = d->n_steps; /* a token a step */
+    d->ids = mem_new(d->n_ids, sizeof *d->ids, &e);
     for (uint32_t c = 0, t = 0; c < CELLS; c++) {
         group[c] = c >= 5;
         d->cells[c].policy = c == 0 || c == 5 ? "none" : "llma";
@@ -195,6 +199,8 @@ static void many(store_data *d, size_t *group, uint32_t steps) {
 }
 
 static void many_free(store_data *d) {
+    free(d->steps);
+    free(d->ids);
     free(d->cells);
     free(d->samples);
     free(d->trials);
@@ -231,7 +237,7 @@ Test(report_choice, fits_the_budget) {
     size_t       group[CELLS];
     shown_trials c;
     err          e = {0};
-    many(&d, group, 1000);
+    many(&d, group, 11);
     size_t one = shown_trials_bytes(&d.trials[0]);
     for (size_t trials = CELLS * RECORDS_MOST; trials >= 4; trials--) {
         cr_assert_eq(shown_trials_make(&d, group, 2, trials * one, &c, &e), 0, "%s", e.text);
@@ -275,6 +281,18 @@ Test(report_choice, of_nothing_is_nothing) {
 
 /* ---- the page ------------------------------------------------------------------------------------------------ */
 
+/* Outputs of 0 1 2 3 0 1 2 ... */
+static void give_outputs(store_data *d) {
+    static uint64_t offset[13];
+    static int32_t  out[12 * 6];
+    cr_assert_eq(d->n_trials, 12);
+    for (size_t i = 0; i < 12; i++) offset[i + 1] = offset[i] + d->trials[i].tokens;
+    for (size_t i = 0; i < sizeof out / sizeof *out; i++) out[i] = (int32_t)(i % 4);
+    d->offset = offset;
+    d->ids = out;
+    d->n_ids = offset[12];
+}
+
 static char *page(const store_data *d, const report_texts *texts) {
     err   e = {0};
     FILE *f = open_memstream(&text, &size);
@@ -300,6 +318,7 @@ static void has(const char *in, const char *what) {
 Test(report, page_holds_cells_and_trials) {
     store_data d;
     results_sample(&d);
+    give_outputs(&d);
     char *whole = page(&d, NULL), *at = data_of(whole);
     has(at, "\"sweep\":\"demo\"");
     has(at, "\"groups\":1");
@@ -315,6 +334,7 @@ Test(report, page_holds_cells_and_trials) {
 Test(report, same_data_same_page) {
     store_data d;
     results_sample(&d);
+    give_outputs(&d);
     char *a = page(&d, NULL), *b = page(&d, NULL);
     cr_assert_str_eq(a, b);
     free(a);
@@ -364,10 +384,12 @@ static bool a_sample(void *ctx, size_t cell, size_t sample, sample_texts *out) {
 }
 
 /* Trial 4 drafts a chain and then a tree; of the others nothing is known. */
-static int some_drafts(void *ctx, size_t trial, trial_drafts *out, err *e) {
+static int some_drafts(void *ctx, const store_trial *of, const store_trial *plain, trial_drafts *out, err *e) {
     static const int32_t ids[] = {2, 3, 4, 6, 8, 9}, parents[] = {-1, 0, 1, -1, -1, 1};
     (void)ctx;
-    if (trial != 4) return (out->missing = mem_strdup("unknown", e)) != NULL ? 0 : -1;
+    cr_assert(plain == NULL || (plain->trial->cell == 0 && plain->trial->sample == of->trial->sample));
+    if (of->trial->cell != 1 || of->trial->sample != 0 || of->trial->repeat != 0)
+        return (out->missing = mem_strdup("unknown", e)) != NULL ? 0 : -1;
     cr_assert_eq(mem_reserve(&out->ids, &out->cap_ids, 6, e), 0);
     cr_assert_eq(mem_reserve(&out->parents, &out->cap_parents, 6, e), 0);
     memcpy(out->ids, ids, sizeof ids);
@@ -377,8 +399,6 @@ static int some_drafts(void *ctx, size_t trial, trial_drafts *out, err *e) {
 }
 
 Test(report, texts_of_what_is_shown) {
-    static uint64_t    offset[13];
-    static int32_t     out[12 * 6];
     const report_texts texts = {.n_vocabularies = 1,
                                 .vocabulary = one_vocabulary,
                                 .ids = ten_ids,
@@ -387,10 +407,7 @@ Test(report, texts_of_what_is_shown) {
                                 .drafts = some_drafts};
     store_data         d;
     results_sample(&d);
-    for (size_t i = 0; i < 12; i++) offset[i + 1] = offset[i] + d.trials[i].tokens;
-    for (size_t i = 0; i < sizeof out / sizeof *out; i++) out[i] = (int32_t)(i % 4);
-    d.offset = offset;
-    d.ids = out;
+    give_outputs(&d);
     char *whole = page(&d, &texts), *at = data_of(whole);
     has(at, "\"rejected\":[[],{\"ids\":[6,8,9],\"parents\":[-1,-1,1]}]");
     has(at, "\"no_drafts\":\"unknown\"");
