@@ -362,7 +362,9 @@ static int copy_source(collection *c, size_t i, const h5_output *out, store_writ
     x.process = mem_new(d.n_processes, sizeof *x.process, e);
     for (size_t k = 0; x.process != NULL && k < d.n_processes; k++) x.process[k] = UINT32_MAX;
     int ret = x.process != NULL ? 0 : -1;
-    if (ret == 0 && (d.n_cells == 0 || fstat(d.places->file->h5.disk.fd, &now) != 0 || !is_as_before(s, &now, &d)))
+    if (ret == 0 && d.n_cells > 0 && fstat(d.places->file->h5.disk.fd, &now) != 0)
+        ret = err_errno(e, s->path, "cannot look at it");
+    if (ret == 0 && (d.n_cells == 0 || !is_as_before(s, &now, &d)))
         ret = err_run(e, "%s: has changed while it was being collected", s->path);
     if (ret == 0 && store_visit(&d, VISIT_STEPS | VISIT_OUTPUTS, copy_trial, &x, e) != 0) {
         if (x.unwritten) {

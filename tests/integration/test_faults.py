@@ -126,7 +126,7 @@ def fresh(folder):
 
 def files(folder):
     """Claims that could not be removed are no results: the next sweep there removes them."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and "/claims.gone-" not in str(path))
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.parent.name.startswith("claims"))
 
 
 def is_results(path):
