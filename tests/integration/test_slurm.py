@@ -76,7 +76,7 @@ def test_scripts_are_written_and_said(tmp_path):
     ini = write_ini(tmp_path)
     text = run("slurm", ini, "--", "-p", "two words").stdout
     assert "0 of 14 cells are finished; 14 parts of the others are left to run" in text
-    assert f"harness sweep -n -- {ini}    # how much" in text and f"tail {tmp_path}/results/grid/slurm/*.out" in text
+    assert f"harness sweep -n -- {ini}    # how much" in text and re.search(r"    tail \S*/results/grid/slurm/\*\.out\n", text)
     watched = run("slurm", ini, "-o", tmp_path / "x y", "-s", "sweep.seed=7", "--skip-bad", "--", "-o", "%j.log").stdout
     assert f"harness sweep -n --set sweep.seed=7 --output '{tmp_path}/x y' --skip-bad -- {ini}    # how much" in watched
     assert "tail " not in watched, "sbatch writes elsewhere"
