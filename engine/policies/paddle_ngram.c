@@ -18,6 +18,8 @@
  *      token: none may follow a place, and it is not copied. `compat = yes` leaves it out, too.
  *  A7  The original holds all requests of a batch under 128 tokens together (INFER_WITH_REFERENCE_TOKENUM_THRESHOLD):
  *      for one request, k is then at most 127. Here k says what it is.
+ *  A8  Its own k is 1 unless it is set, and 5 in its examples. 10 here is what pld, hf and vllm_ngram have, so that
+ *      presets compare policies and not lengths.
  */
 #include "engine/policies/index/ngram_index.h"
 #include "engine/policies/policy.h"

@@ -69,18 +69,24 @@ typedef struct {
     datastore_corpus *corpus;
     tokens            ids;     /* of the document at hand */
     size_t            omitted; /* bytes that no token spells */
+    size_t            empty;   /* documents without a token, which are none in the datastore */
 } building;
+
+static int add_ids(building *b, const int32_t *ids, size_t n, err *e) {
+    b->empty += n == 0;
+    return datastore_corpus_add(b->corpus, ids, n, e);
+}
 
 static int add_text(building *b, const char *text, size_t n, err *e) {
     b->ids.n = 0;
     b->omitted += tokenizer_omitted(b->tok, text, n);
     if (tokenizer_encode(b->tok, text, n, false, &b->ids, e) != 0) return -1;
-    return datastore_corpus_add(b->corpus, b->ids.ids, b->ids.n, e);
+    return add_ids(b, b->ids.ids, b->ids.n, e);
 }
 
 static int add_passage(building *b, const passage *p, err *e) {
     if (p->text != NULL) return add_text(b, p->text, p->n_text, e);
-    return datastore_corpus_add(b->corpus, p->ids.ids, p->ids.n, e);
+    return add_ids(b, p->ids.ids, p->ids.n, e);
 }
 
 static int add_record(building *b, const record *r, err *e) {
@@ -153,6 +159,8 @@ static int build(building *b, err *e) {
     if (b->omitted > 0)
         fprintf(stderr, "harness: %zu byte%s left out: no token spells %s\n", b->omitted, plural(b->omitted),
                 b->omitted == 1 ? "it" : "them");
+    if (b->empty > 0)
+        fprintf(stderr, "harness: %zu empty document%s left out\n", b->empty, b->empty == 1 ? " is" : "s are");
     size_t documents = b->corpus->documents, places = b->corpus->places;
     int    threads = o->threads > 0 ? (int)o->threads : parallel_processors();
     if (datastore_write(b->corpus, o->output, tokenizer_digest(b->tok), threads, e) != 0) return -1;

@@ -36,6 +36,8 @@ def test_text_files_are_documents(build, tmp_path):
     held = build(tmp_path / "a.txt", tmp_path / "b", tmp_path / "empty")
     assert held["tokens"] == "15 in 2 documents"
     assert held["vocabulary"] == "258 ids, 2 bytes each"
+    said = harness("datastore", "build", "-m", "bytes", "-o", tmp_path / "again", tmp_path / "a.txt", tmp_path / "empty").error
+    assert "1 empty document is left out" in said and "5 tokens of 1 document" in said
     assert build("--joined", tmp_path / "a.txt")["tokens"] == "5 in 1 document, joined: matches may cross"
 
 
