@@ -48,7 +48,8 @@ typedef struct {
     token_text (*token)(void *ctx, size_t vocabulary, int32_t id);
     /* False when they are not known. */
     bool (*sample)(void *ctx, size_t cell, size_t sample, sample_texts *out);
-    /* Fills `out`, emptied but for its memory. plain: plain decoding's trial of the same sample, NULL when unknown. */
+    /* Fills `out`, which is empty and may have memory. plain: plain decoding's trial of the same sample, NULL when
+     * unknown. */
     int (*drafts)(void *ctx, const store_trial *of, const store_trial *plain, trial_drafts *out, err *e);
 } report_texts;
 

@@ -1,6 +1,6 @@
 /* pivot.c - one number of each cell, by one key of theirs: a column for each of its values.
  *
- *     --by k      k = 4   k = 8        a row is what cells agree in, but for the key and digests
+ *     --by k      k = 4   k = 8        a row is what cells agree on, except the key and digests
  *     llma n = 1  cell 2  cell 3
  *     llma n = 2  cell 4  -            no cell has n = 2 and k = 8
  */

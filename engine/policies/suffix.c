@@ -19,7 +19,7 @@
  *      prompts and outputs of all requests as one text, and what comes again in a conversation's next prompt is
  *      counted again. So counts stand for repeated prompts, and a request's drafts depend on what others asked.
  *      compat = yes does so, with memory = cell; once 2^28 / max_depth tokens are there, which is its bound for a
- *      corpus, it begins anew. There, a step's tokens join the trie when the next draft is asked for, so those of a
+ *      corpus, it begins anew. There, a step's tokens join the trie when the next draft is proposed, so those of a
  *      request's last step never do. The least probability is kept from one request to the next either way, but not
  *      the count of X5.
  */

@@ -10,7 +10,7 @@
  *  M1  After each step, patterns near the text's end are entered again, with matches that have grown. A match that its
  *      pattern has already stays where it is. Otherwise the pattern's matches that are shorter are taken out, and it
  *      becomes the last one.
- *  M2  With `oldest` the first match of a pattern is asked for, or a pattern keeps one match, of the longest the first
+ *  M2  With `oldest` the first match of a pattern is wanted, or a pattern keeps one match, of the longest the first
  *      (`all` is false). Then a match of k tokens is a pattern's last word: no other one is kept, and patterns whose
  *      matches are still short are entered with the sample's end only. A question looks at the text's last tokens, too.
  *  M3  What is copied from text that was entered has its patterns already: it is followed there, not looked up.
@@ -31,7 +31,7 @@ enum { POOL_PATTERN_MAX = 64 };
 typedef struct {
     size_t n, k;   /* most tokens of a pattern and of a match */
     bool   all;    /* a pattern keeps all its matches, not only its longest, of equals the oldest */
-    bool   oldest; /* its oldest match is asked for, not its newest */
+    bool   oldest; /* its oldest match is wanted, not its newest */
     bool   compat; /* every match behind one that was taken out is passed over, and a pattern that should keep one match
                       keeps all that are not longer than its first */
     tokens               text;   /* of all samples, a -1 before each */
