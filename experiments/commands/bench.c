@@ -174,9 +174,9 @@ static int measure(bench *b, const bench_options *o, err *e) {
         ret = measure_round(b, o, order, round > 0 ? round - 1 : 0, e);
         if (round > 0) progress_update(&bar, 0, round);
     }
-    b->load = load_since(&begun);
     /* Not within the rounds: it leaves nothing of the weights in the caches. */
     for (size_t i = 0; i < o->repeats && ret == 0; i++) rounds_of(b, o, n + 1)[i] = bandwidth_measure(b->memory);
+    b->load = load_since(&begun);
     progress_clear(&bar);
     gsl_rng_free(r);
     if (ret != 0) return -1;
