@@ -239,6 +239,18 @@ def test_a_tarball_is_whole_and_says_what_it_is(tmp_path):
     assert "not a git repository" in failed.value.stderr
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no repository, which is what is packed")
+def test_half_a_tarball_is_none(tmp_path):
+    fake = tmp_path / "git"
+    fake.write_text("#!/bin/bash\nfor word; do [ \"$word\" = archive ] && dying=1; [ \"$last\" = -o ] && to=$word; last=$word; done\n"
+                    "[ -z \"$dying\" ] && exec git \"$@\"\nif [ -n \"$to\" ]; then echo half > \"$to\"; else echo half; fi\nexit 3\n")
+    fake.chmod(0o755)
+    version = harness("--version").text.split()[1]
+    with pytest.raises(subprocess.CalledProcessError):
+        make(tmp_path / "build", "dist", f"GIT={fake}")
+    assert not (ROOT / f"build/harness-{version}.tar.gz").exists() and not (ROOT / f"build/harness-{version}.tar").exists()
+
+
 def test_the_lists_of_dependencies_agree():
     """What `make deps` installs, what debian/control says, and the table of other systems' names."""
     text = (ROOT / "Makefile").read_text().replace("\\\n", " ")

@@ -1,6 +1,7 @@
 """`harness tables` over several files, some cells and groups of records."""
 import csv
 import io
+import json
 import re
 
 import h5py
@@ -264,3 +265,16 @@ def test_a_cell_that_names_no_policy(files, tmp_path):
         f["cells"][...] = cells
     for kind in ("summary", "policies", "totals"):
         assert len(harness("tables", kind, path).text.splitlines()) > 5
+
+
+def test_a_cell_that_beats_the_bound_has_no_share_of_it(tmp_path):
+    """Runs across references are a source that the bound of single copies does not know."""
+    pairs = [f"{chr(97 + i)}{chr(65 + i)}" for i in range(26)]
+    (tmp_path / "d.jsonl").write_text(json.dumps({"id": "a", "prompt": "x", "references": pairs, "output": "".join(pairs)}) + "\n")
+    (tmp_path / "c.ini").write_text(f"[sweep]\nname = c\noutput = {tmp_path}\n[model m]\ntarget = replay\ntokenizer = bytes\n"
+                                    f"[dataset d]\npath = {tmp_path}/d.jsonl\nforced = yes\n[policy llma]\nk = 60\ncut = 0\ncross = no, yes\n"
+                                    "[policy oracle]\nk = 60\nfrom = copies\n[accept greedy]\n")
+    harness("sweep", "-q", tmp_path / "c.ini")
+    shares = {row["policy_cross"]: row["share_of_bound"] for row in csv.DictReader(io.StringIO(
+        harness("tables", "drafting", tmp_path / "c.h5", "-f", "csv").text)) if row["policy"] == "llma"}
+    assert shares["yes"] == "" and 0 < float(shares["no"]) <= 1
