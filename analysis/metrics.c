@@ -3,7 +3,7 @@
 #include <math.h>
 
 /* M2. The first token comes from the prompt's pass, so it is not in decode_ns. */
-static bool decodes(const trial_row *t) {
+bool metric_applies(const trial_row *t) {
     return t->tokens > 1 && t->plain_tokens > 1;
 }
 
@@ -26,7 +26,7 @@ const metric metric_time = {
 
 /* Plain decoding's time for as many tokens: where the outputs are equal, its time. */
 static bool add_speedup(const trial_row *t, ratio_sum *to) {
-    if (!decodes(t)) return true;
+    if (!metric_applies(t)) return true;
     to->part += (double)t->plain_ns * (t->tokens - 1) / (t->plain_tokens - 1);
     to->whole += (double)t->decode_ns;
     return t->plain_ns > 0 && !isnan(t->speedup);
@@ -41,7 +41,7 @@ const metric metric_speedup = {
 };
 
 static bool add_modeled(const trial_row *t, ratio_sum *to) {
-    if (!decodes(t)) return true;
+    if (!metric_applies(t)) return true;
     to->part += t->plain_modeled_ns * (t->tokens - 1) / (t->plain_tokens - 1);
     to->whole += t->modeled_ns;
     return !isnan(t->plain_modeled_ns) && !isnan(t->modeled_ns);

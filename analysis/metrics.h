@@ -23,6 +23,9 @@ typedef struct {
     bool (*add)(const trial_row *t, ratio_sum *to);
 } metric;
 
+/* M2: whether a trial has something to measure. */
+bool metric_applies(const trial_row *t);
+
 extern const registry metric_registry;
 
 extern const metric metric_time, metric_speedup, metric_modeled_speedup, metric_tokens_per_step, metric_acceptance;

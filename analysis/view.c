@@ -90,7 +90,7 @@ static bool is_begun(const char *value, size_t n, const char *item, size_t n_ite
     return digest && n_item >= prefix + 12 && n_item < n && strncmp(value, item, n_item) == 0;
 }
 
-/* Whether the value, of n bytes, is the whole list, or stands in it. */
+/* Whether the value, of n bytes, is the whole list, or one of its items. */
 static bool listed(const char *value, size_t n, const char *list) {
     if (named(list, value, n)) return true;
     for (size_t item; *list != '\0'; list += item + (list[item] == ',')) {

@@ -14,7 +14,7 @@
  * and where the candidates have less than that the likeliest takes what is missing. And its kernel for candidates
  * (top_p_candidates.cu) writes no second one when the first has top_p, and no length when all of them have less than
  * top_p; then 2 never, and 3 seldom applies. The rule here is what its documentation describes, with 3 as the kernel
- * has it. SPECULATE_VERIFY_USE_TOPK is max_candidate_len = 1, but for the last token, which then is the argmax too.
+ * has it. SPECULATE_VERIFY_USE_TOPK is max_candidate_len = 1, except for the last token, which then is the argmax, too.
  */
 #include "engine/rules/chances.h"
 #include "engine/rules/logits.h"

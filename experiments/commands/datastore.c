@@ -1,7 +1,7 @@
 /* datastore.c - `harness datastore`: builds a datastore for the policy rest, and says what is in one.
  *
  * A text file is one document. Of a dataset, each chosen passage of each record is one; a conversation's prompt is its
- * transcript. Documents get neither BOS nor EOS: they are found by what stands in the middle of an output.
+ * transcript. Documents get neither BOS nor EOS: they are found by what is in the middle of an output.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -268,7 +268,7 @@ static double imprecision(const choice *c) {
 
 static void say_precision(const choice *c, const options *o, bool last) {
     char then[100] = "taking more";
-    if (last) snprintf(then, sizeof then, "%g%% was asked for, and there are no more records", o->precision);
+    if (last) snprintf(then, sizeof then, "%g%% was wanted, and there are no more records", o->precision);
     if (isinf(imprecision(c)))
         fprintf(stderr, "%zu records: too few for an interval; %s\n", c->records, then);
     else

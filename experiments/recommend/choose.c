@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/metrics.h"
 #include "analysis/records.h"
 #include "analysis/stats/holm.h"
 #include "engine/base/mem.h"
@@ -18,14 +19,9 @@ static bool is_plain(const cell_row *c) {
     return strcmp(c->policy, "none") == 0;
 }
 
-/* Whether anything is left to decode after the prompt's pass (R6). */
-static bool decodes(const trial_row *t) {
-    return t->tokens > 1 && t->plain_tokens > 1;
-}
-
 static int see_plain(const store_trial *at, void *ctx, err *e) {
     (void)e;
-    if (decodes(at->trial)) ((bool *)ctx)[at->trial->sample] = true;
+    if (metric_applies(at->trial)) ((bool *)ctx)[at->trial->sample] = true;
     return 0;
 }
 
@@ -127,7 +123,7 @@ static int add_trial(const store_trial *at, void *ctx, err *e) {
     size_t           prompt = x->d->samples[r->sample].prompt_tokens;
     ratio_sum       *to = &sum->times[x->out->group_of[r->sample]];
     (void)e;
-    if (!decodes(r)) {
+    if (!metric_applies(r)) {
         sum->undecoded++;
         return 0;
     }

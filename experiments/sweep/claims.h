@@ -34,7 +34,7 @@ typedef enum {
     CLAIM_FAILED,  /* no claim could be made; the error says why */
 } claim_state;
 
-/* What this process saw when it last asked for a claim that another one holds. Zeroed: it has not asked yet. */
+/* What this process saw when it last tried a claim that another one holds. Zeroed: it has not tried yet. */
 typedef struct {
     int64_t  touched;    /* its file's time, ns */
     uint64_t seen_ns;    /* when that was first seen, by this process's clock; 0: never */

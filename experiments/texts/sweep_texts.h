@@ -27,7 +27,7 @@ typedef struct {
     size_t           *cell;  /* [d->n_cells] its index in that plan; NO_TEXTS */
     const tokenizer **toks;  /* [n_toks] different ones */
     size_t            n_toks;
-    passage_ids      *passages; /* of the sample asked for last */
+    passage_ids      *passages; /* of the sample requested last */
     size_t            cap_passages;
     policy           *policy; /* opened last, for a cell */
     rule             *rule;

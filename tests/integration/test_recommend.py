@@ -295,8 +295,8 @@ def test_how_much_of_the_time_is_saved_however_far_the_bound_is(tmp_path):
 
 def test_a_precision_that_is_not_reached_is_said(tmp_path):
     times = cost(tmp_path / "t.cost", lambda k: 9 + k)
-    for options, why in ((("--until-precise", "0.1"), r"48 records: half of the interval is [\d.]+% of [\d.]+; 0.1% was asked for, and there are no more"),
-                         (("--until-precise", "50", "--limit", "5"), "5 records: too few for an interval; 50% was asked for, and there are no more")):
+    for options, why in ((("--until-precise", "0.1"), r"48 records: half of the interval is [\d.]+% of [\d.]+; 0.1% was wanted, and there are no more"),
+                         (("--until-precise", "50", "--limit", "5"), "5 records: too few for an interval; 50% was wanted, and there are no more")):
         done = recommend(SCENARIOS, COPIER, tmp_path / "out", "--cost", times, "--policy", "pld", *options)
         assert re.search(why, done.stderr), done.stderr
 
